@@ -1,0 +1,252 @@
+//! The specification of one job: everything that can change its numbers, and nothing else.
+//!
+//! Specs are serialised to canonical JSON and hashed; they never hold a path, host, worker
+//! count or time. A dependency is named by the cache key of the job it comes from.
+
+use crate::key::Key;
+use crate::registry::Params;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One unit of work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)] // a plan holds hundreds, not millions
+pub enum JobSpec {
+    Data(DataSpec),
+    Train(TrainSpec),
+    Derive(DeriveSpec),
+    Embed(EmbedSpec),
+    Score(ScoreSpec),
+}
+
+/// A data set, generated or brought by the user. Its identity is the hash of its files and
+/// of its decoded pixels with their labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataSpec {
+    /// The folder under the data root, such as `synth-lfw-1200-v1`.
+    pub name: String,
+    pub format: DataFormat,
+    pub source: DataSource,
+    /// The pinned identity, if the suite or the registry states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// What the files of a data set hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataFormat {
+    /// `train.rec`, `train.idx`, `property`.
+    Train,
+    /// A `.bin` verification pack.
+    Pairs,
+    /// Probes with identities, and distractors.
+    Identification,
+    /// Images grouped by template and media, and a list of template pairs (IJB).
+    Templates,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum DataSource {
+    /// Rendered by the face world.
+    Synth(SynthSpec),
+    /// Files that the user has; paths are relative to the data set's folder.
+    Files { files: Vec<String> },
+}
+
+/// What the face world should render.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SynthSpec {
+    /// Version of the generator. A change of any pixel is a new version.
+    pub world: String,
+    /// `train`, `lfw`, `cfp-fp`, `agedb-30`, `megaface`, ...
+    pub twin: String,
+    /// Sizes, such as `identities`, `images`, `pairs`, `probes`, `distractors`.
+    pub size: BTreeMap<String, u64>,
+}
+
+/// Training one network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainSpec {
+    pub method: MethodSpec,
+    pub backbone: BackboneSpec,
+    pub input: InputSpec,
+    pub head: Option<HeadSpec>,
+    /// The data job of the training set.
+    pub data: Key,
+    /// The training job of the teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Key>,
+    /// Derived artefacts by the name under which the method knows them.
+    #[serde(default)]
+    pub derived: BTreeMap<String, Key>,
+    pub seed: u64,
+    pub schedule: ScheduleSpec,
+    pub optimizer: OptimizerSpec,
+    /// Images per optimiser step.
+    pub batch: usize,
+    /// Images over which batch norm takes its statistics; divides `batch`.
+    pub bn_group: usize,
+    /// Random horizontal flip.
+    pub flip: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MethodSpec {
+    pub name: String,
+    #[serde(default)]
+    pub params: Params,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadSpec {
+    pub name: String,
+    #[serde(default)]
+    pub params: Params,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackboneSpec {
+    pub name: String,
+    /// Embedding size.
+    pub embedding: usize,
+    /// `width`, `stem_stride`, `dropout`, ... as the backbone documents.
+    #[serde(default)]
+    pub params: Params,
+}
+
+/// How images become the network's input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputSpec {
+    /// Side of the square input, in pixels; aligned 112 x 112 crops are reduced by area.
+    pub size: usize,
+    pub color: Color,
+    /// `x / 255` is mapped to `(x - mean) / std`.
+    pub mean: f64,
+    pub std: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Color {
+    Rgb,
+    Bgr,
+}
+
+/// Length of training and the learning rate over it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleSpec {
+    pub length: Length,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Linear warm-up from 0, in the unit of `length`.
+    #[serde(default)]
+    pub warmup: f64,
+    pub decay: Decay,
+}
+
+/// How long to train. Epochs are passes over the set; the last partial batch is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    Steps(u64),
+    Epochs(f64),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Decay {
+    Constant,
+    /// Multiply by `gamma` at each milestone (unit of `length`).
+    Step {
+        milestones: Vec<f64>,
+        gamma: f64,
+    },
+    /// `lr * (1 - progress)^power`.
+    Polynomial {
+        power: f64,
+    },
+    Cosine,
+}
+
+/// SGD, as PyTorch defines it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerSpec {
+    pub momentum: f64,
+    pub nesterov: bool,
+    pub weight_decay: f64,
+    /// Largest L2 norm of the backbone's gradient; none means no clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
+/// A whole-set artefact made before training: `embeddings`, `prototypes`, `neighbors`, ...
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeriveSpec {
+    pub derivation: String,
+    #[serde(default)]
+    pub params: Params,
+    pub data: Key,
+    /// The network it is computed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Key>,
+    /// Artefacts it is computed from, by name.
+    #[serde(default)]
+    pub from: BTreeMap<String, Key>,
+}
+
+/// Embedding one part of a data set with a trained network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmbedSpec {
+    pub model: Key,
+    pub data: Key,
+    /// `images`, `probes`, `distractors`.
+    pub part: String,
+    pub views: Views,
+}
+
+/// Which views of an image are embedded and how they are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// The image only.
+    Original,
+    /// The sum of the raw embeddings of the image and its mirror.
+    Sum,
+    /// Both, side by side (twice the embedding size).
+    Both,
+}
+
+/// Scoring embeddings under a protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreSpec {
+    pub protocol: ProtocolSpec,
+    pub data: Key,
+    /// Embedding jobs by the part of the data set.
+    pub embeddings: BTreeMap<String, Key>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProtocolSpec {
+    /// `verification`, `identification`, `template-verification`.
+    pub name: String,
+    #[serde(default)]
+    pub params: Params,
+}
+
+/// A job with its keys and the jobs it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Address of the result: the spec, the code of this kind of job, numeric crate versions.
+    pub key: Key,
+    /// The same without the code: tonight's run can be held against a baseline.
+    pub comparison: Key,
+    /// For people, such as `train coupleface seed 1`.
+    pub label: String,
+    pub spec: JobSpec,
+    pub needs: Vec<Key>,
+    /// Rough cost in floating-point operations, for ETA and `frbench show`.
+    pub cost: f64,
+}
