@@ -1,0 +1,9 @@
+#![no_main]
+use frbench::data::decode::decode;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(image) = decode(bytes) {
+        assert_eq!(image.pixels.len(), 3 * image.width * image.height);
+    }
+});

@@ -1,0 +1,21 @@
+#![no_main]
+use frbench::data::list;
+use libfuzzer_sys::fuzz_target;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fuzz_target!(|bytes: &[u8]| {
+    let path = Path::new("fuzz.txt");
+    let _ = list::parse_lfw(bytes, path);
+    let _ = list::parse_members(bytes, path);
+    let _ = list::parse_pairs(bytes, path);
+    let _ = list::parse_detections(bytes, path);
+    let _ = list::parse_subjects(bytes, path, &mut BTreeMap::new());
+    for (file, _) in list::parse_labels(bytes, path).unwrap_or_default() {
+        assert!(!file.starts_with('/') && !file.split('/').any(|c| c == ".."));
+    }
+    let names = list::parse_names(bytes, path).unwrap_or_default();
+    if let Ok(noise) = list::Noise::parse(bytes, path) {
+        assert!(noise.hits(&names.paths).len() <= names.paths.len());
+    }
+});
