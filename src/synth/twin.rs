@@ -1,0 +1,492 @@
+//! Protocol twins: which person under which condition each image of a data set shows.
+//!
+//! A twin is a pure list: item `i` is a function of the twin and `i` alone, so that images can
+//! be rendered in any order and by any number of threads. Every twin takes its people from a
+//! range of its own, so that no two twins share one.
+
+use super::condition::{Age, Condition, Pose, Profile};
+use super::identity::POPULATIONS;
+use super::world::World;
+use crate::data::decode::encode_jpeg;
+use crate::plan::spec::SynthSpec;
+use crate::rng::Stream;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// Seed of the world that data sets are rendered from.
+pub const SEED: u64 = 20_260;
+
+/// JPEG-encoded images are asked for by their place in the data set.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    pub layout: Layout,
+    world: World,
+    purpose: Purpose,
+}
+
+/// What the images of a twin are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layout {
+    /// Image `i` has class `i / images`.
+    Train { identities: u64, images: u64 },
+    /// Images `2 j` and `2 j + 1` are pair `j`; ten folds of equal size and balance.
+    Pairs { pairs: Vec<Pair> },
+    /// First the probes, image `i` of person `i / images`; then the distractors, one image of
+    /// one person each.
+    Identification {
+        probes: u64,
+        images: u64,
+        distractors: u64,
+    },
+}
+
+/// Two pictures, each of a person counted within the twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub people: [u64; 2],
+}
+
+impl Pair {
+    pub fn same(&self) -> bool {
+        self.people[0] == self.people[1]
+    }
+}
+
+/// One image: a person's id in the world and the condition.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub identity: u64,
+    pub condition: Condition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Train,
+    Lfw,
+    CfpFp,
+    AgeDb,
+    Megaface,
+}
+
+/// A row of [`TWINS`].
+#[derive(Clone, Copy, Debug)]
+pub struct TwinInfo {
+    /// The name in a [`SynthSpec`]; data sets are called `synth-<name>`.
+    pub name: &'static str,
+    pub summary: &'static str,
+    /// Keys of the size with their full values; a key that is left out takes it.
+    pub sizes: &'static [(&'static str, u64)],
+    purpose: Purpose,
+}
+
+/// All twins.
+pub const TWINS: &[TwinInfo] = &[
+    TwinInfo {
+        name: "train",
+        summary: "training set: people under every pose, age and light",
+        sizes: &[("identities", 10_000), ("images", 50)],
+        purpose: Purpose::Train,
+    },
+    TwinInfo {
+        name: "lfw",
+        summary: "pairs of nearly frontal photographs",
+        sizes: &[("pairs", 6000)],
+        purpose: Purpose::Lfw,
+    },
+    TwinInfo {
+        name: "cfp-fp",
+        summary: "pairs of a frontal picture and a profile",
+        sizes: &[("pairs", 7000)],
+        purpose: Purpose::CfpFp,
+    },
+    TwinInfo {
+        name: "agedb-30",
+        summary: "pairs of pictures thirty years apart",
+        sizes: &[("pairs", 6000)],
+        purpose: Purpose::AgeDb,
+    },
+    TwinInfo {
+        name: "megaface",
+        summary: "probes searched among distractors",
+        sizes: &[("probes", 80), ("images", 44), ("distractors", 1_000_000)],
+        purpose: Purpose::Megaface,
+    },
+];
+
+/// Largest value of any size.
+const MOST: u64 = 10_000_000;
+
+/// Identities are numbered `range << 40 | index`.
+const DISTRACTORS: u64 = 16;
+
+impl Purpose {
+    fn range(self) -> u64 {
+        match self {
+            Purpose::Train => 1,
+            Purpose::Lfw => 2,
+            Purpose::CfpFp => 3,
+            Purpose::AgeDb => 4,
+            Purpose::Megaface => 5,
+        }
+    }
+}
+
+/// The twin's row in [`TWINS`].
+///
+/// # Errors
+/// [`Error::Usage`] if there is none; the message suggests the nearest name.
+pub fn info(name: &str) -> Result<&'static TwinInfo> {
+    TWINS.iter().find(|t| t.name == name).ok_or_else(|| {
+        let near = TWINS
+            .iter()
+            .max_by(|a, b| {
+                strsim::jaro_winkler(a.name, name).total_cmp(&strsim::jaro_winkler(b.name, name))
+            })
+            .map_or("", |t| t.name);
+        Error::Usage(format!("unknown twin `{name}`; did you mean `{near}`?"))
+    })
+}
+
+/// The twin that a specification describes.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown world, twin or size key, or a size that cannot be rendered.
+pub fn twin(spec: &SynthSpec) -> Result<Twin> {
+    let world = World::new(&spec.world, SEED)?;
+    let info = info(&spec.twin)?;
+    let size = sizes(info, &spec.size)?;
+    let get = |key: &str| size[key];
+    let layout = match info.purpose {
+        Purpose::Train => {
+            let (identities, images) = (get("identities"), get("images"));
+            at_least(info, "identities", identities, 2)?;
+            at_least(info, "images", images, 1)?;
+            Layout::Train { identities, images }
+        }
+        Purpose::Megaface => {
+            let (probes, images) = (get("probes"), get("images"));
+            at_least(info, "probes", probes, 1)?;
+            at_least(info, "images", images, 2)?;
+            at_least(info, "distractors", get("distractors"), 1)?;
+            Layout::Identification {
+                probes,
+                images,
+                distractors: get("distractors"),
+            }
+        }
+        _ => {
+            let pairs = get("pairs");
+            if pairs == 0 || !pairs.is_multiple_of(20) {
+                return Err(Error::Usage(format!(
+                    "twin `{}`: `pairs` is {pairs}, want a multiple of 20 (ten folds, half of each genuine)",
+                    info.name
+                )));
+            }
+            Layout::Pairs {
+                pairs: draw_pairs(info.purpose, pairs),
+            }
+        }
+    };
+    Ok(Twin {
+        layout,
+        world,
+        purpose: info.purpose,
+    })
+}
+
+fn sizes(info: &TwinInfo, given: &BTreeMap<String, u64>) -> Result<BTreeMap<&'static str, u64>> {
+    let keys: Vec<&str> = info.sizes.iter().map(|s| s.0).collect();
+    if let Some(bad) = given.keys().find(|k| !keys.contains(&k.as_str())) {
+        return Err(Error::Usage(format!(
+            "twin `{}` has no size `{bad}`; its sizes are {}",
+            info.name,
+            keys.join(", ")
+        )));
+    }
+    let mut out = BTreeMap::new();
+    for (key, full) in info.sizes {
+        let value = given.get(*key).copied().unwrap_or(*full);
+        if value > MOST {
+            return Err(Error::Usage(format!(
+                "twin `{}`: `{key}` is {value}, at most {MOST} can be rendered",
+                info.name
+            )));
+        }
+        out.insert(*key, value);
+    }
+    Ok(out)
+}
+
+fn at_least(info: &TwinInfo, key: &str, value: u64, least: u64) -> Result<()> {
+    if value >= least {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "twin `{}`: `{key}` is {value}, want at least {least}",
+        info.name
+    )))
+}
+
+/// Pairs in ten folds; each fold has people of its own, its genuine pairs first. Impostors
+/// come from one population, so that skin tone or type does not tell them apart.
+fn draw_pairs(purpose: Purpose, pairs: u64) -> Vec<Pair> {
+    let half = pairs / 20;
+    // Enough people for an impostor pair in every population, even in the smallest fold.
+    let people = half.max(2 * POPULATIONS).next_multiple_of(POPULATIONS);
+    let mut out = Vec::with_capacity(pairs as usize);
+    for fold in 0..10 {
+        let first = fold * people;
+        let mut s = Stream::derive(SEED, "synth-pairs", &[purpose.range(), pairs, fold]);
+        let order = s.permutation(people as usize);
+        for k in 0..half {
+            let p = first + u64::from(order[k as usize]);
+            out.push(Pair { people: [p, p] });
+        }
+        let kin = people / POPULATIONS;
+        for _ in 0..half {
+            let a = s.below(people);
+            let step = 1 + s.below(kin - 1);
+            let b = (a / POPULATIONS + step) % kin * POPULATIONS + a % POPULATIONS;
+            out.push(Pair {
+                people: [first + a, first + b],
+            });
+        }
+    }
+    out
+}
+
+impl Twin {
+    /// Number of images.
+    pub fn len(&self) -> u64 {
+        match &self.layout {
+            Layout::Train { identities, images } => identities * images,
+            Layout::Pairs { pairs } => 2 * pairs.len() as u64,
+            Layout::Identification {
+                probes,
+                images,
+                distractors,
+            } => probes * images + distractors,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The person in image `i`, counted within the twin: the class of a training image, the
+    /// label of a probe, the index of a distractor.
+    pub fn label(&self, i: u64) -> u64 {
+        match &self.layout {
+            Layout::Train { images, .. } => i / images,
+            Layout::Pairs { pairs } => pairs[(i / 2) as usize].people[(i % 2) as usize],
+            Layout::Identification { probes, images, .. } => {
+                if i < probes * images {
+                    i / images
+                } else {
+                    i - probes * images
+                }
+            }
+        }
+    }
+
+    /// The world's id of the person in image `i`. Ids of different twins, and of probes and
+    /// distractors, lie in disjoint ranges.
+    pub fn identity(&self, i: u64) -> u64 {
+        let range = match &self.layout {
+            Layout::Identification { probes, images, .. } if i >= probes * images => DISTRACTORS,
+            _ => self.purpose.range(),
+        };
+        range << 40 | self.label(i)
+    }
+
+    /// Image `i`: who and how.
+    pub fn item(&self, i: u64) -> Item {
+        let identity = self.identity(i);
+        let number = match &self.layout {
+            // A picture's number within the person does not depend on the size of the set.
+            Layout::Train { images, .. } => i % images,
+            Layout::Identification { probes, images, .. } if i < probes * images => i % images,
+            Layout::Identification { .. } => 0,
+            Layout::Pairs { .. } => i,
+        };
+        let profile = self.profile(i);
+        Item {
+            identity,
+            condition: self.world.condition(identity, number, &profile),
+        }
+    }
+
+    fn profile(&self, i: u64) -> Profile {
+        let adult = Age::Between(20.0, 70.0);
+        match self.purpose {
+            Purpose::Train => Profile {
+                pose: Pose::Wild,
+                age: adult,
+                nuisance: 1.0,
+            },
+            Purpose::Lfw => Profile {
+                pose: Pose::Around {
+                    spread: 13.0,
+                    limit: 35.0,
+                },
+                age: Age::Between(22.0, 58.0),
+                nuisance: 0.9,
+            },
+            Purpose::CfpFp => Profile {
+                pose: if i.is_multiple_of(2) {
+                    Pose::Around {
+                        spread: 6.0,
+                        limit: 12.0,
+                    }
+                } else {
+                    Pose::Side {
+                        low: 60.0,
+                        high: 90.0,
+                    }
+                },
+                age: Age::Between(25.0, 55.0),
+                nuisance: 0.8,
+            },
+            Purpose::AgeDb => {
+                // Both pictures of a pair know the younger age.
+                let mut s = Stream::derive(SEED, "synth-age", &[i / 2]);
+                let young = s.range(18.0, 45.0) as f32;
+                let old_first = s.chance(0.5);
+                let old = i.is_multiple_of(2) == old_first;
+                Profile {
+                    pose: Pose::Around {
+                        spread: 14.0,
+                        limit: 40.0,
+                    },
+                    age: Age::Exactly(if old { young + 30.0 } else { young }),
+                    nuisance: 1.0,
+                }
+            }
+            Purpose::Megaface => Profile {
+                pose: Pose::Around {
+                    spread: 15.0,
+                    limit: 45.0,
+                },
+                age: adult,
+                nuisance: 0.9,
+            },
+        }
+    }
+
+    /// Image `i`, aligned, as JPEG. Any thread may ask for any image.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if `i` is not below [`Twin::len`] or the encoder fails.
+    pub fn render_jpeg(&self, i: u64) -> Result<Vec<u8>> {
+        if i >= self.len() {
+            return Err(Error::Bug(format!("image {i} of a twin of {}", self.len())));
+        }
+        let item = self.item(i);
+        let person = self.world.identity(item.identity);
+        let image = self.world.render(&person, &item.condition).image;
+        encode_jpeg(&image, item.condition.camera.jpeg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, size: &[(&str, u64)]) -> SynthSpec {
+        SynthSpec {
+            world: "v1".into(),
+            twin: name.into(),
+            size: size.iter().map(|(k, v)| (k.to_string(), *v)).collect(),
+        }
+    }
+
+    #[test]
+    fn folds_are_balanced_disjoint_and_impostors_share_a_population() {
+        for (name, pairs) in [("lfw", 20), ("agedb-30", 600), ("cfp-fp", 7000)] {
+            let t = twin(&spec(name, &[("pairs", pairs)])).unwrap();
+            let Layout::Pairs { pairs } = &t.layout else {
+                panic!()
+            };
+            let fold = pairs.len() / 10;
+            let mut last = 0;
+            for f in pairs.chunks(fold) {
+                assert_eq!(f.iter().filter(|p| p.same()).count() * 2, fold);
+                let people = || f.iter().flat_map(|p| p.people);
+                assert!(people().min().unwrap() >= last);
+                last = people().max().unwrap();
+                assert!(f.iter().all(|p| p.people[0] % 4 == p.people[1] % 4));
+            }
+            assert_eq!(t.len(), 2 * pairs.len() as u64);
+        }
+    }
+
+    #[test]
+    fn age_pairs_are_thirty_years_apart_and_profile_pairs_are_frontal_and_profile() {
+        let t = twin(&spec("agedb-30", &[("pairs", 100)])).unwrap();
+        for j in 0..100 {
+            let gap = t.item(2 * j).condition.age - t.item(2 * j + 1).condition.age;
+            assert!((gap.abs() - 30.0).abs() < 1e-4);
+        }
+        let t = twin(&spec("cfp-fp", &[("pairs", 100)])).unwrap();
+        for j in 0..100 {
+            assert!(t.item(2 * j).condition.yaw.abs() < 0.22);
+            assert!(t.item(2 * j + 1).condition.yaw.abs() > 1.04);
+        }
+    }
+
+    #[test]
+    fn twins_share_no_people() {
+        let sets = [
+            ("train", vec![("identities", 50), ("images", 2)]),
+            ("lfw", vec![("pairs", 40)]),
+            ("cfp-fp", vec![("pairs", 40)]),
+            ("agedb-30", vec![("pairs", 40)]),
+            (
+                "megaface",
+                vec![("probes", 5), ("images", 3), ("distractors", 50)],
+            ),
+        ];
+        let mut seen = BTreeMap::new();
+        for (name, size) in &sets {
+            let t = twin(&spec(name, size)).unwrap();
+            for i in 0..t.len() {
+                let id = t.identity(i);
+                assert_eq!(*seen.entry(id).or_insert(*name), *name);
+            }
+        }
+    }
+
+    #[test]
+    fn probes_and_distractors_are_different_people() {
+        let t = twin(&spec(
+            "megaface",
+            &[("probes", 5), ("images", 3), ("distractors", 50)],
+        ))
+        .unwrap();
+        assert_eq!(t.len(), 65);
+        assert!((0..15).all(|i| (15..65).all(|j| t.identity(i) != t.identity(j))));
+        assert_eq!(t.label(14), 4);
+        assert_eq!(t.label(15), 0);
+    }
+
+    #[test]
+    fn wrong_specifications_say_what_would_be_right() {
+        let message = |s: SynthSpec| twin(&s).unwrap_err().to_string();
+        assert!(message(spec("lwf", &[])).contains("did you mean `lfw`"));
+        assert!(message(spec("lfw", &[("pairs", 601)])).contains("multiple of 20"));
+        assert!(message(spec("lfw", &[("images", 3)])).contains("its sizes are pairs"));
+        assert!(message(spec("train", &[("identities", 1)])).contains("at least 2"));
+        assert!(message(spec("train", &[("images", 1 << 60)])).contains("at most"));
+        let mut old = spec("lfw", &[]);
+        old.world = "v0".into();
+        assert!(message(old).contains("unknown face world `v0`"));
+    }
+
+    #[test]
+    fn an_image_of_a_person_does_not_depend_on_the_size_of_the_set() {
+        let small = twin(&spec("train", &[("identities", 3), ("images", 4)])).unwrap();
+        let large = twin(&spec("train", &[("identities", 9), ("images", 5)])).unwrap();
+        assert_eq!(small.render_jpeg(6).unwrap(), large.render_jpeg(7).unwrap());
+        assert!(small.render_jpeg(12).is_err());
+    }
+}
