@@ -1,0 +1,32 @@
+//! Networks: values, layers, graph and tape, parameters, optimiser, checkpoints.
+//!
+//! A backbone describes itself once, as a [`Graph`] of layers. A [`Network`] owns the
+//! parameters of a graph in flat stores and runs it: [`Network::infer`] for evaluation, and
+//! [`Network::forward_train`] with [`Network::backward`] for training. Heads and losses are
+//! ordinary candle code over the embedding and the taps; their gradients come back in through
+//! [`OutputGrads`].
+//!
+//! Activations are NHWC, parameters keep the layout and the names of PyTorch. Every sum has
+//! a fixed order, so that results are the same bits for any number of threads.
+
+pub mod checkpoint;
+pub mod graph;
+pub mod init;
+pub mod network;
+pub mod ops;
+mod plan;
+pub mod pool;
+mod run;
+pub mod schedule;
+pub mod sgd;
+pub mod store;
+mod tape;
+pub mod value;
+
+pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
+pub use init::Init;
+pub use network::{Network, Output, OutputGrads, StateDict, TrainMode};
+pub use sgd::Sgd;
+pub use store::{Store, View};
+pub use tape::Tape;
+pub use value::{DType, Device, Value};

@@ -1,0 +1,231 @@
+//! Activations, and the per-channel epilogue that ends a convolution or a batch norm.
+
+use super::simd::{madd, simd};
+use super::{BLOCK, block_rows};
+use rayon::prelude::*;
+
+/// An activation with its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act<'a> {
+    None,
+    /// One slope per channel for negative inputs.
+    Prelu(&'a [f32]),
+    Relu,
+    Relu6,
+}
+
+/// `y = act(x * scale + shift) + residual`, per channel.
+#[derive(Clone, Copy)]
+pub struct Epilogue<'a> {
+    /// Scale and shift, `[c]` each.
+    pub affine: Option<(&'a [f32], &'a [f32])>,
+    pub act: Act<'a>,
+    /// As large as the whole output.
+    pub residual: Option<&'a [f32]>,
+}
+
+impl Epilogue<'_> {
+    pub const NONE: Epilogue<'static> = Epilogue {
+        affine: None,
+        act: Act::None,
+        residual: None,
+    };
+
+    /// Applies it in place to rows of `c` floats that start at float `offset` of the output.
+    pub fn apply(&self, y: &mut [f32], c: usize, offset: usize) {
+        if (self.affine, self.act, self.residual) != (None, Act::None, None) {
+            self.write(None, y, c, offset);
+        }
+    }
+
+    /// `y = epilogue(x)`, or in place without an `x`.
+    fn write(&self, x: Option<&[f32]>, y: &mut [f32], c: usize, offset: usize) {
+        let residual = self.residual.map(|r| &r[offset..offset + y.len()]);
+        match self.act {
+            Act::None => write_rows::<NONE>(x, y, c, self.affine, &[], residual),
+            Act::Prelu(slope) => write_rows::<PRELU>(x, y, c, self.affine, slope, residual),
+            Act::Relu => write_rows::<RELU>(x, y, c, self.affine, &[], residual),
+            Act::Relu6 => write_rows::<RELU6>(x, y, c, self.affine, &[], residual),
+        }
+    }
+}
+
+simd! {
+    fn write_rows[ACT: u8](
+        x: Option<&[f32]>, y: &mut [f32], c: usize, affine: Option<(&[f32], &[f32])>,
+        slope: &[f32], residual: Option<&[f32]>,
+    ) {
+        for (r, row) in y.chunks_exact_mut(c).enumerate() {
+            let at = r * c..(r + 1) * c;
+            if let (Some(x), Some((scale, shift))) = (x, affine) {
+                let (x, scale, shift) = (&x[at.clone()], &scale[..c], &shift[..c]);
+                let slope = if ACT == PRELU { &slope[..c] } else { scale };
+                // Batch norm is where the time goes: one loop, with or without a residual.
+                if let Some(res) = residual {
+                    let res = &res[at];
+                    for i in 0..c {
+                        row[i] = act::<ACT>(madd::<FMA>(x[i], scale[i], shift[i]), slope[i]) + res[i];
+                    }
+                } else {
+                    for i in 0..c {
+                        row[i] = act::<ACT>(madd::<FMA>(x[i], scale[i], shift[i]), slope[i]);
+                    }
+                }
+                continue;
+            }
+            if let Some(x) = x {
+                row.copy_from_slice(&x[at.clone()]);
+            }
+            if let Some((scale, shift)) = affine {
+                for ((v, s), b) in row.iter_mut().zip(scale).zip(shift) {
+                    *v = madd::<FMA>(*v, *s, *b);
+                }
+            }
+            if ACT == PRELU {
+                for (v, a) in row.iter_mut().zip(slope) {
+                    *v = act::<ACT>(*v, *a);
+                }
+            } else if ACT != NONE {
+                for v in row.iter_mut() {
+                    *v = act::<ACT>(*v, 0.0);
+                }
+            }
+            if let Some(res) = residual {
+                for (v, r) in row.iter_mut().zip(&res[at]) {
+                    *v += *r;
+                }
+            }
+        }
+    }
+}
+
+/// The activation of one value; NaN stays NaN.
+#[inline(always)]
+fn act<const ACT: u8>(z: f32, slope: f32) -> f32 {
+    let low = |z: f32| if z < 0.0 { 0.0 } else { z };
+    match ACT {
+        PRELU => {
+            if z > 0.0 {
+                z
+            } else {
+                z * slope
+            }
+        }
+        RELU => low(z),
+        RELU6 => {
+            if z > 6.0 {
+                6.0
+            } else {
+                low(z)
+            }
+        }
+        _ => z,
+    }
+}
+
+simd! {
+    /// `a += b`.
+    pub fn add_into(a: &mut [f32], b: &[f32]) {
+        let _ = FMA;
+        for (a, b) in a.iter_mut().zip(b) {
+            *a += *b;
+        }
+    }
+}
+
+/// `y = epilogue(x)`.
+pub fn forward(x: &[f32], c: usize, epilogue: &Epilogue, y: &mut [f32]) {
+    let block = block_rows(c) * c;
+    y.par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .enumerate()
+        .for_each(|(i, (y, x))| epilogue.write(Some(x), y, c, i * block));
+}
+
+/// The derivative of `act` at `z` with respect to `z`. At the kinks as in PyTorch.
+#[inline(always)]
+pub fn slope_at<const ACT: u8>(z: f32, negative: f32) -> f32 {
+    match ACT {
+        PRELU => {
+            if z > 0.0 {
+                1.0
+            } else {
+                negative
+            }
+        }
+        RELU => f32::from(u8::from(z > 0.0)),
+        RELU6 => f32::from(u8::from(z > 0.0 && z < 6.0)),
+        _ => 1.0,
+    }
+}
+
+pub const NONE: u8 = 0;
+pub const PRELU: u8 = 1;
+pub const RELU: u8 = 2;
+pub const RELU6: u8 = 3;
+
+/// Backward of an activation alone: `dx` and, for PReLU, the gradient of the slopes (added).
+pub fn backward(x: &[f32], c: usize, act: Act, dy: &[f32], dx: &mut [f32], dslope: &mut [f32]) {
+    let block = block_rows(c) * c;
+    let slope = match act {
+        Act::Prelu(slope) => slope,
+        _ => &[],
+    };
+    let partial: Vec<Vec<f32>> = dx
+        .par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .zip(dy.par_chunks(block))
+        .map(|((dx, x), dy)| {
+            let mut sum = vec![0.0; slope.len()];
+            match act {
+                Act::None => dx.copy_from_slice(dy),
+                Act::Prelu(_) => prelu_backward(x, c, slope, dy, dx, &mut sum),
+                Act::Relu => clamp_backward::<RELU>(x, dy, dx),
+                Act::Relu6 => clamp_backward::<RELU6>(x, dy, dx),
+            }
+            sum
+        })
+        .collect();
+    for sum in &partial {
+        dslope.iter_mut().zip(sum).for_each(|(d, s)| *d += s);
+    }
+}
+
+simd! {
+    fn prelu_backward(x: &[f32], c: usize, slope: &[f32], dy: &[f32], dx: &mut [f32], sum: &mut [f32]) {
+        for ((x, dy), dx) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
+            for i in 0..c {
+                dx[i] = dy[i] * slope_at::<PRELU>(x[i], slope[i]);
+                let below = if x[i] > 0.0 { 0.0 } else { x[i] };
+                sum[i] = madd::<FMA>(dy[i], below, sum[i]);
+            }
+        }
+    }
+}
+
+simd! {
+    fn clamp_backward[ACT: u8](x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        let _ = FMA;
+        for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
+            *dx = *dy * slope_at::<ACT>(*x, 0.0);
+        }
+    }
+}
+
+/// `y = 1 / (1 + exp(-x))`.
+pub fn sigmoid(x: &[f32], y: &mut [f32]) {
+    y.par_chunks_mut(BLOCK)
+        .zip(x.par_chunks(BLOCK))
+        .for_each(|(y, x)| {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = 1.0 / (1.0 + libm::expf(-x));
+            }
+        });
+}
+
+/// `dx = dy y (1 - y)` from the sigmoid's output `y`.
+pub fn sigmoid_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for ((dx, dy), y) in dx.iter_mut().zip(dy).zip(y) {
+        *dx = dy * y * (1.0 - y);
+    }
+}

@@ -1,0 +1,228 @@
+//! Batch norm over the rows of a `[rows, c]` matrix, fused with a following activation.
+
+use super::act::{self, Act, Epilogue, slope_at};
+use super::block_rows;
+use super::simd::{madd, simd};
+use rayon::prelude::*;
+
+/// As in PyTorch.
+pub const EPS: f64 = 1e-5;
+/// As in PyTorch: `running = 0.9 running + 0.1 batch`.
+pub const MOMENTUM: f64 = 0.1;
+
+/// Per-channel statistics of one group of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stats {
+    pub mean: Vec<f64>,
+    /// Biased (divided by the number of rows).
+    pub var: Vec<f64>,
+}
+
+/// Mean and variance per channel. Sums are of differences to the first row, so that a mean
+/// far from 0 does not cancel the variance away.
+pub fn stats(x: &[f32], c: usize) -> Stats {
+    let rows = x.len() / c;
+    let pivot = &x[..c];
+    let partial: Vec<(Vec<f32>, Vec<f32>)> = x
+        .par_chunks(block_rows(c) * c)
+        .map(|block| {
+            let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
+            moments(block, c, pivot, &mut sum, &mut square);
+            (sum, square)
+        })
+        .collect();
+    let (mut sum, mut square) = (vec![0.0f64; c], vec![0.0f64; c]);
+    for (s, q) in &partial {
+        sum.iter_mut().zip(s).for_each(|(a, b)| *a += f64::from(*b));
+        square
+            .iter_mut()
+            .zip(q)
+            .for_each(|(a, b)| *a += f64::from(*b));
+    }
+    let n = rows as f64;
+    let mean = sum.iter().zip(pivot).map(|(s, p)| s / n + f64::from(*p));
+    let var = sum
+        .iter()
+        .zip(&square)
+        .map(|(s, q)| (q / n - (s / n) * (s / n)).max(0.0));
+    Stats {
+        mean: mean.collect(),
+        var: var.collect(),
+    }
+}
+
+simd! {
+    fn moments(x: &[f32], c: usize, pivot: &[f32], sum: &mut [f32], square: &mut [f32]) {
+        let (pivot, sum, square) = (&pivot[..c], &mut sum[..c], &mut square[..c]);
+        for row in x.chunks_exact(c) {
+            for i in 0..c {
+                let d = row[i] - pivot[i];
+                sum[i] += d;
+                square[i] = madd::<FMA>(d, d, square[i]);
+            }
+        }
+    }
+}
+
+/// Learned scale and shift; a missing one is 1 or 0.
+#[derive(Clone, Copy)]
+pub struct Params<'a> {
+    pub weight: Option<&'a [f32]>,
+    pub bias: Option<&'a [f32]>,
+}
+
+impl Params<'_> {
+    fn weight(&self, i: usize) -> f64 {
+        self.weight.map_or(1.0, |w| f64::from(w[i]))
+    }
+
+    /// The affine map that normalisation with these statistics is: scale and shift, `[c]`.
+    pub fn affine(
+        &self,
+        mean: impl Fn(usize) -> f64,
+        var: impl Fn(usize) -> f64,
+        c: usize,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let one = |i: usize| {
+            let scale = self.weight(i) / (var(i) + EPS).sqrt();
+            let shift = self.bias.map_or(0.0, |b| f64::from(b[i])) - mean(i) * scale;
+            (scale as f32, shift as f32)
+        };
+        (0..c).map(one).unzip()
+    }
+}
+
+/// `y = act(bn(x)) + residual` with the batch's own statistics, which it returns.
+pub fn forward(
+    x: &[f32],
+    c: usize,
+    params: Params,
+    act: Act,
+    residual: Option<&[f32]>,
+    y: &mut [f32],
+) -> Stats {
+    let stats = stats(x, c);
+    let (scale, shift) = params.affine(|i| stats.mean[i], |i| stats.var[i], c);
+    let epilogue = Epilogue {
+        affine: Some((&scale, &shift)),
+        act,
+        residual,
+    };
+    act::forward(x, c, &epilogue, y);
+    stats
+}
+
+/// Backward of [`forward`] without its residual (whose gradient is `dy` itself). Adds the
+/// gradients of weight, bias and PReLU slope to the three thirds of `grads`, `[3][c]`.
+#[allow(clippy::too_many_arguments)]
+pub fn backward(
+    x: &[f32],
+    c: usize,
+    params: Params,
+    act: Act,
+    stats: &Stats,
+    dy: &[f32],
+    dx: &mut [f32],
+    grads: &mut [f32],
+) {
+    match act {
+        Act::None => backward_as::<{ act::NONE }>(x, c, params, &[], stats, dy, dx, grads),
+        Act::Prelu(s) => backward_as::<{ act::PRELU }>(x, c, params, s, stats, dy, dx, grads),
+        Act::Relu => backward_as::<{ act::RELU }>(x, c, params, &[], stats, dy, dx, grads),
+        Act::Relu6 => backward_as::<{ act::RELU6 }>(x, c, params, &[], stats, dy, dx, grads),
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn backward_as<const ACT: u8>(
+    x: &[f32],
+    c: usize,
+    params: Params,
+    slope: &[f32],
+    stats: &Stats,
+    dy: &[f32],
+    dx: &mut [f32],
+    grads: &mut [f32],
+) {
+    let zeros = vec![0.0f32; c];
+    let slope = if slope.is_empty() { &zeros } else { slope };
+    let (scale, shift) = params.affine(|i| stats.mean[i], |i| stats.var[i], c);
+    let mean: Vec<f32> = stats.mean.iter().map(|&m| m as f32).collect();
+    let block = block_rows(c) * c;
+    let partial: Vec<Vec<f32>> = x
+        .par_chunks(block)
+        .zip(dy.par_chunks(block))
+        .map(|(x, dy)| {
+            let mut sums = vec![0.0; 3 * c];
+            reduce::<ACT>(x, dy, c, &scale, &shift, &mean, slope, &mut sums);
+            sums
+        })
+        .collect();
+    let mut sums = vec![0.0f64; 3 * c];
+    for block in &partial {
+        sums.iter_mut()
+            .zip(block)
+            .for_each(|(a, b)| *a += f64::from(*b));
+    }
+    let rows = (x.len() / c) as f64;
+    // dx = d k0 + (x - mean) k1 + k2, where d is the gradient of the normalised, scaled value.
+    let (mut k1, mut k2) = (vec![0.0; c], vec![0.0; c]);
+    for i in 0..c {
+        let rstd = 1.0 / (stats.var[i] + EPS).sqrt();
+        let (plain, centred) = (sums[i], sums[c + i]);
+        let k0 = params.weight(i) * rstd;
+        k1[i] = (-k0 * rstd * rstd * centred / rows) as f32;
+        k2[i] = (-k0 * plain / rows) as f32;
+        grads[i] += (centred * rstd) as f32;
+        grads[c + i] += plain as f32;
+        grads[2 * c + i] += sums[2 * c + i] as f32;
+    }
+    dx.par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .zip(dy.par_chunks(block))
+        .for_each(|((dx, x), dy)| {
+            distribute::<ACT>(x, dy, c, &scale, &shift, &mean, slope, &k1, &k2, dx);
+        });
+}
+
+simd! {
+    /// Per channel: sum of d, of d (x - mean), and of dy z where z <= 0.
+    fn reduce[ACT: u8](
+        x: &[f32], dy: &[f32], c: usize, scale: &[f32], shift: &[f32], mean: &[f32],
+        slope: &[f32], sums: &mut [f32],
+    ) {
+        let (plain, rest) = sums.split_at_mut(c);
+        let (centred, below) = rest.split_at_mut(c);
+        let (scale, shift, mean, slope) = (&scale[..c], &shift[..c], &mean[..c], &slope[..c]);
+        let below = &mut below[..c];
+        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+            for i in 0..c {
+                let z = madd::<FMA>(x[i], scale[i], shift[i]);
+                let d = dy[i] * slope_at::<ACT>(z, slope[i]);
+                plain[i] += d;
+                centred[i] = madd::<FMA>(d, x[i] - mean[i], centred[i]);
+                if ACT == act::PRELU {
+                    let z = if z > 0.0 { 0.0 } else { z };
+                    below[i] = madd::<FMA>(dy[i], z, below[i]);
+                }
+            }
+        }
+    }
+}
+
+simd! {
+    fn distribute[ACT: u8](
+        x: &[f32], dy: &[f32], c: usize, scale: &[f32], shift: &[f32], mean: &[f32],
+        slope: &[f32], k1: &[f32], k2: &[f32], dx: &mut [f32],
+    ) {
+        let (scale, shift, mean, slope) = (&scale[..c], &shift[..c], &mean[..c], &slope[..c]);
+        let (k1, k2) = (&k1[..c], &k2[..c]);
+        for ((x, dy), dx) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
+            for i in 0..c {
+                let z = madd::<FMA>(x[i], scale[i], shift[i]);
+                let d = dy[i] * slope_at::<ACT>(z, slope[i]);
+                dx[i] = madd::<FMA>(d, scale[i], madd::<FMA>(x[i] - mean[i], k1[i], k2[i]));
+            }
+        }
+    }
+}
