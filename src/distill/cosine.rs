@@ -1,0 +1,33 @@
+//! Cosine distance between the embeddings of teacher and student.
+
+use super::{Distill, DistillEntry, DistillInput, same_shape};
+use crate::Result;
+use crate::head::cosine::l2_normalize;
+use crate::registry::{Info, Params};
+use candle_core::Tensor;
+
+pub(super) const ENTRY: DistillEntry = DistillEntry {
+    info: Info {
+        name: "cosine",
+        summary: "mean of 1 - cos(student, teacher)",
+        source: "TFace recognition/tasks/ekd/distillation/cosine_distance.py",
+        params: &[],
+    },
+    build,
+};
+
+struct Cosine;
+
+fn build(_params: &Params) -> Result<Box<dyn Distill>> {
+    Ok(Box::new(Cosine))
+}
+
+impl Distill for Cosine {
+    fn loss(&self, input: &DistillInput) -> Result<Tensor> {
+        same_shape(input)?;
+        let student = l2_normalize(input.student)?;
+        let teacher = l2_normalize(&input.teacher.detach())?;
+        let cosine = (student * teacher)?.sum(1)?;
+        Ok((1.0 - cosine)?.mean_all()?)
+    }
+}

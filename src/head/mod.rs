@@ -1,0 +1,82 @@
+//! Margin heads: from embeddings and class weights to logits and a loss.
+//!
+//! One file per head, one line per head in [`HEADS`]; what they share is in [`cosine`] and
+//! [`margin`].
+
+mod arcface;
+mod combined_margin;
+mod cosface;
+pub mod cosine;
+pub mod margin;
+pub(crate) mod rowwise;
+
+use crate::Result;
+use crate::plan::spec::HeadSpec;
+use crate::registry::{self, Info};
+use candle_core::Tensor;
+use std::collections::BTreeMap;
+
+/// What a head sees in one step.
+pub struct HeadInput<'a> {
+    /// `[B, D]`, not normalised.
+    pub embeddings: &'a Tensor,
+    /// `[C, D]`, not normalised.
+    pub weight: &'a Tensor,
+    pub labels: &'a [u32],
+    /// 1-based, as published schedules count.
+    pub epoch: u64,
+    pub step: u64,
+}
+
+pub struct HeadOutput {
+    /// `[B, C]` after margin and scale.
+    pub logits: Tensor,
+    /// Scalar: mean cross-entropy, plus the auxiliary loss where the head has one.
+    pub loss: Tensor,
+    /// Labels the loss was taken against, where the head rewrote any.
+    pub labels: Option<Vec<u32>>,
+    pub aux_loss: Option<Tensor>,
+}
+
+/// A margin head. State that lives over steps (moving averages, counters) is saved and
+/// restored through [`Head::state`], so that a resumed run is the undisturbed run.
+pub trait Head: Send {
+    /// The name of its line in [`HEADS`]; its loss goes by this name in curves.
+    fn name(&self) -> &'static str;
+
+    fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput>;
+
+    /// State by name; empty for stateless heads.
+    fn state(&self) -> BTreeMap<String, Vec<f64>> {
+        BTreeMap::new()
+    }
+
+    fn restore(&mut self, _state: &BTreeMap<String, Vec<f64>>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Standard deviation of the normal distribution that class weights start from.
+    fn init_std(&self) -> f64 {
+        0.01
+    }
+}
+
+/// A line of the table of heads.
+pub struct HeadEntry {
+    pub info: Info,
+    pub build: fn(&HeadSpec) -> Result<Box<dyn Head>>,
+}
+
+/// Every head a suite may name.
+pub static HEADS: &[HeadEntry] = &[arcface::ENTRY, cosface::ENTRY, combined_margin::ENTRY];
+
+/// The head that `spec` describes. [`Error::Usage`](crate::Error::Usage) for an unknown name
+/// or a parameter that is unknown, missing or out of range.
+pub fn build(spec: &HeadSpec) -> Result<Box<dyn Head>> {
+    let entry = HEADS
+        .iter()
+        .find(|h| h.info.name == spec.name)
+        .ok_or_else(|| registry::unknown("head", &spec.name, HEADS.iter().map(|h| h.info.name)))?;
+    registry::check(&entry.info, &spec.params)?;
+    (entry.build)(spec)
+}

@@ -1,0 +1,84 @@
+//! The classification term of a method: the loss of its margin head, from some step on.
+
+use super::Step;
+use crate::head::HeadInput;
+use crate::plan::spec::{HeadSpec, MethodSpec};
+use crate::registry::{Args, Kind, Param};
+use crate::{Error, Result};
+use candle_core::Tensor;
+
+pub(super) const BETA_FROM: Param = Param {
+    name: "beta_from",
+    kind: Kind::Float {
+        min: 0.0,
+        max: 1e12,
+    },
+    required: false,
+    doc: "when the head's loss sets in: below 1 a fraction of the training, from 1 on a number \
+          of steps (default 0, from the start)",
+};
+
+/// `beta` times the head's loss, from step `from` on.
+pub(super) struct Term {
+    beta: f64,
+    from: u64,
+}
+
+impl Term {
+    /// From the parameters `beta` and `beta_from`.
+    pub fn new(args: &Args, total_steps: u64) -> Result<Self> {
+        let from = args.f64_or("beta_from", 0.0)?;
+        Ok(Term {
+            beta: args.f64_or("beta", 0.0)?,
+            from: if from < 1.0 {
+                (from * total_steps as f64).round() as u64
+            } else {
+                from.round() as u64
+            },
+        })
+    }
+
+    /// The head's name, its loss and its weight, where the term is active in this step.
+    pub fn loss(&self, step: &mut Step) -> Result<Option<(&'static str, Tensor, f64)>> {
+        if self.beta == 0.0 || step.step < self.from {
+            return Ok(None);
+        }
+        let (name, loss) = classify(step)?;
+        Ok(Some((name, loss, self.beta)))
+    }
+}
+
+/// Whether the parameters ask for a classification term, which needs a head.
+pub(super) fn wanted(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<bool> {
+    let args = Args::new(&spec.name, &spec.params);
+    let wanted = args.f64_or("beta", 0.0)? > 0.0;
+    if wanted {
+        require_head(spec, head)?;
+    }
+    Ok(wanted)
+}
+
+pub(super) fn require_head(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<()> {
+    if head.is_some() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "method `{}` takes the loss of a margin head, but no head is stated",
+        spec.name
+    )))
+}
+
+/// The head's name and its loss in this step.
+pub(super) fn classify(step: &mut Step) -> Result<(&'static str, Tensor)> {
+    let Some(classifier) = &mut step.classifier else {
+        return Err(Error::Bug("a method with a head was given none".into()));
+    };
+    let output = classifier.head.forward(&HeadInput {
+        embeddings: step.student,
+        weight: classifier.weight,
+        labels: step.labels,
+        epoch: step.epoch,
+        step: step.step,
+    })?;
+    Ok((classifier.head.name(), output.loss))
+}

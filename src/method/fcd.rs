@@ -1,0 +1,80 @@
+//! Feature consistency distillation alone: the usual practice that CoupleFace adds to.
+
+use super::classification::{BETA_FROM, Term, wanted};
+use super::derive::teacher_embeddings;
+use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
+use crate::Result;
+use crate::distill::{self, Distill, DistillInput};
+use crate::plan::spec::{HeadSpec, MethodSpec};
+use crate::registry::{self, Args, Info, Kind, Param, Params};
+
+pub(super) const ENTRY: MethodEntry = MethodEntry {
+    info: Info {
+        name: "fcd",
+        summary: "feature consistency distillation: embeddings like the teacher's",
+        source: "the baseline of CoupleFace (ECCV 2022): L_fcd + beta L_head",
+        params: &[
+            distill::NORMALIZE,
+            Param {
+                name: "beta",
+                kind: Kind::Float {
+                    min: 0.0,
+                    max: 1000.0,
+                },
+                required: false,
+                doc: "weight of the head's loss (default 0: no head)",
+            },
+            BETA_FROM,
+        ],
+    },
+    needs,
+    build,
+};
+
+struct Fcd {
+    fcd: Box<dyn Distill>,
+    classification: Term,
+}
+
+fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
+    registry::check(&ENTRY.info, &spec.params)?;
+    Ok(Needs {
+        teacher: true,
+        head: wanted(spec, head)?,
+        derive: vec![teacher_embeddings()],
+    })
+}
+
+fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
+    registry::check(&ENTRY.info, &inputs.spec.params)?;
+    let args = Args::new(ENTRY.info.name, &inputs.spec.params);
+    Ok(Box::new(Fcd {
+        fcd: distill::build("fcd", &only(&inputs.spec.params, &["normalize"]))?,
+        classification: Term::new(&args, inputs.total_steps)?,
+    }))
+}
+
+/// The parameters of a method that are those of one of its losses.
+pub(super) fn only(params: &Params, names: &[&str]) -> Params {
+    params
+        .iter()
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+impl Objective for Fcd {
+    fn step(&mut self, mut step: Step) -> Result<StepLoss> {
+        let mut loss = self.fcd.loss(&DistillInput {
+            student: step.student,
+            teacher: step.teacher()?,
+            relations: None,
+        })?;
+        let mut parts = vec![("fcd", scalar(&loss)?)];
+        if let Some((name, term, beta)) = self.classification.loss(&mut step)? {
+            parts.push((name, scalar(&term)?));
+            loss = (loss + (term * beta)?)?;
+        }
+        Ok(StepLoss { loss, parts })
+    }
+}

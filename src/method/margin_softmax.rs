@@ -1,0 +1,42 @@
+//! A network trained alone with its margin head: a teacher, or a student without one.
+
+use super::classification::{classify, require_head};
+use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
+use crate::Result;
+use crate::plan::spec::{HeadSpec, MethodSpec};
+use crate::registry::{self, Info};
+
+pub(super) const ENTRY: MethodEntry = MethodEntry {
+    info: Info {
+        name: "margin-softmax",
+        summary: "a network trained alone with its margin head",
+        source: "the head's paper",
+        params: &[],
+    },
+    needs,
+    build,
+};
+
+struct MarginSoftmax;
+
+fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
+    registry::check(&ENTRY.info, &spec.params)?;
+    require_head(spec, head)?;
+    Ok(Needs {
+        head: true,
+        ..Needs::default()
+    })
+}
+
+fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
+    registry::check(&ENTRY.info, &inputs.spec.params)?;
+    Ok(Box::new(MarginSoftmax))
+}
+
+impl Objective for MarginSoftmax {
+    fn step(&mut self, mut step: Step) -> Result<StepLoss> {
+        let (name, loss) = classify(&mut step)?;
+        let parts = vec![(name, scalar(&loss)?)];
+        Ok(StepLoss { loss, parts })
+    }
+}

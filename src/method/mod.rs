@@ -1,0 +1,151 @@
+//! Methods: which teacher, which losses, which whole-set passes. One file each, one line
+//! each in [`METHODS`]; the passes themselves are in [`mod@derive`].
+
+mod bank;
+mod classification;
+mod coupleface;
+pub mod derive;
+mod fcd;
+mod margin_softmax;
+
+use crate::head::Head;
+use crate::plan::spec::{HeadSpec, MethodSpec};
+use crate::registry::{self, Info, Params};
+use crate::{Error, Result};
+use candle_core::{DType, Tensor};
+use std::collections::BTreeMap;
+
+/// A whole-set pass that must be finished before training starts. Passes are jobs of their
+/// own and shared by all methods and seeds that need the same one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeriveNeed {
+    /// The name under which [`Inputs::derived`] holds it.
+    pub name: &'static str,
+    /// `embeddings` (the raw embeddings of the whole training set by the teacher, `[2N, D]`:
+    /// row `2i` is image `i`, row `2i + 1` its mirror), or a line of
+    /// [`derive::DERIVATIONS`].
+    pub derivation: &'static str,
+    pub params: Params,
+    /// Names of earlier needs it is computed from.
+    pub from: &'static [&'static str],
+}
+
+/// What a method asks of the planner.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Needs {
+    pub teacher: bool,
+    pub head: bool,
+    /// In the order in which they are derived.
+    pub derive: Vec<DeriveNeed>,
+}
+
+/// A dense row-major matrix, the form of every derived artefact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix<T> {
+    pub rows: usize,
+    pub cols: usize,
+    pub data: Vec<T>,
+}
+
+impl<T> Matrix<T> {
+    pub fn row(&self, i: usize) -> &[T] {
+        &self.data[i * self.cols..(i + 1) * self.cols]
+    }
+}
+
+/// A derived artefact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Artefact {
+    F32(Matrix<f32>),
+    U32(Matrix<u32>),
+}
+
+/// What an objective is built from.
+pub struct Inputs<'a> {
+    pub spec: &'a MethodSpec,
+    pub seed: u64,
+    pub classes: usize,
+    pub embedding: usize,
+    /// Length of the training in optimiser steps.
+    pub total_steps: u64,
+    /// Derived artefacts by name, loaded.
+    pub derived: &'a BTreeMap<String, Artefact>,
+}
+
+/// The classifier of the student: a margin head and its class weights, a leaf of autograd.
+pub struct Classifier<'a> {
+    pub head: &'a mut dyn Head,
+    /// `[C, D]`.
+    pub weight: &'a Tensor,
+}
+
+/// One optimiser step as a method sees it. The loss it leads to need not depend on the class
+/// weights in every step; where the gradients hold none for them, they stay as they are.
+pub struct Step<'a> {
+    /// 0-based.
+    pub step: u64,
+    /// 1-based.
+    pub epoch: u64,
+    pub steps_per_epoch: u64,
+    /// Index of each sample in the training set.
+    pub samples: &'a [u32],
+    pub labels: &'a [u32],
+    /// `[B, D]`, raw embeddings of the student, a leaf of autograd.
+    pub student: &'a Tensor,
+    /// `[B, Dt]`, raw embeddings of the teacher for the same images and flips, constant.
+    pub teacher: Option<&'a Tensor>,
+    pub classifier: Option<Classifier<'a>>,
+}
+
+pub struct StepLoss {
+    /// Scalar to differentiate.
+    pub loss: Tensor,
+    /// Its parts before weighting, for curves.
+    pub parts: Vec<(&'static str, f64)>,
+}
+
+/// The training objective of a method, with whatever it remembers from step to step.
+pub trait Objective: Send {
+    fn step(&mut self, step: Step) -> Result<StepLoss>;
+
+    /// State to checkpoint, by name, row-major (feature banks, counters).
+    fn state(&self) -> BTreeMap<String, Matrix<f32>> {
+        BTreeMap::new()
+    }
+
+    fn restore(&mut self, _state: BTreeMap<String, Matrix<f32>>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A line of the table of methods.
+pub struct MethodEntry {
+    pub info: Info,
+    /// What the method needs, from its parameters alone.
+    pub needs: fn(&MethodSpec, Option<&HeadSpec>) -> Result<Needs>,
+    pub build: fn(&Inputs) -> Result<Box<dyn Objective>>,
+}
+
+/// Every method a suite may name.
+pub static METHODS: &[MethodEntry] = &[margin_softmax::ENTRY, fcd::ENTRY, coupleface::ENTRY];
+
+/// The table line of a method.
+pub fn find(name: &str) -> Result<&'static MethodEntry> {
+    METHODS
+        .iter()
+        .find(|m| m.info.name == name)
+        .ok_or_else(|| registry::unknown("method", name, METHODS.iter().map(|m| m.info.name)))
+}
+
+impl<'a> Step<'a> {
+    /// The teacher's embeddings. The trainer feeds them to every method that needs a teacher.
+    fn teacher(&self) -> Result<&'a Tensor> {
+        self.teacher
+            .ok_or_else(|| Error::Bug("a distilling method was given no teacher".into()))
+    }
+}
+
+/// A loss as it is shown in curves.
+fn scalar(loss: &Tensor) -> Result<f64> {
+    Ok(loss.to_dtype(DType::F64)?.to_scalar()?)
+}

@@ -1,0 +1,7 @@
+//! Shared by the integration tests.
+
+// Compiled into every test program, each of which uses a part of it.
+#![allow(dead_code)]
+
+pub mod parity;
+pub mod scoring;
