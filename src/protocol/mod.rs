@@ -1,0 +1,117 @@
+//! Evaluation protocols: pure functions from embeddings and a description of the data to a
+//! [`ScoreResult`]. Scores are f64 from f32 embeddings; results
+//! do not depend on the number of threads.
+
+mod bootstrap;
+mod check;
+pub mod embeddings;
+mod evidence;
+mod identification;
+mod input;
+pub mod operating;
+mod scores;
+mod template;
+mod verification;
+
+pub use embeddings::{EmbeddingWriter, Embeddings};
+pub use input::{Description, IdentificationData, PairData, Part, ScoreInput, TemplateData};
+
+use crate::plan::spec::{DataFormat, ProtocolSpec, Views};
+use crate::registry::{Args, Info, did_you_mean};
+use crate::result::ScoreResult;
+use crate::{Error, Result};
+
+/// What a protocol makes of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// `evidence` is empty: the caller hashes what it writes.
+    pub result: ScoreResult,
+    /// Files to keep: name and content.
+    pub evidence: Vec<(String, Vec<u8>)>,
+}
+
+/// A line of the table of protocols.
+pub struct ProtocolEntry {
+    pub info: Info,
+    /// Parts of the data set whose embeddings it needs.
+    pub parts: &'static [&'static str],
+    /// How those embeddings should be made.
+    pub views: Views,
+    /// The kind of data set it runs on.
+    pub format: DataFormat,
+    pub score: fn(&ProtocolSpec, &ScoreInput) -> Result<Scored>,
+}
+
+/// Every protocol a suite may name.
+pub static PROTOCOLS: &[ProtocolEntry] = &[
+    ProtocolEntry {
+        info: verification::INFO,
+        parts: &["images"],
+        views: Views::Both,
+        format: DataFormat::Pairs,
+        score: verification::score,
+    },
+    ProtocolEntry {
+        info: template::INFO,
+        parts: &["images"],
+        views: Views::Both,
+        format: DataFormat::Templates,
+        score: template::score,
+    },
+    ProtocolEntry {
+        info: identification::INFO,
+        parts: &["probes", "distractors"],
+        views: Views::Sum,
+        format: DataFormat::Identification,
+        score: identification::score,
+    },
+];
+
+/// The table line of a protocol.
+pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
+    PROTOCOLS
+        .iter()
+        .find(|p| p.info.name == name)
+        .ok_or_else(|| {
+            let hint = did_you_mean(name, PROTOCOLS.iter().map(|p| p.info.name))
+                .map(|known| format!("; did you mean `{known}`?"))
+                .unwrap_or_default();
+            Error::Usage(format!("unknown protocol `{name}`{hint}"))
+        })
+}
+
+/// Scores embeddings under the protocol that `spec` names.
+pub fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    (find(&spec.name)?.score)(spec, input)
+}
+
+/// A parameter that is a list of numbers, none of them missing.
+fn floats(args: &Args, name: &str, default: &[f64]) -> Result<Vec<f64>> {
+    let wrong = || {
+        Error::Usage(format!(
+            "`{}`: parameter `{name}` must be a list of numbers",
+            args.of
+        ))
+    };
+    match args.params.get(name) {
+        None => Ok(default.to_vec()),
+        Some(value) => value
+            .as_array()
+            .ok_or_else(wrong)?
+            .iter()
+            .map(|v| v.as_f64().ok_or_else(wrong))
+            .collect(),
+    }
+}
+
+/// The parameter `fars`: false accept rates in (0, 1).
+fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
+    let fars = floats(args, "fars", default)?;
+    match fars.iter().find(|f| !(**f > 0.0 && **f < 1.0)) {
+        Some(bad) => Err(Error::Usage(format!(
+            "`{}`: false accept rate {bad} in `fars`, want rates between 0 and 1",
+            args.of
+        ))),
+        None => Ok(fars),
+    }
+}

@@ -1,0 +1,95 @@
+//! Proportions and several tests at once.
+
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
+
+/// Wilson's interval of a proportion of independent trials; `(0, 1)` of none.
+pub fn wilson(successes: u64, trials: u64, confidence: f64) -> (f64, f64) {
+    if trials == 0 {
+        return (0.0, 1.0);
+    }
+    let z = Normal::standard().inverse_cdf(0.5 + confidence / 2.0);
+    let n = trials as f64;
+    let p = successes as f64 / n;
+    let denominator = 1.0 + z * z / n;
+    let centre = (p + z * z / (2.0 * n)) / denominator;
+    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt() / denominator;
+    // The bounds at 0 and at n successes are exact; rounding must not cross them.
+    let low = if successes == 0 { 0.0 } else { centre - half };
+    let high = if successes == trials {
+        1.0
+    } else {
+        centre + half
+    };
+    (low.max(0.0), high.min(1.0))
+}
+
+/// Exact two-sided McNemar test of two models on the same pairs: `only_a` pairs that only
+/// the first judged rightly, `only_b` only the second.
+pub fn mcnemar_exact(only_a: u64, only_b: u64) -> f64 {
+    let discordant = only_a + only_b;
+    if discordant == 0 {
+        return 1.0;
+    }
+    let fair = Binomial::new(0.5, discordant).expect("one half is a probability");
+    (2.0 * fair.cdf(only_a.min(only_b))).min(1.0)
+}
+
+/// Holm's step-down correction: adjusted p values in the order given.
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut adjusted = vec![0.0; p.len()];
+    let mut largest = 0.0f64;
+    for (rank, &i) in order.iter().enumerate() {
+        largest = largest.max(p[i] * (p.len() - rank) as f64).min(1.0);
+        adjusted[i] = largest;
+    }
+    adjusted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_is_that_of_statsmodels() {
+        // statsmodels 0.15.0: proportion_confint(k, n, 0.05, "wilson").
+        for (k, n, low, high) in [
+            (0, 10, 0.0, 0.27753279986288926),
+            (7, 10, 0.39677814746114537, 0.8922087325936989),
+            (5988, 6000, 0.9965072090880177, 0.9988555167581502),
+            (6000, 6000, 0.9993601665122168, 1.0),
+        ] {
+            let got = wilson(k, n, 0.95);
+            assert!(
+                (got.0 - low).abs() < 1e-9 && (got.1 - high).abs() < 1e-9,
+                "{got:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mcnemar_is_that_of_statsmodels() {
+        // mcnemar([[50, b], [c, 20]], exact=True).
+        for (b, c, p) in [
+            (0, 6, 0.03125),
+            (3, 12, 0.03515625),
+            (10, 10, 1.0),
+            (1, 0, 1.0),
+            (25, 41, 0.06401750413722565),
+        ] {
+            assert!((mcnemar_exact(b, c) - p).abs() < 1e-9, "{b} {c}");
+        }
+        assert_eq!(mcnemar_exact(0, 0), 1.0);
+    }
+
+    #[test]
+    fn holm_is_that_of_statsmodels() {
+        // multipletests([...], method="holm").
+        let got = holm(&[0.01, 0.04, 0.03, 0.005, 0.2]);
+        for (got, want) in got.iter().zip([0.04, 0.09, 0.09, 0.025, 0.2]) {
+            assert!((got - want).abs() < 1e-12);
+        }
+        assert!(holm(&[]).is_empty());
+    }
+}
