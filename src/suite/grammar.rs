@@ -1,0 +1,465 @@
+//! The suite format, as data: every key with its type, range and meaning. Checking, the
+//! JSON Schema and the messages are all derived from these tables.
+
+use Shape::{Bool, Choice, Float, Floats, Int, Ints, Map, Matrix, Named, Text, Texts};
+
+/// The format version this build reads.
+pub const SCHEMA: i64 = 1;
+
+/// One key of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub required: bool,
+    pub doc: &'static str,
+}
+
+/// What may stand behind a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    Text,
+    Bool,
+    /// One of the named values.
+    Choice(&'static [&'static str]),
+    /// A whole number in `[min, max]`.
+    Int {
+        min: i64,
+        max: i64,
+    },
+    /// A number in `[min, max]`.
+    Float {
+        min: f64,
+        max: f64,
+    },
+    Texts,
+    /// Whole numbers, none negative.
+    Ints,
+    Floats,
+    /// A table with these keys.
+    Table(&'static [Field]),
+    /// A list of tables with these keys: `[[name]]` or `[{ ... }, ...]`.
+    Tables(&'static [Field]),
+    /// Tables with these keys under names the suite chooses: `[key.NAME]`.
+    Map(&'static [Field]),
+    /// `name` of a registered thing and its parameters, checked against the registry.
+    Named,
+    /// A table of lists of values.
+    Matrix,
+    /// A number, or the text `unavailable`.
+    NumberOrUnavailable,
+}
+
+const fn must(name: &'static str, shape: Shape, doc: &'static str) -> Field {
+    Field {
+        name,
+        shape,
+        required: true,
+        doc,
+    }
+}
+
+const fn may(name: &'static str, shape: Shape, doc: &'static str) -> Field {
+    Field {
+        name,
+        shape,
+        required: false,
+        doc,
+    }
+}
+
+const POSITIVE: Shape = Int {
+    min: 1,
+    max: 1 << 40,
+};
+const RATE: Shape = Float { min: 0.0, max: 1.0 };
+const NOT_NEGATIVE: Shape = Float {
+    min: 0.0,
+    max: 1e12,
+};
+
+/// The whole file.
+pub const SUITE: &[Field] = &[
+    must(
+        "schema",
+        POSITIVE,
+        "Version of this format; the first line of a suite.",
+    ),
+    must("name", Text, "Short name, as in `frbench run NAME`."),
+    must("title", Text, "One line for headings and lists."),
+    must(
+        "analysis",
+        Text,
+        "Prose for the report: what this suite is, what is verified and what is reconstructed.",
+    ),
+    may(
+        "published",
+        Texts,
+        "Tables of published numbers to show, by file name in `reference_results/published`.",
+    ),
+    may(
+        "paper",
+        Shape::Table(PAPER),
+        "The publication the suite is about.",
+    ),
+    may(
+        "teacher",
+        Shape::Table(ENTRY),
+        "The network others learn from.",
+    ),
+    may(
+        "student",
+        Shape::Table(ENTRY),
+        "The student trained alone, the floor that every method has to beat.",
+    ),
+    may("baseline", Shape::Tables(ENTRY), "Methods to compare with."),
+    may("method", Shape::Tables(ENTRY), "The methods under test."),
+    may(
+        "ablation",
+        Shape::Tables(ABLATION),
+        "Variants of one of the above.",
+    ),
+    must(
+        "protocol",
+        Map(PROTOCOL),
+        "Protocols by the name that profiles use.",
+    ),
+    must(
+        "profile",
+        Map(PROFILE),
+        "Sizes and settings to run the suite with, by name.",
+    ),
+    may(
+        "claim",
+        Shape::Tables(CLAIM),
+        "Statements that the run puts to the test.",
+    ),
+    may("reference", Shape::Tables(REFERENCE), "Published numbers."),
+];
+
+/// `[paper]`
+pub const PAPER: &[Field] = &[
+    must("title", Text, "Title."),
+    may("authors", Texts, "Authors."),
+    may("venue", Text, "Where it appeared."),
+    may(
+        "year",
+        Int {
+            min: 1950,
+            max: 2200,
+        },
+        "When it appeared.",
+    ),
+    may("url", Text, "Where to read it."),
+    may("doi", Text, "Digital object identifier."),
+    may("arxiv", Text, "arXiv number."),
+    may(
+        "code",
+        Text,
+        "The authors' code, or a statement that there is none.",
+    ),
+];
+
+/// `[teacher]`, `[student]`, `[[baseline]]`, `[[method]]`
+pub const ENTRY: &[Field] = &[
+    must(
+        "id",
+        Text,
+        "Name within the suite: lower-case letters, digits and dashes.",
+    ),
+    must(
+        "label",
+        Text,
+        "Name in tables. With a matrix, `{key}` stands for the value.",
+    ),
+    may("note", Text, "What a reader of the table must know."),
+    must("method", Named, "Training method and its parameters."),
+    may("head", Named, "Margin head and its parameters."),
+    may(
+        "teacher",
+        Text,
+        "Id of the entry whose network is the teacher.",
+    ),
+    must("network", Text, "Name of a network of the profile."),
+    must(
+        "training",
+        Text,
+        "Name of a training recipe of the profile.",
+    ),
+    may(
+        "seeds",
+        Ints,
+        "Instead of the profile's seeds. A teacher is the network of its first seed.",
+    ),
+    may(
+        "matrix",
+        Matrix,
+        "Method parameters by the values they take; one row per combination.",
+    ),
+];
+
+/// `[[ablation]]`
+pub const ABLATION: &[Field] = &[
+    must(
+        "id",
+        Text,
+        "Name within the suite: lower-case letters, digits and dashes.",
+    ),
+    must(
+        "label",
+        Text,
+        "Name in tables. With a matrix, `{key}` stands for the value.",
+    ),
+    may("note", Text, "What a reader of the table must know."),
+    must("of", Text, "Id of the entry this is a variant of."),
+    may(
+        "method",
+        Named,
+        "Method parameters that differ; `name` too, if the method does.",
+    ),
+    may(
+        "head",
+        Named,
+        "Head parameters that differ; `name` too, if the head does.",
+    ),
+    may("network", Text, "Another network of the profile."),
+    may("training", Text, "Another training recipe of the profile."),
+    may(
+        "seeds",
+        Ints,
+        "Instead of the seeds of the entry it varies.",
+    ),
+    may(
+        "matrix",
+        Matrix,
+        "Method parameters by the values they take; one row per combination.",
+    ),
+];
+
+/// `[protocol.NAME]`
+pub const PROTOCOL: &[Field] = &[must(
+    "kind",
+    Named,
+    "Registered protocol and its parameters.",
+)];
+
+/// `[profile.NAME]`
+pub const PROFILE: &[Field] = &[
+    may(
+        "extends",
+        Text,
+        "Another profile. What this one states replaces what that one states; networks, trainings and overrides are replaced by name.",
+    ),
+    may(
+        "summary",
+        Text,
+        "What this profile is for and what it costs.",
+    ),
+    may("train-data", Text, "Name of the training set."),
+    may(
+        "seeds",
+        Ints,
+        "Training seeds; methods are compared seed by seed.",
+    ),
+    may(
+        "entries",
+        Texts,
+        "Ids to run, in the order of the table. An id with a matrix stands for all its rows.",
+    ),
+    may(
+        "evaluate",
+        Shape::Tables(EVALUATE),
+        "Columns of the table: a data set under a protocol.",
+    ),
+    may("network", Map(NETWORK), "Networks by name."),
+    may("training", Map(TRAINING), "Training recipes by name."),
+    may(
+        "override",
+        Map(OVERRIDE),
+        "Changes to entries, by id, for this profile only.",
+    ),
+];
+
+/// An item of `evaluate`.
+pub const EVALUATE: &[Field] = &[
+    must("data", Text, "Name of the data set."),
+    must("protocol", Text, "Name of a protocol of the suite."),
+    may(
+        "entries",
+        Texts,
+        "Evaluate only these entries there; without it, all.",
+    ),
+];
+
+/// `[profile.NAME.network.NAME]`
+pub const NETWORK: &[Field] = &[
+    must("backbone", Named, "Architecture and its parameters."),
+    must("embedding", Int { min: 1, max: 65536 }, "Embedding size."),
+    must("input", Shape::Table(INPUT), "How images become input."),
+];
+
+/// `input` of a network.
+pub const INPUT: &[Field] = &[
+    must(
+        "size",
+        Int { min: 16, max: 448 },
+        "Side in pixels; 112 x 112 crops are reduced by area.",
+    ),
+    must("color", Choice(&["rgb", "bgr"]), "Channel order."),
+    must("mean", RATE, "Subtracted from x / 255."),
+    must(
+        "std",
+        Float {
+            min: 1e-6,
+            max: 10.0,
+        },
+        "Divides x / 255 - mean.",
+    ),
+];
+
+/// `[profile.NAME.training.NAME]`
+pub const TRAINING: &[Field] = &[
+    may(
+        "data",
+        Text,
+        "Name of the training set, where it is not the profile's.",
+    ),
+    may(
+        "epochs",
+        Float {
+            min: 1e-6,
+            max: 1e6,
+        },
+        "Passes over the training set. State this or `steps`.",
+    ),
+    may(
+        "steps",
+        POSITIVE,
+        "Optimiser steps. State this or `epochs`.",
+    ),
+    must(
+        "batch",
+        Int {
+            min: 1,
+            max: 1 << 20,
+        },
+        "Images per optimiser step.",
+    ),
+    may(
+        "bn-group",
+        Int {
+            min: 1,
+            max: 1 << 20,
+        },
+        "Images per batch-norm group; divides the batch. Without it, the batch.",
+    ),
+    must(
+        "lr",
+        Float {
+            min: 0.0,
+            max: 100.0,
+        },
+        "Peak learning rate.",
+    ),
+    may(
+        "warmup",
+        NOT_NEGATIVE,
+        "Linear warm-up from 0, in epochs or steps as the length is.",
+    ),
+    must(
+        "decay",
+        Shape::Table(DECAY),
+        "Learning rate after the warm-up.",
+    ),
+    must("momentum", RATE, "SGD momentum."),
+    may("nesterov", Bool, "Nesterov momentum; without it, plain."),
+    must("weight-decay", RATE, "L2 penalty, added to the gradient."),
+    may(
+        "clip",
+        Float {
+            min: 1e-6,
+            max: 1e9,
+        },
+        "Largest L2 norm of the backbone's gradient; without it, no clipping.",
+    ),
+    must("flip", Bool, "Random horizontal flip."),
+];
+
+/// `decay` of a training recipe.
+pub const DECAY: &[Field] = &[
+    must(
+        "kind",
+        Choice(&["constant", "step", "polynomial", "cosine"]),
+        "Form of the decay.",
+    ),
+    may(
+        "milestones",
+        Floats,
+        "For `step`: where the rate is multiplied by `gamma`, in epochs or steps as the length is.",
+    ),
+    may("gamma", RATE, "For `step`."),
+    may(
+        "power",
+        Float {
+            min: 0.0,
+            max: 10.0,
+        },
+        "For `polynomial`: lr * (1 - progress)^power.",
+    ),
+];
+
+/// `[profile.NAME.override.ID]`
+pub const OVERRIDE: &[Field] = &[
+    may("method", Named, "Method parameters that differ."),
+    may("head", Named, "Head parameters that differ."),
+    may("network", Text, "Another network of the profile."),
+    may("training", Text, "Another training recipe of the profile."),
+    may("seeds", Ints, "Other seeds."),
+    may("matrix", Matrix, "Another matrix."),
+];
+
+/// `[[claim]]`
+pub const CLAIM: &[Field] = &[
+    must("id", Text, "Name within the suite."),
+    must("text", Text, "The statement, as a sentence."),
+    must("better", Text, "Id of the entry said to be better."),
+    must("than", Text, "Id of the entry said to be worse."),
+    must(
+        "on",
+        Text,
+        "A data set, or its name without size and version for any size of it.",
+    ),
+    must(
+        "metric",
+        Text,
+        "Metric of the protocol, such as `accuracy`.",
+    ),
+    may(
+        "margin",
+        NOT_NEGATIVE,
+        "Smallest difference that counts, in units of the metric.",
+    ),
+    may("source", Text, "Where the claim is made."),
+];
+
+/// `[[reference]]`
+pub const REFERENCE: &[Field] = &[
+    must("entry", Text, "Id of the entry the number belongs to."),
+    must("data", Text, "Data set, as the source names it."),
+    must("metric", Text, "Metric, as the source names it."),
+    must(
+        "value",
+        Shape::NumberOrUnavailable,
+        "The number in the unit of the metric, or `unavailable`.",
+    ),
+    must(
+        "source",
+        Text,
+        "Paper, table and row, or where it was looked for.",
+    ),
+    must(
+        "context",
+        Text,
+        "Training data, networks, checkpoint rule: what has to match before comparing.",
+    ),
+];

@@ -1,0 +1,23 @@
+//! Suites: TOML to a typed, validated description of what to train, evaluate and compare.
+//!
+//! Text becomes a tree with positions ([`tree`]), is checked against the format, which is
+//! data ([`grammar`], [`check`]), read into the [`model`] ([`read`]), and one profile of it
+//! is resolved against the registries ([`resolve()`]). Every error is a usage error
+//! `file:line:column: what; what would be right`.
+
+pub mod check;
+pub mod dataset;
+pub mod grammar;
+pub mod library;
+pub mod model;
+pub mod read;
+pub mod registries;
+pub mod resolve;
+pub mod schema;
+pub mod source;
+pub mod tree;
+
+pub use model::Suite;
+pub use read::parse;
+pub use registries::Registries;
+pub use resolve::{Resolved, resolve, validate};

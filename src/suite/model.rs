@@ -1,0 +1,150 @@
+//! A suite as it was written: every value with its place, nothing resolved yet.
+
+use super::source::{At, Source, Span};
+use super::tree::Node;
+use serde::{Deserialize, Serialize};
+
+/// A parsed suite file whose keys and types are right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suite {
+    pub source: Source,
+    pub name: String,
+    pub title: String,
+    pub analysis: String,
+    /// Tables of published numbers, by file name without `.csv`.
+    pub published: Vec<String>,
+    pub paper: Option<Paper>,
+    /// Teacher, student, baselines, methods, ablations: in this order.
+    pub entries: Vec<Entry>,
+    pub protocols: Vec<Protocol>,
+    pub profiles: Vec<Profile>,
+    pub claims: Vec<Claim>,
+    pub references: Vec<Reference>,
+}
+
+/// The publication a suite is about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Paper {
+    pub title: String,
+    #[serde(default)]
+    pub authors: Vec<String>,
+    pub venue: Option<String>,
+    pub year: Option<i64>,
+    pub url: Option<String>,
+    pub doi: Option<String>,
+    pub arxiv: Option<String>,
+    pub code: Option<String>,
+}
+
+/// What an entry is to the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Teacher,
+    Student,
+    Baseline,
+    Method,
+    Ablation,
+}
+
+/// A way to train a network, or a variant of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub role: Role,
+    pub id: At<String>,
+    pub label: String,
+    pub note: Option<String>,
+    /// The entry that an ablation varies.
+    pub of: Option<At<String>>,
+    pub teacher: Option<At<String>>,
+    pub settings: Settings,
+}
+
+/// What an entry, an ablation or a profile's override states about training.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub method: Option<Named>,
+    pub head: Option<Named>,
+    pub network: Option<At<String>>,
+    pub training: Option<At<String>>,
+    pub seeds: Option<At<Vec<u64>>>,
+    pub matrix: Option<Vec<(At<String>, Vec<Node>)>>,
+}
+
+/// A registered thing and its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    pub span: Span,
+    pub name: Option<At<String>>,
+    pub params: Vec<(At<String>, Node)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protocol {
+    pub id: At<String>,
+    pub kind: Named,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    pub id: At<String>,
+    pub summary: String,
+    pub train_data: At<String>,
+    pub seeds: At<Vec<u64>>,
+    pub entries: Vec<At<String>>,
+    pub evaluate: Vec<Evaluate>,
+    pub networks: Vec<Network>,
+    pub trainings: Vec<Training>,
+    pub overrides: Vec<(At<String>, Settings)>,
+}
+
+/// A column: a data set under a protocol, for all entries or for some.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluate {
+    pub data: At<String>,
+    pub protocol: At<String>,
+    pub entries: Option<Vec<At<String>>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    pub id: At<String>,
+    pub backbone: Named,
+    pub embedding: usize,
+    pub input: crate::plan::spec::InputSpec,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    pub id: At<String>,
+    pub data: Option<At<String>>,
+    pub schedule: crate::plan::spec::ScheduleSpec,
+    pub optimizer: crate::plan::spec::OptimizerSpec,
+    pub batch: usize,
+    pub bn_group: usize,
+    pub flip: bool,
+}
+
+/// "`better` beats `than` on `on` in `metric`".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    pub id: At<String>,
+    pub text: String,
+    pub better: At<String>,
+    pub than: At<String>,
+    pub on: At<String>,
+    pub metric: String,
+    pub margin: f64,
+    pub source: Option<String>,
+}
+
+/// A published number, or the statement that there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    pub entry: At<String>,
+    pub data: String,
+    pub metric: String,
+    pub value: Option<f64>,
+    pub source: String,
+    pub context: String,
+}

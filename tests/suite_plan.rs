@@ -1,0 +1,364 @@
+//! What is planned, and what keys depend on.
+
+use frbench::key::Key;
+use frbench::plan::spec::{Job, JobSpec};
+use frbench::plan::{Code, Kind, Known, Round, Selection, is_ordered, outlook, plan, select};
+use frbench::result::{DataResult, JobResult};
+use frbench::suite::resolve::Row;
+use frbench::suite::source::Source;
+use frbench::suite::{Registries, Resolved, library, parse, resolve, validate};
+use std::collections::{BTreeMap, BTreeSet};
+
+const TINY: &str = include_str!("suites/tiny.toml");
+
+fn resolved(text: &str, profile: &str) -> Resolved {
+    let suite = parse(Source::new("tiny.toml", text)).unwrap();
+    resolve(&suite, profile, &Registries::current().unwrap()).unwrap()
+}
+
+fn tiny() -> Resolved {
+    resolved(TINY, "demo")
+}
+
+fn changed(from: &str, to: &str) -> Resolved {
+    assert!(TINY.contains(from), "`{from}` is not in the suite");
+    resolved(&TINY.replacen(from, to, 1), "demo")
+}
+
+/// Results of all data jobs, each with an identity of its own.
+fn data_known(suite: &Resolved, code: &Code) -> Known {
+    let jobs = outlook(suite, &Known::default(), code).jobs;
+    let results = jobs.into_iter().filter_map(|job| match &job.spec {
+        JobSpec::Data(spec) => Some((job.key, data_result(&spec.name, &spec.name))),
+        _ => None,
+    });
+    Known {
+        results: results.collect(),
+    }
+}
+
+fn data_result(name: &str, pixels: &str) -> JobResult {
+    JobResult::Data(DataResult {
+        name: name.to_string(),
+        files: Vec::new(),
+        pixels_sha256: Key::of(&pixels).0,
+        decoder: String::new(),
+        images: 0,
+        identities: 0,
+        counts: BTreeMap::new(),
+    })
+}
+
+fn full(suite: &Resolved) -> Round {
+    let code = Code::current();
+    plan(suite, &data_known(suite, &code), &code)
+}
+
+fn count(jobs: &[Job], kind: Kind) -> usize {
+    jobs.iter()
+        .filter(|j| frbench::plan::keys::kind(&j.spec) == kind)
+        .count()
+}
+
+/// Keys by label. Labels of jobs that several rows share are those of the first row.
+fn keys(round: &Round) -> BTreeMap<String, Key> {
+    let jobs = round.jobs.iter();
+    jobs.map(|j| (j.label.clone(), j.key.clone())).collect()
+}
+
+/// Labels of jobs whose key is not among those of `before`.
+fn new_jobs(before: &Round, after: &Round) -> BTreeSet<String> {
+    let known: BTreeSet<&Key> = before.jobs.iter().map(|j| &j.key).collect();
+    let new = after.jobs.iter().filter(|j| !known.contains(&j.key));
+    new.map(|j| j.label.clone()).collect()
+}
+
+#[test]
+fn a_plan_has_each_job_once_and_in_order() {
+    let round = full(&tiny());
+    assert!(round.finished);
+    assert!(is_ordered(&round.jobs));
+    // The training set, the pairs, the probes.
+    assert_eq!(count(&round.jobs, Kind::Data), 3);
+    // The teacher once; student, FCD, CoupleFace, k = 5 and k = 20 at two seeds each; k = 10 is
+    // CoupleFace itself.
+    assert_eq!(count(&round.jobs, Kind::Train), 1 + 5 * 2);
+    // Embeddings, prototypes, and neighbours for each k; shared by all methods and seeds.
+    assert_eq!(count(&round.jobs, Kind::Derive), 2 + 3);
+    // All on the pairs; teacher and FCD on probes and distractors, too.
+    assert_eq!(count(&round.jobs, Kind::Score), 11 + 3);
+    assert_eq!(count(&round.jobs, Kind::Embed), 11 + 2 * 3);
+}
+
+#[test]
+fn the_layout_names_a_job_for_every_cell() {
+    let round = full(&tiny());
+    let known: BTreeSet<&Key> = round.jobs.iter().map(|j| &j.key).collect();
+    let layout = &round.layout;
+    assert_eq!(
+        layout
+            .rows
+            .iter()
+            .map(|r| r.id.as_str())
+            .collect::<Vec<_>>(),
+        [
+            "teacher",
+            "student",
+            "fcd",
+            "coupleface",
+            "neighbours:k=5",
+            "neighbours:k=10",
+            "neighbours:k=20"
+        ]
+    );
+    assert_eq!(layout.rows[5].label, "k = 10");
+    assert_eq!(layout.rows[3].runs, layout.rows[5].runs);
+    // Pairs: the teacher once, six rows twice. Probes: the teacher once, FCD twice.
+    assert_eq!(layout.cells.len(), 1 + 6 * 2 + 1 + 2);
+    assert!(layout.cells.iter().all(|c| known.contains(&c.score)));
+    assert_eq!(layout.claims.len(), 1);
+    let json = serde_json::to_string(layout).unwrap();
+    assert_eq!(
+        &serde_json::from_str::<frbench::plan::Layout>(&json).unwrap(),
+        layout
+    );
+}
+
+#[test]
+fn a_round_stops_where_identities_are_open() {
+    let (suite, code) = (tiny(), Code::current());
+    let first = plan(&suite, &Known::default(), &code);
+    assert!(!first.finished);
+    assert_eq!(first.jobs.len(), 3);
+    assert_eq!(count(&first.jobs, Kind::Data), 3);
+    let mut known = data_known(&suite, &code);
+    assert!(plan(&suite, &known, &code).finished);
+    known.results.pop_first();
+    assert!(!plan(&suite, &known, &code).finished);
+}
+
+#[test]
+fn pinned_identities_need_no_first_round_and_no_other_key() {
+    let (suite, code) = (tiny(), Code::current());
+    let mut pinned = suite.clone();
+    let identity = |name: &str| Some(Key::of(&name).0);
+    for row in &mut pinned.rows {
+        row.data.identity = identity(&row.data.name);
+    }
+    for column in &mut pinned.columns {
+        column.data.identity = identity(&column.data.name);
+    }
+    let round = plan(&pinned, &Known::default(), &code);
+    assert!(round.finished);
+    assert_eq!(keys(&round), keys(&full(&suite)));
+}
+
+#[test]
+fn plans_are_stable() {
+    assert_eq!(full(&tiny()), full(&tiny()));
+    // Words change no number.
+    let renamed = changed("label = \"FCD\"", "label = \"Feature consistency\"");
+    assert_eq!(keys(&full(&renamed)), keys(&full(&tiny())));
+}
+
+#[test]
+fn a_changed_ablation_retrains_only_what_depends_on_it() {
+    let new = new_jobs(
+        &full(&tiny()),
+        &full(&changed("k = [5, 10, 20]", "k = [5, 10, 30]")),
+    );
+    let want = [
+        "derive neighbors for neighbours:k=30",
+        "embed neighbours:k=30 seed 1 synth-lfw-60-v1 images",
+        "embed neighbours:k=30 seed 2 synth-lfw-60-v1 images",
+        "score neighbours:k=30 seed 1 synth-lfw-60-v1/ten-fold",
+        "score neighbours:k=30 seed 2 synth-lfw-60-v1/ten-fold",
+        "train neighbours:k=30 seed 1",
+        "train neighbours:k=30 seed 2",
+    ];
+    assert_eq!(new, want.map(String::from).into());
+}
+
+#[test]
+fn a_changed_protocol_retrains_nothing() {
+    let new = new_jobs(&full(&tiny()), &full(&changed("folds = 10", "folds = 5")));
+    assert_eq!(new.len(), 11);
+    assert!(new.iter().all(|l| l.starts_with("score ")), "{new:?}");
+}
+
+#[test]
+fn a_new_seed_keeps_the_others() {
+    let new = new_jobs(
+        &full(&tiny()),
+        &full(&changed("seeds = [1, 2]", "seeds = [1, 2, 3]")),
+    );
+    assert!(new.iter().all(|l| l.contains("seed 3")), "{new:?}");
+    assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5);
+}
+
+#[test]
+fn a_changed_teacher_retrains_its_students_and_nothing_else() {
+    let new = new_jobs(&full(&tiny()), &full(&changed("steps = 20", "steps = 21")));
+    let trained = new.iter().filter(|l| l.starts_with("train"));
+    let trained: Vec<&str> = trained.map(String::as_str).collect();
+    assert_eq!(trained.len(), 1 + 4 * 2);
+    assert!(
+        !trained.iter().any(|l| l.contains("student")),
+        "{trained:?}"
+    );
+}
+
+#[test]
+fn different_pixels_are_different_jobs_and_a_different_path_to_them_is_not() {
+    let (suite, code) = (tiny(), Code::current());
+    let mut known = data_known(&suite, &code);
+    let before = plan(&suite, &known, &code);
+    let train = before.jobs[0].key.clone();
+    known
+        .results
+        .insert(train, data_result("synth-train-40x6-v1", "other pixels"));
+    let after = plan(&suite, &known, &code);
+    assert_eq!(new_jobs(&before, &after).len(), before.jobs.len() - 3);
+
+    // A generator whose code changed, making the same pixels.
+    let mut newer = code.clone();
+    newer.kinds.get_mut(&Kind::Data).unwrap().sources = "new".into();
+    let after = plan(&suite, &data_known(&suite, &newer), &newer);
+    let new = new_jobs(&before, &after);
+    assert_eq!(new.len(), 3, "{new:?}");
+    assert!(new.iter().all(|l| l.starts_with("data ")));
+}
+
+#[test]
+fn code_is_in_the_cache_key_of_its_kind_and_in_no_comparison_key() {
+    let (suite, code) = (tiny(), Code::current());
+    let known = data_known(&suite, &code);
+    let before = plan(&suite, &known, &code);
+    let changed = |kind: Kind| {
+        let mut code = code.clone();
+        code.kinds.get_mut(&kind).unwrap().sources = "changed".into();
+        plan(&suite, &known, &code)
+    };
+    let after = changed(Kind::Score);
+    let new = new_jobs(&before, &after);
+    assert_eq!(new.len(), 14);
+    assert!(new.iter().all(|l| l.starts_with("score ")), "{new:?}");
+    let after = changed(Kind::Train);
+    assert_eq!(new_jobs(&before, &after).len(), before.jobs.len() - 3);
+    let comparison =
+        |round: &Round| -> Vec<Key> { round.jobs.iter().map(|j| j.comparison.clone()).collect() };
+    assert_eq!(comparison(&before), comparison(&after));
+    let distinct: BTreeSet<Key> = comparison(&before).into_iter().collect();
+    assert_eq!(distinct.len(), before.jobs.len());
+}
+
+#[test]
+fn the_device_is_part_of_what_is_computed() {
+    let (suite, code) = (tiny(), Code::current());
+    let known = data_known(&suite, &code);
+    let mut cuda = code.clone();
+    cuda.device = "cuda";
+    let (a, b) = (plan(&suite, &known, &code), plan(&suite, &known, &cuda));
+    assert_eq!(new_jobs(&a, &b).len(), a.jobs.len() - 3);
+}
+
+#[test]
+fn a_selection_keeps_teachers_and_keys() {
+    let all = full(&tiny());
+    let selection = Selection {
+        only: vec!["fcd".into()],
+        seeds: vec![2],
+    };
+    let some = full(&select(tiny(), &selection).unwrap());
+    assert!(new_jobs(&all, &some).is_empty());
+    let trained = some.jobs.iter().filter(|j| j.label.starts_with("train"));
+    let trained: Vec<&str> = trained.map(|j| j.label.as_str()).collect();
+    assert_eq!(trained, ["train teacher seed 7", "train fcd seed 2"]);
+    assert_eq!(some.layout.rows.len(), 1);
+
+    let nothing = |only: &str, seed: u64| {
+        let selection = Selection {
+            only: vec![only.into()],
+            seeds: vec![seed],
+        };
+        select(tiny(), &selection).unwrap_err()
+    };
+    assert_eq!(nothing("fdc", 1).exit_code(), 3);
+    assert!(nothing("fdc", 1).to_string().contains("did you mean `fcd`"));
+    assert_eq!(nothing("fcd", 9).exit_code(), 3);
+}
+
+#[test]
+fn a_profile_that_extends_another_states_only_what_differs() {
+    let quick = resolved(TINY, "quick");
+    assert_eq!(quick.rows.len(), 2);
+    assert_eq!(quick.columns.len(), 1);
+    // The claim needs CoupleFace, which this profile does not run.
+    assert_eq!(quick.claims[0].column, None);
+    let (quick, demo) = (full(&quick), full(&tiny()));
+    let new = new_jobs(&demo, &quick);
+    assert!(!new.iter().any(|l| l.starts_with("train")), "{new:?}");
+}
+
+#[test]
+fn every_embedded_suite_is_valid_in_every_profile() {
+    let known = Registries::current().unwrap();
+    for (name, text) in library::SUITES {
+        let suite = parse(Source::new(*name, *text)).unwrap();
+        validate(&suite, &known).unwrap();
+        assert_eq!(suite.name, *name);
+        for profile in &suite.profiles {
+            let round = outlook(
+                &resolve(&suite, &profile.id, &known).unwrap(),
+                &Known::default(),
+                &Code::current(),
+            );
+            assert!(is_ordered(&round.jobs), "{name} {}", profile.id.value);
+        }
+    }
+}
+
+#[test]
+fn coupleface_demo_trains_what_it_promises() {
+    let (_, text) = library::SUITES
+        .iter()
+        .find(|(n, _)| *n == "coupleface")
+        .unwrap();
+    let suite = parse(Source::new("coupleface.toml", *text)).unwrap();
+    let demo = resolve(&suite, "demo", &Registries::current().unwrap()).unwrap();
+    let rows: Vec<(&str, usize)> = demo
+        .rows
+        .iter()
+        .map(|r| (r.id.as_str(), r.seeds.len()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("teacher", 1),
+            ("student", 3),
+            ("fcd", 3),
+            ("coupleface", 3),
+            ("coupleface-plus", 3)
+        ]
+    );
+    let students = || demo.rows.iter().skip(1);
+    // Compared methods train the same network on the same images in the same batches; those
+    // that learn from the teacher, at the same rates, too.
+    let material = |r: &Row| {
+        (
+            r.backbone.clone(),
+            r.input.clone(),
+            r.schedule.length,
+            r.schedule.decay.clone(),
+            r.batch,
+            r.flip,
+        )
+    };
+    assert!(students().all(|r| material(r) == material(&demo.rows[1])));
+    let distilled = || students().skip(1);
+    assert!(distilled().all(|r| {
+        let first = &demo.rows[2];
+        (&r.schedule, &r.optimizer) == (&first.schedule, &first.optimizer)
+    }));
+    assert!(students().all(|r| r.backbone.embedding == demo.rows[0].backbone.embedding));
+}
