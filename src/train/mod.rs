@@ -1,0 +1,11 @@
+//! The training loop: what one optimiser step is, and what of it is saved.
+//!
+//! A step is a pure function of the state before it and of `(seed, step)`: order, flips and
+//! dropout come from keyed streams. So a run that was killed and resumed equals one that was
+//! not, bit for bit.
+
+mod batch;
+mod trainer;
+
+pub use batch::{Batch, Images, TeacherRows};
+pub use trainer::{StepReport, Trainer};

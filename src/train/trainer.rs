@@ -1,0 +1,335 @@
+//! One training: network, classifier, objective, optimiser, and the step that joins them.
+
+use super::batch::{Batch, Images, TeacherRows};
+use crate::data::sampler::Batches;
+use crate::head::{self, Head};
+use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
+use crate::nn::checkpoint::Checkpoint;
+use crate::nn::schedule::{lr_at, total_steps};
+use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
+use crate::plan::spec::{OptimizerSpec, TrainSpec};
+use crate::rng::Stream;
+use crate::{Error, Result};
+use candle_core::{Device, Tensor, Var};
+use std::collections::BTreeMap;
+
+/// What one step reports.
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    pub epoch: u64,
+    pub lr: f64,
+    pub loss: f64,
+    pub parts: Vec<(&'static str, f64)>,
+}
+
+struct ClassifierState {
+    head: Box<dyn Head>,
+    /// `[C, D]`.
+    weight: Vec<f32>,
+    grad: Vec<f32>,
+    sgd: Sgd,
+}
+
+/// Everything that changes while a network trains.
+pub struct Trainer<'a> {
+    spec: &'a TrainSpec,
+    images: &'a dyn Images,
+    labels: &'a [u32],
+    teacher: Option<&'a dyn TeacherRows>,
+    classes: usize,
+    network: Network,
+    sgd: Sgd,
+    classifier: Option<ClassifierState>,
+    objective: Box<dyn Objective>,
+    /// Steps taken.
+    step: u64,
+    steps_per_epoch: u64,
+    steps: u64,
+    batches: Batches,
+}
+
+impl<'a> Trainer<'a> {
+    /// A freshly initialised training. `labels` are below `classes`, one per image.
+    pub fn new(
+        spec: &'a TrainSpec,
+        images: &'a dyn Images,
+        labels: &'a [u32],
+        classes: usize,
+        teacher: Option<&'a dyn TeacherRows>,
+        derived: &BTreeMap<String, Artefact>,
+    ) -> Result<Self> {
+        if spec.batch == 0 || spec.bn_group == 0 || !spec.batch.is_multiple_of(spec.bn_group) {
+            return Err(Error::Usage(format!(
+                "bn_group {} must divide batch {}",
+                spec.bn_group, spec.batch
+            )));
+        }
+        let batches = Batches::new(spec.seed, spec.batch, labels.len())?;
+        let steps_per_epoch = batches.steps_per_epoch();
+        let steps = total_steps(spec.schedule.length, steps_per_epoch);
+        let graph = crate::backbone::build(&spec.backbone, spec.input.size)?;
+        let mut network = Network::new(graph);
+        network.init(spec.seed);
+        let entry = method::find(&spec.method.name)?;
+        let needs = (entry.needs)(&spec.method, spec.head.as_ref())?;
+        if needs.teacher && teacher.is_none() {
+            return Err(Error::Bug(format!(
+                "`{}` was given no teacher",
+                spec.method.name
+            )));
+        }
+        let sgd = Sgd::new(&spec.optimizer, network.params().values.len());
+        let classifier = match (&spec.head, needs.head) {
+            (Some(head), true) => {
+                let head = head::build(head)?;
+                let mut noise = Stream::derive(spec.seed, "init/head", &[]);
+                let std = head.init_std();
+                let weight: Vec<f32> = (0..classes * spec.backbone.embedding)
+                    .map(|_| (noise.normal() * std) as f32)
+                    .collect();
+                Some(ClassifierState {
+                    head,
+                    grad: vec![0.0; weight.len()],
+                    // Clipping is the backbone's affair, as in the recipes it comes from.
+                    sgd: Sgd::new(
+                        &OptimizerSpec {
+                            clip: None,
+                            ..spec.optimizer.clone()
+                        },
+                        weight.len(),
+                    ),
+                    weight,
+                })
+            }
+            _ => None,
+        };
+        let objective = (entry.build)(&Inputs {
+            spec: &spec.method,
+            seed: spec.seed,
+            classes,
+            embedding: spec.backbone.embedding,
+            total_steps: steps,
+            derived,
+        })?;
+        Ok(Trainer {
+            spec,
+            images,
+            labels,
+            teacher,
+            classes,
+            network,
+            sgd,
+            classifier,
+            objective,
+            step: 0,
+            steps_per_epoch,
+            steps,
+            batches,
+        })
+    }
+
+    /// Steps taken so far.
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps of the whole training.
+    pub fn total_steps(&self) -> u64 {
+        self.steps
+    }
+
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The samples of step `step`: a function of `(seed, step)` alone.
+    pub fn batch(&mut self, step: u64) -> Batch {
+        let samples = self.batches.at(step).to_vec();
+        let flips = if self.spec.flip {
+            self.batches.flips(step)
+        } else {
+            vec![false; samples.len()]
+        };
+        Batch {
+            step,
+            epoch: step / self.steps_per_epoch + 1,
+            samples,
+            flips,
+        }
+    }
+
+    /// Take one optimiser step.
+    pub fn step(&mut self) -> Result<StepReport> {
+        let batch = self.batch(self.step);
+        let lr = lr_at(
+            &self.spec.schedule,
+            self.step,
+            self.steps_per_epoch,
+            self.steps,
+        );
+        let side = self.spec.input.size;
+        let n = batch.samples.len();
+        let mut pixels = vec![0.0; n * side * side * 3];
+        self.images
+            .fill(&batch.samples, &batch.flips, &self.spec.input, &mut pixels)?;
+        let x = Value::new([n, side, side, 3], pixels)?;
+        let labels: Vec<u32> = batch
+            .samples
+            .iter()
+            .map(|&s| self.labels[s as usize])
+            .collect();
+        let mode = TrainMode {
+            bn_group: self.spec.bn_group,
+            seed: self.spec.seed,
+            step: self.step,
+        };
+        let (output, tape) = self.network.forward_train(&x, mode)?;
+        let student = Var::from_tensor(&output.embedding.to_tensor()?)?;
+        let teacher = self.teacher_rows(&batch)?;
+        let weight = match &self.classifier {
+            Some(c) => Some(Var::from_slice(
+                &c.weight,
+                (self.classes, self.spec.backbone.embedding),
+                &Device::Cpu,
+            )?),
+            None => None,
+        };
+        let loss = self.objective.step(Step {
+            step: self.step,
+            epoch: batch.epoch,
+            steps_per_epoch: self.steps_per_epoch,
+            samples: &batch.samples,
+            labels: &labels,
+            student: student.as_tensor(),
+            teacher: teacher.as_ref(),
+            classifier: match (&mut self.classifier, &weight) {
+                (Some(c), Some(w)) => Some(Classifier {
+                    head: c.head.as_mut(),
+                    weight: w.as_tensor(),
+                }),
+                _ => None,
+            },
+        })?;
+        let value = f64::from(loss.loss.to_scalar::<f32>()?);
+        if !value.is_finite() {
+            return Err(Error::Compute(format!(
+                "the loss is {value} at step {} (parts: {:?}, learning rate {lr})",
+                self.step, loss.parts
+            )));
+        }
+        let grads = loss.loss.backward()?;
+        let d_student = grads
+            .get(student.as_tensor())
+            .ok_or_else(|| Error::Bug(format!("`{}` has no gradient", self.spec.method.name)))?;
+        let grads_in = OutputGrads {
+            embedding: Some(Value::from_tensor(d_student)?),
+            ..OutputGrads::default()
+        };
+        self.network.backward(tape, grads_in, false)?;
+        let params = self.network.params_mut();
+        self.sgd.step(&mut params.values, &mut params.grads, lr);
+        if let (Some(c), Some(w)) = (&mut self.classifier, &weight) {
+            // A term that is off leaves the class weights alone: no decay, no momentum.
+            if let Some(g) = grads.get(w.as_tensor()) {
+                c.grad.copy_from_slice(&g.flatten_all()?.to_vec1::<f32>()?);
+                c.sgd.step(&mut c.weight, &mut c.grad, lr);
+            }
+        }
+        self.step += 1;
+        Ok(StepReport {
+            epoch: batch.epoch,
+            lr,
+            loss: value,
+            parts: loss.parts,
+        })
+    }
+
+    fn teacher_rows(&self, batch: &Batch) -> Result<Option<Tensor>> {
+        let Some(teacher) = self.teacher else {
+            return Ok(None);
+        };
+        let mut rows = Vec::with_capacity(batch.samples.len() * teacher.dim());
+        for (&sample, &flip) in batch.samples.iter().zip(&batch.flips) {
+            rows.extend_from_slice(teacher.row(sample, flip));
+        }
+        Ok(Some(Tensor::from_vec(
+            rows,
+            (batch.samples.len(), teacher.dim()),
+            &Device::Cpu,
+        )?))
+    }
+
+    /// Everything a later process needs to go on as if nothing had happened.
+    pub fn save(&self) -> Result<Checkpoint> {
+        let mut c = Checkpoint::default();
+        c.metadata.insert("step".into(), self.step.to_string());
+        c.insert_all(MODEL, self.network.state_dict());
+        let mut put = |name: &str, shape: Vec<usize>, values: &[f32]| {
+            c.tensors.insert(name.to_string(), (shape, values.to_vec()));
+        };
+        put(
+            "sgd.velocity",
+            vec![self.sgd.velocity().len()],
+            self.sgd.velocity(),
+        );
+        if let Some(classifier) = &self.classifier {
+            let shape = vec![self.classes, self.spec.backbone.embedding];
+            put("head.weight", shape.clone(), &classifier.weight);
+            put("head.velocity", shape, classifier.sgd.velocity());
+        }
+        for (name, m) in self.objective.state() {
+            put(&format!("{OBJECTIVE}{name}"), vec![m.rows, m.cols], &m.data);
+        }
+        if let Some(classifier) = &self.classifier {
+            // As text, so that no f64 loses a bit in a tensor of f32.
+            let state = serde_json::to_string(&classifier.head.state())
+                .map_err(|e| Error::Bug(e.to_string()))?;
+            c.metadata.insert("head".into(), state);
+        }
+        Ok(c)
+    }
+
+    /// Go on from what [`Trainer::save`] returned.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the checkpoint is not one of this training.
+    pub fn restore(&mut self, c: &Checkpoint) -> Result<()> {
+        let wrong =
+            |what: &str| Error::Data(format!("the checkpoint does not fit this training: {what}"));
+        self.network.load_state_dict(&c.subset(MODEL))?;
+        self.sgd.restore(&c.tensor("sgd.velocity")?.1)?;
+        if let Some(classifier) = &mut self.classifier {
+            let weight = &c.tensor("head.weight")?.1;
+            if weight.len() != classifier.weight.len() {
+                return Err(wrong("head.weight has another size"));
+            }
+            classifier.weight.copy_from_slice(weight);
+            classifier.sgd.restore(&c.tensor("head.velocity")?.1)?;
+            let state = c
+                .metadata
+                .get("head")
+                .ok_or_else(|| wrong("no state of the head"))?;
+            let state = serde_json::from_str(state).map_err(|e| wrong(&e.to_string()))?;
+            classifier.head.restore(&state)?;
+        }
+        let mut state = BTreeMap::new();
+        for (name, (shape, data)) in c.subset(OBJECTIVE) {
+            let [rows, cols] = shape[..] else {
+                return Err(wrong(&format!("{OBJECTIVE}{name} is not a matrix")));
+            };
+            state.insert(name, Matrix { rows, cols, data });
+        }
+        self.objective.restore(state)?;
+        let step = c.metadata.get("step").and_then(|s| s.parse().ok());
+        self.step = step.ok_or_else(|| wrong("no step"))?;
+        Ok(())
+    }
+}
+
+/// Prefixes of the parts of a checkpoint.
+const MODEL: &str = "model.";
+const OBJECTIVE: &str = "objective.";
