@@ -1,0 +1,175 @@
+//! Decoded images of this process, shared by its jobs.
+
+use crate::Result;
+use crate::data::cache::PixelCache;
+use crate::data::image::Image;
+use crate::data::source::ImageSource;
+use crate::key::Key;
+use crate::plan::spec::InputSpec;
+use crate::train::Images;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+
+/// Sets whose pixels take more than this are decoded as they are used.
+const KEEP_BYTES: usize = 3 << 30;
+
+/// Data job, part of the set, side in pixels.
+type Id = (Key, String, usize);
+
+/// Recently used decoded sets, newest last, 3 GiB in all.
+#[derive(Default)]
+pub struct ImageCache(Mutex<Vec<(Id, Arc<PixelCache>)>>);
+
+impl ImageCache {
+    /// The images of `source`, which is `part` of data job `data`, at `size` x `size` pixels.
+    pub fn view(
+        &self,
+        data: &Key,
+        part: &str,
+        source: &Arc<dyn ImageSource>,
+        size: usize,
+    ) -> Result<Arc<dyn Images>> {
+        let bytes = |n: usize| n * size * size * 3;
+        if bytes(source.len()) > KEEP_BYTES {
+            return Ok(Arc::new(Streamed {
+                source: source.clone(),
+                size,
+            }));
+        }
+        let id = (data.clone(), part.to_string(), size);
+        let mut kept = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let pixels = match kept.iter().position(|(k, _)| *k == id) {
+            Some(i) => kept.remove(i).1,
+            None => Arc::new(PixelCache::build(source.as_ref(), size)?),
+        };
+        kept.push((id, pixels.clone()));
+        let size_of = |p: &PixelCache| p.len() * p.size() * p.size() * 3;
+        while kept.iter().map(|(_, p)| size_of(p)).sum::<usize>() > KEEP_BYTES {
+            kept.remove(0);
+        }
+        Ok(Arc::new(Cached(pixels)))
+    }
+}
+
+struct Cached(Arc<PixelCache>);
+
+impl Images for Cached {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn fill(
+        &self,
+        indices: &[u32],
+        flips: &[bool],
+        input: &InputSpec,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.0.fill_batch(indices, flips, input, out)
+    }
+}
+
+/// Decodes what is asked for, every time: for sets that do not fit in memory.
+struct Streamed {
+    source: Arc<dyn ImageSource>,
+    size: usize,
+}
+
+impl Images for Streamed {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn fill(
+        &self,
+        indices: &[u32],
+        flips: &[bool],
+        input: &InputSpec,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let some = Subset {
+            source: self.source.as_ref(),
+            indices,
+        };
+        let all: Vec<u32> = (0..indices.len() as u32).collect();
+        PixelCache::build(&some, self.size)?.fill_batch(&all, flips, input, out)
+    }
+}
+
+/// A few images of a source.
+struct Subset<'a> {
+    source: &'a dyn ImageSource,
+    indices: &'a [u32],
+}
+
+impl ImageSource for Subset<'_> {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.source.bytes(self.indices[i] as usize)
+    }
+
+    fn label(&self, i: usize) -> Option<u32> {
+        self.source.label(self.indices[i] as usize)
+    }
+
+    fn describe(&self, i: usize) -> String {
+        self.source.describe(self.indices[i] as usize)
+    }
+
+    fn image(&self, i: usize) -> Result<Image> {
+        self.source.image(self.indices[i] as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::image::Image;
+    use crate::plan::spec::Color;
+
+    struct Flat;
+
+    impl ImageSource for Flat {
+        fn len(&self) -> usize {
+            5
+        }
+        fn bytes(&self, _: usize) -> Result<Cow<'_, [u8]>> {
+            Ok(Cow::Borrowed(&[]))
+        }
+        fn label(&self, _: usize) -> Option<u32> {
+            None
+        }
+        fn describe(&self, i: usize) -> String {
+            format!("flat {i}")
+        }
+        fn image(&self, i: usize) -> Result<Image> {
+            Image::new(4, 4, (0..48).map(|p| (i * 40 + p) as u8).collect())
+        }
+    }
+
+    #[test]
+    fn streamed_and_cached_images_are_the_same() {
+        let source: Arc<dyn ImageSource> = Arc::new(Flat);
+        let input = InputSpec {
+            size: 2,
+            color: Color::Rgb,
+            mean: 0.5,
+            std: 0.5,
+        };
+        let fill = |images: &dyn Images| {
+            let mut out = vec![0.0; 3 * 12];
+            images
+                .fill(&[4, 0, 2], &[true, false, true], &input, &mut out)
+                .unwrap();
+            out
+        };
+        let cached = ImageCache::default()
+            .view(&Key("k".into()), "images", &source, 2)
+            .unwrap();
+        let streamed = Streamed { source, size: 2 };
+        assert_eq!(fill(cached.as_ref()), fill(&streamed));
+    }
+}

@@ -1,0 +1,290 @@
+//! The whole line on a tiny scale: a suite file to a report, through kills, neighbours and
+//! damaged data.
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Networks and data of `coupleface`'s smoke profile, with the given entries and steps.
+fn suite(dir: &Path, entries: &str, steps: u64) -> PathBuf {
+    let text = include_str!("../suites/coupleface.toml");
+    let (head, rest) = text.split_once("[profile.smoke]").expect("a smoke profile");
+    let (smoke, rest) = rest
+        .split_once("[profile.demo]")
+        .expect("a demo profile after it");
+    let mut smoke = smoke.to_string();
+    for (from, to) in [
+        (
+            r#"["teacher", "student", "fcd", "coupleface"]"#,
+            format!("[{entries}]"),
+        ),
+        ("steps = 60\n", format!("steps = {steps}\n")),
+        ("steps = 40\n", format!("steps = {steps}\n")),
+        ("seeds = [1, 2]", "seeds = [1]".into()),
+    ] {
+        assert!(
+            smoke.contains(from),
+            "the smoke profile no longer states `{from}`"
+        );
+        smoke = smoke.replace(from, &to);
+    }
+    let path = dir.join("tiny.toml");
+    fs::write(
+        &path,
+        format!("{head}[profile.smoke]{smoke}[profile.demo]{rest}"),
+    )
+    .unwrap();
+    path
+}
+
+fn frbench(dir: &Path, suite: &Path) -> Command {
+    let mut c = Command::new(cargo_bin("frbench"));
+    c.current_dir(dir)
+        .arg("run")
+        .arg(suite)
+        .args(["--profile", "smoke"]);
+    c
+}
+
+fn run(command: &mut Command) -> Output {
+    let out = command.output().unwrap();
+    assert!(
+        out.status.success(),
+        "{command:?}: {}\n{}",
+        out.status,
+        String::from_utf8_lossy(&out.stderr)
+    );
+    out
+}
+
+/// `(label, folder)` of every job.
+fn jobs(runs: &Path) -> Vec<(String, PathBuf)> {
+    let mut found: Vec<_> = fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| {
+            let spec: Value =
+                serde_json::from_slice(&fs::read(e.path().join("spec.json")).ok()?).ok()?;
+            Some((spec["label"].as_str()?.to_string(), e.path()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn events(folder: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
+    // The last line of a killed process may be half a line.
+    text.lines()
+        .filter_map(|l| serde_json::from_str(l).ok())
+        .collect()
+}
+
+fn has(events: &[Value], name: &str) -> bool {
+    events.iter().any(|e| e["event"] == name)
+}
+
+/// sha256 of the final checkpoint by label of the training.
+fn checkpoints(runs: &Path) -> Vec<(String, String)> {
+    let of = |(label, folder): (String, PathBuf)| {
+        let result: Value =
+            serde_json::from_slice(&fs::read(folder.join("result.json")).ok()?).ok()?;
+        Some((label, result["checkpoint_sha256"].as_str()?.to_string()))
+    };
+    jobs(runs).into_iter().filter_map(of).collect()
+}
+
+fn wait_until(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(child.try_wait().unwrap().is_none(), "ended before {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(240),
+            "no {what} in time"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_run_ends_in_a_report_and_a_second_one_has_nothing_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(
+        dir.path(),
+        r#""teacher", "student", "fcd", "coupleface""#,
+        40,
+    );
+    let out = run(&mut frbench(dir.path(), &suite));
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(
+        text.contains("report: reports/coupleface-smoke/index.html"),
+        "{text}"
+    );
+    for file in ["index.html", "report.md", "results.csv", "results.json"] {
+        assert!(
+            dir.path()
+                .join("reports/coupleface-smoke")
+                .join(file)
+                .is_file(),
+            "{file}"
+        );
+    }
+    let before = jobs(&dir.path().join("runs"));
+    let log = |folder: &Path| fs::read(folder.join("events.jsonl")).unwrap();
+    let logs: Vec<_> = before.iter().map(|(_, f)| log(f)).collect();
+    let again = run(&mut frbench(dir.path(), &suite));
+    assert_eq!(text, String::from_utf8_lossy(&again.stdout));
+    assert_eq!(jobs(&dir.path().join("runs")), before);
+    let same = before.iter().zip(&logs).all(|((_, f), l)| log(f) == *l);
+    assert!(same, "the second run worked on a finished job");
+}
+
+#[test]
+fn a_killed_training_resumes_to_the_bits_of_an_undisturbed_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(dir.path(), r#""teacher", "coupleface""#, 150);
+    // Undisturbed, on one thread; the disturbed run has two.
+    run(frbench(dir.path(), &suite).args(["--runs", "calm", "--jobs", "1"]));
+    let runs = dir.path().join("shaken");
+    for (label, signal) in [
+        ("train teacher", "-KILL"),
+        ("train coupleface", "-KILL"),
+        ("train coupleface", "-INT"),
+    ] {
+        let mut child = frbench(dir.path(), &suite)
+            .args([
+                "--runs",
+                "shaken",
+                "--jobs",
+                "2",
+                "--checkpoint-every",
+                "0.05",
+            ])
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let checkpoints_of = |runs: &Path| {
+            let job = jobs(runs).into_iter().find(|(l, _)| l.starts_with(label));
+            job.map_or(0, |(_, f)| {
+                events(&f)
+                    .iter()
+                    .filter(|e| e["event"] == "checkpoint")
+                    .count()
+            })
+        };
+        let known = checkpoints_of(&runs);
+        wait_until(&mut child, "a further checkpoint", || {
+            checkpoints_of(&runs) > known
+        });
+        let kill = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), if signal == "-INT" { Some(4) } else { None });
+    }
+    run(frbench(dir.path(), &suite).args(["--runs", "shaken"]));
+    for (label, folder) in jobs(&runs) {
+        if label.starts_with("train") {
+            let resumed = events(&folder)
+                .into_iter()
+                .find(|e| e["event"] == "resumed");
+            let step =
+                resumed.unwrap_or_else(|| panic!("{label} was not resumed"))["step"].as_u64();
+            assert!(step > Some(0), "{label}: {step:?}");
+        }
+    }
+    let calm = checkpoints(&dir.path().join("calm"));
+    assert_eq!(calm.len(), 2);
+    assert_eq!(calm, checkpoints(&runs));
+}
+
+#[test]
+fn two_processes_share_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(
+        dir.path(),
+        r#""teacher", "student", "fcd", "coupleface""#,
+        40,
+    );
+    let start = || {
+        frbench(dir.path(), &suite)
+            .args(["--jobs", "1"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let both = [start(), start()];
+    for child in both {
+        let out = child.wait_with_output().unwrap();
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+    let jobs = jobs(&dir.path().join("runs"));
+    let mut owners = std::collections::BTreeSet::new();
+    for (label, folder) in &jobs {
+        let claimed: Vec<Value> = events(folder)
+            .into_iter()
+            .filter(|e| e["event"] == "claimed")
+            .collect();
+        assert_eq!(claimed.len(), 1, "{label} was done twice");
+        assert!(has(&events(folder), "finished"), "{label}");
+        owners.insert(claimed[0]["pid"].as_u64());
+    }
+    assert_eq!(owners.len(), 2, "one process did everything");
+    assert!(jobs.len() > 10);
+}
+
+#[test]
+fn damaged_data_is_found_before_and_after_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(dir.path(), r#""teacher""#, 3);
+    run(&mut frbench(dir.path(), &suite));
+    let rec = dir.path().join("data/synth-train-40x6-v1/train.rec");
+    let mut bytes = fs::read(&rec).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&rec, bytes).unwrap();
+    let out = frbench(dir.path(), &suite).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(5), "{text}");
+    assert!(text.contains("train.rec"), "{text}");
+    let hashes = text
+        .split(|c: char| !c.is_ascii_hexdigit())
+        .filter(|w| w.len() == 64);
+    assert_eq!(hashes.count(), 2, "{text}");
+}
+
+#[test]
+fn the_same_data_comes_from_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(dir.path(), r#""teacher""#, 3);
+    for threads in ["1", "2"] {
+        run(frbench(dir.path(), &suite).args([
+            "--jobs",
+            threads,
+            "--data",
+            threads,
+            "--runs",
+            &format!("runs{threads}"),
+        ]));
+    }
+    for file in [
+        "synth-train-40x6-v1/train.rec",
+        "synth-lfw-60-v1/lfw.bin",
+        "synth-megaface-6x4+60-v1/distractors.rec",
+    ] {
+        let read = |threads: &str| fs::read(dir.path().join(threads).join(file)).unwrap();
+        assert!(read("1") == read("2"), "{file}");
+    }
+}
