@@ -1,0 +1,285 @@
+//! From the layout of a suite and the results of its jobs to the input of a report.
+
+use super::model::*;
+use crate::Result;
+use crate::key::Key;
+use crate::plan::layout::{Layout, LayoutColumn, LayoutRow};
+use crate::plan::spec::{BackboneSpec, Job, JobSpec, TrainSpec};
+use crate::result::{JobResult, Metric, ScoreResult, TrainResult};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a report is made from besides the layout.
+pub struct Sources<'a> {
+    pub layout: &'a Layout,
+    pub jobs: &'a [Job],
+    pub finished: &'a BTreeMap<Key, JobResult>,
+    pub failed: &'a BTreeMap<Key, String>,
+    pub published: Vec<PublishedRow>,
+    pub environment: BTreeMap<String, String>,
+    pub command: String,
+    pub started: String,
+    pub finished_at: String,
+}
+
+/// Everything that is known about a suite's runs, in the order of the suite.
+pub fn collect(s: &Sources) -> Result<ReportInput> {
+    let layout = s.layout;
+    let specs: BTreeMap<&Key, &Job> = s.jobs.iter().map(|j| (&j.key, j)).collect();
+    let columns = columns(s, &specs);
+    let mut notes = BTreeSet::new();
+    let mut rows = Vec::new();
+    for row in &layout.rows {
+        rows.push(self::row(s, &specs, row, &mut notes));
+    }
+    let seeds: BTreeSet<u64> = layout
+        .rows
+        .iter()
+        .flat_map(|r| r.runs.iter().map(|run| run.seed))
+        .collect();
+    // A claim about a row or a set that is not part of this profile is not an open question
+    // of this report.
+    let has = |id: &String| layout.rows.iter().any(|r| r.id == *id);
+    let (tested, untested): (Vec<_>, Vec<_>) = layout
+        .claims
+        .iter()
+        .partition(|c| has(&c.better) && has(&c.than) && c.column.is_some());
+    if !untested.is_empty() {
+        let ids: Vec<&str> = untested.iter().map(|c| c.id.as_str()).collect();
+        notes.insert(format!(
+            "Claims of the suite that profile `{}` does not test: {}.",
+            layout.profile,
+            ids.join(", ")
+        ));
+    }
+    Ok(ReportInput {
+        suite: SuiteInfo {
+            name: layout.suite.clone(),
+            title: layout.title.clone(),
+            profile: layout.profile.clone(),
+            paper: layout.paper.as_ref().map(paper).unwrap_or_default(),
+            analysis: layout.analysis.clone(),
+        },
+        rows,
+        claims: tested
+            .into_iter()
+            .map(|c| Claim {
+                id: c.id.clone(),
+                text: c.text.clone(),
+                better: c.better.clone(),
+                than: c.than.clone(),
+                on: column_id(c.column.as_deref().unwrap_or(&c.on), &c.metric),
+                margin: c.margin,
+            })
+            .collect(),
+        columns,
+        published: s.published.clone(),
+        data: layout
+            .data
+            .iter()
+            .filter_map(
+                |d| match (s.finished.get(&d.job)?, &specs.get(&d.job)?.spec) {
+                    (JobResult::Data(result), JobSpec::Data(spec)) => Some(DataSet {
+                        result: result.clone(),
+                        pinned: spec.identity.is_some(),
+                    }),
+                    _ => None,
+                },
+            )
+            .collect(),
+        seeds: seeds.into_iter().collect(),
+        environment: s.environment.clone(),
+        command: s.command.clone(),
+        started: s.started.clone(),
+        finished: s.finished_at.clone(),
+        notes: notes.into_iter().collect(),
+    })
+}
+
+fn column_id(column: &str, metric: &str) -> String {
+    format!("{column}/{metric}")
+}
+
+fn paper(p: &crate::suite::model::Paper) -> Paper {
+    Paper {
+        title: p.title.clone(),
+        authors: p.authors.join(", "),
+        venue: match (&p.venue, p.year) {
+            (Some(v), Some(y)) if !v.contains(&y.to_string()) => format!("{v} {y}"),
+            (Some(v), _) => v.clone(),
+            _ => String::new(),
+        },
+        arxiv: p.arxiv.clone(),
+        doi: p.doi.clone(),
+    }
+}
+
+/// One column per metric that any model has under a protocol, in the protocol's order.
+fn columns(s: &Sources, specs: &BTreeMap<&Key, &Job>) -> Vec<Column> {
+    let training = training_data(s, specs);
+    let mut columns = Vec::new();
+    for column in &s.layout.columns {
+        let scored = s
+            .layout
+            .cells
+            .iter()
+            .filter(|c| c.column == column.id)
+            .find_map(|c| score(s, &c.score));
+        let Some(scored) = scored else { continue };
+        for (i, metric) in scored.metrics.iter().enumerate() {
+            let mut column = self::column(column, &scored.protocol, metric, &training);
+            column.headline = i == 0;
+            columns.push(column);
+        }
+    }
+    // What speaks for a protocol comes before its details; the order is otherwise the suite's.
+    columns.sort_by_key(|c| !c.headline);
+    columns
+}
+
+fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &str) -> Column {
+    Column {
+        id: column_id(&c.id, &metric.id),
+        dataset: c.data.clone(),
+        protocol: protocol.to_string(),
+        metric: metric.id.clone(),
+        label: format!("{} {}", c.family, metric.id),
+        headline: true,
+        unit: "%".into(),
+        higher_is_better: metric.higher_is_better,
+        chance: metric.chance,
+        context: Context {
+            data: training.to_string(),
+            protocol: protocol.to_string(),
+            checkpoint: "last".into(),
+            synthetic: c.synthetic || training.starts_with("synth-"),
+        },
+    }
+}
+
+fn training_data(s: &Sources, specs: &BTreeMap<&Key, &Job>) -> String {
+    let run = s.layout.rows.iter().find_map(|r| r.runs.first());
+    run.and_then(|r| train_spec(specs, &r.train))
+        .and_then(|t| match &specs.get(&t.data)?.spec {
+            JobSpec::Data(d) => Some(d.name.clone()),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+fn train_spec<'a>(specs: &BTreeMap<&Key, &'a Job>, key: &Key) -> Option<&'a TrainSpec> {
+    match &specs.get(key)?.spec {
+        JobSpec::Train(t) => Some(t),
+        _ => None,
+    }
+}
+
+fn score<'a>(s: &Sources<'a>, key: &Key) -> Option<&'a ScoreResult> {
+    match s.finished.get(key)? {
+        JobResult::Score(r) => Some(r),
+        _ => None,
+    }
+}
+
+fn trained<'a>(s: &Sources<'a>, key: &Key) -> Option<&'a TrainResult> {
+    match s.finished.get(key)? {
+        JobResult::Train(r) => Some(r),
+        _ => None,
+    }
+}
+
+fn row(
+    s: &Sources,
+    specs: &BTreeMap<&Key, &Job>,
+    row: &LayoutRow,
+    notes: &mut BTreeSet<String>,
+) -> Row {
+    let first = row.runs.first().and_then(|r| train_spec(specs, &r.train));
+    let capacity = row.runs.iter().find_map(|r| trained(s, &r.train));
+    let runs = row.runs.iter().map(|run| {
+        let mut out = SeedRun {
+            seed: run.seed,
+            status: RunStatus::Missing,
+            metrics: BTreeMap::new(),
+            curve: Vec::new(),
+            roc: BTreeMap::new(),
+            train_seconds: None,
+            images_per_second: None,
+            train_key: run.train.to_string(),
+            checkpoint_sha256: String::new(),
+        };
+        if let Some(t) = trained(s, &run.train) {
+            out.status = RunStatus::Done;
+            out.curve = t.curve.clone();
+            out.train_seconds = Some(t.seconds);
+            out.images_per_second = Some(t.images_per_second);
+            out.checkpoint_sha256 = t.checkpoint_sha256.clone();
+        }
+        if let Some(reason) = s.failed.get(&run.train) {
+            out.status = RunStatus::Failed(reason.clone());
+        }
+        for cell in s
+            .layout
+            .cells
+            .iter()
+            .filter(|c| c.row == row.id && c.seed == run.seed)
+        {
+            if let Some(reason) = s.failed.get(&cell.score) {
+                notes.insert(format!(
+                    "{} (seed {}) on {}: {reason}",
+                    row.label, run.seed, cell.column
+                ));
+            }
+            let Some(scored) = score(s, &cell.score) else {
+                continue;
+            };
+            for metric in &scored.metrics {
+                out.metrics
+                    .insert(column_id(&cell.column, &metric.id), metric.clone());
+            }
+            if let (Some(roc), Some(metric)) = (scored.series.get("roc"), scored.metrics.first()) {
+                out.roc
+                    .insert(column_id(&cell.column, &metric.id), roc.clone());
+            }
+            for note in &scored.notes {
+                notes.insert(format!("{}: {note}", cell.column));
+            }
+        }
+        out
+    });
+    Row {
+        id: row.id.clone(),
+        label: row.label.clone(),
+        role: match row.role {
+            crate::suite::model::Role::Teacher => Role::Teacher,
+            crate::suite::model::Role::Student => Role::Student,
+            crate::suite::model::Role::Baseline => Role::Baseline,
+            crate::suite::model::Role::Method => Role::Method,
+            crate::suite::model::Role::Ablation => Role::Ablation,
+        },
+        group: if row.entry == row.id {
+            String::new()
+        } else {
+            row.entry.clone()
+        },
+        of: row.of.clone(),
+        note: row.note.clone().unwrap_or_default(),
+        backbone: first
+            .map(|t| backbone(&t.backbone, t.input.size))
+            .unwrap_or_default(),
+        parameters: capacity.map_or(0, |t| t.parameters),
+        macs: capacity.map_or(0, |t| t.macs),
+        runs: runs.collect(),
+    }
+}
+
+/// Such as `mobilefacenet x0.5 @64`.
+fn backbone(b: &BackboneSpec, side: usize) -> String {
+    let width = b
+        .params
+        .get("width")
+        .and_then(Value::as_f64)
+        .filter(|w| *w != 1.0);
+    let width = width.map(|w| format!(" x{w}")).unwrap_or_default();
+    format!("{}{width} @{side}", b.name)
+}

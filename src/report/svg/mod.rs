@@ -1,0 +1,115 @@
+//! Plots as SVG text. Colours and fonts come from the page's style sheet through classes, so
+//! that one plot serves light, dark and print; coordinates are written with one decimal, so
+//! that equal input gives equal bytes.
+
+mod axis;
+mod dots;
+mod lines;
+
+pub use axis::{Axis, Scale};
+pub use dots::{DotRow, dots};
+pub use lines::{LineChart, Series, lines};
+
+use std::fmt::Write;
+
+/// An SVG under construction, `width` by `height` units.
+struct Canvas {
+    body: String,
+    width: f64,
+    height: f64,
+}
+
+impl Canvas {
+    fn new(width: f64, height: f64) -> Self {
+        Canvas {
+            body: String::new(),
+            width,
+            height,
+        }
+    }
+
+    fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+        let _ = write!(
+            self.body,
+            r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#
+        );
+    }
+
+    /// A circle with a text that browsers show on hovering.
+    fn dot(&mut self, class: &str, (x, y): (f64, f64), r: f64, title: &str) {
+        let title = escape(title);
+        let _ = write!(
+            self.body,
+            r#"<circle class="{class}" cx="{x:.1}" cy="{y:.1}" r="{r:.1}"><title>{title}</title></circle>"#
+        );
+    }
+
+    fn path(&mut self, class: &str, points: &[(f64, f64)], title: &str) {
+        let title = escape(title);
+        let _ = write!(self.body, r#"<path class="{class}" d=""#);
+        for (i, (x, y)) in points.iter().enumerate() {
+            let _ = write!(self.body, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' });
+        }
+        let _ = write!(self.body, r#""><title>{title}</title></path>"#);
+    }
+
+    fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
+        let text = escape(text);
+        let _ = write!(
+            self.body,
+            r#"<text class="{class}" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{text}</text>"#
+        );
+    }
+
+    fn finish(self, label: &str) -> String {
+        format!(
+            r#"<svg class="plot" viewBox="0 0 {:.0} {:.0}" role="img" aria-label="{}">{}</svg>"#,
+            self.width,
+            self.height,
+            escape(label),
+            self.body
+        )
+    }
+}
+
+/// Text for element content and quoted attributes; characters that XML forbids are dropped.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c < ' ' && c != '\t' && c != '\n' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// At most `max` characters, the last of which says that more followed.
+fn shorten(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_string();
+    }
+    let mut out: String = text.chars().take(max - 1).collect();
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_leave_its_place() {
+        assert_eq!(
+            escape("<a b='c' d=\"e\">&\u{0}\u{1b}"),
+            "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;"
+        );
+        assert_eq!(shorten("abcdef", 4), "abc…");
+        assert_eq!(shorten("äöü", 3), "äöü");
+    }
+}

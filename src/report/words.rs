@@ -1,0 +1,239 @@
+//! The first paragraph: the suite's question, answered from the numbers.
+
+use super::claims::name;
+use super::derive::{CellState, Derived};
+use super::format::{Unit, fixed};
+use super::model::{ReportInput, Role};
+use crate::stats::{ClaimVerdict, MIN_SEEDS};
+
+/// Sentences in order of importance; each says only what the numbers support.
+pub(super) fn answer(input: &ReportInput, derived: &Derived) -> Vec<String> {
+    [
+        claims(derived),
+        named(input, derived, ClaimVerdict::Reproduced, "Reproduced"),
+        named(input, derived, ClaimVerdict::Contradicted, "Contradicted"),
+        gap(input, derived),
+        closed(input, derived),
+        best(input, derived),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What limits the answer.
+pub(super) fn caveats(input: &ReportInput, derived: &Derived) -> Vec<String> {
+    [holes(input, derived), seeds(derived), generated(input)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn claims(derived: &Derived) -> Option<String> {
+    let n = derived.claims.len();
+    if n == 0 {
+        return None;
+    }
+    let tally = |v| derived.claims.iter().filter(|c| c.verdict == v).count();
+    let parts = [
+        ClaimVerdict::Reproduced,
+        ClaimVerdict::Contradicted,
+        ClaimVerdict::Inconclusive,
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|v| tally(*v) > 0)
+        .enumerate()
+        .map(|(i, v)| match (i, tally(v)) {
+            (0, 1) => format!("1 is {}", name(v)),
+            (0, n) => format!("{n} are {}", name(v)),
+            (_, n) => format!("{n} {}", name(v)),
+        })
+        .collect();
+    Some(match n {
+        1 => format!(
+            "The one claim of this suite is {}.",
+            name(derived.claims[0].verdict)
+        ),
+        _ => format!("Of {n} claims, {}.", list(&parts)),
+    })
+}
+
+/// Which claims have this verdict, by their text; at most four.
+fn named(
+    input: &ReportInput,
+    derived: &Derived,
+    verdict: ClaimVerdict,
+    word: &str,
+) -> Option<String> {
+    let texts: Vec<String> = input
+        .claims
+        .iter()
+        .zip(&derived.claims)
+        .filter(|(_, result)| result.verdict == verdict)
+        .map(|(claim, _)| format!("“{}”", claim.text.trim().trim_end_matches('.')))
+        .collect();
+    let more = texts.len().saturating_sub(4);
+    match (texts.len(), more) {
+        (0, _) => None,
+        (_, 0) => Some(format!("{word}: {}.", list(&texts))),
+        _ => Some(format!(
+            "{word}: {} and {more} more.",
+            texts[..4].join(", ")
+        )),
+    }
+}
+
+/// The columns that the answer is taken from.
+fn headlines(input: &ReportInput) -> Vec<usize> {
+    let is_headline = |c: &usize| input.columns[*c].headline;
+    (0..input.columns.len()).filter(is_headline).collect()
+}
+
+fn gap(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let backbone = |id: &Option<String>| {
+        let row = input.rows.iter().find(|r| Some(&r.id) == id.as_ref())?;
+        Some(row.backbone.clone())
+    };
+    let (teacher, student) = (backbone(&derived.teacher)?, backbone(&derived.student)?);
+    let measures: Vec<usize> = headlines(input);
+    let n = measures.len();
+    let clear: Vec<usize> = measures
+        .into_iter()
+        .filter(|&i| derived.gaps[i].clear)
+        .collect();
+    if clear.is_empty() {
+        return Some(format!(
+            "On no measure is the teacher ({teacher}) above the student alone ({student}) by more than chance may explain, so there is no gap that distillation could be said to close."
+        ));
+    }
+    let sizes: Vec<String> = clear
+        .iter()
+        .filter_map(|&i| {
+            let unit = Unit::of(&input.columns[i].unit);
+            let size = unit.value(derived.gaps[i].difference?.mean);
+            Some(format!(
+                "{size} {} on {}",
+                unit.difference, input.columns[i].label
+            ))
+        })
+        .collect();
+    Some(format!(
+        "The teacher ({teacher}) is above the student alone ({student}) by more than chance may explain on {} of {n} measures: {}.",
+        clear.len(),
+        list(&sizes)
+    ))
+}
+
+/// Mean share of the gap per method, over the columns where the gap is clear.
+fn closed(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let clear: Vec<usize> = headlines(input)
+        .into_iter()
+        .filter(|&c| derived.gaps[c].clear)
+        .collect();
+    let mut parts = Vec::new();
+    let mut partial = Vec::new();
+    for (row, d) in input.rows.iter().zip(&derived.rows) {
+        if !matches!(row.role, Role::Baseline | Role::Method) {
+            continue;
+        }
+        let shares: Vec<f64> = clear
+            .iter()
+            .filter_map(|&c| d.cells[c].gap_closed.map(|s| s.mean))
+            .collect();
+        if !shares.is_empty() && shares.len() == clear.len() {
+            let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+            let few = clear.iter().any(|&c| {
+                d.cells[c]
+                    .over_student
+                    .is_some_and(|o| o.interval.is_none())
+            });
+            let few = if few {
+                " (too few seeds for an interval)"
+            } else {
+                ""
+            };
+            parts.push(format!("{} {} %{few}", row.label, fixed(mean * 100.0, 0)));
+        } else if !clear.is_empty() {
+            partial.push(row.label.clone());
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let over = match clear.len() {
+        1 => "there".to_string(),
+        n => format!("on average over these {n}"),
+    };
+    let without = match partial.len() {
+        0 => String::new(),
+        _ => format!(" ({} without a value somewhere)", list(&partial)),
+    };
+    Some(format!(
+        "Of that gap, {over}, the methods close: {}{without}.",
+        list(&parts)
+    ))
+}
+
+/// Which row is best where, for suites without a teacher and a student.
+fn best(input: &ReportInput, derived: &Derived) -> Option<String> {
+    if derived.teacher.is_some() && derived.student.is_some() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for (row, d) in input.rows.iter().zip(&derived.rows) {
+        let wins = d.cells.iter().filter(|c| c.best).count();
+        if wins > 0 {
+            parts.push(format!("{} on {wins}", row.label));
+        }
+    }
+    let n = input.columns.len();
+    (!parts.is_empty()).then(|| format!("Of {n} measures, the best mean has {}.", list(&parts)))
+}
+
+fn holes(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let cells = || derived.rows.iter().flat_map(|r| &r.cells);
+    let total = input.rows.len() * input.columns.len();
+    let count = |state| cells().filter(|c| c.state == state).count();
+    let parts: Vec<String> = [
+        (CellState::Partial, "lack some seeds"),
+        (CellState::Failed, "failed"),
+        (CellState::Missing, "have not been run"),
+    ]
+    .into_iter()
+    .filter(|(state, _)| count(*state) > 0)
+    .map(|(state, words)| format!("{} {words}", count(state)))
+    .collect();
+    (!parts.is_empty()).then(|| format!("Of {total} cells, {}; they are marked.", list(&parts)))
+}
+
+fn seeds(derived: &Derived) -> Option<String> {
+    let most = derived
+        .rows
+        .iter()
+        .flat_map(|r| &r.cells)
+        .map(|c| c.values.len())
+        .max()?;
+    (most < MIN_SEEDS).then(|| {
+        format!(
+            "No row has {MIN_SEEDS} seeds, so no spread is shown and no claim is judged: these numbers may be luck."
+        )
+    })
+}
+
+fn generated(input: &ReportInput) -> Option<String> {
+    let some = input.columns.iter().any(|c| c.context.synthetic);
+    some.then(|| {
+        "The data are generated: the numbers say how these methods rank here, not what they score on photographs, and are not held against published ones."
+            .to_string()
+    })
+}
+
+/// `a, b and c`.
+pub(super) fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [head @ .., last] => format!("{} and {last}", head.join(", ")),
+    }
+}
