@@ -1,0 +1,118 @@
+//! `frbench data`
+
+use super::context::DataArgs;
+use super::exit::ExitStatus;
+use super::output::print;
+use clap::{Args, Subcommand};
+use frbench::data::decode::encode_png;
+use frbench::data::manifest;
+use frbench::data::registry::Registry;
+use frbench::data::set::missing;
+use frbench::plan;
+use frbench::plan::spec::{DataSource, DataSpec};
+use frbench::suite::dataset;
+use frbench::synth::{self, World};
+use frbench::{Error, Result, files};
+use std::path::{Path, PathBuf};
+
+#[derive(Subcommand, Debug)]
+pub enum DataCommand {
+    /// Render data sets of the face world, or a picture of what it looks like
+    Synth(SynthArgs),
+    /// Read data sets, print their hashes and hold them against what is pinned
+    Verify(VerifyArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct SynthArgs {
+    /// Data sets to render, such as `synth-lfw-1200-v1`
+    #[arg(required_unless_present = "preview", value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Write a sheet of 8 people under 8 conditions to this PNG
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// Data sets to verify
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+pub fn data(command: DataCommand) -> Result<ExitStatus> {
+    match command {
+        DataCommand::Synth(args) => {
+            if let Some(path) = &args.preview {
+                let world = World::new(synth::VERSION, synth::twin::SEED)?;
+                files::write_atomic(path, &encode_png(&synth::contact_sheet(&world))?)?;
+                print(&format!("{}\n", path.display()))?;
+            }
+            for name in &args.names {
+                render(name, &args.data.root())?;
+            }
+        }
+        DataCommand::Verify(args) => {
+            let registries = super::context::registries()?;
+            let public = Registry::load(None)?;
+            let root = args.data.root();
+            for name in &args.names {
+                let spec = registries.lookup(name).map_err(Error::Usage)?;
+                print(&verify(&spec, &public, &root)?)?;
+            }
+        }
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn render(name: &str, root: &Path) -> Result<()> {
+    let spec = dataset::synth(name).map_err(Error::Usage)?;
+    let DataSource::Synth(synth) = &spec.source else {
+        return Err(Error::Usage(format!("`{name}` is not of the face world")));
+    };
+    let dir = root.join(name);
+    if dir.exists() {
+        return print(&format!("{} is there\n", dir.display()));
+    }
+    std::fs::create_dir_all(root).map_err(|e| Error::io(root, e))?;
+    // Rendered under another name, so that a folder that exists is a whole data set.
+    let making = tempfile::Builder::new()
+        .prefix(&format!(".{name}-"))
+        .tempdir_in(root)
+        .map_err(|e| Error::io(root, e))?;
+    synth::write(synth, making.path(), &mut |_, _| Ok(()))?;
+    std::fs::rename(making.keep(), &dir).map_err(|e| Error::io(&dir, e))?;
+    files::sync_dir(root);
+    print(&format!("{}\n", dir.display()))
+}
+
+fn verify(spec: &DataSpec, public: &Registry, root: &Path) -> Result<String> {
+    let gone = missing(spec, root);
+    if !gone.is_empty() {
+        let describe = frbench::data::registry::describe_missing;
+        return Err(Error::Data(describe(spec, root, &gone)));
+    }
+    let found = manifest::describe(spec, root)?;
+    let mut out = format!("{}: {} images\n", spec.name, found.images);
+    for file in &found.files {
+        out += &format!("  {}  {} ({} bytes)\n", file.sha256, file.path, file.bytes);
+    }
+    let pinned = match &spec.identity {
+        Some(_) => "as pinned",
+        None => "not pinned",
+    };
+    out += &format!(
+        "  {}  pixels and labels, {pinned}\n",
+        plan::identity(&found)
+    );
+    if let Some(declared) = public.get(&spec.name) {
+        for difference in declared.differences(&found) {
+            out += &format!("  differs from the published set: {difference}\n");
+        }
+    }
+    Ok(out)
+}

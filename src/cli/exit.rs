@@ -1,0 +1,38 @@
+//! How a command ends when nothing went wrong with the command itself.
+
+/// The verdict of a command. Errors carry their own codes: [`frbench::Error::exit_code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything asked for is done.
+    Success,
+    /// Work remains, for example in other shards.
+    Incomplete,
+    /// A claim is inconclusive, and that was asked to be an error.
+    Inconclusive,
+}
+
+impl ExitStatus {
+    pub fn code(self) -> u8 {
+        match self {
+            ExitStatus::Success => 0,
+            ExitStatus::Incomplete => 4,
+            ExitStatus::Inconclusive => 11,
+        }
+    }
+}
+
+/// The table of exit codes, as `--help` shows it.
+pub const HELP: &str = "\
+Exit codes:
+   0  done
+   1  a failed computation or a bug
+   2  the command line or the suite is wrong
+   3  a selection (method, seed, shard) matched nothing
+   4  incomplete; the same command resumes it
+   5  data is missing or is not what was pinned
+  11  a claim is inconclusive (with --strict)
+  75  stopped by the scheduler; queue again
+
+Environment:
+  FRBENCH_DATA  folder of data sets, where --data is not given
+  NO_COLOR      set to anything but nothing, switches colours off";

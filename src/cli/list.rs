@@ -1,0 +1,199 @@
+//! `frbench list`
+
+use super::exit::ExitStatus;
+use super::output::{bold, print, print_json};
+use super::text;
+use clap::{Args, ValueEnum};
+use frbench::Result;
+use frbench::registry::{Info, Kind, Param};
+use frbench::suite::source::Source;
+use frbench::suite::{self, Registries, library};
+use serde_json::{Value, json};
+
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// List one kind of thing, with its parameters
+    pub what: Option<What>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    Suites,
+    Methods,
+    Heads,
+    Backbones,
+    Protocols,
+    Datasets,
+}
+
+const ALL: [What; 6] = [
+    What::Suites,
+    What::Methods,
+    What::Heads,
+    What::Backbones,
+    What::Protocols,
+    What::Datasets,
+];
+
+pub fn list(args: ListArgs) -> Result<ExitStatus> {
+    let known = super::context::registries()?;
+    let wanted: Vec<What> = args.what.map_or(ALL.to_vec(), |w| vec![w]);
+    if args.json {
+        let mut out = serde_json::Map::new();
+        for what in wanted {
+            out.insert(what.name().to_lowercase(), what.json(&known)?);
+        }
+        print_json(&out)?;
+    } else {
+        let detail = args.what.is_some();
+        let parts = wanted.iter().map(|w| w.text(&known, detail));
+        print(&parts.collect::<Result<Vec<_>>>()?.join("\n"))?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            What::Suites => "Suites",
+            What::Methods => "Methods",
+            What::Heads => "Heads",
+            What::Backbones => "Backbones",
+            What::Protocols => "Protocols",
+            What::Datasets => "Datasets",
+        }
+    }
+
+    fn infos(self, known: &Registries) -> Vec<Info> {
+        match self {
+            What::Methods => known.method_infos(),
+            What::Heads => known.heads.clone(),
+            What::Backbones => known.backbones.clone(),
+            What::Protocols => known.protocol_infos(),
+            What::Suites | What::Datasets => Vec::new(),
+        }
+    }
+
+    /// Name and one line of each.
+    fn lines(self, known: &Registries) -> Result<Vec<(String, String)>> {
+        Ok(match self {
+            What::Suites => suites()?.into_iter().map(|s| (s.name, s.line)).collect(),
+            What::Datasets => datasets(known),
+            _ => {
+                let infos = self.infos(known);
+                let line = |i: Info| (i.name.to_string(), i.summary.to_string());
+                infos.into_iter().map(line).collect()
+            }
+        })
+    }
+
+    fn text(self, known: &Registries, detail: bool) -> Result<String> {
+        let mut out = bold(self.name()) + "\n";
+        let lines = self.lines(known)?;
+        let width = lines.iter().map(|(n, _)| n.len()).max().unwrap_or(0);
+        let infos = self.infos(known);
+        for (i, (name, line)) in lines.iter().enumerate() {
+            out += &format!("  {name:<width$}  {line}\n");
+            if let Some(info) = infos.get(i).filter(|_| detail) {
+                out += &parameters(info);
+            }
+        }
+        Ok(out)
+    }
+
+    fn json(self, known: &Registries) -> Result<Value> {
+        Ok(match self {
+            What::Suites => suites()?.iter().map(Listed::json).collect(),
+            What::Datasets => datasets(known)
+                .iter()
+                .map(|(name, line)| json!({ "name": name, "summary": line }))
+                .collect(),
+            _ => self.infos(known).iter().map(info_json).collect(),
+        })
+    }
+}
+
+fn parameters(info: &Info) -> String {
+    let mut rows = vec![vec!["parameter".into(), "values".into(), "meaning".into()]];
+    for p in info.params {
+        let needed = if p.required { "" } else { ", optional" };
+        let values = format!("{}{needed}", values(p));
+        rows.push(vec![p.name.to_string(), values, p.doc.to_string()]);
+    }
+    let mut out = format!("      after {}\n", info.source);
+    if !info.params.is_empty() {
+        for line in text::table(&rows).lines() {
+            out += &format!("    {line}\n");
+        }
+    }
+    out
+}
+
+fn values(p: &Param) -> String {
+    match p.kind {
+        Kind::Float { min, max } => format!("{min} to {max}"),
+        Kind::Int { min, max } => format!("{min} to {max}, whole"),
+        Kind::Bool => "true or false".to_string(),
+        Kind::Choice(values) => values.join(" | "),
+        Kind::Floats => "list of numbers".to_string(),
+        Kind::Text => "text".to_string(),
+    }
+}
+
+fn info_json(info: &Info) -> Value {
+    let params = info.params.iter().map(
+        |p| json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc }),
+    );
+    json!({
+        "name": info.name,
+        "summary": info.summary,
+        "source": info.source,
+        "params": params.collect::<Vec<_>>(),
+    })
+}
+
+/// A suite in the list.
+struct Listed {
+    name: String,
+    line: String,
+    profiles: Vec<String>,
+}
+
+impl Listed {
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "title": self.line, "profiles": self.profiles })
+    }
+}
+
+/// The embedded suites.
+fn suites() -> Result<Vec<Listed>> {
+    let parsed = library::SUITES.iter().map(|(name, text)| {
+        let suite = suite::parse(Source::new(format!("suites/{name}.toml"), *text))?;
+        Ok(Listed {
+            name: suite.name,
+            line: suite.title,
+            profiles: suite.profiles.into_iter().map(|p| p.id.value).collect(),
+        })
+    });
+    parsed.collect()
+}
+
+fn datasets(known: &Registries) -> Vec<(String, String)> {
+    let mut out = vec![(
+        "synth-<twin>[-<size>]-v1".to_string(),
+        format!(
+            "generated; twins {}; such as synth-train-1000x20-v1, synth-lfw-1200-v1",
+            suite::dataset::twins().collect::<Vec<_>>().join(", ")
+        ),
+    )];
+    out.extend(
+        known
+            .datasets
+            .keys()
+            .map(|name| (name.clone(), "public; you bring the files".to_string())),
+    );
+    out
+}

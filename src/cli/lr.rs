@@ -1,0 +1,60 @@
+//! `frbench show --lr`: the learning rate over a method's training.
+
+use super::text::table;
+use frbench::nn::schedule::{lr_at, total_steps};
+use frbench::plan::spec::{Decay, Length};
+use frbench::suite::check::suggest;
+use frbench::suite::{Resolved, dataset};
+use frbench::{Error, Result};
+use std::collections::BTreeSet;
+
+/// Lines of the table, apart from the steps around a milestone.
+const LINES: u64 = 20;
+
+/// Learning rates of the row called `method`, at even distances and on both sides of every milestone.
+pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
+    let named = |id: &str, entry: &str| id == method || entry == method;
+    let row = suite.rows.iter().find(|r| named(&r.id, &r.entry));
+    let row = row.ok_or_else(|| {
+        let ids = suite.rows.iter().map(|r| r.id.as_str());
+        Error::NothingSelected(format!("no method `{method}`; {}", suggest(method, ids)))
+    })?;
+    let per_epoch = dataset::images(&row.data).map(|n| n / row.batch as u64);
+    let per_epoch = match (per_epoch, row.schedule.length) {
+        (Some(n), _) => n.max(1),
+        (None, Length::Steps(_)) => 1,
+        (None, Length::Epochs(_)) => {
+            return Err(Error::Data(format!(
+                "`{}` trains for epochs of `{}`, whose size is known only from its files",
+                row.id, row.data.name
+            )));
+        }
+    };
+    let total = total_steps(row.schedule.length, per_epoch);
+    let lr = |step: u64| lr_at(&row.schedule, step, per_epoch, total);
+    let mut steps: BTreeSet<u64> = (0..LINES).map(|i| i * total / LINES).collect();
+    steps.insert(total.saturating_sub(1));
+    if matches!(row.schedule.decay, Decay::Step { .. }) {
+        let jumps = (1..total).filter(|&s| lr(s) < lr(s - 1));
+        steps.extend(jumps.flat_map(|s| [s - 1, s]));
+    }
+    let mut out = vec![
+        ["step", "epoch", "learning rate"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for step in steps.into_iter().filter(|s| *s < total) {
+        let epoch = step as f64 / per_epoch as f64;
+        let epoch = match dataset::images(&row.data) {
+            Some(_) => format!("{epoch:.2}"),
+            None => "-".to_string(),
+        };
+        out.push(vec![step.to_string(), epoch, format!("{:.6}", lr(step))]);
+    }
+    Ok(format!(
+        "{}: {total} steps of {} images\n{}",
+        row.id,
+        row.batch,
+        table(&out)
+    ))
+}

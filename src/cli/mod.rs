@@ -1,0 +1,72 @@
+//! The command line: clap types and one file per subcommand. All printing is done here.
+
+pub mod check;
+pub mod context;
+pub mod data;
+pub mod exit;
+pub mod list;
+pub mod lr;
+pub mod output;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod show;
+pub mod text;
+
+use clap::{Parser, Subcommand};
+use exit::ExitStatus;
+use frbench::Result;
+
+/// A benchmark and reproducibility harness for face recognition research.
+///
+/// A suite (TOML) says what to train, evaluate and compare. `frbench run SUITE` does it and
+/// writes a report; running it again continues where it stopped and repeats nothing.
+#[derive(Parser)]
+#[command(name = "frbench", version = version(), after_help = exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train, evaluate and report a suite
+    Run(run::RunArgs),
+    /// List suites and everything that a suite can name
+    List(list::ListArgs),
+    /// Show what a suite would run: jobs, sharing, what is done, rough cost
+    Show(show::ShowArgs),
+    /// Check a suite without running it
+    Check(check::CheckArgs),
+    /// Render the report of what has been run so far
+    Report(report::ReportArgs),
+    /// Make, look at and verify data sets
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// Print the JSON Schema of suites, for editors
+    Schema,
+}
+
+/// Runs the command.
+pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
+    match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::List(args) => list::list(args),
+        Command::Show(args) => show::show(args),
+        Command::Check(args) => check::check(args),
+        Command::Report(args) => report::report(args),
+        Command::Data(command) => data::data(command),
+        Command::Schema => schema::schema(),
+    }
+}
+
+/// `0.1.0 (1a2b3c4, clean)`.
+fn version() -> &'static str {
+    const BUILD: frbench::plan::Build = frbench::plan::BUILD;
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let revision = &BUILD.revision[..BUILD.revision.len().min(12)];
+        format!("{} ({revision}, {})", BUILD.version, BUILD.tree)
+    });
+    &TEXT
+}

@@ -1,0 +1,235 @@
+//! Progress of a run: bars with an ETA on a terminal, plain lines in a log.
+
+use super::text::duration;
+use frbench::plan::spec::Job;
+use frbench::run::Observer;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// An observer that shows a run on standard error.
+pub struct Progress {
+    quiet: bool,
+    bars: Option<Bars>,
+    state: Mutex<State>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    suite: ProgressBar,
+    job: ProgressBar,
+}
+
+struct State {
+    started: Instant,
+    jobs: usize,
+    done: usize,
+    /// Cost units of all open jobs when planning ended, and of those finished since.
+    cost_open: f64,
+    cost_done: f64,
+    /// Share of the running job that is finished.
+    running: f64,
+    running_cost: f64,
+    job_started: Instant,
+    job_from: u64,
+    last_line: Instant,
+}
+
+/// Seconds between two lines about the same job in a log.
+const LINE_EVERY: Duration = Duration::from_secs(20);
+
+impl Progress {
+    pub fn new(quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !quiet;
+        let bars = terminal.then(|| {
+            let all = MultiProgress::new();
+            let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+            let (a, b) = if plain {
+                ("", "")
+            } else {
+                (".cyan/blue", ".green/white")
+            };
+            let style = |text: String| {
+                ProgressStyle::with_template(&text).unwrap_or_else(|_| ProgressStyle::default_bar())
+            };
+            let suite = all.add(ProgressBar::new(0));
+            suite.set_style(style(format!(
+                "{{prefix:>12}} [{{bar:28{a}}}] {{pos}}/{{len}} jobs  {{msg}}"
+            )));
+            suite.set_prefix("suite");
+            let job = all.add(ProgressBar::new(0));
+            job.set_style(style(format!("{{prefix:>12}} [{{bar:28{b}}}] {{msg}}")));
+            job.enable_steady_tick(Duration::from_millis(500));
+            Bars { all, suite, job }
+        });
+        let now = Instant::now();
+        Progress {
+            quiet,
+            bars,
+            state: Mutex::new(State {
+                started: now,
+                jobs: 0,
+                done: 0,
+                cost_open: 0.0,
+                cost_done: 0.0,
+                running: 0.0,
+                running_cost: 0.0,
+                job_started: now,
+                job_from: 0,
+                last_line: now,
+            }),
+        }
+    }
+
+    /// Remove the bars, so that what follows stands on a clean terminal.
+    pub fn clear(&self) {
+        if let Some(b) = &self.bars {
+            b.job.finish_and_clear();
+            b.suite.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match &self.bars {
+            Some(b) => {
+                let _ = b.all.println(text);
+            }
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl State {
+    fn eta(&self) -> String {
+        let done = self.cost_done + self.running * self.running_cost;
+        let elapsed = self.started.elapsed().as_secs_f64();
+        if done <= 0.0 || elapsed < 2.0 {
+            return "ETA ?".into();
+        }
+        format!(
+            "ETA {}",
+            duration(elapsed * (self.cost_open - done).max(0.0) / done)
+        )
+    }
+}
+
+impl Observer for Progress {
+    fn planned(&self, open: &[&Job], done: usize) {
+        let mut s = self.state();
+        s.jobs = open.len() + done;
+        s.done = done;
+        // Work that was done before this round says nothing about its speed.
+        s.started = Instant::now();
+        s.cost_open = open.iter().map(|j| j.cost).sum();
+        s.cost_done = 0.0;
+        if let Some(b) = &self.bars {
+            b.suite.set_length(s.jobs as u64);
+            b.suite.set_position(done as u64);
+        }
+        let text = format!("{} jobs, {done} already done", s.jobs);
+        drop(s);
+        if !open.is_empty() {
+            self.line(&text);
+        }
+    }
+
+    fn started(&self, job: &Job) {
+        let mut s = self.state();
+        s.running = 0.0;
+        s.running_cost = job.cost;
+        s.job_started = Instant::now();
+        s.job_from = 0;
+        s.last_line = Instant::now();
+        drop(s);
+        if let Some(b) = &self.bars {
+            b.job.reset();
+            b.job.set_prefix("job");
+            b.job.set_message(job.label.clone());
+        }
+    }
+
+    fn resumed(&self, job: &Job, at: u64, unit: &str) {
+        self.state().job_from = at;
+        self.line(&format!("      {} resumes at {unit} {at}", job.label));
+    }
+
+    fn progress(&self, job: &Job, done: u64, total: u64, unit: &str, detail: &str) {
+        let mut s = self.state();
+        s.running = done as f64 / total.max(1) as f64;
+        let spent = s.job_started.elapsed().as_secs_f64();
+        let fresh = done.saturating_sub(s.job_from);
+        let eta = if fresh > 0 {
+            spent * total.saturating_sub(done) as f64 / fresh as f64
+        } else {
+            0.0
+        };
+        let text = format!("{done}/{total} {unit} {detail} ETA {}", duration(eta));
+        match &self.bars {
+            Some(b) => {
+                b.job.set_length(total);
+                b.job.set_position(done);
+                b.job.set_message(format!("{}  {text}", job.label));
+                b.suite.set_message(s.eta());
+            }
+            None if s.last_line.elapsed() >= LINE_EVERY => {
+                s.last_line = Instant::now();
+                let suite = s.eta();
+                drop(s);
+                self.line(&format!("      {}: {text} (suite {suite})", job.label));
+            }
+            None => {}
+        }
+    }
+
+    fn finished(&self, job: &Job, seconds: f64) {
+        let mut s = self.state();
+        s.done += 1;
+        s.cost_done += job.cost;
+        s.running = 0.0;
+        s.running_cost = 0.0;
+        let text = format!(
+            "[{}/{}] {} done in {}",
+            s.done,
+            s.jobs,
+            job.label,
+            duration(seconds)
+        );
+        if let Some(b) = &self.bars {
+            b.suite.set_position(s.done as u64);
+            b.suite.set_message(s.eta());
+        }
+        drop(s);
+        self.line(&text);
+    }
+
+    fn failed(&self, job: &Job, error: &str) {
+        self.line(&format!("      {} failed: {error}", job.label));
+    }
+
+    fn waiting(&self, jobs: &[&Job]) {
+        let mut s = self.state();
+        if s.last_line.elapsed() >= LINE_EVERY {
+            s.last_line = Instant::now();
+            drop(s);
+            self.line(&format!(
+                "      another process works on: {}",
+                jobs.iter()
+                    .map(|j| j.label.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.line(text);
+    }
+}

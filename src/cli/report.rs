@@ -1,0 +1,202 @@
+//! `frbench report`, and the summary that `frbench run` ends with.
+
+use super::context::{self, RunsArgs, SuiteArgs};
+use super::exit::ExitStatus;
+use super::output::print;
+use super::text::{iso_time, table};
+use clap::Args;
+use frbench::Result;
+use frbench::plan::{self, Code};
+use frbench::report::derive::{Cell, Derived, derive};
+use frbench::report::{self, ReportInput, collect};
+use frbench::run::{Outcome, Store};
+use frbench::stats::ClaimVerdict;
+use frbench::suite::Resolved;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub suite: SuiteArgs,
+    #[command(flatten)]
+    pub runs: RunsArgs,
+    /// Folder that reports are written to
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports: PathBuf,
+    /// Print the results as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Renders what has been run so far; runs nothing.
+pub fn report(args: ReportArgs) -> Result<ExitStatus> {
+    let suite = context::resolve(&args.suite)?;
+    let round = context::outlook(&suite, &args.runs.runs, &Code::current())?;
+    let store = Store::new("data", &args.runs.runs);
+    let outcome = Outcome {
+        finished: store.finished(&round.jobs)?,
+        jobs: round.jobs,
+        layout: round.layout,
+        executed: 0,
+        failed: BTreeMap::new(),
+        left: 0,
+    };
+    let input = input(&suite, &outcome, &store)?;
+    publish(&input, &suite, &args.reports, args.json)?;
+    Ok(if outcome.finished.len() < outcome.jobs.len() {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Success
+    })
+}
+
+/// Write the report's folder and print its summary.
+pub fn publish(input: &ReportInput, suite: &Resolved, reports: &Path, json: bool) -> Result<()> {
+    let folder = reports.join(format!("{}-{}", suite.suite, suite.profile));
+    let written = report::write(input, &folder)?;
+    if json {
+        let text = std::fs::read_to_string(&written.json)
+            .map_err(|e| frbench::Error::io(&written.json, e))?;
+        return print(&text);
+    }
+    print(&summary(input))?;
+    print(&format!("\nreport: {}\n", written.html.display()))
+}
+
+/// What is known about a suite's runs.
+pub fn input(suite: &Resolved, outcome: &Outcome, store: &Store) -> Result<ReportInput> {
+    let mut published = Vec::new();
+    for source in &suite.published {
+        published.extend(report::published::load(
+            source,
+            Some(Path::new("reference_results/published")),
+        )?);
+    }
+    let (started, finished) = times(outcome, store);
+    collect::collect(&collect::Sources {
+        layout: &outcome.layout,
+        jobs: &outcome.jobs,
+        finished: &outcome.finished,
+        failed: &outcome.failed,
+        published,
+        environment: environment(outcome, store),
+        command: format!("frbench run {} --profile {}", suite.suite, suite.profile),
+        started,
+        finished_at: finished,
+    })
+}
+
+/// When the first job began and the last one ended.
+fn times(outcome: &Outcome, store: &Store) -> (String, String) {
+    let modified = |key: &_, name: &str| {
+        let meta = std::fs::metadata(store.folder(key).file(name)).ok()?;
+        Some(
+            meta.modified()
+                .ok()?
+                .duration_since(UNIX_EPOCH)
+                .ok()?
+                .as_secs(),
+        )
+    };
+    let keys = || outcome.jobs.iter().map(|j| &j.key);
+    let first = keys().filter_map(|k| modified(k, "spec.json")).min();
+    let last = keys().filter_map(|k| modified(k, "done")).max();
+    let text = |t: Option<u64>| t.map(iso_time).unwrap_or_default();
+    (text(first), text(last))
+}
+
+/// Facts on which all trainings agree; where they do not, every value that occurred.
+fn environment(outcome: &Outcome, store: &Store) -> BTreeMap<String, String> {
+    let mut facts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for job in outcome
+        .jobs
+        .iter()
+        .filter(|j| matches!(j.spec, plan::spec::JobSpec::Train(_)))
+    {
+        let path = store.folder(&job.key).file("env.json");
+        let Ok(Value::Object(env)) = frbench::files::read_json::<Value>(&path) else {
+            continue;
+        };
+        // A report travels; who ran it where stays in `env.json`.
+        for (name, value) in env.into_iter().filter(|(name, _)| name != "host") {
+            let text = match value {
+                Value::String(s) => s,
+                Value::Object(m) if name == "build" => ["revision", "tree"]
+                    .iter()
+                    .filter_map(|k| m.get(*k)?.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                Value::Object(m) if m.is_empty() => continue,
+                Value::Array(_) => continue,
+                other => other.to_string(),
+            };
+            let known = facts.entry(name).or_default();
+            if !known.contains(&text) {
+                known.push(text);
+            }
+        }
+    }
+    facts.into_iter().map(|(k, v)| (k, v.join("; "))).collect()
+}
+
+/// The headline table and the claims, as plain text.
+pub fn summary(input: &ReportInput) -> String {
+    let derived = derive(input);
+    let mut heading = vec![String::new()];
+    let headline = |c: &usize| input.columns[*c].headline;
+    let shown: Vec<usize> = (0..input.columns.len()).filter(headline).collect();
+    heading.extend(shown.iter().map(|&c| input.columns[c].label.clone()));
+    let mut rows = vec![heading];
+    for (row, cells) in input.rows.iter().zip(&derived.rows) {
+        let mut line = vec![row.label.clone()];
+        line.extend(shown.iter().map(|&c| figure(&cells.cells[c])));
+        rows.push(line);
+    }
+    let mut out = format!(
+        "\n{}, profile {}\n\n{}",
+        input.suite.title,
+        input.suite.profile,
+        table(&rows)
+    );
+    if !derived.claims.is_empty() {
+        out.push('\n');
+        for (claim, result) in input.claims.iter().zip(&derived.claims) {
+            out += &format!(
+                "  {:<13} {}\n{:<16}{}\n",
+                verdict(result.verdict),
+                claim.text,
+                "",
+                result.sentence
+            );
+        }
+    }
+    out
+}
+
+fn verdict(verdict: ClaimVerdict) -> &'static str {
+    match verdict {
+        ClaimVerdict::Reproduced => "reproduced",
+        ClaimVerdict::Contradicted => "contradicted",
+        ClaimVerdict::Inconclusive => "inconclusive",
+    }
+}
+
+fn figure(cell: &Cell) -> String {
+    match (cell.mean, cell.sd) {
+        (Some(mean), Some(sd)) => format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * sd),
+        (Some(mean), None) => format!("{:.2} %", 100.0 * mean),
+        _ => format!("{:?}", cell.state).to_lowercase(),
+    }
+}
+
+/// Whether the evidence leaves any claim open.
+pub fn any_inconclusive(input: &ReportInput) -> bool {
+    let derived: Derived = derive(input);
+    derived
+        .claims
+        .iter()
+        .any(|c| c.verdict == ClaimVerdict::Inconclusive)
+}

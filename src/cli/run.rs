@@ -1,0 +1,138 @@
+//! `frbench run`
+
+use super::context::{DataArgs, RunsArgs, SuiteArgs};
+use super::exit::ExitStatus;
+use super::progress::Progress;
+use clap::Args;
+use frbench::plan::Code;
+use frbench::report::ReportInput;
+use frbench::run::{self, Options, Outcome, Stop, Store};
+use frbench::{Error, Result};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub suite: SuiteArgs,
+    #[command(flatten)]
+    pub runs: RunsArgs,
+    /// Run only the m-th of n shares of the jobs; together the shares are the whole suite
+    #[arg(long, value_name = "M/N")]
+    pub shard: Option<Shard>,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Folder that reports are written to
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports: PathBuf,
+    /// Threads; results do not depend on them
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+    /// Seconds between checkpoints: at most this much is repeated after a kill
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub checkpoint_every: f64,
+    /// Print the results as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Fail where a claim is inconclusive
+    #[arg(long)]
+    pub strict: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok();
+    value
+        .filter(|v| (0.0..=86_400.0).contains(v))
+        .ok_or_else(|| "want seconds from 0 to 86400".into())
+}
+
+/// One of several shares of a suite's jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// 1-based.
+    pub index: u64,
+    pub count: u64,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "want M/N with 1 <= M <= N, such as 2/8".to_string();
+        let (index, count) = text.split_once('/').ok_or_else(wrong)?;
+        let shard = Shard {
+            index: index.parse().map_err(|_| wrong())?,
+            count: count.parse().map_err(|_| wrong())?,
+        };
+        let fits = (1..=shard.count).contains(&shard.index);
+        fits.then_some(shard).ok_or_else(wrong)
+    }
+}
+
+pub fn run(args: RunArgs) -> Result<ExitStatus> {
+    if let Some(threads) = args.jobs {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .map_err(|e| Error::Bug(format!("cannot set the number of threads: {e}")))?;
+    }
+    let suite = super::context::resolve(&args.suite)?;
+    let store = Store::new(args.data.root(), &args.runs.runs);
+    let options = Options {
+        shard: args.shard.map(|s| (s.index as usize, s.count as usize)),
+        checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
+    };
+    let progress = Progress::new(args.json);
+    let stop = Stop::on_signals()?;
+    let outcome = run::execute(&suite, &Code::current(), &store, &options, &progress, &stop);
+    progress.clear();
+    let outcome = outcome?;
+    let input = super::report::input(&suite, &outcome, &store)?;
+    super::report::publish(&input, &suite, &args.reports, args.json)?;
+    conclude(&args, &outcome, &input)
+}
+
+/// The exit status of a run that came to its end.
+fn conclude(args: &RunArgs, outcome: &Outcome, input: &ReportInput) -> Result<ExitStatus> {
+    if let Some((key, reason)) = outcome
+        .failed
+        .iter()
+        .find(|(_, r)| !r.starts_with("not run"))
+    {
+        let label = outcome
+            .jobs
+            .iter()
+            .find(|j| j.key == *key)
+            .map_or("", |j| &j.label);
+        return Err(Error::Compute(format!(
+            "{} of {} jobs failed; the first: {label}: {reason}",
+            outcome.failed.len(),
+            outcome.jobs.len()
+        )));
+    }
+    if outcome.left > 0 {
+        return Ok(ExitStatus::Success);
+    }
+    if outcome.finished.len() < outcome.jobs.len() {
+        return Ok(ExitStatus::Incomplete);
+    }
+    if args.strict && super::report::any_inconclusive(input) {
+        return Ok(ExitStatus::Inconclusive);
+    }
+    Ok(ExitStatus::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_one_based_and_within_their_count() {
+        let shard = |t: &str| t.parse::<Shard>();
+        assert_eq!(shard("2/8"), Ok(Shard { index: 2, count: 8 }));
+        for bad in ["0/8", "9/8", "2", "a/b", "-1/3", "1/0"] {
+            assert!(shard(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `frbench show`
+
+use super::context::{self, RunsArgs, SuiteArgs};
+use super::exit::ExitStatus;
+use super::output::{bold, print, print_json};
+use super::text::{duration, quantity, table};
+use clap::Args;
+use frbench::Result;
+use frbench::key::Key;
+use frbench::plan::spec::{Job, JobSpec, Length};
+use frbench::plan::{Code, Kind, Round, keys};
+use frbench::suite::Resolved;
+use frbench::suite::resolve::Row;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    pub suite: SuiteArgs,
+    #[command(flatten)]
+    pub runs: RunsArgs,
+    /// Every job on a line of its own
+    #[arg(long)]
+    pub all: bool,
+    /// The learning rate over the training of a method
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["json", "all"])]
+    pub lr: Option<String>,
+    /// The plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Operations per second that durations are estimated with: what two cores reach in training.
+const SPEED: f64 = 6e10;
+
+pub fn show(args: ShowArgs) -> Result<ExitStatus> {
+    let suite = context::resolve(&args.suite)?;
+    if let Some(method) = &args.lr {
+        print(&super::lr::curve(&suite, method)?)?;
+        return Ok(ExitStatus::Success);
+    }
+    let round = context::outlook(&suite, &args.runs.runs, &Code::current())?;
+    let done = |job: &&Job| context::is_done(&args.runs.runs, job);
+    let done: BTreeSet<&Key> = round.jobs.iter().filter(done).map(|j| &j.key).collect();
+    if args.json {
+        let jobs = round.jobs.iter().map(|j| {
+            let mut value = json!(j);
+            value["done"] = json!(done.contains(&j.key));
+            value
+        });
+        print_json(&json!({
+            "finished": round.finished,
+            "jobs": jobs.collect::<Vec<_>>(),
+            "layout": round.layout,
+        }))?;
+    } else {
+        let mut out = heading(&suite);
+        out += &rows(&suite, &round, &done);
+        out += &columns(&suite);
+        out += &jobs(&round, &done);
+        if args.all {
+            out += &listing(&round, &done);
+        }
+        print(&out)?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn heading(suite: &Resolved) -> String {
+    let name = bold(&format!("{}, profile {}", suite.suite, suite.profile));
+    format!("{name}: {}\n{}\n\n", suite.title, suite.summary)
+}
+
+fn cells<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.iter().map(|c| c.to_string()).collect()
+}
+
+fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
+    let mut out = vec![cells([
+        "train", "role", "network", "data", "length", "seeds", "done",
+    ])];
+    let listed = suite.rows.iter().filter(|r| r.listed);
+    for (row, layout) in listed.zip(&round.layout.rows) {
+        let trained = layout.runs.iter().filter(|r| done.contains(&r.train));
+        let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
+        out.push(vec![
+            row.id.clone(),
+            format!("{:?}", row.role).to_lowercase(),
+            network(row),
+            row.data.name.clone(),
+            length(row),
+            seeds.join(" "),
+            format!("{}/{}", trained.count(), layout.runs.len()),
+        ]);
+    }
+    table(&out) + "\n"
+}
+
+fn network(row: &Row) -> String {
+    let params = row.backbone.params.iter().map(|(k, v)| format!(" {k}={v}"));
+    let params: String = params.collect();
+    let (name, size) = (&row.backbone.name, row.input.size);
+    format!("{name}{params}, {size} px, {}-d", row.backbone.embedding)
+}
+
+fn length(row: &Row) -> String {
+    let length = match row.schedule.length {
+        Length::Epochs(e) => format!("{e} epochs"),
+        Length::Steps(s) => format!("{s} steps"),
+    };
+    format!("{length} of {}", row.batch)
+}
+
+fn columns(suite: &Resolved) -> String {
+    let mut out = vec![cells(["evaluate", "protocol", "claims"])];
+    for column in &suite.columns {
+        let id = column.id();
+        let claims = suite
+            .claims
+            .iter()
+            .filter(|c| c.column.as_ref() == Some(&id));
+        let claims: Vec<&str> = claims.map(|c| c.id.as_str()).collect();
+        out.push(vec![
+            column.data.name.clone(),
+            format!("{} ({})", column.protocol, column.spec.name),
+            claims.join(", "),
+        ]);
+    }
+    table(&out) + "\n"
+}
+
+fn jobs(round: &Round, done: &BTreeSet<&Key>) -> String {
+    let mut out = vec![cells(["jobs", "all", "done", "shared", "operations left"])];
+    let users = users(&round.jobs);
+    let mut left = 0.0;
+    for kind in [
+        Kind::Data,
+        Kind::Train,
+        Kind::Derive,
+        Kind::Embed,
+        Kind::Score,
+    ] {
+        let of_kind = || round.jobs.iter().filter(|j| keys::kind(&j.spec) == kind);
+        // Not `sum()`: the sum of nothing is -0.
+        let open = of_kind()
+            .filter(|j| !done.contains(&j.key))
+            .fold(0.0, |sum, j| sum + j.cost);
+        let shared = of_kind().filter(|j| users.get(&j.key).is_some_and(|n| *n > 1));
+        left += open;
+        out.push(vec![
+            format!("{kind:?}").to_lowercase(),
+            of_kind().count().to_string(),
+            of_kind()
+                .filter(|j| done.contains(&j.key))
+                .count()
+                .to_string(),
+            shared.count().to_string(),
+            quantity(open),
+        ]);
+    }
+    let mut text = table(&out);
+    text += &format!(
+        "\n{} of {} jobs are done. The rest costs about {} operations, {} at {} per second.\n",
+        done.len(),
+        round.jobs.len(),
+        quantity(left),
+        duration(left / SPEED),
+        quantity(SPEED)
+    );
+    if !round.finished {
+        text += "Some data sets are not made yet; the keys of what builds on them will follow \
+                 from their contents.\n";
+    }
+    text
+}
+
+/// How many jobs need each job.
+fn users(jobs: &[Job]) -> BTreeMap<&Key, usize> {
+    let mut out = BTreeMap::new();
+    for need in jobs.iter().flat_map(|j| &j.needs) {
+        *out.entry(need).or_insert(0) += 1;
+    }
+    out
+}
+
+fn listing(round: &Round, done: &BTreeSet<&Key>) -> String {
+    let mut out = vec![cells(["key", "state", "operations", "job"])];
+    for job in &round.jobs {
+        let provisional = !round.finished && !matches!(job.spec, JobSpec::Data(_));
+        out.push(vec![
+            if provisional { "-" } else { job.key.short() }.to_string(),
+            if done.contains(&job.key) {
+                "done"
+            } else {
+                "open"
+            }
+            .to_string(),
+            quantity(job.cost),
+            job.label.clone(),
+        ]);
+    }
+    "\n".to_string() + &table(&out)
+}

@@ -1,0 +1,244 @@
+//! The command line as a user meets it.
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suites/tiny.toml");
+
+/// frbench in an empty folder, with a fixed width and without what the environment may say.
+fn frbench(args: &[&str]) -> (Command, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("frbench").unwrap();
+    command.args(args).current_dir(&dir).env_clear();
+    (command, dir)
+}
+
+fn stdout(args: &[&str]) -> String {
+    let (mut command, _dir) = frbench(args);
+    let out = command.assert().success().get_output().stdout.clone();
+    String::from_utf8(out).unwrap()
+}
+
+/// Standard error and exit code of a command that fails.
+fn failure(args: &[&str]) -> (String, i32) {
+    let (mut command, _dir) = frbench(args);
+    let out = command.assert().failure().get_output().clone();
+    assert!(out.stdout.is_empty());
+    (
+        String::from_utf8(out.stderr).unwrap(),
+        out.status.code().unwrap(),
+    )
+}
+
+#[test]
+fn help_documents_exit_codes() {
+    let help = stdout(&["--help"]);
+    for line in [
+        "2  the command line or the suite is wrong",
+        "75  stopped by the scheduler",
+        "NO_COLOR",
+    ] {
+        assert!(help.contains(line), "{help}");
+    }
+    assert!(stdout(&["--version"]).starts_with("frbench "));
+}
+
+#[test]
+fn suites_are_embedded_and_files_override_them() {
+    assert!(stdout(&["check", "coupleface"]).contains("suite `coupleface` is well formed"));
+    let (mut command, dir) = frbench(&["check", "coupleface"]);
+    std::fs::create_dir(dir.path().join("suites")).unwrap();
+    std::fs::write(dir.path().join("suites/coupleface.toml"), "schema = 1\n").unwrap();
+    let out = command.assert().code(2).get_output().stderr.clone();
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.starts_with("error: suites/coupleface.toml:1:1: `name` is missing"),
+        "{text}"
+    );
+}
+
+#[test]
+fn unknown_names_are_usage_errors_with_a_suggestion() {
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["check", "cuopleface"], 2, "did you mean `coupleface`?"),
+        (&["check", "nowhere/x.toml"], 2, "nowhere/x.toml"),
+        (
+            &["show", TINY, "--profile", "dmeo"],
+            2,
+            "did you mean `demo`?",
+        ),
+        (&["show", TINY, "--only", "fdc"], 3, "did you mean `fcd`?"),
+        (&["show", TINY, "--seeds", "9"], 3, "[9]"),
+        (
+            &["show", TINY, "--lr", "studnet"],
+            3,
+            "did you mean `student`?",
+        ),
+    ];
+    for (args, code, hint) in cases {
+        let (text, found) = failure(args);
+        assert_eq!(found, code, "{text}");
+        assert!(text.starts_with("error: ") && text.contains(hint), "{text}");
+        assert!(!text.contains('\x1b'), "{text}");
+    }
+}
+
+#[test]
+fn show_tells_what_would_be_run() {
+    insta::assert_snapshot!(stdout(&["show", TINY]));
+}
+
+#[test]
+fn show_all_lists_every_job() {
+    let out = stdout(&["show", TINY, "--all", "--profile", "quick"]);
+    let listing = &out[out.find("  key").unwrap()..];
+    let labels: Vec<&str> = listing.lines().filter_map(|l| l.get(30..)).collect();
+    insta::assert_snapshot!(labels.join("\n"));
+}
+
+#[test]
+fn show_counts_what_is_done() {
+    let plan: Value = serde_json::from_str(&stdout(&["show", TINY, "--json"])).unwrap();
+    let jobs = plan["jobs"].as_array().unwrap();
+    assert!(jobs.iter().all(|j| j["done"] == false));
+    let key = jobs[0]["key"].as_str().unwrap();
+    let (mut command, dir) = frbench(&["show", TINY, "--runs", "kept", "--json"]);
+    std::fs::create_dir_all(dir.path().join("kept").join(key)).unwrap();
+    std::fs::write(dir.path().join("kept").join(key).join("done"), "").unwrap();
+    let out = command.assert().success().get_output().stdout.clone();
+    let plan: Value = serde_json::from_slice(&out).unwrap();
+    let done = plan["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|j| j["done"] == true);
+    assert_eq!(done.count(), 1);
+}
+
+#[test]
+fn show_lr_prints_the_schedule() {
+    let out = stdout(&["show", TINY, "--lr", "teacher"]);
+    let rate = |step: &str| {
+        let line = out
+            .lines()
+            .find(|l| l.split_whitespace().next() == Some(step));
+        line.and_then(|l| l.split_whitespace().last())
+            .map(str::to_string)
+    };
+    assert_eq!(rate("9").as_deref(), Some("0.100000"));
+    assert_eq!(rate("10").as_deref(), Some("0.010000"));
+    assert_eq!(rate("15").as_deref(), Some("0.001000"));
+}
+
+#[test]
+fn list_names_everything_a_suite_can_name() {
+    let out = stdout(&["list"]);
+    for name in [
+        "coupleface",
+        "arcface",
+        "iresnet18",
+        "verification",
+        "synth-",
+        "fcd",
+    ] {
+        assert!(out.contains(name), "{name}: {out}");
+    }
+    let json: Value = serde_json::from_str(&stdout(&["list", "heads", "--json"])).unwrap();
+    let heads = json["heads"].as_array().unwrap();
+    assert!(
+        heads
+            .iter()
+            .any(|h| h["name"] == "arcface" && h["params"][0]["doc"].is_string())
+    );
+    insta::assert_snapshot!(stdout(&["list", "methods"]));
+}
+
+/// Where `value` does not fit `schema`, as far as keys and types go.
+fn misfit(schema: &Value, value: &toml::Value, at: &str) -> Option<String> {
+    if let Some(any) = schema["anyOf"].as_array() {
+        let tried = any.iter().map(|s| misfit(s, value, at));
+        let misfits: Vec<String> = tried.collect::<Option<_>>()?;
+        return misfits.into_iter().last();
+    }
+    match value {
+        toml::Value::Table(table) => {
+            if schema["not"]["required"].is_array() && table.contains_key("name") {
+                return Some(format!("{at}: has a name"));
+            }
+            if let Some(name) = schema["properties"]["name"]["const"].as_str()
+                && table.get("name").and_then(|n| n.as_str()) != Some(name)
+            {
+                return Some(format!("{at}: is not `{name}`"));
+            }
+            table.iter().find_map(|(key, value)| {
+                let at = format!("{at}.{key}");
+                let inner = match &schema["properties"][key] {
+                    Value::Null => &schema["additionalProperties"],
+                    known => known,
+                };
+                if *inner == Value::Bool(false) {
+                    return Some(at);
+                }
+                misfit(inner, value, &at)
+            })
+        }
+        toml::Value::Array(items) => {
+            let fits = matches!(&schema["type"], Value::Null) || schema["type"] == "array";
+            let bad = items.iter().find_map(|v| misfit(&schema["items"], v, at));
+            if fits { bad } else { Some(at.to_string()) }
+        }
+        toml::Value::String(_) => {
+            let other = schema["type"].as_str().is_some_and(|t| t != "string");
+            other.then(|| at.to_string())
+        }
+        _ => (schema["type"] == "string").then(|| at.to_string()),
+    }
+}
+
+#[test]
+fn the_schema_accepts_suites_and_refuses_typos() {
+    let schema: Value = serde_json::from_str(&stdout(&["schema"])).unwrap();
+    for text in [
+        include_str!("suites/tiny.toml"),
+        include_str!("../suites/coupleface.toml"),
+    ] {
+        let suite: toml::Value = toml::from_str(text).unwrap();
+        assert_eq!(misfit(&schema, &suite, ""), None);
+    }
+    let tiny = include_str!("suites/tiny.toml");
+    for (from, to) in [
+        ("analysis", "analisys"),
+        ("weight-decay", "weight_decay"),
+        ("normalize", "normalise"),
+    ] {
+        let suite: toml::Value = toml::from_str(&tiny.replacen(from, to, 1)).unwrap();
+        assert!(misfit(&schema, &suite, "").is_some(), "{to}");
+    }
+}
+
+#[test]
+fn data_sets_are_rendered_and_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::cargo_bin("frbench").unwrap();
+        let out = command
+            .args(args)
+            .current_dir(&dir)
+            .assert()
+            .get_output()
+            .clone();
+        (
+            String::from_utf8(out.stdout).unwrap(),
+            out.status.code().unwrap(),
+        )
+    };
+    assert_eq!(run(&["data", "verify", "synth-lfw-20-v1"]).1, 5);
+    assert_eq!(run(&["data", "synth", "synth-lfw-20-v1"]).1, 0);
+    let (first, code) = run(&["data", "verify", "synth-lfw-20-v1"]);
+    assert_eq!(code, 0);
+    assert!(first.contains("synth-lfw-20-v1: 40 images"), "{first}");
+    assert_eq!(run(&["data", "verify", "synth-lfw-20-v1"]).0, first);
+    let sheet = dir.path().join("sheet.png");
+    assert_eq!(run(&["data", "synth", "--preview", "sheet.png"]).1, 0);
+    assert!(std::fs::read(sheet).unwrap().starts_with(b"\x89PNG"));
+}
