@@ -3,6 +3,7 @@
 use super::context::DataArgs;
 use super::exit::ExitStatus;
 use super::output::print;
+use super::progress::Progress;
 use clap::{Args, Subcommand};
 use frbench::data::decode::encode_png;
 use frbench::data::manifest;
@@ -10,6 +11,7 @@ use frbench::data::registry::Registry;
 use frbench::data::set::missing;
 use frbench::plan;
 use frbench::plan::spec::{DataSource, DataSpec};
+use frbench::run::{self, Stop};
 use frbench::suite::dataset;
 use frbench::synth::{self, World};
 use frbench::{Error, Result, files};
@@ -78,15 +80,13 @@ fn render(name: &str, root: &Path) -> Result<()> {
     if dir.exists() {
         return print(&format!("{} is there\n", dir.display()));
     }
-    std::fs::create_dir_all(root).map_err(|e| Error::io(root, e))?;
-    // Rendered under another name, so that a folder that exists is a whole data set.
-    let making = tempfile::Builder::new()
-        .prefix(&format!(".{name}-"))
-        .tempdir_in(root)
-        .map_err(|e| Error::io(root, e))?;
-    synth::write(synth, making.path(), &mut |_, _| Ok(()))?;
-    std::fs::rename(making.keep(), &dir).map_err(|e| Error::io(&dir, e))?;
-    files::sync_dir(root);
+    let progress = Progress::new(false);
+    let stop = Stop::on_signals()?;
+    run::data::render(synth, name, root, &mut |done, total| {
+        progress.advance(name, done, total, "images", "rendered");
+        stop.check("rendering")
+    })?;
+    progress.clear();
     print(&format!("{}\n", dir.display()))
 }
 

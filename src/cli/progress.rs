@@ -90,6 +90,35 @@ impl Progress {
         }
     }
 
+    /// Shows how far the work called `label` is.
+    pub fn advance(&self, label: &str, done: u64, total: u64, unit: &str, detail: &str) {
+        let mut s = self.state();
+        s.running = done as f64 / total.max(1) as f64;
+        let spent = s.job_started.elapsed().as_secs_f64();
+        let fresh = done.saturating_sub(s.job_from);
+        let eta = if fresh > 0 {
+            spent * total.saturating_sub(done) as f64 / fresh as f64
+        } else {
+            0.0
+        };
+        let text = format!("{done}/{total} {unit} {detail} ETA {}", duration(eta));
+        match &self.bars {
+            Some(b) => {
+                b.job.set_length(total);
+                b.job.set_position(done);
+                b.job.set_message(format!("{}  {text}", label));
+                b.suite.set_message(s.eta());
+            }
+            None if s.last_line.elapsed() >= LINE_EVERY => {
+                s.last_line = Instant::now();
+                let suite = s.eta();
+                drop(s);
+                self.line(&format!("      {}: {text} (suite {suite})", label));
+            }
+            None => {}
+        }
+    }
+
     fn line(&self, text: &str) {
         if self.quiet {
             return;
@@ -162,31 +191,7 @@ impl Observer for Progress {
     }
 
     fn progress(&self, job: &Job, done: u64, total: u64, unit: &str, detail: &str) {
-        let mut s = self.state();
-        s.running = done as f64 / total.max(1) as f64;
-        let spent = s.job_started.elapsed().as_secs_f64();
-        let fresh = done.saturating_sub(s.job_from);
-        let eta = if fresh > 0 {
-            spent * total.saturating_sub(done) as f64 / fresh as f64
-        } else {
-            0.0
-        };
-        let text = format!("{done}/{total} {unit} {detail} ETA {}", duration(eta));
-        match &self.bars {
-            Some(b) => {
-                b.job.set_length(total);
-                b.job.set_position(done);
-                b.job.set_message(format!("{}  {text}", job.label));
-                b.suite.set_message(s.eta());
-            }
-            None if s.last_line.elapsed() >= LINE_EVERY => {
-                s.last_line = Instant::now();
-                let suite = s.eta();
-                drop(s);
-                self.line(&format!("      {}: {text} (suite {suite})", job.label));
-            }
-            None => {}
-        }
+        self.advance(&job.label, done, total, unit, detail);
     }
 
     fn finished(&self, job: &Job, seconds: f64) {

@@ -5,7 +5,6 @@ use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 /// Named tensors and remarks.
@@ -67,16 +66,7 @@ impl Checkpoint {
 
     /// Writes the file under a temporary name, syncs it, and renames it.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let io = |e| Error::io(path, e);
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        file.write_all(&self.to_bytes()).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(path).map_err(|e| io(e.error))?;
-        Ok(())
+        crate::files::write_atomic(path, &self.to_bytes())
     }
 
     /// Reads a safetensors file; `F64` and `BF16` are converted, other types left out.

@@ -6,7 +6,6 @@
 pub mod claims;
 pub mod collect;
 pub mod derive;
-mod files;
 mod format;
 mod html;
 mod markdown;
@@ -52,7 +51,7 @@ pub fn write(input: &ReportInput, dir: &Path) -> Result<Written> {
     ];
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     for (name, text) in &text {
-        files::replace(&dir.join(name), text)?;
+        crate::files::write_atomic(&dir.join(name), text.as_bytes())?;
     }
     Ok(Written {
         html: dir.join("index.html"),

@@ -22,7 +22,10 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
     if let DataSource::Synth(synth) = &spec.source
         && !dir.exists()
     {
-        render(synth, &spec.name, &root, cx)?;
+        render(synth, &spec.name, &root, &mut |done, total| {
+            cx.progress(done, total, "images", "rendered");
+            cx.stop.check("rendering")
+        })?;
     }
     let result = manifest::describe(spec, &root)?;
     if let Some(pinned) = &spec.identity {
@@ -44,17 +47,19 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
 }
 
 /// Render a set under a temporary name, so that a folder that exists is a whole data set.
-fn render(synth: &SynthSpec, name: &str, root: &Path, cx: &Context) -> Result<()> {
+/// `progress` is told images done and to do; its error stops the work.
+pub fn render(
+    synth: &SynthSpec,
+    name: &str,
+    root: &Path,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<()> {
     std::fs::create_dir_all(root).map_err(|e| Error::io(root, e))?;
     let tmp = tempfile::Builder::new()
         .prefix(&format!(".{name}-"))
         .tempdir_in(root)
         .map_err(|e| Error::io(root, e))?;
-    crate::synth::write(synth, tmp.path(), &mut |done, total| {
-        cx.observer
-            .progress(cx.job, done, total, "images", "rendered");
-        cx.stop.check("rendering")
-    })?;
+    crate::synth::write(synth, tmp.path(), progress)?;
     let (made, dir) = (tmp.keep(), root.join(name));
     // Another process may have finished the same set under another runs directory.
     if let Err(e) = std::fs::rename(&made, &dir) {

@@ -123,7 +123,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     files::write_atomic(&path, &bytes)?;
     let mut model = Checkpoint::default();
     model.insert_all("", trainer.network().state_dict());
-    files::write_atomic(&folder.file(MODEL), &model.to_bytes())?;
+    model.save(&folder.file(MODEL))?;
     let images = trainer.total_steps() * spec.batch as u64;
     Ok(TrainResult {
         steps: trainer.total_steps(),
@@ -147,7 +147,7 @@ fn save(trainer: &Trainer, curve: &Curve, seconds: f64, folder: &RunFolder) -> R
         .metadata
         .insert("kernels".into(), crate::nn::ops::simd::name().to_string());
     curve.save(&mut checkpoint)?;
-    files::write_atomic(&folder.file(CHECKPOINT), &checkpoint.to_bytes())
+    checkpoint.save(&folder.file(CHECKPOINT))
 }
 
 /// Another kernel set rounds differently: resuming on it would give a run that neither set
