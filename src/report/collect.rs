@@ -6,6 +6,7 @@ use crate::key::Key;
 use crate::plan::layout::{Layout, LayoutColumn, LayoutRow};
 use crate::plan::spec::{BackboneSpec, Job, JobSpec, TrainSpec};
 use crate::result::{JobResult, Metric, ScoreResult, TrainResult};
+use crate::suite::resolve::ReferenceRow;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +74,12 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
             })
             .collect(),
         columns,
-        published: s.published.clone(),
+        published: s
+            .published
+            .iter()
+            .cloned()
+            .chain(layout.references.iter().map(|r| stated(layout, r)))
+            .collect(),
         data: layout
             .data
             .iter()
@@ -94,6 +100,33 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
         finished: s.finished_at.clone(),
         notes: notes.into_iter().collect(),
     })
+}
+
+/// A number that the suite itself states. Its context is prose, so it is shown and never held
+/// against a measured one.
+fn stated(layout: &Layout, r: &ReferenceRow) -> PublishedRow {
+    let row = layout.rows.iter().find(|row| row.entry == r.entry);
+    PublishedRow {
+        paper: layout.title.clone(),
+        table: String::new(),
+        method: row.map_or(&r.entry, |row| &row.label).clone(),
+        dataset: r.data.clone(),
+        protocol: String::new(),
+        metric: r.metric.clone(),
+        value: r.value,
+        unit: String::new(),
+        training_data: r.context.clone(),
+        backbone: String::new(),
+        checkpoint: String::new(),
+        runs: String::new(),
+        source: r.source.clone(),
+        status: match r.value {
+            Some(_) => Status::Verified,
+            None => Status::Unavailable,
+        },
+        row: None,
+        column: None,
+    }
 }
 
 fn column_id(column: &str, metric: &str) -> String {

@@ -1,0 +1,146 @@
+//! References between the parts of a suite: who is the teacher, what is a variant of what.
+
+use crate::Result;
+use crate::suite::check::suggest;
+use crate::suite::dataset;
+use crate::suite::model::*;
+use crate::suite::registries::Registries;
+use crate::suite::source::{At, Source};
+
+/// References between parts of a suite.
+pub(super) struct Names<'a> {
+    pub suite: &'a Suite,
+    pub known: &'a Registries,
+}
+
+impl<'a> Names<'a> {
+    pub fn source(&self) -> &'a Source {
+        &self.suite.source
+    }
+
+    pub fn entry(&self, what: &str, id: &At<String>) -> Result<&'a Entry> {
+        let found = self.suite.entries.iter().find(|e| e.id.value == id.value);
+        found
+            .ok_or_else(|| self.unknown(what, id, self.suite.entries.iter().map(|e| e.id.as_str())))
+    }
+
+    pub fn unknown<'b>(
+        &self,
+        what: &str,
+        name: &At<String>,
+        known: impl IntoIterator<Item = &'b str> + Clone,
+    ) -> crate::Error {
+        self.source().error(
+            &name.span,
+            format_args!("unknown {what} `{}`; {}", name.value, suggest(name, known)),
+        )
+    }
+
+    pub fn undefined<'b>(
+        &self,
+        profile: &Profile,
+        what: &str,
+        name: &At<String>,
+        known: impl IntoIterator<Item = &'b str> + Clone,
+    ) -> crate::Error {
+        self.source().error(
+            &name.span,
+            format_args!(
+                "profile `{}` defines no {what} `{}`; {}",
+                profile.id.value,
+                name.value,
+                suggest(name, known)
+            ),
+        )
+    }
+
+    /// What does not depend on a profile.
+    pub fn check(&self) -> Result<()> {
+        for entry in &self.suite.entries {
+            self.origin(entry)?;
+            self.teachers(entry)?;
+        }
+        for claim in &self.suite.claims {
+            self.entry("entry", &claim.better)?;
+            self.entry("entry", &claim.than)?;
+            self.claimed_data(claim)?;
+        }
+        for reference in &self.suite.references {
+            self.entry("entry", &reference.entry)?;
+        }
+        Ok(())
+    }
+
+    /// The entry that an ablation varies; ablations of ablations are not allowed.
+    pub fn origin(&self, entry: &Entry) -> Result<Option<&'a Entry>> {
+        let Some(of) = &entry.of else {
+            return Ok(None);
+        };
+        let origin = self.entry("entry", of)?;
+        if origin.role == Role::Ablation {
+            return Err(self.source().error(
+                &of.span,
+                format_args!(
+                    "`{}` varies `{}`, itself an ablation; vary the entry behind it",
+                    entry.id.value, of.value
+                ),
+            ));
+        }
+        Ok(Some(origin))
+    }
+
+    pub fn teacher(&self, entry: &Entry) -> Result<Option<&'a At<String>>> {
+        let own = self.entry("entry", &entry.id)?;
+        match self.origin(entry)? {
+            Some(origin) => Ok(origin.teacher.as_ref()),
+            None => Ok(own.teacher.as_ref()),
+        }
+    }
+
+    fn teachers(&self, entry: &Entry) -> Result<()> {
+        let mut chain = vec![entry.id.value.as_str()];
+        let mut next = self.teacher(entry)?;
+        while let Some(id) = next {
+            let seen = chain.contains(&id.as_str());
+            chain.push(id);
+            if seen {
+                return Err(self.source().error(
+                    &id.span,
+                    format_args!("teachers form a circle: {}", chain.join(" -> ")),
+                ));
+            }
+            next = self.teacher(self.entry("teacher", id)?)?;
+        }
+        Ok(())
+    }
+
+    fn claimed_data(&self, claim: &Claim) -> Result<()> {
+        let mut names = Vec::new();
+        for item in self.suite.profiles.iter().flat_map(|p| &p.evaluate) {
+            let spec = self.known.dataset(self.source(), &item.data)?;
+            names.push(dataset::family(&spec));
+            names.push(spec.name);
+        }
+        names.sort();
+        names.dedup();
+        if names.contains(&claim.on.value) {
+            return Ok(());
+        }
+        let known = names.iter().map(String::as_str);
+        Err(self.source().error(
+            &claim.on.span,
+            format_args!(
+                "no profile evaluates `{}`; {}",
+                claim.on.value,
+                suggest(&claim.on, known)
+            ),
+        ))
+    }
+
+    pub fn overrides(&self, profile: &Profile) -> Result<()> {
+        for (id, _) in &profile.overrides {
+            self.entry("entry", id)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,300 @@
+//! What is trained: entries with their matrices expanded and every setting in place.
+
+use super::columns::holds;
+use super::names::Names;
+use super::*;
+use crate::suite::source::{At, Source};
+
+pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
+    let mut wanted: Vec<&Entry> = Vec::new();
+    for id in &profile.entries {
+        let entry = names.entry("entry", id)?;
+        if wanted.iter().any(|e| e.id == entry.id) {
+            let message = format!("`{}` is listed twice", id.value);
+            return Err(names.source().error(&id.span, message));
+        }
+        wanted.push(entry);
+    }
+    let mut rows = Vec::new();
+    let mut teachers = Vec::new();
+    for entry in wanted {
+        for row in expand(names, profile, entry)? {
+            teachers.push(names.teacher(entry)?);
+            rows.push(row);
+        }
+    }
+    for (i, teacher) in teachers.into_iter().enumerate() {
+        let Some(id) = teacher.filter(|_| rows[i].needs.teacher) else {
+            continue;
+        };
+        let found: Vec<usize> = (0..rows.len())
+            .filter(|&j| rows[j].entry == id.value)
+            .collect();
+        rows[i].teacher = match found[..] {
+            [one] => Some(one),
+            [] => {
+                return Err(names.source().error(
+                    &profile.id.span,
+                    format_args!(
+                        "profile `{}` runs `{}` but not its teacher `{}`; add it to `entries`",
+                        profile.id.value, rows[i].entry, id.value
+                    ),
+                ));
+            }
+            _ => {
+                return Err(names.source().error(
+                    &id.span,
+                    format_args!(
+                        "`{}` has a matrix and is several networks; a teacher is one",
+                        id.value
+                    ),
+                ));
+            }
+        };
+    }
+    Ok(rows)
+}
+
+/// What an entry states, after its origin and the profile's overrides.
+fn settings(names: &Names, profile: &Profile, entry: &Entry) -> Result<Settings> {
+    let mut out = Settings::default();
+    let mut overlay = |entry: &Entry| {
+        out.overlay(&entry.settings);
+        for (_, s) in profile
+            .overrides
+            .iter()
+            .filter(|(id, _)| *id.value == *entry.id.value)
+        {
+            out.overlay(s);
+        }
+    };
+    if let Some(origin) = names.origin(entry)? {
+        overlay(origin);
+    }
+    overlay(entry);
+    Ok(out)
+}
+
+impl Settings {
+    /// What `over` states replaces what is here; parameters are replaced one by one, unless
+    /// `over` names another method or head.
+    fn overlay(&mut self, over: &Settings) {
+        overlay_named(&mut self.method, &over.method);
+        overlay_named(&mut self.head, &over.head);
+        for (mine, theirs) in [
+            (&mut self.network, &over.network),
+            (&mut self.training, &over.training),
+        ] {
+            if theirs.is_some() {
+                mine.clone_from(theirs);
+            }
+        }
+        if over.seeds.is_some() {
+            self.seeds.clone_from(&over.seeds);
+        }
+        if over.matrix.is_some() {
+            self.matrix.clone_from(&over.matrix);
+        }
+    }
+}
+
+fn overlay_named(mine: &mut Option<Named>, over: &Option<Named>) {
+    let Some(over) = over else {
+        return;
+    };
+    match mine {
+        Some(mine) if over.name.is_none() || over.name.as_deref() == mine.name.as_deref() => {
+            mine.span = over.span.clone();
+            for (key, node) in &over.params {
+                mine.params.retain(|(k, _)| k.value != key.value);
+                mine.params.push((key.clone(), node.clone()));
+            }
+        }
+        _ => *mine = Some(over.clone()),
+    }
+}
+
+fn expand(names: &Names, profile: &Profile, entry: &Entry) -> Result<Vec<Row>> {
+    let settings = settings(names, profile, entry)?;
+    let mut combinations = vec![Vec::new()];
+    for (key, values) in settings.matrix.iter().flatten() {
+        combinations = combinations
+            .iter()
+            .flat_map(|c| {
+                values.iter().map(move |v| {
+                    let mut c = c.clone();
+                    c.push((key.clone(), v.clone()));
+                    c
+                })
+            })
+            .collect();
+    }
+    combinations
+        .into_iter()
+        .map(|values| row(names, profile, entry, &settings, values))
+        .collect()
+}
+
+fn row(
+    names: &Names,
+    profile: &Profile,
+    entry: &Entry,
+    settings: &Settings,
+    values: Vec<(At<String>, crate::suite::tree::Node)>,
+) -> Result<Row> {
+    let (source, known) = (names.source(), names.known);
+    let mut id = entry.id.value.clone();
+    let mut label = entry.label.clone();
+    for (i, (key, node)) in values.iter().enumerate() {
+        let value = match node.as_text() {
+            Some(text) => text.to_string(),
+            None => node.json().to_string(),
+        };
+        id += &format!("{}{}={value}", if i == 0 { ':' } else { ',' }, key.value);
+        label = label.replace(&format!("{{{}}}", key.value), &value);
+    }
+    let values_of = values.iter().map(|(k, n)| (k.value.clone(), n.json()));
+    let stated: Params = values_of.collect();
+
+    let Some(mut method) = settings.method.clone() else {
+        return Err(missing(source, entry, "method"));
+    };
+    for (key, node) in values {
+        method.params.retain(|(k, _)| k.value != key.value);
+        method.params.push((key, node));
+    }
+    let infos = known.method_infos();
+    let info = registries::find(source, "method", &method, &infos)?;
+    let method_spec = MethodSpec {
+        name: info.name.to_string(),
+        params: registries::params(source, &method, info)?,
+    };
+    let head = settings
+        .head
+        .as_ref()
+        .map(|named| -> Result<HeadSpec> {
+            let info = registries::find(source, "head", named, &known.heads)?;
+            Ok(HeadSpec {
+                name: info.name.to_string(),
+                params: registries::params(source, named, info)?,
+            })
+        })
+        .transpose()?;
+    let needs = needs(names, entry, &method, &method_spec, head.as_ref())?;
+
+    let wanted = settings.network.as_ref();
+    let wanted = wanted.ok_or_else(|| missing(source, entry, "network"))?;
+    let network = profile.networks.iter().find(|n| n.id.value == wanted.value);
+    let network = network.ok_or_else(|| {
+        let ids = profile.networks.iter().map(|n| n.id.as_str());
+        names.undefined(profile, "network", wanted, ids)
+    })?;
+    let backbone = registries::find(source, "backbone", &network.backbone, &known.backbones)?;
+
+    let wanted = settings.training.as_ref();
+    let wanted = wanted.ok_or_else(|| missing(source, entry, "training"))?;
+    let training = profile
+        .trainings
+        .iter()
+        .find(|t| t.id.value == wanted.value);
+    let training = training.ok_or_else(|| {
+        let ids = profile.trainings.iter().map(|t| t.id.as_str());
+        names.undefined(profile, "training", wanted, ids)
+    })?;
+    let seeds = settings.seeds.as_ref().unwrap_or(&profile.seeds);
+    distinct(source, seeds)?;
+    let data_name = training.data.as_ref().unwrap_or(&profile.train_data);
+    let data = known.dataset(source, data_name)?;
+    if data.format != DataFormat::Train {
+        return Err(source.error(
+            &data_name.span,
+            format_args!(
+                "`{}` holds {}; training needs a training set",
+                data.name,
+                holds(data.format)
+            ),
+        ));
+    }
+    Ok(Row {
+        id,
+        entry: entry.id.value.clone(),
+        of: entry.of.as_ref().map(|o| o.value.clone()),
+        role: entry.role,
+        label,
+        note: entry.note.clone(),
+        settings: stated,
+        seeds: seeds.value.clone(),
+        first_seed: seeds.value.first().copied().unwrap_or(0),
+        listed: true,
+        teacher: None,
+        method: method_spec,
+        // A head that the method does not use must not change the key of its training.
+        head: head.filter(|_| needs.head),
+        needs,
+        backbone: BackboneSpec {
+            name: backbone.name.to_string(),
+            embedding: network.embedding,
+            params: registries::params(source, &network.backbone, backbone)?,
+        },
+        input: network.input.clone(),
+        data,
+        schedule: training.schedule.clone(),
+        optimizer: training.optimizer.clone(),
+        batch: training.batch,
+        bn_group: training.bn_group,
+        flip: training.flip,
+    })
+}
+
+fn missing(source: &Source, entry: &Entry, key: &str) -> crate::Error {
+    source.error(
+        &entry.id.span,
+        format_args!("entry `{}` states no `{key}`", entry.id.value),
+    )
+}
+
+fn distinct(source: &Source, seeds: &At<Vec<u64>>) -> Result<()> {
+    let mut sorted = seeds.value.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.is_empty() || sorted.len() < seeds.value.len() {
+        return Err(source.error(
+            &seeds.span,
+            "`seeds` must hold at least one seed, none twice",
+        ));
+    }
+    Ok(())
+}
+
+/// What the method asks for, and whether the entry gives it.
+fn needs(
+    names: &Names,
+    entry: &Entry,
+    named: &Named,
+    spec: &MethodSpec,
+    head: Option<&HeadSpec>,
+) -> Result<Needs> {
+    let line = names
+        .known
+        .methods
+        .iter()
+        .find(|m| m.info.name == spec.name);
+    let line = line.ok_or_else(|| missing(names.source(), entry, "method"))?;
+    let needs = (line.needs)(spec, head).map_err(|e| names.source().error(&named.span, e))?;
+    let lacks = |what: &str| {
+        names.source().error(
+            &entry.id.span,
+            format_args!(
+                "entry `{}`: method `{}` needs a {what}; state `{what}`",
+                entry.id.value, spec.name
+            ),
+        )
+    };
+    if needs.head && head.is_none() {
+        return Err(lacks("head"));
+    }
+    if needs.teacher && names.teacher(entry)?.is_none() {
+        return Err(lacks("teacher"));
+    }
+    Ok(needs)
+}
