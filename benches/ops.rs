@@ -1,10 +1,10 @@
 //! Single kernels, forward and backward, on shapes of iResNet and MobileFaceNet.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use frbench::nn::ops::act::{Act, Epilogue};
+use frbench::nn::ops::act::{Act, Epilogue, Input};
 use frbench::nn::ops::conv::{self, Shape};
-use frbench::nn::ops::depthwise;
 use frbench::nn::ops::norm::{self, Params};
+use frbench::plan::spec::ConvMode;
 use frbench::rng::Stream;
 use std::time::Duration;
 
@@ -45,11 +45,18 @@ fn convolutions(c: &mut Criterion) {
     group.measurement_time(Duration::from_secs(1));
     let cases = [
         ("3x3 64@56", square(32, 56, 64, 64, 3, 1, 1)),
+        ("3x3 128@28", square(32, 28, 128, 128, 3, 1, 1)),
         ("3x3 256@14", square(32, 14, 256, 256, 3, 1, 1)),
+        ("3x3 512@7", square(32, 7, 512, 512, 3, 1, 1)),
+        ("3x3 3>64@112", square(32, 112, 3, 64, 3, 1, 1)),
         ("3x3 128@28 stride 2", square(32, 28, 128, 128, 3, 2, 1)),
+        ("3x3 512@14 stride 2", square(32, 14, 512, 512, 3, 2, 1)),
         ("1x1 64>128@56", square(32, 56, 64, 128, 1, 1, 1)),
+        ("1x1 128>256@14", square(32, 14, 128, 256, 1, 1, 1)),
         ("1x1 32>64@16", square(64, 16, 32, 64, 1, 1, 1)),
         ("depthwise 64@56", square(32, 56, 64, 64, 3, 1, 64)),
+        ("depthwise 128@28", square(32, 28, 128, 128, 3, 1, 128)),
+        ("depthwise 256@14", square(32, 14, 256, 256, 3, 1, 256)),
         (
             "depthwise 128@28 stride 2",
             square(32, 28, 128, 128, 3, 2, 128),
@@ -60,28 +67,21 @@ fn convolutions(c: &mut Criterion) {
         let dy = random(s.n * s.oh * s.ow * s.co);
         let w = random(s.co * s.ci / s.groups * s.kernel * s.kernel);
         let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
-        let thin = depthwise::applies(&s);
+        let mode = ConvMode::Fast;
+        let algorithm = conv::algorithm(&s, mode);
+        let mut packed = vec![0.0; conv::packed_len(&s, algorithm)];
         group.bench_function(format!("{name} forward"), |b| {
             b.iter(|| {
-                if thin {
-                    return depthwise::forward(&x, &w, &s, &Epilogue::NONE, &mut y);
-                }
-                let mut packed = vec![0.0; w.len()];
-                conv::pack(&w, &s, &mut packed);
-                conv::forward(&x, &packed, &s, &Epilogue::NONE, &mut y);
+                conv::pack(&w, &s, algorithm, &mut packed);
+                let weights = (algorithm, packed.as_slice());
+                conv::forward(Input::plain(&x), weights, &s, &Epilogue::NONE, None, &mut y);
             });
         });
         group.bench_function(format!("{name} input gradient"), |b| {
-            b.iter(|| match thin {
-                true => depthwise::input_grad(&dy, &w, &s, &mut dx),
-                false => conv::input_grad(&dy, &w, &s, &mut dx),
-            });
+            b.iter(|| conv::input_grad(&dy, &w, &s, mode, &mut dx));
         });
         group.bench_function(format!("{name} weight gradient"), |b| {
-            b.iter(|| match thin {
-                true => depthwise::weight_grad(&x, &dy, &s, &mut dw),
-                false => conv::weight_grad(&x, &dy, &s, &mut dw),
-            });
+            b.iter(|| conv::weight_grad(Input::plain(&x), &dy, &s, mode, &mut dw));
         });
     }
     group.finish();
@@ -102,7 +102,8 @@ fn batch_norm(c: &mut Criterion) {
         group.bench_function(format!("{channels}@{side} forward and backward"), |b| {
             b.iter(|| {
                 let act = Act::Prelu(&w);
-                let stats = norm::forward(&x, channels, params, act, None, &mut y);
+                let stats = norm::stats(&x, channels);
+                norm::forward(&x, channels, params, &stats, act, None, None, &mut y);
                 norm::backward(&x, channels, params, act, &stats, &y, &mut dx, &mut sums);
             });
         });

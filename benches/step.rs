@@ -36,6 +36,7 @@ fn nets(c: &mut Criterion) {
             name: name.into(),
             embedding: 256,
             params: serde_json::from_value(params).unwrap(),
+            conv: Default::default(),
         };
         let x = random([BATCH, size, size, 3]);
         let dy = random([BATCH, 1, 1, 256]);

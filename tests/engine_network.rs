@@ -18,6 +18,7 @@ fn net(name: &str, params: serde_json::Value, size: usize) -> Network {
         name: name.into(),
         embedding: 24,
         params: serde_json::from_value(params).unwrap(),
+        conv: Default::default(),
     };
     let mut net = Network::new(backbone::build(&spec, size).unwrap());
     net.init(11);

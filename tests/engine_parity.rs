@@ -63,6 +63,7 @@ fn case(file: &str, name: &str) {
         name: name.into(),
         embedding: 512,
         params: BTreeMap::new(),
+        conv: Default::default(),
     };
     let mut net = Network::new(backbone::build(&spec, 112).unwrap());
     net.load_state_dict(&state).unwrap();

@@ -51,7 +51,9 @@ pub fn build(spec: &BackboneSpec, size: usize) -> Result<Graph> {
             }
         }
     }
-    (entry.build)(spec, size)
+    let mut graph = (entry.build)(spec, size)?;
+    graph.conv = spec.conv;
+    Ok(graph)
 }
 
 /// Channels under a width multiplier, at least 8.
@@ -70,6 +72,7 @@ mod tests {
             name: name.into(),
             embedding: 512,
             params: serde_json::from_value(params).unwrap(),
+            conv: Default::default(),
         };
         Network::new(build(&spec, size).unwrap())
     }
@@ -120,6 +123,7 @@ mod tests {
             name: "iresnet18".into(),
             embedding: 512,
             params: Default::default(),
+            conv: Default::default(),
         };
         assert_eq!(build(&spec, 100).unwrap_err().exit_code(), 2);
         let wide = BackboneSpec {

@@ -7,7 +7,7 @@ use super::text::{duration, quantity, table};
 use clap::Args;
 use frbench::Result;
 use frbench::key::Key;
-use frbench::plan::spec::{Job, JobSpec, Length};
+use frbench::plan::spec::{ConvMode, Job, JobSpec, Length};
 use frbench::plan::{Code, Kind, Round, keys};
 use frbench::suite::Resolved;
 use frbench::suite::resolve::Row;
@@ -101,7 +101,14 @@ fn network(row: &Row) -> String {
     let params = row.backbone.params.iter().map(|(k, v)| format!(" {k}={v}"));
     let params: String = params.collect();
     let (name, size) = (&row.backbone.name, row.input.size);
-    format!("{name}{params}, {size} px, {}-d", row.backbone.embedding)
+    let conv = match row.backbone.conv {
+        ConvMode::Fast => "",
+        ConvMode::Direct => ", direct convolutions",
+    };
+    format!(
+        "{name}{params}, {size} px, {}-d{conv}",
+        row.backbone.embedding
+    )
 }
 
 fn length(row: &Row) -> String {

@@ -1,6 +1,7 @@
 //! The description of a network: layers and what they take their input from.
 
 use super::init::Init;
+use crate::plan::spec::ConvMode;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -113,6 +114,8 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) embedding: NodeId,
     pub(crate) taps: BTreeMap<String, NodeId>,
+    /// How its 3 x 3 convolutions are computed.
+    pub conv: ConvMode,
 }
 
 impl Graph {
@@ -345,6 +348,7 @@ impl GraphBuilder {
             nodes: self.nodes,
             embedding,
             taps: self.taps,
+            conv: ConvMode::default(),
         };
         let mut error = self.error;
         let [h, w, _] = graph.nodes[embedding.0].shape;

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod init;
 pub mod network;
 pub mod ops;
+mod packed;
 mod plan;
 pub mod pool;
 mod run;

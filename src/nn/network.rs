@@ -3,8 +3,10 @@
 use super::graph::{Affine, Graph, Layer};
 use super::init::Init;
 use super::ops::act::Act;
+use super::packed::PackedWeights;
 use super::plan::{Mode, Plan};
 use super::pool::Pool;
+use super::run::{Held, input};
 use super::store::Store;
 use super::value::Value;
 use crate::{Error, Result};
@@ -62,6 +64,7 @@ pub struct Network {
     pub(super) train: Plan,
     pub(super) infer: Plan,
     pub(super) pool: Arc<Pool>,
+    pub(super) packed: PackedWeights,
 }
 
 impl Network {
@@ -105,11 +108,13 @@ impl Network {
             buffers,
             slots,
             pool: Pool::new(),
+            packed: PackedWeights::default(),
         }
     }
 
     /// Starts all weights and statistics afresh, as the architecture prescribes.
     pub fn init(&mut self, seed: u64) {
+        self.packed = PackedWeights::default();
         for (id, node) in self.graph.nodes().iter().enumerate() {
             let slot = self.slots[id];
             let named = self.graph.parameters(id);
@@ -150,6 +155,7 @@ impl Network {
     }
 
     pub fn params_mut(&mut self) -> &mut Store {
+        self.packed = PackedWeights::default();
         &mut self.params
     }
 
@@ -221,6 +227,7 @@ impl Network {
                 wrong.join("; ")
             )));
         }
+        self.packed = PackedWeights::default();
         for store in [&mut self.params, &mut self.buffers] {
             for i in 0..store.views().len() {
                 let (_, values) = &state[&store.views()[i].name];
@@ -271,8 +278,8 @@ impl Network {
         Ok(())
     }
 
-    pub(super) fn output(&self, values: &[Option<Value>]) -> Output {
-        let get = |id: usize| values[id].clone().expect("outputs are kept to the end");
+    pub(super) fn output(&self, values: &[Option<Held>]) -> Output {
+        let get = |id: usize| input(values, id).clone();
         let tap = |(name, id): (&String, &super::NodeId)| (name.clone(), get(id.0));
         Output {
             embedding: get(self.graph.embedding.0),

@@ -13,6 +13,23 @@ pub(super) struct Step {
     pub residual: Option<usize>,
     /// The node whose value the step makes.
     pub out: usize,
+    /// A batch norm that writes nothing: its consumers, all convolutions, apply it (and the
+    /// activation) as they read.
+    pub deferred: bool,
+    /// Whether the statistics of the value are gathered as it is made, for a batch norm.
+    pub moments: bool,
+    /// Steps that run inside this one: the expansion and the filter of an inverted residual
+    /// whose projection this step is.
+    pub inner: Vec<Step>,
+}
+
+impl Step {
+    /// The nodes whose values it takes.
+    pub fn inputs<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = usize> + 'a {
+        let first = self.inner.first().map_or(self.main, |step| step.main);
+        let inputs = graph.nodes()[first].inputs.iter().map(|i| i.0);
+        inputs.chain(self.residual)
+    }
 }
 
 /// Steps in order, and after which step each node's value is no longer needed.
@@ -54,6 +71,9 @@ impl Plan {
                 act: None,
                 residual: None,
                 out: main,
+                deferred: false,
+                moments: false,
+                inner: Vec::new(),
             };
             let layer = &nodes[main].layer;
             let dense = matches!(layer, Layer::Conv(_) | Layer::Linear { .. });
@@ -82,19 +102,31 @@ impl Plan {
                 step.out = next;
                 done[next] = true;
             }
+            let conv = |id: &usize| matches!(nodes[*id].layer, Layer::Conv(_));
+            step.deferred = matches!(layer, Layer::BatchNorm(_))
+                && step.residual.is_none()
+                && !output[step.out]
+                && !consumers[step.out].is_empty()
+                && consumers[step.out].iter().all(conv);
+            // In evaluation no batch norm asks for statistics.
+            step.moments = mode == Mode::Train
+                && !step.deferred
+                && matches!(layer, Layer::Conv(_) | Layer::BatchNorm(_))
+                && consumers[step.out]
+                    .iter()
+                    .any(|id| matches!(nodes[*id].layer, Layer::BatchNorm(_)));
             steps.push(step);
         }
         // A fused addition waits for its other summand.
         steps.sort_by_key(|s| s.out);
+        if mode == Mode::Infer {
+            let only = |id: usize| consumers[id].len() == 1 && !output[id];
+            join_chains(graph, &mut steps, &only);
+        }
 
         let mut last_use = vec![None; nodes.len()];
         for (i, step) in steps.iter().enumerate() {
-            for input in nodes[step.main]
-                .inputs
-                .iter()
-                .map(|i| i.0)
-                .chain(step.residual)
-            {
+            for input in step.inputs(graph) {
                 last_use[input] = Some(i);
             }
         }
@@ -104,6 +136,43 @@ impl Plan {
             }
         }
         Plan { steps, last_use }
+    }
+}
+
+/// Makes one step of each 1 x 1, depthwise, 1 x 1 whose values nobody else needs.
+fn join_chains(graph: &Graph, steps: &mut Vec<Step>, only: &dyn Fn(usize) -> bool) {
+    let nodes = graph.nodes();
+    let conv = |step: &Step| match nodes[step.main].layer {
+        Layer::Conv(c) => Some(c),
+        _ => None,
+    };
+    let pointwise = |step: &Step| {
+        conv(step).is_some_and(|c| (c.kernel, c.stride, c.pad, c.groups) == (1, 1, 0, 1))
+    };
+    let depthwise = |step: &Step| {
+        let channels = nodes[nodes[step.main].inputs[0].0].shape[2];
+        conv(step).is_some_and(|c| c.groups == channels && c.out == channels && c.pad < c.kernel)
+    };
+    let deferred: Vec<usize> = steps.iter().filter(|s| s.deferred).map(|s| s.out).collect();
+    let mut i = 0;
+    while i + 2 < steps.len() {
+        let [a, b, c] = &steps[i..i + 3] else { break };
+        let follows = |later: &Step, first: &Step| {
+            nodes[later.main].inputs[0].0 == first.out && only(first.out)
+        };
+        let joins = pointwise(a)
+            && depthwise(b)
+            && pointwise(c)
+            && follows(b, a)
+            && follows(c, b)
+            && a.residual.is_none()
+            && b.residual.is_none()
+            && !deferred.contains(&nodes[a.main].inputs[0].0);
+        if joins {
+            let inner: Vec<Step> = steps.drain(i..i + 2).collect();
+            steps[i].inner = inner;
+        }
+        i += 1;
     }
 }
 

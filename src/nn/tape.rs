@@ -3,10 +3,11 @@
 use super::graph::{Layer, NodeId};
 use super::network::{Network, Output, OutputGrads, TrainMode};
 use super::ops::act::{self, Epilogue};
+use super::ops::moments::Moments;
 use super::ops::norm::{self, Params, Stats};
-use super::ops::{conv, depthwise, elementwise, linear};
+use super::ops::{conv, elementwise, linear};
 use super::plan::Step;
-use super::run::{input, pixels};
+use super::run::{Held, held, input, pixels};
 use super::value::Value;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -18,6 +19,8 @@ enum Saved {
     /// The input (for a linear layer flattened; for a sigmoid the output; for dropout the mask).
     One(Value),
     Two(Value, Value),
+    /// The input of a convolution.
+    Held(Held),
     Norm(Value, Vec<Stats>),
 }
 
@@ -44,12 +47,14 @@ impl Network {
                 mode.bn_group
             )));
         }
-        let mut values: Vec<Option<Value>> = vec![None; self.graph.nodes().len()];
-        values[0] = Some(x.clone());
+        let mut values: Vec<Option<Held>> = vec![None; self.graph.nodes().len()];
+        values[0] = Some(x.clone().into());
+        // Statistics that were gathered as a value was made, by node.
+        let mut gathered: Vec<Option<Stats>> = vec![None; values.len()];
         let mut saved = Vec::with_capacity(self.train.steps.len());
         for i in 0..self.train.steps.len() {
             let step = self.train.steps[i].clone();
-            let (value, kept) = self.train_step(&step, &values, &mode)?;
+            let (value, kept) = self.train_step(&step, &values, &mut gathered, &mode)?;
             if let Saved::Norm(_, stats) = &kept {
                 self.update_running(step.main, stats, mode.bn_group);
             }
@@ -68,12 +73,13 @@ impl Network {
     fn train_step(
         &self,
         step: &Step,
-        values: &[Option<Value>],
+        values: &[Option<Held>],
+        gathered: &mut [Option<Stats>],
         mode: &TrainMode,
-    ) -> Result<(Value, Saved)> {
+    ) -> Result<(Held, Saved)> {
         let id = step.main;
         let node = &self.graph.nodes()[id];
-        let x = input(values, node.inputs[0].0);
+        let first = node.inputs[0].0;
         let ones;
         let bias = match (&node.layer, self.bias(id)) {
             (Layer::Conv(_) | Layer::Linear { .. }, Some(bias)) => {
@@ -86,15 +92,33 @@ impl Network {
             affine: bias,
             ..Epilogue::NONE
         };
-        Ok(match &node.layer {
-            Layer::Conv(c) => (self.conv(id, c, x, &epilogue), Saved::One(x.clone())),
+        // Of the whole batch, so of no use to batch norms over parts of it.
+        let whole = held(values, first).value.batch() == mode.bn_group;
+        let mut moments =
+            (step.moments && whole).then(|| Moments::new(self.graph.nodes()[step.out].shape[2]));
+        if let Layer::Conv(c) = &node.layer {
+            let x = held(values, first);
+            let y = self.conv_train(id, c, x, &epilogue, moments.as_mut());
+            gathered[step.out] = moments.map(|m| m.stats());
+            return Ok((y.into(), Saved::Held(x.clone())));
+        }
+        let x = input(values, first);
+        if let Layer::BatchNorm(_) = node.layer {
+            let stats = self.norm_stats(id, x, gathered[first].as_ref(), mode.bn_group)?;
+            let y = if step.deferred && whole {
+                let (scale, shift) = self.norm_params(id).of(&stats[0]);
+                Held::deferred(x, scale, shift, step.act)
+            } else {
+                self.norm_forward(step, values, &stats, moments.as_mut())
+                    .into()
+            };
+            gathered[step.out] = moments.map(|m| m.stats());
+            return Ok((y, Saved::Norm(x.clone(), stats)));
+        }
+        let (y, saved) = match &node.layer {
             Layer::Linear { .. } => {
                 let flat = self.flat(x);
                 (self.linear(id, &flat, &epilogue), Saved::One(flat))
-            }
-            Layer::BatchNorm(_) => {
-                let (y, stats) = self.norm_forward(step, values, mode.bn_group)?;
-                (y, Saved::Norm(x.clone(), stats))
             }
             Layer::Dropout { p } => {
                 let mut stream = Stream::derive(mode.seed, "dropout", &[mode.step, id as u64]);
@@ -117,17 +141,26 @@ impl Network {
                 };
                 (y, saved)
             }
-        })
+        };
+        Ok((y.into(), saved))
     }
 
-    fn norm_forward(
+    fn norm_params(&self, id: usize) -> Params<'_> {
+        Params {
+            weight: self.norm_weight(id),
+            bias: self.bias(id),
+        }
+    }
+
+    /// Statistics per group of images.
+    fn norm_stats(
         &self,
-        step: &Step,
-        values: &[Option<Value>],
+        id: usize,
+        x: &Value,
+        gathered: Option<&Stats>,
         group: usize,
-    ) -> Result<(Value, Vec<Stats>)> {
-        let node = &self.graph.nodes()[step.main];
-        let x = input(values, node.inputs[0].0);
+    ) -> Result<Vec<Stats>> {
+        let node = &self.graph.nodes()[id];
         let [hw, c] = pixels(node.shape);
         if group * hw < 2 {
             return Err(Error::Compute(format!(
@@ -135,21 +168,36 @@ impl Network {
                 node.name
             )));
         }
-        let params = Params {
-            weight: self.norm_weight(step.main),
-            bias: self.bias(step.main),
-        };
+        Ok(match gathered {
+            Some(stats) => vec![stats.clone()],
+            None => {
+                let groups = x.data().chunks(group * hw * c);
+                groups.map(|x| norm::stats(x, c)).collect()
+            }
+        })
+    }
+
+    fn norm_forward(
+        &self,
+        step: &Step,
+        values: &[Option<Held>],
+        stats: &[Stats],
+        mut moments: Option<&mut Moments>,
+    ) -> Value {
+        let node = &self.graph.nodes()[step.main];
+        let x = input(values, node.inputs[0].0);
+        let c = node.shape[2];
+        let params = self.norm_params(step.main);
         let act = self.act(step.act);
         let residual = step.residual.map(|id| input(values, id).data());
-        let block = group * hw * c;
-        let mut stats = Vec::new();
-        let y = self.make(step.out, x.batch(), |y| {
+        let block = x.data().len() / stats.len();
+        self.make(step.out, x.batch(), |y| {
             for (i, (y, x)) in y.chunks_mut(block).zip(x.data().chunks(block)).enumerate() {
                 let residual = residual.map(|r| &r[i * block..(i + 1) * block]);
-                stats.push(norm::forward(x, c, params, act, residual, y));
+                let moments = moments.take();
+                norm::forward(x, c, params, &stats[i], act, residual, moments, y);
             }
-        });
-        Ok((y, stats))
+        })
     }
 
     fn update_running(&mut self, id: usize, stats: &[Stats], group: usize) {
@@ -298,18 +346,14 @@ impl Network {
         let weight_view = self.slots[id].weight;
         let hwc = pixels(self.graph.nodes()[first.0].shape);
         match (&node.layer, saved) {
-            (Layer::Conv(c), Saved::One(x)) => {
+            (Layer::Conv(c), Saved::Held(x)) => {
                 let shape = self.conv_shape(id, c, n);
+                let mode = self.graph.conv;
                 let dw = self.grad_of(grads, weight_view.expect("convolutions have weights"));
-                let thin = depthwise::applies(&shape);
-                match thin {
-                    true => depthwise::weight_grad(x.data(), dy.data(), &shape, dw),
-                    false => conv::weight_grad(x.data(), dy.data(), &shape, dw),
-                }
+                conv::weight_grad(x.input(self), dy.data(), &shape, mode, dw);
                 drop(x);
-                one(want[0], &|dx| match thin {
-                    true => depthwise::input_grad(dy.data(), self.weight(id), &shape, dx),
-                    false => conv::input_grad(dy.data(), self.weight(id), &shape, dx),
+                one(want[0], &|dx| {
+                    conv::input_grad(dy.data(), self.weight(id), &shape, mode, dx);
                 })
             }
             (Layer::Linear { .. }, Saved::One(flat)) => {
@@ -397,10 +441,7 @@ impl Network {
     ) -> Value {
         let id = step.main;
         let [hw, c] = pixels(self.graph.nodes()[id].shape);
-        let params = Params {
-            weight: self.norm_weight(id),
-            bias: self.bias(id),
-        };
+        let params = self.norm_params(id);
         let act = self.act(step.act);
         let mut sums = vec![0.0; 3 * c];
         let block = group * hw * c;

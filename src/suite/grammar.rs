@@ -296,6 +296,11 @@ pub const NETWORK: &[Field] = &[
     must("backbone", Named, "Architecture and its parameters."),
     must("embedding", Int { min: 1, max: 65536 }, "Embedding size."),
     must("input", Shape::Table(INPUT), "How images become input."),
+    may(
+        "conv",
+        Choice(&["fast", "direct"]),
+        "3 x 3 convolutions by Winograd's algorithm (the default) or as direct sums.",
+    ),
 ];
 
 /// `input` of a network.

@@ -112,6 +112,7 @@ pub struct Network {
     pub backbone: Named,
     pub embedding: usize,
     pub input: crate::plan::spec::InputSpec,
+    pub conv: crate::plan::spec::ConvMode,
 }
 
 #[derive(Clone, Debug, PartialEq)]

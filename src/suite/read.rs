@@ -6,7 +6,7 @@ use super::source::{At, Source};
 use super::tree::{Node, Table, Value};
 use super::{check, tree};
 use crate::Result;
-use crate::plan::spec::{Color, Decay, InputSpec, Length, OptimizerSpec, ScheduleSpec};
+use crate::plan::spec::{Color, ConvMode, Decay, InputSpec, Length, OptimizerSpec, ScheduleSpec};
 
 /// Reads a suite. The error is a usage error that points into `text`.
 pub fn parse(source: Source) -> Result<Suite> {
@@ -348,6 +348,10 @@ fn network((id, node): &(At<String>, Node)) -> Network {
             },
             mean: number(input, "mean").unwrap_or(0.0),
             std: number(input, "std").unwrap_or(1.0),
+        },
+        conv: match text(node, "conv").as_str() {
+            "direct" => ConvMode::Direct,
+            _ => ConvMode::Fast,
         },
     }
 }

@@ -3,5 +3,6 @@
 // Compiled into every test program, each of which uses a part of it.
 #![allow(dead_code)]
 
+pub mod kernel_sets;
 pub mod parity;
 pub mod scoring;

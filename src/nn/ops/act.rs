@@ -1,5 +1,6 @@
 //! Activations, and the per-channel epilogue that ends a convolution or a batch norm.
 
+use super::moments::{self, Moments};
 use super::simd::{madd, simd};
 use super::{BLOCK, block_rows};
 use rayon::prelude::*;
@@ -12,6 +13,67 @@ pub enum Act<'a> {
     Prelu(&'a [f32]),
     Relu,
     Relu6,
+}
+
+impl<'a> Act<'a> {
+    /// The same for `count` channels from `first` on.
+    fn channels(self, first: usize, count: usize) -> Act<'a> {
+        match self {
+            Act::Prelu(slope) => Act::Prelu(&slope[first..first + count]),
+            other => other,
+        }
+    }
+}
+
+/// `act(x * scale + shift)` per channel, applied to an input as it is read: a batch norm that
+/// never writes its output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prologue<'a> {
+    pub scale: &'a [f32],
+    pub shift: &'a [f32],
+    pub act: Act<'a>,
+}
+
+impl<'a> Prologue<'a> {
+    /// The same for `count` channels from `first` on.
+    pub fn channels(self, first: usize, count: usize) -> Prologue<'a> {
+        Prologue {
+            scale: &self.scale[first..first + count],
+            shift: &self.shift[first..first + count],
+            act: self.act.channels(first, count),
+        }
+    }
+
+    /// Applies it in place to rows of as many floats as it has channels.
+    pub fn apply(&self, rows: &mut [f32]) {
+        self.epilogue().write(None, rows, self.scale.len(), 0);
+    }
+
+    /// `out = prologue(x)`.
+    pub fn write(&self, x: &[f32], out: &mut [f32]) {
+        self.epilogue().write(Some(x), out, self.scale.len(), 0);
+    }
+
+    fn epilogue(&self) -> Epilogue<'a> {
+        Epilogue {
+            affine: Some((self.scale, self.shift)),
+            act: self.act,
+            residual: None,
+        }
+    }
+}
+
+/// An input of a convolution: its numbers, and what is done to them on the way in.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub data: &'a [f32],
+    pub map: Option<Prologue<'a>>,
+}
+
+impl<'a> Input<'a> {
+    pub fn plain(data: &'a [f32]) -> Self {
+        Input { data, map: None }
+    }
 }
 
 /// `y = act(x * scale + shift) + residual`, per channel.
@@ -39,7 +101,7 @@ impl Epilogue<'_> {
     }
 
     /// `y = epilogue(x)`, or in place without an `x`.
-    fn write(&self, x: Option<&[f32]>, y: &mut [f32], c: usize, offset: usize) {
+    pub(super) fn write(&self, x: Option<&[f32]>, y: &mut [f32], c: usize, offset: usize) {
         let residual = self.residual.map(|r| &r[offset..offset + y.len()]);
         match self.act {
             Act::None => write_rows::<NONE>(x, y, c, self.affine, &[], residual),
@@ -57,6 +119,14 @@ simd! {
     ) {
         for (r, row) in y.chunks_exact_mut(c).enumerate() {
             let at = r * c..(r + 1) * c;
+            if let (None, Some((scale, shift)), None) = (x, affine, residual) {
+                let (scale, shift) = (&scale[..c], &shift[..c]);
+                let slope = if ACT == PRELU { &slope[..c] } else { scale };
+                for i in 0..c {
+                    row[i] = act::<ACT>(madd::<FMA>(row[i], scale[i], shift[i]), slope[i]);
+                }
+                continue;
+            }
             if let (Some(x), Some((scale, shift))) = (x, affine) {
                 let (x, scale, shift) = (&x[at.clone()], &scale[..c], &shift[..c]);
                 let slope = if ACT == PRELU { &slope[..c] } else { scale };
@@ -133,13 +203,28 @@ simd! {
     }
 }
 
-/// `y = epilogue(x)`.
-pub fn forward(x: &[f32], c: usize, epilogue: &Epilogue, y: &mut [f32]) {
+/// `y = epilogue(x)`. `moments` gathers the statistics of `y`.
+pub fn forward(
+    x: &[f32],
+    c: usize,
+    epilogue: &Epilogue,
+    moments: Option<&mut Moments>,
+    y: &mut [f32],
+) {
     let block = block_rows(c) * c;
-    y.par_chunks_mut(block)
-        .zip(x.par_chunks(block))
-        .enumerate()
-        .for_each(|(i, (y, x))| epilogue.write(Some(x), y, c, i * block));
+    let blocks = y.len().div_ceil(block);
+    let work = y.par_chunks_mut(block).zip(x.par_chunks(block)).enumerate();
+    let Some(moments) = moments else {
+        return work.for_each(|(i, (y, x))| epilogue.write(Some(x), y, c, i * block));
+    };
+    let (rows, sums) = moments.blocks(blocks);
+    work.zip(rows.par_iter_mut())
+        .zip(sums.par_chunks_mut(3 * c))
+        .for_each(|(((i, (y, x)), rows), sums)| {
+            epilogue.write(Some(x), y, c, i * block);
+            *rows = y.len() / c;
+            moments::of_rows(y, c, sums);
+        });
 }
 
 /// The derivative of `act` at `z` with respect to `z`. At the kinks as in PyTorch.

@@ -1,13 +1,13 @@
 //! Linear layers over inputs flattened in C, H, W order, as PyTorch's weights expect.
 
 use super::act::Epilogue;
-use super::gemm::{Mat, gemm};
+use super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
 use super::scratch;
 use crate::nn::pool::Buffer;
 use rayon::prelude::*;
 
-/// Output features (or weight rows) per block.
-const COLUMNS: usize = 64;
+/// Rows of the weight per block.
+const ROWS: usize = 48;
 
 /// `[n, hw, c]` to `[n, c, hw]`.
 pub fn to_chw(x: &[f32], hw: usize, c: usize, out: &mut [f32]) {
@@ -30,27 +30,22 @@ pub fn forward(
     epilogue: &Epilogue,
     y: &mut [f32],
 ) {
-    // Column blocks are computed apart, because the batch is short and the weight long.
-    let blocks: Vec<Buffer> = weight
-        .par_chunks(COLUMNS * input)
-        .map(|w| {
-            let cols = w.len() / input;
-            let mut part = scratch::zeros(n * cols);
-            gemm(
-                [n, cols, input],
-                Mat::rows(x, input),
-                Mat::rows(w, input).transposed(),
-                &mut part,
-                cols,
-                false,
-            );
-            part
-        })
-        .collect();
-    for (b, part) in blocks.iter().enumerate() {
-        let cols = part.len() / n;
-        for (y, part) in y.chunks_mut(out).zip(part.chunks(cols)) {
-            y[b * COLUMNS..b * COLUMNS + cols].copy_from_slice(part);
+    // The batch is short and the weight long: the weight is read once, as it lies, and the
+    // product is made transposed, [out, n].
+    let mut columns = scratch::take(packed_len(input, n));
+    gemm::pack([input, n], |p, j| x[j * input + p], &mut columns);
+    let mut product = scratch::take(out * n);
+    product
+        .par_chunks_mut(ROWS * n)
+        .zip(weight.par_chunks(ROWS * input))
+        .for_each(|(product, weight)| {
+            let rows = product.len() / n;
+            let a = Mat::rows(weight, input);
+            gemm_packed([rows, n, input], a, &columns, product, n, false);
+        });
+    for (j, y) in y.chunks_exact_mut(out).enumerate() {
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = product[i * n + j];
         }
     }
     epilogue.apply(y, out, 0);
@@ -58,12 +53,12 @@ pub fn forward(
 
 /// Adds `dy^T x` to the gradient of the weight.
 pub fn weight_grad(x: &[f32], dy: &[f32], [n, input, out]: [usize; 3], grad: &mut [f32]) {
-    grad.par_chunks_mut(COLUMNS * input)
+    grad.par_chunks_mut(ROWS * input)
         .enumerate()
         .for_each(|(b, grad)| {
             let rows = grad.len() / input;
-            let dy = Mat::rows(&dy[b * COLUMNS..], out).transposed();
-            gemm([rows, input, n], dy, Mat::rows(x, input), grad, input, true);
+            let dy = Mat::rows(&dy[b * ROWS..], out).transposed();
+            gemm_rows([rows, input, n], dy, (x, input, None), grad, input, true);
         });
 }
 
@@ -86,27 +81,22 @@ pub fn bias_grad(dy: &[f32], out: usize, grad: &mut [f32]) {
 
 /// `dx [n, in] = dy weight`.
 pub fn input_grad(dy: &[f32], weight: &[f32], [n, input, out]: [usize; 3], dx: &mut [f32]) {
-    const WIDE: usize = 2048;
+    const WIDE: usize = 512;
     let blocks: Vec<Buffer> = (0..input.div_ceil(WIDE))
         .into_par_iter()
         .map(|b| {
-            let cols = WIDE.min(input - b * WIDE);
-            let mut part = scratch::zeros(n * cols);
-            gemm(
-                [n, cols, out],
-                Mat::rows(dy, out),
-                Mat::rows(&weight[b * WIDE..], input),
-                &mut part,
-                cols,
-                false,
-            );
+            let columns = WIDE.min(input - b * WIDE);
+            let mut part = scratch::take(n * columns);
+            let weight = (&weight[b * WIDE..], input, None);
+            let dy = Mat::rows(dy, out);
+            gemm_rows([n, columns, out], dy, weight, &mut part, columns, false);
             part
         })
         .collect();
     for (b, part) in blocks.iter().enumerate() {
-        let cols = part.len() / n;
-        for (dx, part) in dx.chunks_mut(input).zip(part.chunks(cols)) {
-            dx[b * WIDE..b * WIDE + cols].copy_from_slice(part);
+        let columns = part.len() / n;
+        for (dx, part) in dx.chunks_mut(input).zip(part.chunks(columns)) {
+            dx[b * WIDE..b * WIDE + columns].copy_from_slice(part);
         }
     }
 }

@@ -3,10 +3,10 @@
 
 pub mod act;
 pub mod conv;
-pub mod depthwise;
 pub mod elementwise;
 pub mod gemm;
 pub mod linear;
+pub mod moments;
 pub mod norm;
 mod scratch;
 pub mod simd;

@@ -2,6 +2,7 @@
 
 use super::act::{self, Act, Epilogue, slope_at};
 use super::block_rows;
+use super::moments::{self, Moments};
 use super::simd::{madd, simd};
 use rayon::prelude::*;
 
@@ -18,50 +19,19 @@ pub struct Stats {
     pub var: Vec<f64>,
 }
 
-/// Mean and variance per channel. Sums are of differences to the first row, so that a mean
-/// far from 0 does not cancel the variance away.
+/// Mean and variance per channel.
 pub fn stats(x: &[f32], c: usize) -> Stats {
-    let rows = x.len() / c;
-    let pivot = &x[..c];
-    let partial: Vec<(Vec<f32>, Vec<f32>)> = x
-        .par_chunks(block_rows(c) * c)
-        .map(|block| {
-            let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
-            moments(block, c, pivot, &mut sum, &mut square);
-            (sum, square)
-        })
-        .collect();
-    let (mut sum, mut square) = (vec![0.0f64; c], vec![0.0f64; c]);
-    for (s, q) in &partial {
-        sum.iter_mut().zip(s).for_each(|(a, b)| *a += f64::from(*b));
-        square
-            .iter_mut()
-            .zip(q)
-            .for_each(|(a, b)| *a += f64::from(*b));
-    }
-    let n = rows as f64;
-    let mean = sum.iter().zip(pivot).map(|(s, p)| s / n + f64::from(*p));
-    let var = sum
-        .iter()
-        .zip(&square)
-        .map(|(s, q)| (q / n - (s / n) * (s / n)).max(0.0));
-    Stats {
-        mean: mean.collect(),
-        var: var.collect(),
-    }
-}
-
-simd! {
-    fn moments(x: &[f32], c: usize, pivot: &[f32], sum: &mut [f32], square: &mut [f32]) {
-        let (pivot, sum, square) = (&pivot[..c], &mut sum[..c], &mut square[..c]);
-        for row in x.chunks_exact(c) {
-            for i in 0..c {
-                let d = row[i] - pivot[i];
-                sum[i] += d;
-                square[i] = madd::<FMA>(d, d, square[i]);
-            }
-        }
-    }
+    let block = block_rows(c) * c;
+    let mut moments = Moments::new(c);
+    let (rows, sums) = moments.blocks(x.len().div_ceil(block));
+    x.par_chunks(block)
+        .zip(rows.par_iter_mut())
+        .zip(sums.par_chunks_mut(3 * c))
+        .for_each(|((x, rows), sums)| {
+            *rows = x.len() / c;
+            moments::of_rows(x, c, sums);
+        });
+    moments.stats()
 }
 
 /// Learned scale and shift; a missing one is 1 or 0.
@@ -74,6 +44,11 @@ pub struct Params<'a> {
 impl Params<'_> {
     fn weight(&self, i: usize) -> f64 {
         self.weight.map_or(1.0, |w| f64::from(w[i]))
+    }
+
+    /// The affine map that normalisation with the statistics of a batch is.
+    pub fn of(&self, stats: &Stats) -> (Vec<f32>, Vec<f32>) {
+        self.affine(|i| stats.mean[i], |i| stats.var[i], stats.mean.len())
     }
 
     /// The affine map that normalisation with these statistics is: scale and shift, `[c]`.
@@ -92,24 +67,25 @@ impl Params<'_> {
     }
 }
 
-/// `y = act(bn(x)) + residual` with the batch's own statistics, which it returns.
+/// `y = act(bn(x)) + residual` with the statistics of the batch. `moments` gathers those of `y`.
+#[allow(clippy::too_many_arguments)]
 pub fn forward(
     x: &[f32],
     c: usize,
     params: Params,
+    stats: &Stats,
     act: Act,
     residual: Option<&[f32]>,
+    moments: Option<&mut Moments>,
     y: &mut [f32],
-) -> Stats {
-    let stats = stats(x, c);
-    let (scale, shift) = params.affine(|i| stats.mean[i], |i| stats.var[i], c);
+) {
+    let (scale, shift) = params.of(stats);
     let epilogue = Epilogue {
         affine: Some((&scale, &shift)),
         act,
         residual,
     };
-    act::forward(x, c, &epilogue, y);
-    stats
+    act::forward(x, c, &epilogue, moments, y);
 }
 
 /// Backward of [`forward`] without its residual (whose gradient is `dy` itself). Adds the
@@ -144,9 +120,10 @@ fn backward_as<const ACT: u8>(
     dx: &mut [f32],
     grads: &mut [f32],
 ) {
+    debug_assert_eq!(stats.mean.len(), c);
     let zeros = vec![0.0f32; c];
     let slope = if slope.is_empty() { &zeros } else { slope };
-    let (scale, shift) = params.affine(|i| stats.mean[i], |i| stats.var[i], c);
+    let (scale, shift) = params.of(stats);
     let mean: Vec<f32> = stats.mean.iter().map(|&m| m as f32).collect();
     let block = block_rows(c) * c;
     let partial: Vec<Vec<f32>> = x

@@ -1,29 +1,45 @@
 //! Scratch memory of kernels, kept between calls.
 
-use crate::nn::pool::{Buffer, Pool};
-use std::cell::Cell;
+use crate::nn::pool::{ALIGN, Buffer, Pool, align};
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 thread_local! {
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    /// Free memory of this thread. A nested call finds what the outer one has left.
+    static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `f` with `len` floats of arbitrary contents.
+/// Calls `f` with `len` floats of arbitrary contents, at a multiple of 64 bytes.
 pub fn with<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    SCRATCH.with(|cell| {
-        // Taken out while in use, so that a nested call gets memory of its own.
-        let mut memory = cell.take();
-        if memory.len() < len {
-            memory = vec![0.0; len];
-        }
-        let result = f(&mut memory[..len]);
-        cell.set(memory);
-        result
-    })
+    let mut memory = FREE.with_borrow_mut(|free| free.pop().unwrap_or_default());
+    if memory.len() < len + ALIGN {
+        memory = vec![0.0; len + ALIGN];
+    }
+    let start = align(&memory);
+    let result = f(&mut memory[start..start + len]);
+    FREE.with_borrow_mut(|free| free.push(memory));
+    result
 }
 
-/// `len` zeros from a pool that all kernels share, for partial sums.
-pub fn zeros(len: usize) -> Buffer {
+fn pool() -> &'static Arc<Pool> {
     static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-    POOL.get_or_init(Pool::new).zeros(len)
+    POOL.get_or_init(Pool::new)
+}
+
+/// `len` floats of arbitrary contents from a pool that all kernels share.
+pub fn take(len: usize) -> Buffer {
+    pool().take(len)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nested_calls_have_memory_of_their_own_and_it_is_kept() {
+        let at = super::with(1000, |a| {
+            super::with(10, |b| assert_ne!(a.as_ptr(), b.as_ptr()));
+            assert_eq!(a.as_ptr() as usize % 64, 0);
+            a.as_ptr() as usize
+        });
+        super::with(900, |a| assert_eq!(a.as_ptr() as usize, at));
+    }
 }

@@ -1,45 +1,78 @@
 //! One source, several instruction sets: the best of AVX-512, AVX2 and plain code that the
 //! machine has is chosen at run time.
+//!
+//! Two ways to write a kernel: [`simd!`] for loops that LLVM vectorises by itself, and
+//! [`Kernel`] for those that need to hold vectors in registers.
 
 use std::sync::OnceLock;
 
 /// An instruction set. Results may differ in the last bits between sets, never within one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Plain,
     Avx2,
     Avx512,
 }
 
-/// What this machine has.
-pub fn level() -> Level {
-    static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(detect)
-}
+impl Level {
+    const ALL: [Level; 3] = [Level::Plain, Level::Avx2, Level::Avx512];
 
-#[cfg(target_arch = "x86_64")]
-fn detect() -> Level {
-    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
-    match (avx2, avx512) {
-        (true, true) => Level::Avx512,
-        (true, false) => Level::Avx2,
-        _ => Level::Plain,
+    /// Name in records of a run's environment and in `FRBENCH_ISA`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Plain => "plain",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
+    /// The set of that name, if this machine has it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) for an unknown name or a set that this machine
+    /// lacks.
+    pub fn parse(name: &str) -> crate::Result<Level> {
+        let wrong = |what: String| Err(crate::Error::Usage(format!("FRBENCH_ISA: {what}")));
+        match Level::ALL.into_iter().find(|l| l.name() == name) {
+            None => wrong(format!("`{name}` is not one of plain, avx2, avx512")),
+            Some(level) if level > best() => wrong(format!(
+                "this machine has no {name}; its best set is {}",
+                best().name()
+            )),
+            Some(level) => Ok(level),
+        }
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-fn detect() -> Level {
+/// What all kernels use: the machine's best set, or the one that `FRBENCH_ISA` names. A name
+/// that [`Level::parse`] refuses is ignored here; the command line reports it first.
+pub fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| match std::env::var("FRBENCH_ISA") {
+        Ok(name) => Level::parse(&name).unwrap_or_else(|_| best()),
+        Err(_) => best(),
+    })
+}
+
+/// The best set of this machine.
+fn best() -> Level {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
+        if avx2 && avx512 {
+            return Level::Avx512;
+        }
+        if avx2 {
+            return Level::Avx2;
+        }
+    }
     Level::Plain
 }
 
-/// Name for records of a run's environment.
+/// Name of [`level`].
 pub fn name() -> &'static str {
-    match level() {
-        Level::Plain => "plain",
-        Level::Avx2 => "avx2",
-        Level::Avx512 => "avx512",
-    }
+    level().name()
 }
 
 /// `a * b + c`, fused where the instruction set can.
@@ -79,3 +112,415 @@ macro_rules! simd {
     };
 }
 pub(crate) use simd;
+
+/// Vectors of one instruction set.
+///
+/// # Safety
+/// All functions want a machine that has the set; those with pointers want [`Simd::LANES`]
+/// (or the first `n`) floats behind them. [`dispatch`] sees to the first.
+pub trait Simd: Copy + 'static {
+    type V: Copy;
+    /// Floats per vector.
+    const LANES: usize;
+    /// Vectors per panel of a packed matrix.
+    const PANEL: usize;
+
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(p: *const f32) -> Self::V;
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// The first `n` floats, `0 < n < LANES`; the rest is 0.
+    unsafe fn load_first(p: *const f32, n: usize) -> Self::V;
+    unsafe fn store_first(p: *mut f32, n: usize, v: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a * b`.
+    unsafe fn fnma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `x > 0 ? yes : no` for each lane.
+    unsafe fn positive(x: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `x > 6 ? 6 : x < 0 ? 0 : x`; NaN stays NaN.
+    unsafe fn clamp6(x: Self::V) -> Self::V;
+    /// `x < 0 ? 0 : x`; NaN stays NaN.
+    unsafe fn relu(x: Self::V) -> Self::V;
+}
+
+/// `n` floats at `p`: a whole vector, or if `PART` the first of one.
+///
+/// # Safety
+/// There must be `n` floats at `p`, and `n` is [`Simd::LANES`] unless `PART`.
+#[inline(always)]
+pub unsafe fn load<S: Simd, const PART: bool>(p: *const f32, n: usize) -> S::V {
+    // SAFETY: the caller's.
+    unsafe {
+        if PART {
+            S::load_first(p, n)
+        } else {
+            S::load(p)
+        }
+    }
+}
+
+/// Writes `n` floats to `p`.
+///
+/// # Safety
+/// As for [`load`].
+#[inline(always)]
+pub unsafe fn store<S: Simd, const PART: bool>(p: *mut f32, n: usize, v: S::V) {
+    // SAFETY: the caller's.
+    unsafe {
+        if PART {
+            S::store_first(p, n, v)
+        } else {
+            S::store(p, v)
+        }
+    }
+}
+
+/// A kernel written over [`Simd`]. `run` must be `#[inline(always)]`, and so must all that it
+/// calls with vectors: only what is inlined is compiled for the instruction set.
+pub trait Kernel {
+    type Out;
+    /// # Safety
+    /// As [`Simd`]; what is behind the kernel's pointers is its constructor's promise.
+    unsafe fn run<S: Simd>(self) -> Self::Out;
+}
+
+/// Runs a kernel on the best instruction set.
+///
+/// # Safety
+/// The kernel's pointers must be good for what it documents.
+#[inline]
+pub unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+    fn avx512<K: Kernel>(kernel: K) -> K::Out {
+        // SAFETY: the features are enabled, the pointers are the caller's promise.
+        unsafe { kernel.run::<x86::Avx512>() }
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<K: Kernel>(kernel: K) -> K::Out {
+        // SAFETY: as above.
+        unsafe { kernel.run::<x86::Avx2>() }
+    }
+    match level() {
+        // SAFETY: `level` has found these instructions on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { avx512(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { avx2(kernel) },
+        // SAFETY: plain vectors need no instructions; the pointers are the caller's promise.
+        _ => unsafe { kernel.run::<Plain>() },
+    }
+}
+
+/// Floats per vector of the set in use.
+pub fn lanes() -> usize {
+    match level() {
+        Level::Avx512 => 16,
+        Level::Avx2 => 8,
+        Level::Plain => Plain::LANES,
+    }
+}
+
+/// Floats per row of a full panel of the set in use.
+pub fn panel() -> usize {
+    match level() {
+        Level::Avx512 => 64,
+        Level::Avx2 => 16,
+        Level::Plain => Plain::LANES * Plain::PANEL,
+    }
+}
+
+/// Four floats and no instructions of their own: SSE2, NEON or whatever LLVM makes of them.
+#[derive(Clone, Copy)]
+pub struct Plain;
+
+#[inline(always)]
+fn each(f: impl Fn(usize) -> f32) -> [f32; 4] {
+    [f(0), f(1), f(2), f(3)]
+}
+
+impl Simd for Plain {
+    type V = [f32; 4];
+    const LANES: usize = 4;
+    const PANEL: usize = 2;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        // SAFETY: the caller has four floats behind `p`.
+        unsafe { p.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        // SAFETY: the caller has four floats behind `p`.
+        unsafe { p.cast::<[f32; 4]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(p: *const f32, n: usize) -> Self::V {
+        // SAFETY: the caller has `n` floats behind `p`.
+        each(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn store_first(p: *mut f32, n: usize, v: Self::V) {
+        for (i, v) in v.into_iter().enumerate().take(n) {
+            // SAFETY: the caller has `n` floats behind `p`.
+            unsafe { *p.add(i) = v };
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        each(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        each(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        each(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        each(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    unsafe fn fnma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        each(|i| c[i] - a[i] * b[i])
+    }
+    #[inline(always)]
+    unsafe fn positive(x: Self::V, yes: Self::V, no: Self::V) -> Self::V {
+        each(|i| if x[i] > 0.0 { yes[i] } else { no[i] })
+    }
+    #[inline(always)]
+    unsafe fn clamp6(x: Self::V) -> Self::V {
+        each(|i| {
+            if x[i] > 6.0 {
+                6.0
+            } else if x[i] < 0.0 {
+                0.0
+            } else {
+                x[i]
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn relu(x: Self::V) -> Self::V {
+        each(|i| if x[i] < 0.0 { 0.0 } else { x[i] })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    use std::arch::x86_64::*;
+
+    /// Sixteen floats.
+    #[derive(Clone, Copy)]
+    pub struct Avx512;
+
+    // SAFETY throughout: whoever calls has the instruction set and the floats, as `Simd` says.
+    impl Simd for Avx512 {
+        type V = __m512;
+        const LANES: usize = 16;
+        const PANEL: usize = 4;
+
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m512 {
+            unsafe { _mm512_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m512) {
+            unsafe { _mm512_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(p: *const f32, n: usize) -> __m512 {
+            unsafe { _mm512_maskz_loadu_ps((1 << n) - 1, p) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(p: *mut f32, n: usize, v: __m512) {
+            unsafe { _mm512_mask_storeu_ps(p, (1 << n) - 1, v) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn fnma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { _mm512_fnmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn positive(x: __m512, yes: __m512, no: __m512) -> __m512 {
+            unsafe {
+                let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
+                _mm512_mask_blend_ps(mask, no, yes)
+            }
+        }
+        #[inline(always)]
+        unsafe fn clamp6(x: __m512) -> __m512 {
+            // min and max give their second argument where one is NaN.
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), _mm512_min_ps(_mm512_set1_ps(6.0), x)) }
+        }
+        #[inline(always)]
+        unsafe fn relu(x: __m512) -> __m512 {
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), x) }
+        }
+    }
+
+    /// Eight floats, with fused multiply-add.
+    #[derive(Clone, Copy)]
+    pub struct Avx2;
+
+    /// Loaded at `8 - n`, the mask of the first `n` lanes.
+    static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    #[inline(always)]
+    unsafe fn first(n: usize) -> __m256i {
+        debug_assert!(n <= 8);
+        unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
+    }
+
+    // SAFETY throughout: whoever calls has the instruction set and the floats, as `Simd` says.
+    impl Simd for Avx2 {
+        type V = __m256;
+        const LANES: usize = 8;
+        const PANEL: usize = 2;
+
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m256 {
+            unsafe { _mm256_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m256 {
+            unsafe { _mm256_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m256) {
+            unsafe { _mm256_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(p: *const f32, n: usize) -> __m256 {
+            unsafe { _mm256_maskload_ps(p, first(n)) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(p: *mut f32, n: usize, v: __m256) {
+            unsafe { _mm256_maskstore_ps(p, first(n), v) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn fnma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe { _mm256_fnmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn positive(x: __m256, yes: __m256, no: __m256) -> __m256 {
+            unsafe {
+                let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps());
+                _mm256_blendv_ps(no, yes, mask)
+            }
+        }
+        #[inline(always)]
+        unsafe fn clamp6(x: __m256) -> __m256 {
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), _mm256_min_ps(_mm256_set1_ps(6.0), x)) }
+        }
+        #[inline(always)]
+        unsafe fn relu(x: __m256) -> __m256 {
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), x) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Probe<'a>(&'a [f32], &'a mut Vec<f32>);
+
+    impl Kernel for Probe<'_> {
+        type Out = usize;
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> usize {
+            let mut out = vec![-1.0; 8 * S::LANES];
+            // SAFETY: both slices hold what is read and written.
+            unsafe {
+                let (p, x) = (out.as_mut_ptr(), S::load(self.0.as_ptr()));
+                let n = S::LANES;
+                S::store(p, S::fma(x, S::splat(2.0), S::splat(1.0)));
+                S::store(p.add(n), S::fnma(x, S::splat(2.0), S::splat(1.0)));
+                S::store(p.add(2 * n), S::positive(x, S::splat(1.0), S::splat(-1.0)));
+                S::store(p.add(3 * n), S::clamp6(x));
+                S::store(p.add(4 * n), S::relu(x));
+                S::store(p.add(5 * n), S::load_first(self.0.as_ptr(), 3));
+                S::store_first(p.add(6 * n), 3, x);
+                S::store(p.add(7 * n), S::mul(S::add(x, x), S::sub(x, S::splat(1.0))));
+            }
+            *self.1 = out;
+            S::LANES
+        }
+    }
+
+    #[test]
+    fn vectors_do_as_their_names_say() {
+        let x: Vec<f32> = (0..16).map(|i| i as f32 - 3.5).collect();
+        let mut out = Vec::new();
+        // SAFETY: `x` has as many floats as the widest vector.
+        let n = unsafe { dispatch(Probe(&x, &mut out)) };
+        assert_eq!(n, lanes());
+        for i in 0..n {
+            let v = x[i];
+            assert_eq!(out[i], 2.0 * v + 1.0);
+            assert_eq!(out[n + i], 1.0 - 2.0 * v);
+            assert_eq!(out[2 * n + i], if v > 0.0 { 1.0 } else { -1.0 });
+            assert_eq!(out[3 * n + i], v.clamp(0.0, 6.0));
+            assert_eq!(out[4 * n + i], v.max(0.0));
+            assert_eq!(out[5 * n + i], if i < 3 { v } else { 0.0 });
+            assert_eq!(out[6 * n + i], if i < 3 { v } else { -1.0 });
+            assert_eq!(out[7 * n + i], 2.0 * v * (v - 1.0));
+        }
+    }
+
+    #[test]
+    fn sets_are_named_and_what_is_missing_is_refused() {
+        assert_eq!(Level::parse("plain").unwrap(), Level::Plain);
+        let error = Level::parse("sse").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("plain, avx2, avx512"));
+        assert_eq!(Level::parse(name()).unwrap(), level());
+    }
+}

@@ -235,6 +235,7 @@ fn row(
             name: backbone.name.to_string(),
             embedding: network.embedding,
             params: registries::params(source, &network.backbone, backbone)?,
+            conv: network.conv,
         },
         input: network.input.clone(),
         data,

@@ -1,0 +1,334 @@
+//! Convolution by patches and matrix products ("im2col"), for any kernel, stride and groups.
+
+use super::super::act::{Epilogue, Input, Prologue};
+use super::super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
+use super::super::moments::{self, Moments};
+use super::super::scratch;
+use super::Shape;
+use crate::nn::pool::Buffer;
+use rayon::prelude::*;
+
+/// Rows of the patch matrix per block: its patches and products should stay in cache, but a
+/// short block would spend its time on reading the weights.
+fn block(depth: usize) -> usize {
+    (128 * 1024 / depth).clamp(24, 384) / 12 * 12
+}
+
+/// PyTorch's `[co, ci/groups, k, k]` to `[groups]` packed matrices `[k, k, ci/groups][co/groups]`.
+pub fn pack(weight: &[f32], s: &Shape, out: &mut [f32]) {
+    let (gi, go) = s.per_group();
+    let area = s.kernel * s.kernel;
+    let depth = s.depth();
+    for (g, out) in out.chunks_exact_mut(packed_len(depth, go)).enumerate() {
+        let at = |p: usize, o: usize| weight[((g * go + o) * gi + p % gi) * area + p / gi];
+        gemm::pack([depth, go], at, out);
+    }
+}
+
+/// The same for the convolution that carries gradients back: rotated by 180°, input and output
+/// exchanged.
+fn pack_reversed(weight: &[f32], s: &Shape, out: &mut [f32]) {
+    let (gi, go) = s.per_group();
+    let area = s.kernel * s.kernel;
+    let depth = area * go;
+    for (g, out) in out.chunks_exact_mut(packed_len(depth, gi)).enumerate() {
+        let at = |p: usize, i: usize| {
+            let (tap, o) = (area - 1 - p / go, p % go);
+            weight[((g * go + o) * gi + i) * area + tap]
+        };
+        gemm::pack([depth, gi], at, out);
+    }
+}
+
+/// Copies the patches of output pixels `first..` of group `g` to the rows of `out`.
+fn gather(x: Input, s: &Shape, g: usize, first: usize, out: &mut [f32]) {
+    let (gi, _) = s.per_group();
+    let (k, line) = (s.kernel, s.kernel * gi);
+    let map = x.map.map(|map| map.channels(g * gi, gi));
+    for (r, patch) in out.chunks_exact_mut(k * line).enumerate() {
+        let row = first + r;
+        let (n, oy, ox) = (row / (s.oh * s.ow), row / s.ow % s.oh, row % s.ow);
+        let left = (ox * s.stride) as isize - s.pad as isize;
+        // The taps that fall inside the image, contiguous in memory if there is one group.
+        let from = (-left).clamp(0, k as isize) as usize;
+        let to = (s.w as isize - left).clamp(from as isize, k as isize) as usize;
+        for (ky, out) in patch.chunks_exact_mut(line).enumerate() {
+            let y = (oy * s.stride + ky) as isize - s.pad as isize;
+            if y < 0 || y >= s.h as isize || from == to {
+                out.fill(0.0);
+                continue;
+            }
+            let start = (n * s.h + y as usize) * s.w + (left + from as isize) as usize;
+            out[..from * gi].fill(0.0);
+            out[to * gi..].fill(0.0);
+            let out = &mut out[from * gi..to * gi];
+            if s.groups == 1 {
+                copy(&x.data[start * gi..][..out.len()], map, out);
+            } else {
+                for (t, out) in out.chunks_exact_mut(gi).enumerate() {
+                    copy(&x.data[(start + t) * s.ci + g * gi..][..gi], map, out);
+                }
+            }
+        }
+    }
+}
+
+fn copy(x: &[f32], map: Option<Prologue>, out: &mut [f32]) {
+    match map {
+        Some(map) => map.write(x, out),
+        None => out.copy_from_slice(x),
+    }
+}
+
+/// `y = epilogue(conv(prologue(x)))`; `packed` comes from [`pack`].
+pub fn forward(
+    x: Input,
+    packed: &[f32],
+    s: &Shape,
+    epilogue: &Epilogue,
+    moments: Option<&mut Moments>,
+    y: &mut [f32],
+) {
+    let (depth, (_, go)) = (s.depth(), s.per_group());
+    let block = block(depth);
+    let blocks = s.rows().div_ceil(block);
+    let one = |b: usize, y: &mut [f32]| {
+        let (first, rows) = (b * block, y.len() / s.co);
+        let product = |patches: &[f32], g: usize, packed: &[f32], y: &mut [f32]| {
+            let a = Mat::rows(patches, depth);
+            gemm_packed([rows, go, depth], a, packed, &mut y[g * go..], s.co, false);
+        };
+        if s.pointwise() && x.map.is_none() {
+            product(&x.data[first * s.ci..], 0, packed, y);
+        } else {
+            scratch::with(rows * depth, |patches| {
+                for (g, packed) in packed.chunks_exact(packed_len(depth, go)).enumerate() {
+                    match x.map {
+                        Some(map) if s.pointwise() => {
+                            map.write(&x.data[first * s.ci..][..rows * s.ci], patches);
+                        }
+                        _ => gather(x, s, g, first, patches),
+                    }
+                    product(patches, g, packed, y);
+                }
+            });
+        }
+        epilogue.apply(y, s.co, first * s.co);
+    };
+    let ys = y.par_chunks_mut(block * s.co).enumerate();
+    match moments {
+        None => ys.for_each(|(b, y)| one(b, y)),
+        Some(moments) => {
+            let (rows, sums) = moments.blocks(blocks);
+            ys.zip(rows.par_iter_mut())
+                .zip(sums.par_chunks_mut(3 * s.co))
+                .for_each(|(((b, y), rows), sums)| {
+                    one(b, y);
+                    *rows = y.len() / s.co;
+                    moments::of_rows(y, s.co, sums);
+                });
+        }
+    }
+}
+
+/// Gradient of the input.
+pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
+    let (gi, go) = s.per_group();
+    if s.stride == 1 && s.pad < s.kernel {
+        let depth = s.kernel * s.kernel * go;
+        let mut packed = scratch::take(s.groups * packed_len(depth, gi));
+        pack_reversed(weight, s, &mut packed);
+        let dy = Input::plain(dy);
+        return forward(dy, &packed, &s.reversed(), &Epilogue::NONE, None, dx);
+    }
+    let phases = phases(s);
+    let packed: Vec<Buffer> = phases.iter().map(|p| p.pack(weight, s)).collect();
+    dx.par_chunks_mut(s.h * s.w * s.ci)
+        .zip(dy.par_chunks(s.oh * s.ow * s.co))
+        .for_each(|(dx, dy)| {
+            for (phase, packed) in phases.iter().zip(&packed) {
+                phase.run(dy, packed, s, dx);
+            }
+        });
+}
+
+/// The input pixels `(y, x)` with `(y + pad, x + pad)` the same modulo the stride. They take
+/// their gradients through the same taps of the kernel, so each phase is a convolution of
+/// stride 1 by itself, and nothing has to be scattered.
+struct Phase {
+    /// First pixel.
+    y: usize,
+    x: usize,
+    /// Taps, and by how much the output pixel of each lies above or left of the first pixel's.
+    taps: Vec<(usize, isize, isize)>,
+}
+
+fn phases(s: &Shape) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    for y in 0..s.stride.min(s.h) {
+        for x in 0..s.stride.min(s.w) {
+            let mut taps = Vec::new();
+            for ky in (0..s.kernel).filter(|k| (y + s.pad) % s.stride == k % s.stride) {
+                for kx in (0..s.kernel).filter(|k| (x + s.pad) % s.stride == k % s.stride) {
+                    let to = |at: usize, k: usize| {
+                        ((at + s.pad) as isize - k as isize).div_euclid(s.stride as isize)
+                    };
+                    taps.push((ky * s.kernel + kx, to(y, ky), to(x, kx)));
+                }
+            }
+            phases.push(Phase { y, x, taps });
+        }
+    }
+    phases
+}
+
+impl Phase {
+    /// `[groups]` packed matrices `[taps, co/groups][ci/groups]`.
+    fn pack(&self, weight: &[f32], s: &Shape) -> Buffer {
+        let (gi, go) = s.per_group();
+        let depth = self.taps.len() * go;
+        let each = packed_len(depth, gi);
+        let mut out = scratch::take(s.groups * each);
+        if depth > 0 {
+            for (g, out) in out.chunks_exact_mut(each).enumerate() {
+                let at = |p: usize, i: usize| {
+                    let (tap, o) = (self.taps[p / go].0, p % go);
+                    weight[((g * go + o) * gi + i) * s.kernel * s.kernel + tap]
+                };
+                gemm::pack([depth, gi], at, out);
+            }
+        }
+        out
+    }
+
+    /// Writes this phase's pixels of one image.
+    fn run(&self, dy: &[f32], packed: &[f32], s: &Shape, dx: &mut [f32]) {
+        let (gi, go) = s.per_group();
+        let (height, width) = (
+            (s.h - self.y).div_ceil(s.stride),
+            (s.w - self.x).div_ceil(s.stride),
+        );
+        let depth = self.taps.len() * go;
+        let lines = (block(depth.max(1)) / width).clamp(1, height);
+        scratch::with(lines * width * (depth + gi), |memory| {
+            let (patches, products) = memory.split_at_mut(lines * width * depth);
+            for first in (0..height).step_by(lines) {
+                let lines = lines.min(height - first);
+                let rows = lines * width;
+                for g in 0..s.groups {
+                    let patches = &mut patches[..rows * depth];
+                    let products = &mut products[..rows * gi];
+                    if depth == 0 {
+                        products.fill(0.0);
+                    } else {
+                        self.gather(dy, s, g, [first, width], patches);
+                        let packed = &packed[g * packed_len(depth, gi)..];
+                        let a = Mat::rows(patches, depth);
+                        gemm_packed([rows, gi, depth], a, packed, products, gi, false);
+                    }
+                    for (r, product) in products.chunks_exact(gi).enumerate() {
+                        let y = self.y + (first + r / width) * s.stride;
+                        let x = self.x + (r % width) * s.stride;
+                        dx[(y * s.w + x) * s.ci + g * gi..][..gi].copy_from_slice(product);
+                    }
+                }
+            }
+        });
+    }
+
+    /// The output gradients that the phase's lines from `first` on take, tap by tap.
+    fn gather(&self, dy: &[f32], s: &Shape, g: usize, [first, width]: [usize; 2], out: &mut [f32]) {
+        let go = s.per_group().1;
+        let depth = self.taps.len() * go;
+        for (r, patch) in out.chunks_exact_mut(depth).enumerate() {
+            for (out, &(_, y, x)) in patch.chunks_exact_mut(go).zip(&self.taps) {
+                let y = y + (first + r / width) as isize;
+                let x = x + (r % width) as isize;
+                if y < 0 || x < 0 || y >= s.oh as isize || x >= s.ow as isize {
+                    out.fill(0.0);
+                } else {
+                    let at = (y as usize * s.ow + x as usize) * s.co + g * go;
+                    out.copy_from_slice(&dy[at..at + go]);
+                }
+            }
+        }
+    }
+}
+
+/// Adds to the gradient of the weight, in PyTorch's layout.
+pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
+    let go = s.per_group().1;
+    let (depth, rows) = (s.depth(), s.rows());
+    // Few and long slices: each has a whole gradient of its own to be added up afterwards.
+    let slices = (rows / 512).clamp(1, 8);
+    let slice = rows.div_ceil(slices);
+    let block = 256;
+    // [k, k, ci/groups][co/groups] per group; for 1 x 1 kernels [co][ci], as PyTorch has it.
+    let partial: Vec<Buffer> = (0..rows.div_ceil(slice))
+        .into_par_iter()
+        .map(|i| {
+            let mut sum = scratch::take(grad.len());
+            let end = rows.min((i + 1) * slice);
+            if s.pointwise() {
+                let first = i * slice;
+                let dy = Mat::rows(&dy[first * s.co..], s.co).transposed();
+                let x = (&x.data[first * s.ci..], s.ci, x.map);
+                gemm_rows([s.co, s.ci, end - first], dy, x, &mut sum, s.ci, false);
+                return sum;
+            }
+            scratch::with(block * depth, |patches| {
+                for first in (i * slice..end).step_by(block) {
+                    let m = block.min(end - first);
+                    let patches = &mut patches[..m * depth];
+                    for (g, sum) in sum.chunks_exact_mut(go * depth).enumerate() {
+                        gather(x, s, g, first, patches);
+                        let a = Mat::rows(patches, depth).transposed();
+                        let b = (&dy[first * s.co + g * go..], s.co, None);
+                        gemm_rows([depth, go, m], a, b, sum, go, first > i * slice);
+                    }
+                }
+            });
+            sum
+        })
+        .collect();
+    if s.pointwise() {
+        return add_up(&partial, grad);
+    }
+    unpack_sums(&partial, s, grad);
+}
+
+/// Adds sums laid out as `[k, k, ci/groups][co/groups]` per group to PyTorch's layout. Output
+/// channels go in small bunches, so that what is read is read in whole cache lines.
+fn unpack_sums(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
+    let (gi, go) = s.per_group();
+    let (depth, area) = (s.depth(), s.kernel * s.kernel);
+    let bunch = if go.is_multiple_of(16) { 16 } else { 1 };
+    grad.par_chunks_mut(depth * bunch)
+        .enumerate()
+        .for_each(|(b, grad)| {
+            let o = b * bunch;
+            let start = o / go * go * depth + o % go;
+            for sum in partial {
+                for p in 0..depth {
+                    let (tap, i) = (p / gi, p % gi);
+                    let sum = &sum[start + p * go..][..bunch];
+                    for (lane, sum) in sum.iter().enumerate() {
+                        grad[lane * depth + i * area + tap] += sum;
+                    }
+                }
+            }
+        });
+}
+
+/// Adds partial sums to a total, in their order.
+fn add_up(partial: &[Buffer], total: &mut [f32]) {
+    const BLOCK: usize = 4096;
+    total
+        .par_chunks_mut(BLOCK)
+        .enumerate()
+        .for_each(|(b, total)| {
+            for sum in partial {
+                super::super::act::add_into(total, &sum[b * BLOCK..b * BLOCK + total.len()]);
+            }
+        });
+}
