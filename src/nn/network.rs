@@ -1,5 +1,6 @@
 //! A graph with its parameters.
 
+use super::clock::Clock;
 use super::graph::{Affine, Graph, Layer};
 use super::init::Init;
 use super::ops::act::Act;
@@ -65,6 +66,7 @@ pub struct Network {
     pub(super) infer: Plan,
     pub(super) pool: Arc<Pool>,
     pub(super) packed: PackedWeights,
+    pub(super) clock: Option<Clock>,
 }
 
 impl Network {
@@ -109,6 +111,7 @@ impl Network {
             slots,
             pool: Pool::new(),
             packed: PackedWeights::default(),
+            clock: None,
         }
     }
 

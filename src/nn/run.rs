@@ -23,7 +23,7 @@ impl Network {
         let mut values: Vec<Option<Held>> = vec![None; self.graph.nodes().len()];
         values[0] = Some(x.clone().into());
         for (i, step) in self.infer.steps.iter().enumerate() {
-            let held = self.infer_step(step, &values);
+            let held = self.time(step, "evaluation", || self.infer_step(step, &values));
             values[step.out] = Some(held);
             self.release(&self.infer.last_use, i, step, &mut values);
         }

@@ -54,7 +54,9 @@ impl Network {
         let mut saved = Vec::with_capacity(self.train.steps.len());
         for i in 0..self.train.steps.len() {
             let step = self.train.steps[i].clone();
-            let (value, kept) = self.train_step(&step, &values, &mut gathered, &mode)?;
+            let (value, kept) = self.time(&step, "forward", || {
+                self.train_step(&step, &values, &mut gathered, &mode)
+            })?;
             if let Saved::Norm(_, stats) = &kept {
                 self.update_running(step.main, stats, mode.bn_group);
             }
@@ -245,7 +247,10 @@ impl Network {
             }
             let inputs = &self.graph.nodes()[step.main].inputs;
             let want: Vec<bool> = inputs.iter().map(|i| wanted[i.0]).collect();
-            for (id, dx) in self.backward_step(step, saved, dy, &want, [n, group], &mut store) {
+            let grads = self.time(step, "backward", || {
+                self.backward_step(step, saved, dy, &want, [n, group], &mut store)
+            });
+            for (id, dx) in grads {
                 self.arrive(&mut pending, id.0, dx);
             }
         }

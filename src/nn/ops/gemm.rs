@@ -7,6 +7,7 @@
 use super::act::Prologue;
 use super::scratch;
 use super::simd::{Kernel, Simd, dispatch, lanes, panel};
+use rayon::prelude::*;
 
 /// Rows of `b` per pass: a panel of them stays in the first- and second-level caches.
 const DEPTH: usize = 256;
@@ -54,33 +55,35 @@ pub fn panel_of(k: usize, n: usize, j: usize) -> (usize, usize, usize) {
     (first * k, columns, j - first)
 }
 
-/// Packs one panel: `value(p, j)` is element `(p, j)` of the `[k, n]` matrix.
-pub fn pack_panel(
+/// Packs a `[k, n]` matrix, panels in parallel: `fill` writes the columns from its first
+/// argument on to the panel (rows of as many floats as its second), which is 0 otherwise.
+pub fn pack_panels(
     [k, n]: [usize; 2],
-    index: usize,
-    value: impl Fn(usize, usize) -> f32,
+    fill: impl Fn(std::ops::Range<usize>, usize, &mut [f32]) + Sync,
     out: &mut [f32],
 ) {
-    let first = index * panel();
-    let columns = out.len() / k;
-    for (p, out) in out.chunks_exact_mut(columns).enumerate() {
-        for (j, out) in out.iter_mut().enumerate() {
-            *out = if first + j < n {
-                value(p, first + j)
-            } else {
-                0.0
-            };
-        }
-    }
-}
-
-/// Packs a whole matrix, panels in parallel.
-pub fn pack([k, n]: [usize; 2], value: impl Fn(usize, usize) -> f32 + Sync, out: &mut [f32]) {
-    use rayon::prelude::*;
     debug_assert_eq!(out.len(), packed_len(k, n));
     out.par_chunks_mut(k * panel())
         .enumerate()
-        .for_each(|(i, out)| pack_panel([k, n], i, &value, out));
+        .for_each(|(i, out)| {
+            let (first, columns) = (i * panel(), out.len() / k);
+            if first + columns > n {
+                out.fill(0.0);
+            }
+            fill(first..n.min(first + columns), columns, out);
+        });
+}
+
+/// Packs a `[k, n]` matrix with the elements `value(p, j)`.
+pub fn pack([k, n]: [usize; 2], value: impl Fn(usize, usize) -> f32 + Sync, out: &mut [f32]) {
+    let fill = |range: std::ops::Range<usize>, columns: usize, out: &mut [f32]| {
+        for (p, out) in out.chunks_exact_mut(columns).enumerate() {
+            for (out, j) in out.iter_mut().zip(range.clone()) {
+                *out = value(p, j);
+            }
+        }
+    };
+    pack_panels([k, n], fill, out);
 }
 
 /// `out = a b`, or `out += a b` if `add`: `[m, k] x [k, n]`, `b` packed by [`pack`], `out`

@@ -17,26 +17,41 @@ fn block(depth: usize) -> usize {
 /// PyTorch's `[co, ci/groups, k, k]` to `[groups]` packed matrices `[k, k, ci/groups][co/groups]`.
 pub fn pack(weight: &[f32], s: &Shape, out: &mut [f32]) {
     let (gi, go) = s.per_group();
-    let area = s.kernel * s.kernel;
-    let depth = s.depth();
+    let (depth, area) = (s.depth(), s.kernel * s.kernel);
     for (g, out) in out.chunks_exact_mut(packed_len(depth, go)).enumerate() {
-        let at = |p: usize, o: usize| weight[((g * go + o) * gi + p % gi) * area + p / gi];
-        gemm::pack([depth, go], at, out);
+        // In the order of PyTorch's memory, which is read once.
+        let fill = |range: std::ops::Range<usize>, columns: usize, out: &mut [f32]| {
+            for i in 0..gi {
+                for (lane, o) in range.clone().enumerate() {
+                    let taps = &weight[((g * go + o) * gi + i) * area..][..area];
+                    for (tap, w) in taps.iter().enumerate() {
+                        out[(tap * gi + i) * columns + lane] = *w;
+                    }
+                }
+            }
+        };
+        gemm::pack_panels([depth, go], fill, out);
     }
 }
 
-/// The same for the convolution that carries gradients back: rotated by 180°, input and output
-/// exchanged.
-fn pack_reversed(weight: &[f32], s: &Shape, out: &mut [f32]) {
+/// For gradients on their way back through some taps of the kernel: `[groups]` packed matrices
+/// `[taps, co/groups][ci/groups]`.
+fn pack_back(weight: &[f32], s: &Shape, taps: &[usize], out: &mut [f32]) {
     let (gi, go) = s.per_group();
-    let area = s.kernel * s.kernel;
-    let depth = area * go;
+    let (depth, area) = (taps.len() * go, s.kernel * s.kernel);
     for (g, out) in out.chunks_exact_mut(packed_len(depth, gi)).enumerate() {
-        let at = |p: usize, i: usize| {
-            let (tap, o) = (area - 1 - p / go, p % go);
-            weight[((g * go + o) * gi + i) * area + tap]
+        let fill = |range: std::ops::Range<usize>, columns: usize, out: &mut [f32]| {
+            for o in 0..go {
+                let weight = &weight[(g * go + o) * gi * area..][..gi * area];
+                for (t, tap) in taps.iter().enumerate() {
+                    let row = &mut out[(t * go + o) * columns..][..range.len()];
+                    for (out, i) in row.iter_mut().zip(range.clone()) {
+                        *out = weight[i * area + tap];
+                    }
+                }
+            }
         };
-        gemm::pack([depth, gi], at, out);
+        gemm::pack_panels([depth, gi], fill, out);
     }
 }
 
@@ -137,7 +152,8 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
     if s.stride == 1 && s.pad < s.kernel {
         let depth = s.kernel * s.kernel * go;
         let mut packed = scratch::take(s.groups * packed_len(depth, gi));
-        pack_reversed(weight, s, &mut packed);
+        let rotated: Vec<usize> = (0..s.kernel * s.kernel).rev().collect();
+        pack_back(weight, s, &rotated, &mut packed);
         let dy = Input::plain(dy);
         return forward(dy, &packed, &s.reversed(), &Epilogue::NONE, None, dx);
     }
@@ -183,20 +199,12 @@ fn phases(s: &Shape) -> Vec<Phase> {
 }
 
 impl Phase {
-    /// `[groups]` packed matrices `[taps, co/groups][ci/groups]`.
     fn pack(&self, weight: &[f32], s: &Shape) -> Buffer {
         let (gi, go) = s.per_group();
-        let depth = self.taps.len() * go;
-        let each = packed_len(depth, gi);
-        let mut out = scratch::take(s.groups * each);
-        if depth > 0 {
-            for (g, out) in out.chunks_exact_mut(each).enumerate() {
-                let at = |p: usize, i: usize| {
-                    let (tap, o) = (self.taps[p / go].0, p % go);
-                    weight[((g * go + o) * gi + i) * s.kernel * s.kernel + tap]
-                };
-                gemm::pack([depth, gi], at, out);
-            }
+        let taps: Vec<usize> = self.taps.iter().map(|t| t.0).collect();
+        let mut out = scratch::take(s.groups * packed_len(taps.len() * go, gi));
+        if !taps.is_empty() {
+            pack_back(weight, s, &taps, &mut out);
         }
         out
     }
