@@ -1,6 +1,6 @@
 //! `frbench run`
 
-use super::context::{DataArgs, RunsArgs, SuiteArgs};
+use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
 use super::progress::Progress;
 use clap::Args;
@@ -71,12 +71,7 @@ impl FromStr for Shard {
 }
 
 pub fn run(args: RunArgs) -> Result<ExitStatus> {
-    if let Some(threads) = args.jobs {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()
-            .map_err(|e| Error::Bug(format!("cannot set the number of threads: {e}")))?;
-    }
+    set_threads(args.jobs)?;
     let suite = super::context::resolve(&args.suite)?;
     let store = Store::new(args.data.root(), &args.runs.runs);
     let options = Options {
