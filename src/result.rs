@@ -50,6 +50,9 @@ pub struct TrainResult {
     pub embedding: usize,
     pub checkpoint_sha256: String,
     pub curve: Vec<CurvePoint>,
+    /// Share of its time that the process that finished the training waited for input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_wait: Option<f64>,
 }
 
 /// Averages since the previous point.

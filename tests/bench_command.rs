@@ -57,6 +57,7 @@ fn a_tiny_network_is_measured_at_all_its_work() {
         let gflops = 2e-9 * number("macs") * passes * rate;
         assert!((gflops / number("gflops") - 1.0).abs() < 1e-9);
         assert!((number("of_gemm") * peak / gflops - 1.0).abs() < 1e-9);
+        assert!((0.0..=1.0).contains(&row["input_wait"].as_f64().unwrap()));
         if cfg!(target_os = "linux") {
             // More than nothing, less than a machine.
             assert!((1.0..4096.0).contains(&number("peak_mib")));

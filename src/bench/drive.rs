@@ -23,6 +23,8 @@ pub struct Measured {
     pub images_per_second: f64,
     /// `2 x MACs` for a forward pass, three times that for a training step, at the median.
     pub gflops: f64,
+    /// Share of the time that iterations waited for their input.
+    pub input_wait: f64,
     /// The process's peak, where the system tells.
     pub peak_mib: Option<f64>,
 }
@@ -33,12 +35,10 @@ pub fn measure(case: &Case, rounds: usize, command: Command) -> Result<Measured>
     let facts: Facts = serde_json::from_str(&server.ask(&format!("case {}", json(case)?))?)
         .map_err(|e| Error::Bug(format!("the measuring process told no facts: {e}")))?;
     let mut times = Vec::with_capacity(rounds);
+    let mut waited = 0.0;
     for _ in 0..rounds {
-        let answer = server.ask("step")?;
-        let ms: f64 = answer
-            .parse()
-            .map_err(|_| Error::Bug(format!("`{answer}` is not a time")))?;
-        times.push(ms);
+        times.push(server.time("step")?);
+        waited += server.time("wait")?;
     }
     let peak_mib = server.ask("rss")?.parse().ok();
     server.ask("quit")?;
@@ -52,6 +52,7 @@ pub fn measure(case: &Case, rounds: usize, command: Command) -> Result<Measured>
         rounds,
         median_ms,
         min_ms: times.iter().copied().fold(f64::INFINITY, f64::min),
+        input_wait: (waited / times.iter().sum::<f64>()).min(1.0),
         peak_mib,
     })
 }
@@ -98,6 +99,16 @@ impl Server {
             Some(what) => Err(Error::Compute(what.to_string())),
             None => Ok(line.trim().to_string()),
         }
+    }
+}
+
+impl Server {
+    /// The answer in milliseconds.
+    fn time(&mut self, command: &str) -> Result<f64> {
+        let answer = self.ask(command)?;
+        answer
+            .parse()
+            .map_err(|_| Error::Bug(format!("`{answer}` is not a time")))
     }
 }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `case JSON` | sets a [`Case`] up, runs one iteration, and tells its facts as JSON |
 //! | `step` | runs one iteration; its milliseconds |
+//! | `wait` | milliseconds that the last `step` waited for its input |
 //! | `rss` | most memory so far in MiB, or `unknown` |
 //! | `quit` | `bye`, and the end; the end of the input is one, too |
 //!
@@ -16,7 +17,7 @@ use super::work::{Iterate, with};
 use super::{peak, work};
 use crate::{Error, Result};
 use std::io::{BufRead, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What an answer to a command that failed begins with.
 pub(super) const ERROR: &str = "error: ";
@@ -26,7 +27,11 @@ pub(super) const ERROR: &str = "error: ";
 /// # Errors
 /// Only reading and writing.
 pub fn serve(input: impl BufRead, output: impl Write) -> Result<()> {
-    let mut session = Session { input, output };
+    let mut session = Session {
+        input,
+        output,
+        waited: Duration::ZERO,
+    };
     let mut next = session.commands(None)?;
     while let Some(case) = next {
         let outcome = with(&case, |work| {
@@ -48,6 +53,8 @@ pub fn serve(input: impl BufRead, output: impl Write) -> Result<()> {
 struct Session<R, W> {
     input: R,
     output: W,
+    /// Of the last iteration.
+    waited: Duration,
 }
 
 impl<R: BufRead, W: Write> Session<R, W> {
@@ -76,12 +83,16 @@ impl<R: BufRead, W: Write> Session<R, W> {
                     Err(e) => Err(Error::Usage(format!("not a case: {e}"))),
                 },
                 "step" => match &mut work {
-                    Some(work) => timed(&mut **work),
+                    Some(work) => timed(&mut **work).map(|(ms, waited)| {
+                        self.waited = waited;
+                        ms
+                    }),
                     None => Err(Error::Usage("`step` comes after `case`".into())),
                 },
+                "wait" => Ok(milliseconds(self.waited)),
                 "rss" => Ok(peak::memory_mib().map_or("unknown".into(), |m| format!("{m:.1}"))),
                 other => Err(Error::Usage(format!(
-                    "unknown command `{other}`, want case, step, rss or quit"
+                    "unknown command `{other}`, want case, step, wait, rss or quit"
                 ))),
             };
             self.say(&answer.unwrap_or_else(|e| format!("{ERROR}{e}")))?;
@@ -101,10 +112,15 @@ fn facts(work: &dyn Iterate) -> Result<String> {
     serde_json::to_string(&facts).map_err(|e| Error::Bug(format!("facts are not JSON: {e}")))
 }
 
-fn timed(work: &mut dyn Iterate) -> Result<String> {
+/// How long an iteration took, and how long of this it waited.
+fn timed(work: &mut dyn Iterate) -> Result<(String, Duration)> {
     let started = Instant::now();
-    work.step()?;
-    Ok(format!("{:.4}", started.elapsed().as_secs_f64() * 1e3))
+    let waited = work.step()?;
+    Ok((milliseconds(started.elapsed()), waited))
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.4}", time.as_secs_f64() * 1e3)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a case turned out to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,8 @@ pub struct Facts {
 pub trait Iterate {
     fn facts(&self) -> Facts;
 
-    fn step(&mut self) -> Result<()>;
+    /// One iteration; how long it waited for its input.
+    fn step(&mut self) -> Result<Duration>;
 }
 
 /// Sets the case up, runs `body` with it and takes it down.
@@ -66,8 +68,8 @@ impl Iterate for Embedding {
         facts(&self.network)
     }
 
-    fn step(&mut self) -> Result<()> {
-        self.network.infer(&self.x).map(|_| ())
+    fn step(&mut self) -> Result<Duration> {
+        self.network.infer(&self.x).map(|_| Duration::ZERO)
     }
 }
 
@@ -76,8 +78,8 @@ impl Iterate for Trainer<'_> {
         facts(self.network())
     }
 
-    fn step(&mut self) -> Result<()> {
-        Trainer::step(self).map(|_| ())
+    fn step(&mut self) -> Result<Duration> {
+        Trainer::step(self).map(|report| report.waited)
     }
 }
 
@@ -106,7 +108,7 @@ fn train<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Re
         .collect();
     let spec = spec(case);
     let none = BTreeMap::new();
-    let mut trainer = Trainer::new(&spec, pixels.as_ref(), &labels, case.classes, None, &none)?;
+    let mut trainer = Trainer::new(&spec, pixels, &labels, case.classes, None, &none)?;
     body(&mut trainer)
 }
 

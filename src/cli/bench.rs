@@ -160,8 +160,18 @@ fn as_json(measured: &[Measured], peak: f64) -> Value {
 
 fn as_table(measured: &[Measured], peak: f64) -> String {
     let heading = [
-        "network", "params", "MACs", "work", "batch", "ms", "min", "images/s", "GFLOP/s",
-        "of GEMM", "peak MiB",
+        "network",
+        "params",
+        "MACs",
+        "work",
+        "batch",
+        "ms",
+        "min",
+        "images/s",
+        "GFLOP/s",
+        "of GEMM",
+        "input wait",
+        "peak MiB",
     ];
     let mut rows = vec![heading.map(String::from).to_vec()];
     for m in measured {
@@ -176,6 +186,7 @@ fn as_table(measured: &[Measured], peak: f64) -> String {
             format!("{:.1}", m.images_per_second),
             format!("{:.1}", m.gflops),
             format!("{:.0} %", 100.0 * m.gflops / peak),
+            format!("{:.1} %", 100.0 * m.input_wait),
             m.peak_mib.map_or("unknown".into(), |p| format!("{p:.0}")),
         ]);
     }

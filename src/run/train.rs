@@ -13,7 +13,7 @@ use crate::train::{TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The rolling checkpoint of a running training.
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -49,7 +49,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     }
     let mut trainer = Trainer::new(
         spec,
-        images.as_ref(),
+        images,
         &set.labels,
         set.classes as usize,
         teacher.as_ref().map(|t| t as &dyn TeacherRows),
@@ -80,6 +80,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     let started = Instant::now();
     let mut saved = Instant::now();
     let first = trainer.step_count();
+    let (mut waits, mut recent) = (Waits::new(), Waits::new());
     while trainer.step_count() < trainer.total_steps() {
         let step = trainer.step_count();
         if cx.stop.requested() || saved.elapsed() > cx.options.checkpoint_every {
@@ -98,6 +99,8 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             ))?;
         }
         let report = trainer.step()?;
+        waits.add(report.waited);
+        recent.add(report.waited);
         if let Some(point) = curve.add(
             step,
             step as f64 / trainer.steps_per_epoch() as f64,
@@ -105,8 +108,9 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         ) {
             cx.claim.event(
                 "step",
-                json!({ "step": step, "epoch": report.epoch, "lr": point.lr, "loss": point.loss, "parts": point.parts }),
+                json!({ "step": step, "epoch": report.epoch, "lr": point.lr, "loss": point.loss, "parts": point.parts, "input_wait": recent.share() }),
             )?;
+            recent = Waits::new();
         }
         let rate = (step + 1 - first) as f64 * spec.batch as f64 / started.elapsed().as_secs_f64();
         cx.progress(
@@ -135,6 +139,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         embedding: spec.backbone.embedding,
         checkpoint_sha256: sha256,
         curve: curve.points,
+        input_wait: Some(waits.share()),
     })
 }
 
@@ -168,6 +173,31 @@ pub fn load_network(spec: &TrainSpec, folder: &RunFolder) -> Result<Network> {
     let mut network = Network::new(crate::backbone::build(&spec.backbone, spec.input.size)?);
     network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
     Ok(network)
+}
+
+/// Time spent waiting for input since it was made.
+struct Waits {
+    started: Instant,
+    waited: Duration,
+}
+
+impl Waits {
+    fn new() -> Self {
+        Waits {
+            started: Instant::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    fn add(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    /// Of all the time that has passed, from 0 to 1.
+    fn share(&self) -> f64 {
+        let passed = self.started.elapsed().as_secs_f64();
+        (self.waited.as_secs_f64() / passed.max(1e-9)).min(1.0)
+    }
 }
 
 /// Averages of the loss over equal stretches of the training.
