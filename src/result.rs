@@ -53,6 +53,9 @@ pub struct TrainResult {
     /// Share of its time that the process that finished the training waited for input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_wait: Option<f64>,
+    /// Things a reader must know: a change of kernels on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Averages since the previous point.

@@ -32,6 +32,9 @@ pub struct RunArgs {
     /// Seconds between checkpoints: at most this much is repeated after a kill
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub checkpoint_every: f64,
+    /// Resume trainings that were begun on a machine with other kernels; the result says so
+    #[arg(long)]
+    pub force_kernels: bool,
     /// Print the results as JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -77,6 +80,7 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let options = Options {
         shard: args.shard.map(|s| (s.index as usize, s.count as usize)),
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
+        force_kernels: args.force_kernels,
     };
     let progress = Progress::new(args.json);
     let stop = Stop::on_signals()?;
