@@ -15,10 +15,12 @@
 //! | [`train`] | the training loop |
 //! | [`protocol`], [`stats`] | verification, identification, templates; intervals and verdicts; pure |
 //! | [`report`] | result files to HTML, Markdown, CSV and JSON |
+//! | [`bench`] | how fast this machine trains and embeds |
 //!
 //! The library never prints and never exits; `cli` and `main` do.
 
 pub mod backbone;
+pub mod bench;
 pub mod data;
 pub mod distill;
 pub mod error;

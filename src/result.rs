@@ -50,6 +50,12 @@ pub struct TrainResult {
     pub embedding: usize,
     pub checkpoint_sha256: String,
     pub curve: Vec<CurvePoint>,
+    /// Share of its time that the process that finished the training waited for input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_wait: Option<f64>,
+    /// Things a reader must know: a change of kernels on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Averages since the previous point.

@@ -2,6 +2,7 @@
 //! damaged data.
 
 use assert_cmd::cargo::cargo_bin;
+use frbench::nn::checkpoint::Checkpoint;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -203,6 +204,59 @@ fn a_killed_training_resumes_to_the_bits_of_an_undisturbed_one() {
     let calm = checkpoints(&dir.path().join("calm"));
     assert_eq!(calm.len(), 2);
     assert_eq!(calm, checkpoints(&runs));
+}
+
+#[test]
+fn other_kernels_are_refused_unless_forced_and_then_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(dir.path(), r#""teacher""#, 150);
+    let mut child = frbench(dir.path(), &suite)
+        .args(["--checkpoint-every", "0.05"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let runs = dir.path().join("runs");
+    let training = || {
+        jobs(&runs)
+            .into_iter()
+            .find(|(l, _)| l.starts_with("train"))
+    };
+    let log = || training().map_or(Vec::new(), |(_, folder)| events(&folder));
+    wait_until(&mut child, "a checkpoint", || has(&log(), "checkpoint"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let folder = training().unwrap().1;
+    let path = folder.join("checkpoint.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    let here = checkpoint
+        .metadata
+        .insert("kernels".into(), "another".into());
+    checkpoint.save(&path).unwrap();
+
+    let refused = frbench(dir.path(), &suite).output().unwrap();
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("`another`") && text.contains("--force-kernels"),
+        "{text}"
+    );
+    assert!(!has(&log(), "kernels-changed"));
+
+    run(frbench(dir.path(), &suite).arg("--force-kernels"));
+    let log = log();
+    let changed = log
+        .iter()
+        .find(|e| e["event"] == "kernels-changed")
+        .unwrap();
+    assert_eq!(changed["from"], "another");
+    assert_eq!(changed["to"].as_str(), here.as_deref());
+    let result: Value =
+        serde_json::from_slice(&fs::read(folder.join("result.json")).unwrap()).unwrap();
+    let note = result["notes"][0].as_str().unwrap();
+    assert!(note.contains("`another`"), "{note}");
+    let report = dir.path().join("reports/coupleface-smoke/report.md");
+    assert!(fs::read_to_string(report).unwrap().contains(note));
 }
 
 #[test]

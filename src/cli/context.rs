@@ -7,6 +7,7 @@ use frbench::plan::{self, Code, Known, Round, Selection};
 use frbench::result::JobResult;
 use frbench::suite::{self, Registries, Resolved, Suite, library};
 use frbench::{Error, Result};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// Which suite, and which part of it.
@@ -50,6 +51,17 @@ impl DataArgs {
             None => variable().map_or_else(|| PathBuf::from("data"), PathBuf::from),
         }
     }
+}
+
+/// Sets the number of threads for the whole process; without one, there are as many as cores.
+pub fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.get())
+        .build_global()
+        .map_err(|e| Error::Bug(format!("cannot set the number of threads: {e}")))
 }
 
 /// Everything that a suite can name; `./suites/datasets` is over what is embedded.

@@ -1,5 +1,6 @@
 //! The command line: clap types and one file per subcommand. All printing is done here.
 
+pub mod bench;
 pub mod check;
 pub mod context;
 pub mod data;
@@ -44,6 +45,8 @@ enum Command {
     /// Make, look at and verify data sets
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Measure how fast this machine trains and embeds
+    Bench(bench::BenchArgs),
     /// Print the JSON Schema of suites, for editors
     Schema,
 }
@@ -57,6 +60,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
         Command::Check(args) => check::check(args),
         Command::Report(args) => report::report(args),
         Command::Data(command) => data::data(command),
+        Command::Bench(args) => bench::bench(args),
         Command::Schema => schema::schema(),
     }
 }

@@ -1,6 +1,6 @@
 //! `frbench run`
 
-use super::context::{DataArgs, RunsArgs, SuiteArgs};
+use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
 use super::progress::Progress;
 use clap::Args;
@@ -32,6 +32,9 @@ pub struct RunArgs {
     /// Seconds between checkpoints: at most this much is repeated after a kill
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub checkpoint_every: f64,
+    /// Resume trainings that were begun on a machine with other kernels; the result says so
+    #[arg(long)]
+    pub force_kernels: bool,
     /// Print the results as JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -71,17 +74,13 @@ impl FromStr for Shard {
 }
 
 pub fn run(args: RunArgs) -> Result<ExitStatus> {
-    if let Some(threads) = args.jobs {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()
-            .map_err(|e| Error::Bug(format!("cannot set the number of threads: {e}")))?;
-    }
+    set_threads(args.jobs)?;
     let suite = super::context::resolve(&args.suite)?;
     let store = Store::new(args.data.root(), &args.runs.runs);
     let options = Options {
         shard: args.shard.map(|s| (s.index as usize, s.count as usize)),
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
+        force_kernels: args.force_kernels,
     };
     let progress = Progress::new(args.json);
     let stop = Stop::on_signals()?;

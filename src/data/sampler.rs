@@ -35,6 +35,7 @@ pub fn batch_at(seed: u64, step: u64, batch: usize, n: usize) -> Result<(u64, Ve
 }
 
 /// Batches by global step; any order of access gives the same batches.
+#[derive(Clone, Debug)]
 pub struct Batches {
     seed: u64,
     batch: usize,

@@ -247,6 +247,9 @@ fn row(
             out.train_seconds = Some(t.seconds);
             out.images_per_second = Some(t.images_per_second);
             out.checkpoint_sha256 = t.checkpoint_sha256.clone();
+            for note in &t.notes {
+                notes.insert(format!("{} (seed {}): {note}", row.label, run.seed));
+            }
         }
         if let Some(reason) = s.failed.get(&run.train) {
             out.status = RunStatus::Failed(reason.clone());

@@ -27,6 +27,9 @@ pub struct Options {
     pub shard: Option<(usize, usize)>,
     /// Time between checkpoints: at most this much work is repeated after a kill.
     pub checkpoint_every: Duration,
+    /// Resume trainings that were begun on another kernel set. They then equal no undisturbed
+    /// run; the result says so.
+    pub force_kernels: bool,
 }
 
 impl Default for Options {
@@ -34,6 +37,7 @@ impl Default for Options {
         Options {
             shard: None,
             checkpoint_every: Duration::from_secs(20),
+            force_kernels: false,
         }
     }
 }

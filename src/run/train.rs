@@ -6,6 +6,7 @@ use crate::data::set::{self, DataSet};
 use crate::key::sha256_hex;
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
+use crate::nn::ops::simd;
 use crate::plan::spec::TrainSpec;
 use crate::protocol::embeddings::Embeddings;
 use crate::result::{CurvePoint, TrainResult};
@@ -13,7 +14,7 @@ use crate::train::{TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The rolling checkpoint of a running training.
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -49,7 +50,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     }
     let mut trainer = Trainer::new(
         spec,
-        images.as_ref(),
+        images,
         &set.labels,
         set.classes as usize,
         teacher.as_ref().map(|t| t as &dyn TeacherRows),
@@ -62,30 +63,47 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     let folder = cx.claim.folder().clone();
     let path = folder.file(CHECKPOINT);
     let mut curve = Curve::new(trainer.total_steps());
+    let mut notes = Vec::new();
     let mut seconds_before = 0.0;
     if path.exists() {
         let checkpoint = Checkpoint::load(&path)?;
-        refuse_other_kernels(&checkpoint)?;
         trainer.restore(&checkpoint)?;
+        notes = notes_of(&checkpoint)?;
+        let step = trainer.step_count();
+        if let Some(there) = other_kernels(&checkpoint) {
+            let here = simd::name();
+            if !cx.options.force_kernels {
+                return Err(refusal(there, here));
+            }
+            cx.claim.event(
+                "kernels-changed",
+                json!({ "step": step, "from": there, "to": here }),
+            )?;
+            notes.push(format!(
+                "from step {step} on trained with the `{here}` kernels, before with `{there}`: \
+                 neither set alone reproduces it"
+            ));
+        }
         seconds_before = checkpoint
             .metadata
             .get("seconds")
             .and_then(|s| s.parse().ok())
             .unwrap_or(0.0);
         curve.restore(&checkpoint)?;
-        let step = trainer.step_count();
         cx.claim.event("resumed", json!({ "step": step }))?;
         cx.observer.resumed(cx.job, step, "step");
     }
     let started = Instant::now();
     let mut saved = Instant::now();
     let first = trainer.step_count();
+    let (mut waits, mut recent) = (Waits::new(), Waits::new());
     while trainer.step_count() < trainer.total_steps() {
         let step = trainer.step_count();
         if cx.stop.requested() || saved.elapsed() > cx.options.checkpoint_every {
             save(
                 trainer,
                 &curve,
+                &notes,
                 seconds_before + started.elapsed().as_secs_f64(),
                 &folder,
             )?;
@@ -98,6 +116,8 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             ))?;
         }
         let report = trainer.step()?;
+        waits.add(report.waited);
+        recent.add(report.waited);
         if let Some(point) = curve.add(
             step,
             step as f64 / trainer.steps_per_epoch() as f64,
@@ -105,8 +125,9 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         ) {
             cx.claim.event(
                 "step",
-                json!({ "step": step, "epoch": report.epoch, "lr": point.lr, "loss": point.loss, "parts": point.parts }),
+                json!({ "step": step, "epoch": report.epoch, "lr": point.lr, "loss": point.loss, "parts": point.parts, "input_wait": recent.share() }),
             )?;
+            recent = Waits::new();
         }
         let rate = (step + 1 - first) as f64 * spec.batch as f64 / started.elapsed().as_secs_f64();
         cx.progress(
@@ -118,7 +139,11 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     }
     let seconds = seconds_before + started.elapsed().as_secs_f64();
     // Wall time would make two equal trainings differ: the kept files hold the numbers only.
-    let bytes = trainer.save()?.to_bytes();
+    let mut last = trainer.save()?;
+    if !notes.is_empty() {
+        last.metadata.insert("notes".into(), text(&notes)?);
+    }
+    let bytes = last.to_bytes();
     let sha256 = sha256_hex(&bytes);
     files::write_atomic(&path, &bytes)?;
     let mut model = Checkpoint::default();
@@ -135,32 +160,56 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         embedding: spec.backbone.embedding,
         checkpoint_sha256: sha256,
         curve: curve.points,
+        input_wait: Some(waits.share()),
+        notes,
     })
 }
 
-fn save(trainer: &Trainer, curve: &Curve, seconds: f64, folder: &RunFolder) -> Result<()> {
+fn save(
+    trainer: &Trainer,
+    curve: &Curve,
+    notes: &[String],
+    seconds: f64,
+    folder: &RunFolder,
+) -> Result<()> {
     let mut checkpoint = trainer.save()?;
     checkpoint
         .metadata
         .insert("seconds".into(), seconds.to_string());
     checkpoint
         .metadata
-        .insert("kernels".into(), crate::nn::ops::simd::name().to_string());
+        .insert("kernels".into(), simd::name().to_string());
+    checkpoint.metadata.insert("notes".into(), text(notes)?);
     curve.save(&mut checkpoint)?;
     checkpoint.save(&folder.file(CHECKPOINT))
 }
 
-/// Another kernel set rounds differently: resuming on it would give a run that neither set
+/// The kernel set that the training was on until now, if this machine runs another.
+fn other_kernels(checkpoint: &Checkpoint) -> Option<&str> {
+    let there = checkpoint.metadata.get("kernels")?;
+    (there != simd::name()).then_some(there)
+}
+
+/// Another kernel set rounds differently: resuming on it gives a run that neither set
 /// reproduces.
-fn refuse_other_kernels(checkpoint: &Checkpoint) -> Result<()> {
-    let here = crate::nn::ops::simd::name();
-    match checkpoint.metadata.get("kernels") {
-        Some(there) if there != here => Err(Error::Usage(format!(
-            "this training was begun with the `{there}` kernels and this machine runs `{here}`; \
-             resume where it was begun, or delete its run folder"
-        ))),
-        _ => Ok(()),
-    }
+fn refusal(there: &str, here: &str) -> Error {
+    Error::Usage(format!(
+        "this training was begun with the `{there}` kernels and this machine runs `{here}`; \
+         resume where it was begun, delete its run folder, or say --force-kernels to go on all \
+         the same"
+    ))
+}
+
+fn text(notes: &[String]) -> Result<String> {
+    serde_json::to_string(notes).map_err(|e| Error::Bug(e.to_string()))
+}
+
+/// What earlier processes noted about this training.
+fn notes_of(checkpoint: &Checkpoint) -> Result<Vec<String>> {
+    let Some(text) = checkpoint.metadata.get("notes") else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(text).map_err(|e| Error::Data(format!("checkpoint: notes: {e}")))
 }
 
 /// The trained network of a finished job, ready to embed.
@@ -168,6 +217,31 @@ pub fn load_network(spec: &TrainSpec, folder: &RunFolder) -> Result<Network> {
     let mut network = Network::new(crate::backbone::build(&spec.backbone, spec.input.size)?);
     network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
     Ok(network)
+}
+
+/// Time spent waiting for input since it was made.
+struct Waits {
+    started: Instant,
+    waited: Duration,
+}
+
+impl Waits {
+    fn new() -> Self {
+        Waits {
+            started: Instant::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    fn add(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    /// Of all the time that has passed, from 0 to 1.
+    fn share(&self) -> f64 {
+        let passed = self.started.elapsed().as_secs_f64();
+        (self.waited.as_secs_f64() / passed.max(1e-9)).min(1.0)
+    }
 }
 
 /// Averages of the loss over equal stretches of the training.

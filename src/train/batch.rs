@@ -4,7 +4,7 @@ use crate::Result;
 use crate::plan::spec::InputSpec;
 
 /// Random access to the images of a training set as network input.
-pub trait Images: Sync {
+pub trait Images: Send + Sync {
     fn len(&self) -> usize;
 
     fn is_empty(&self) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! A step is a pure function of the state before it and of `(seed, step)`: order, flips and
 //! dropout come from keyed streams. So a run that was killed and resumed equals one that was
-//! not, bit for bit.
+//! not, bit for bit. The input of a step is made ahead of it, on threads of its own.
 
 mod batch;
+mod feed;
 mod trainer;
 
 pub use batch::{Batch, Images, TeacherRows};

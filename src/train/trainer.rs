@@ -1,6 +1,7 @@
 //! One training: network, classifier, objective, optimiser, and the step that joins them.
 
 use super::batch::{Batch, Images, TeacherRows};
+use super::feed::{Feed, Input, Source};
 use crate::data::sampler::Batches;
 use crate::head::{self, Head};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
@@ -12,6 +13,8 @@ use crate::rng::Stream;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What one step reports.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct StepReport {
     pub lr: f64,
     pub loss: f64,
     pub parts: Vec<(&'static str, f64)>,
+    /// How long the step waited for its input.
+    pub waited: Duration,
 }
 
 struct ClassifierState {
@@ -33,7 +38,6 @@ struct ClassifierState {
 /// Everything that changes while a network trains.
 pub struct Trainer<'a> {
     spec: &'a TrainSpec,
-    images: &'a dyn Images,
     labels: &'a [u32],
     teacher: Option<&'a dyn TeacherRows>,
     classes: usize,
@@ -45,14 +49,16 @@ pub struct Trainer<'a> {
     step: u64,
     steps_per_epoch: u64,
     steps: u64,
-    batches: Batches,
+    source: Source,
+    /// Input from the next step on, once there has been a first step.
+    feed: Option<Feed>,
 }
 
 impl<'a> Trainer<'a> {
     /// A freshly initialised training. `labels` are below `classes`, one per image.
     pub fn new(
         spec: &'a TrainSpec,
-        images: &'a dyn Images,
+        images: Arc<dyn Images>,
         labels: &'a [u32],
         classes: usize,
         teacher: Option<&'a dyn TeacherRows>,
@@ -113,7 +119,6 @@ impl<'a> Trainer<'a> {
         })?;
         Ok(Trainer {
             spec,
-            images,
             labels,
             teacher,
             classes,
@@ -124,7 +129,13 @@ impl<'a> Trainer<'a> {
             step: 0,
             steps_per_epoch,
             steps,
-            batches,
+            source: Source {
+                images,
+                input: spec.input.clone(),
+                batches,
+                flip: spec.flip,
+            },
+            feed: None,
         })
     }
 
@@ -148,35 +159,32 @@ impl<'a> Trainer<'a> {
 
     /// The samples of step `step`: a function of `(seed, step)` alone.
     pub fn batch(&mut self, step: u64) -> Batch {
-        let samples = self.batches.at(step).to_vec();
-        let flips = if self.spec.flip {
-            self.batches.flips(step)
-        } else {
-            vec![false; samples.len()]
+        self.source.batch(step)
+    }
+
+    /// The input of this step, made while the last one was computed, and how long it had to
+    /// be waited for.
+    fn input(&mut self) -> Result<(Input, Duration)> {
+        let fits = |f: &Feed| f.step() == self.step;
+        let mut feed = match self.feed.take().filter(fits) {
+            Some(feed) => feed,
+            None => Feed::start(self.source.clone(), self.step..self.steps)?,
         };
-        Batch {
-            step,
-            epoch: step / self.steps_per_epoch + 1,
-            samples,
-            flips,
-        }
+        // A feed that has failed is gone, so that trying the step again tries the input again.
+        let input = feed.next()?;
+        self.feed = Some(feed);
+        Ok(input)
     }
 
     /// Take one optimiser step.
     pub fn step(&mut self) -> Result<StepReport> {
-        let batch = self.batch(self.step);
+        let (Input { batch, images: x }, waited) = self.input()?;
         let lr = lr_at(
             &self.spec.schedule,
             self.step,
             self.steps_per_epoch,
             self.steps,
         );
-        let side = self.spec.input.size;
-        let n = batch.samples.len();
-        let mut pixels = vec![0.0; n * side * side * 3];
-        self.images
-            .fill(&batch.samples, &batch.flips, &self.spec.input, &mut pixels)?;
-        let x = Value::new([n, side, side, 3], pixels)?;
         let labels: Vec<u32> = batch
             .samples
             .iter()
@@ -245,6 +253,7 @@ impl<'a> Trainer<'a> {
             lr,
             loss: value,
             parts: loss.parts,
+            waited,
         })
     }
 

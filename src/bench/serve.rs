@@ -1,0 +1,164 @@
+//! A process that runs single iterations on request.
+//!
+//! One command a line comes in, one line of answer goes out:
+//!
+//! | command | answer |
+//! |---|---|
+//! | `case JSON` | sets a [`Case`] up, runs one iteration, and tells its facts as JSON |
+//! | `step` | runs one iteration; its milliseconds |
+//! | `wait` | milliseconds that the last `step` waited for its input |
+//! | `rss` | most memory so far in MiB, or `unknown` |
+//! | `quit` | `bye`, and the end; the end of the input is one, too |
+//!
+//! A command that fails is answered with `error: ...`, and the process goes on.
+
+use super::case::Case;
+use super::work::{Iterate, with};
+use super::{peak, work};
+use crate::{Error, Result};
+use std::io::{BufRead, Write};
+use std::time::{Duration, Instant};
+
+/// What an answer to a command that failed begins with.
+pub(super) const ERROR: &str = "error: ";
+
+/// Answers commands until there are no more.
+///
+/// # Errors
+/// Only reading and writing.
+pub fn serve(input: impl BufRead, output: impl Write) -> Result<()> {
+    let mut session = Session {
+        input,
+        output,
+        waited: Duration::ZERO,
+    };
+    let mut next = session.commands(None)?;
+    while let Some(case) = next {
+        let outcome = with(&case, |work| {
+            work.step()?;
+            // An error of the connection is not one of the case.
+            Ok(session.attend(work))
+        });
+        next = match outcome {
+            Ok(ended) => ended?,
+            Err(e) => {
+                session.say(&format!("{ERROR}{e}"))?;
+                session.commands(None)?
+            }
+        };
+    }
+    Ok(())
+}
+
+struct Session<R, W> {
+    input: R,
+    output: W,
+    /// Of the last iteration.
+    waited: Duration,
+}
+
+impl<R: BufRead, W: Write> Session<R, W> {
+    fn attend(&mut self, work: &mut dyn Iterate) -> Result<Option<Case>> {
+        let facts = facts(work)?;
+        self.say(&facts)?;
+        self.commands(Some(work))
+    }
+
+    /// Answers commands until a case is named, which is returned, or there are no more.
+    fn commands(&mut self, mut work: Option<&mut dyn Iterate>) -> Result<Option<Case>> {
+        loop {
+            let mut line = String::new();
+            let read = self.input.read_line(&mut line);
+            if read.map_err(|e| Error::io("standard input", e))? == 0 {
+                return Ok(None);
+            }
+            let (command, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            let answer = match command {
+                "quit" => {
+                    self.say("bye")?;
+                    return Ok(None);
+                }
+                "case" => match serde_json::from_str(rest) {
+                    Ok(case) => return Ok(Some(case)),
+                    Err(e) => Err(Error::Usage(format!("not a case: {e}"))),
+                },
+                "step" => match &mut work {
+                    Some(work) => timed(&mut **work).map(|(ms, waited)| {
+                        self.waited = waited;
+                        ms
+                    }),
+                    None => Err(Error::Usage("`step` comes after `case`".into())),
+                },
+                "wait" => Ok(milliseconds(self.waited)),
+                "rss" => Ok(peak::memory_mib().map_or("unknown".into(), |m| format!("{m:.1}"))),
+                other => Err(Error::Usage(format!(
+                    "unknown command `{other}`, want case, step, wait, rss or quit"
+                ))),
+            };
+            self.say(&answer.unwrap_or_else(|e| format!("{ERROR}{e}")))?;
+        }
+    }
+
+    fn say(&mut self, text: &str) -> Result<()> {
+        let line = text.replace('\n', " ") + "\n";
+        let sent = self.output.write_all(line.as_bytes());
+        sent.and_then(|()| self.output.flush())
+            .map_err(|e| Error::io("standard output", e))
+    }
+}
+
+fn facts(work: &dyn Iterate) -> Result<String> {
+    let facts: work::Facts = work.facts();
+    serde_json::to_string(&facts).map_err(|e| Error::Bug(format!("facts are not JSON: {e}")))
+}
+
+/// How long an iteration took, and how long of this it waited.
+fn timed(work: &mut dyn Iterate) -> Result<(String, Duration)> {
+    let started = Instant::now();
+    let waited = work.step()?;
+    Ok((milliseconds(started.elapsed()), waited))
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.4}", time.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(input: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        serve(input.as_bytes(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        text.lines().map(String::from).collect()
+    }
+
+    #[test]
+    fn cases_can_follow_each_other_and_mistakes_are_survived() {
+        let backbone =
+            r#""backbone":{"name":"mobilefacenet","embedding":16,"params":{"width":0.125}}"#;
+        let case = |work: &str, batch: usize| {
+            format!(r#"case {{"work":"{work}",{backbone},"size":16,"batch":{batch},"classes":5}}"#)
+        };
+        let script = format!(
+            "step\n{}\nstep\n{}\nstep\nnonsense\nrss\n{}\nstep\nquit\nstep\n",
+            case("train", 4),
+            case("embed", 0),
+            case("embed", 3)
+        );
+        let out = answers(&script);
+        let ms = |line: &str| line.parse::<f64>().is_ok_and(|ms| ms > 0.0);
+        assert_eq!(out.len(), 10, "{out:?}");
+        assert_eq!(out[0], "error: `step` comes after `case`");
+        let facts: work::Facts = serde_json::from_str(&out[1]).unwrap();
+        assert!(facts.parameters > 0 && facts.macs > 0 && facts.threads > 0);
+        assert!(ms(&out[2]), "{out:?}");
+        assert!(out[3].starts_with("error: a batch of 0 images"), "{out:?}");
+        assert_eq!(out[4], out[0]);
+        assert!(out[5].contains("unknown command `nonsense`"), "{out:?}");
+        assert!(out[6] == "unknown" || ms(&out[6]), "{out:?}");
+        assert!(out[7].contains("parameters") && ms(&out[8]), "{out:?}");
+        assert_eq!(out[9], "bye");
+    }
+}

@@ -1,0 +1,188 @@
+//! One iteration of a case, on the objects that a suite would build.
+
+use super::case::{Case, Work};
+use crate::data::image::Image;
+use crate::data::source::ImageSource;
+use crate::key::Key;
+use crate::nn::ops::simd;
+use crate::nn::{Network, Value};
+use crate::plan::spec::{
+    Color, Decay, HeadSpec, InputSpec, Length, MethodSpec, OptimizerSpec, ScheduleSpec, TrainSpec,
+};
+use crate::rng::Stream;
+use crate::run::images::ImageCache;
+use crate::train::Trainer;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a case turned out to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Parameters of the network, without class weights.
+    pub parameters: usize,
+    /// Multiply-accumulates of one forward pass of one image.
+    pub macs: u64,
+    /// The kernel set.
+    pub kernels: String,
+    pub threads: usize,
+}
+
+/// A case that is set up and can be iterated.
+pub trait Iterate {
+    fn facts(&self) -> Facts;
+
+    /// One iteration; how long it waited for its input.
+    fn step(&mut self) -> Result<Duration>;
+}
+
+/// Sets the case up, runs `body` with it and takes it down.
+pub fn with<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Result<R> {
+    let graph = case.check()?;
+    match case.work {
+        Work::Train => train(case, body),
+        Work::Embed => {
+            let mut network = Network::new(graph);
+            network.init(1);
+            let mut noise = Stream::derive(1, "bench", &[]);
+            let shape = [case.batch, case.size, case.size, 3];
+            let len = shape.iter().product();
+            let x = (0..len).map(|_| noise.normal() as f32).collect();
+            let x = Value::new(shape, x)?;
+            body(&mut Embedding { network, x })
+        }
+    }
+}
+
+struct Embedding {
+    network: Network,
+    x: Value,
+}
+
+impl Iterate for Embedding {
+    fn facts(&self) -> Facts {
+        facts(&self.network)
+    }
+
+    fn step(&mut self) -> Result<Duration> {
+        self.network.infer(&self.x).map(|_| Duration::ZERO)
+    }
+}
+
+impl Iterate for Trainer<'_> {
+    fn facts(&self) -> Facts {
+        facts(self.network())
+    }
+
+    fn step(&mut self) -> Result<Duration> {
+        Trainer::step(self).map(|report| report.waited)
+    }
+}
+
+fn facts(network: &Network) -> Facts {
+    Facts {
+        parameters: network.parameter_count(),
+        macs: network.macs(),
+        kernels: simd::name().to_string(),
+        threads: rayon::current_num_threads(),
+    }
+}
+
+/// Batches in the training set.
+const BATCHES: usize = 4;
+
+fn train<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Result<R> {
+    let images = BATCHES * case.batch;
+    let source: Arc<dyn ImageSource> = Arc::new(Noise {
+        images,
+        side: case.size,
+    });
+    let pixels = ImageCache::default().view(&data(), "images", &source, case.size)?;
+    let mut draw = Stream::derive(1, "bench/labels", &[]);
+    let labels: Vec<u32> = (0..images)
+        .map(|_| draw.below(case.classes as u64) as u32)
+        .collect();
+    let spec = spec(case);
+    let none = BTreeMap::new();
+    let mut trainer = Trainer::new(&spec, pixels, &labels, case.classes, None, &none)?;
+    body(&mut trainer)
+}
+
+fn data() -> Key {
+    Key::of(&"noise")
+}
+
+fn spec(case: &Case) -> TrainSpec {
+    TrainSpec {
+        method: MethodSpec {
+            name: "margin-softmax".into(),
+            params: BTreeMap::new(),
+        },
+        backbone: case.backbone.clone(),
+        input: InputSpec {
+            size: case.size,
+            color: Color::Rgb,
+            mean: 0.5,
+            std: 0.5,
+        },
+        head: Some(HeadSpec {
+            name: "arcface".into(),
+            params: [("s".into(), json!(64.0)), ("m".into(), json!(0.5))].into(),
+        }),
+        data: data(),
+        teacher: None,
+        derived: BTreeMap::new(),
+        seed: 1,
+        schedule: ScheduleSpec {
+            // Longer than anybody waits.
+            length: Length::Steps(1 << 40),
+            // The labels are noise: small enough that the loss stays finite for good.
+            lr: 1e-4,
+            warmup: 0.0,
+            decay: Decay::Constant,
+        },
+        optimizer: OptimizerSpec {
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            clip: None,
+        },
+        batch: case.batch,
+        bn_group: case.batch,
+        flip: true,
+    }
+}
+
+/// Images of noise.
+struct Noise {
+    images: usize,
+    side: usize,
+}
+
+impl ImageSource for Noise {
+    fn len(&self) -> usize {
+        self.images
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        Err(Error::Bug(format!("{} is not encoded", self.describe(i))))
+    }
+
+    fn label(&self, _: usize) -> Option<u32> {
+        None
+    }
+
+    fn describe(&self, i: usize) -> String {
+        format!("noise {i}")
+    }
+
+    fn image(&self, i: usize) -> Result<Image> {
+        let mut noise = Stream::derive(1, "bench/images", &[i as u64]);
+        let pixels = (0..3 * self.side * self.side).map(|_| noise.next_u64() as u8);
+        Image::new(self.side, self.side, pixels.collect())
+    }
+}
