@@ -3,8 +3,10 @@
 use super::case::Case;
 use super::work::Facts;
 use super::{median, serve};
+use crate::nn::clock::Spent;
 use crate::{Error, Result};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -25,6 +27,8 @@ pub struct Measured {
     pub gflops: f64,
     /// Share of the time that iterations waited for their input.
     pub input_wait: f64,
+    /// Calls and milliseconds of each operation of the network in one iteration.
+    pub operations: BTreeMap<String, Spent>,
     /// The process's peak, where the system tells.
     pub peak_mib: Option<f64>,
 }
@@ -41,6 +45,9 @@ pub fn measure(case: &Case, rounds: usize, command: Command) -> Result<Measured>
         waited += server.time("wait")?;
     }
     let peak_mib = server.ask("rss")?.parse().ok();
+    let operations = server.ask("operations")?;
+    let operations = serde_json::from_str(&operations)
+        .map_err(|e| Error::Bug(format!("the measuring process told no operations: {e}")))?;
     server.ask("quit")?;
     let median_ms = median(&times);
     let images_per_second = case.batch as f64 * 1e3 / median_ms;
@@ -53,6 +60,7 @@ pub fn measure(case: &Case, rounds: usize, command: Command) -> Result<Measured>
         median_ms,
         min_ms: times.iter().copied().fold(f64::INFINITY, f64::min),
         input_wait: (waited / times.iter().sum::<f64>()).min(1.0),
+        operations,
         peak_mib,
     })
 }

@@ -7,6 +7,7 @@
 //! | `case JSON` | sets a [`Case`] up, runs one iteration, and tells its facts as JSON |
 //! | `step` | runs one iteration; its milliseconds |
 //! | `wait` | milliseconds that the last `step` waited for its input |
+//! | `operations` | runs one iteration and tells the time of its operations as JSON |
 //! | `rss` | most memory so far in MiB, or `unknown` |
 //! | `quit` | `bye`, and the end; the end of the input is one, too |
 //!
@@ -89,10 +90,14 @@ impl<R: BufRead, W: Write> Session<R, W> {
                     }),
                     None => Err(Error::Usage("`step` comes after `case`".into())),
                 },
+                "operations" => match &mut work {
+                    Some(work) => operations(&mut **work),
+                    None => Err(Error::Usage("`operations` comes after `case`".into())),
+                },
                 "wait" => Ok(milliseconds(self.waited)),
                 "rss" => Ok(peak::memory_mib().map_or("unknown".into(), |m| format!("{m:.1}"))),
                 other => Err(Error::Usage(format!(
-                    "unknown command `{other}`, want case, step, wait, rss or quit"
+                    "unknown command `{other}`, want case, step, wait, operations, rss or quit"
                 ))),
             };
             self.say(&answer.unwrap_or_else(|e| format!("{ERROR}{e}")))?;
@@ -112,6 +117,12 @@ fn facts(work: &dyn Iterate) -> Result<String> {
     serde_json::to_string(&facts).map_err(|e| Error::Bug(format!("facts are not JSON: {e}")))
 }
 
+fn operations(work: &mut dyn Iterate) -> Result<String> {
+    let clock = work.timed();
+    work.step()?;
+    serde_json::to_string(&clock.take()).map_err(|e| Error::Bug(format!("times: {e}")))
+}
+
 /// How long an iteration took, and how long of this it waited.
 fn timed(work: &mut dyn Iterate) -> Result<(String, Duration)> {
     let started = Instant::now();
@@ -126,6 +137,8 @@ fn milliseconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::clock::Spent;
+    use std::collections::BTreeMap;
 
     fn answers(input: &str) -> Vec<String> {
         let mut out = Vec::new();
@@ -160,5 +173,12 @@ mod tests {
         assert!(out[6] == "unknown" || ms(&out[6]), "{out:?}");
         assert!(out[7].contains("parameters") && ms(&out[8]), "{out:?}");
         assert_eq!(out[9], "bye");
+        let out = answers(&format!("{}\noperations\n", case("train", 4)));
+        let times: BTreeMap<String, Spent> = serde_json::from_str(&out[1]).unwrap();
+        let (name, spent) = times
+            .iter()
+            .find(|(k, _)| k.starts_with("conv 3x3"))
+            .unwrap();
+        assert!(spent.calls > 0 && spent.ms > 0.0, "{name}");
     }
 }

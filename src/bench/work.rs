@@ -4,6 +4,7 @@ use super::case::{Case, Work};
 use crate::data::image::Image;
 use crate::data::source::ImageSource;
 use crate::key::Key;
+use crate::nn::clock::Clock;
 use crate::nn::ops::simd;
 use crate::nn::{Network, Value};
 use crate::plan::spec::{
@@ -38,6 +39,9 @@ pub trait Iterate {
 
     /// One iteration; how long it waited for its input.
     fn step(&mut self) -> Result<Duration>;
+
+    /// Times single operations from now on.
+    fn timed(&mut self) -> Clock;
 }
 
 /// Sets the case up, runs `body` with it and takes it down.
@@ -71,6 +75,10 @@ impl Iterate for Embedding {
     fn step(&mut self) -> Result<Duration> {
         self.network.infer(&self.x).map(|_| Duration::ZERO)
     }
+
+    fn timed(&mut self) -> Clock {
+        self.network.timed()
+    }
 }
 
 impl Iterate for Trainer<'_> {
@@ -80,6 +88,10 @@ impl Iterate for Trainer<'_> {
 
     fn step(&mut self) -> Result<Duration> {
         Trainer::step(self).map(|report| report.waited)
+    }
+
+    fn timed(&mut self) -> Clock {
+        Trainer::timed(self)
     }
 }
 

@@ -40,6 +40,9 @@ pub struct BenchArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Show the time of every operation, too
+    #[arg(long)]
+    pub operations: bool,
     /// Print the measurements as JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -85,6 +88,9 @@ pub fn bench(args: BenchArgs) -> Result<ExitStatus> {
         print_json(&as_json(&measured, peak))?;
     } else {
         print(&as_table(&measured, peak))?;
+        if args.operations {
+            measured.iter().try_for_each(|m| print(&operations(m)))?;
+        }
     }
     Ok(ExitStatus::Success)
 }
@@ -157,6 +163,29 @@ fn as_json(measured: &[Measured], peak: f64) -> Value {
         "gemm_gflops": peak,
         "measured": rows.collect::<Vec<_>>(),
     })
+}
+
+/// The operations of one iteration, longest first.
+fn operations(measured: &Measured) -> String {
+    let mut all: Vec<_> = measured.operations.iter().collect();
+    all.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
+    let total: f64 = all.iter().map(|(_, spent)| spent.ms).sum();
+    let mut rows = vec![
+        ["operation", "calls", "ms", "share"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for (name, spent) in all {
+        rows.push(vec![
+            name.clone(),
+            spent.calls.to_string(),
+            format!("{:.2}", spent.ms),
+            format!("{:.1} %", 100.0 * spent.ms / total),
+        ]);
+    }
+    let case = &measured.case;
+    let title = format!("{}, {}, batch {}", describe(case), work(case), case.batch);
+    format!("\n {title}\n{}", table(&rows))
 }
 
 fn as_table(measured: &[Measured], peak: f64) -> String {

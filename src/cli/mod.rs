@@ -53,6 +53,9 @@ enum Command {
 
 /// Runs the command.
 pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
+    if let Ok(name) = std::env::var("FRBENCH_ISA") {
+        frbench::nn::ops::simd::Level::parse(&name)?;
+    }
     match cli.command {
         Command::Run(args) => run::run(args),
         Command::List(args) => list::list(args),

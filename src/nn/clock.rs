@@ -3,15 +3,16 @@
 use super::graph::Layer;
 use super::network::Network;
 use super::plan::Step;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Calls and time of one operation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
     pub calls: u64,
-    pub time: Duration,
+    pub ms: f64,
 }
 
 /// A stopwatch that a network reports its operations to. Clones share the readings.
@@ -23,7 +24,7 @@ impl Clock {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = all.entry(operation).or_default();
         spent.calls += 1;
-        spent.time += time;
+        spent.ms += time.as_secs_f64() * 1e3;
     }
 
     /// Readings by operation, such as `conv 3x3 64>64 @56, forward`; resets the clock.

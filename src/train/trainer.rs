@@ -6,6 +6,7 @@ use crate::data::sampler::Batches;
 use crate::head::{self, Head};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
+use crate::nn::clock::Clock;
 use crate::nn::schedule::{lr_at, total_steps};
 use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
 use crate::plan::spec::{OptimizerSpec, TrainSpec};
@@ -155,6 +156,11 @@ impl<'a> Trainer<'a> {
 
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// Times the network's operations from now on; see [`Network::timed`].
+    pub fn timed(&mut self) -> Clock {
+        self.network.timed()
     }
 
     /// The samples of step `step`: a function of `(seed, step)` alone.
