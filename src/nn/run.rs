@@ -20,6 +20,11 @@ impl Network {
     /// [`crate::Error::Compute`] if `x` is not a batch of the graph's input shape.
     pub fn infer(&self, x: &Value) -> Result<Output> {
         self.check_input(x)?;
+        // From within a worker, kernels share out their work without waking a thread for each.
+        Ok(rayon::scope(|_| self.evaluate(x)))
+    }
+
+    fn evaluate(&self, x: &Value) -> Output {
         let mut values: Vec<Option<Held>> = vec![None; self.graph.nodes().len()];
         values[0] = Some(x.clone().into());
         for (i, step) in self.infer.steps.iter().enumerate() {
@@ -27,7 +32,7 @@ impl Network {
             values[step.out] = Some(held);
             self.release(&self.infer.last_use, i, step, &mut values);
         }
-        Ok(self.output(&values))
+        self.output(&values)
     }
 
     /// Forgets the inputs of a step that nothing needs any more.

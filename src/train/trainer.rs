@@ -184,6 +184,11 @@ impl<'a> Trainer<'a> {
 
     /// Take one optimiser step.
     pub fn step(&mut self) -> Result<StepReport> {
+        // From within a worker, kernels share out their work without waking a thread for each.
+        rayon::scope(|_| self.take_step())
+    }
+
+    fn take_step(&mut self) -> Result<StepReport> {
         let (Input { batch, images: x }, waited) = self.input()?;
         let lr = lr_at(
             &self.spec.schedule,

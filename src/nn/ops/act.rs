@@ -1,6 +1,7 @@
 //! Activations, and the per-channel epilogue that ends a convolution or a batch norm.
 
 use super::moments::{self, Moments};
+use super::rows::Write;
 use super::simd::{madd, simd};
 use super::{BLOCK, block_rows};
 use rayon::prelude::*;
@@ -103,93 +104,29 @@ impl Epilogue<'_> {
     /// `y = epilogue(x)`, or in place without an `x`.
     pub(super) fn write(&self, x: Option<&[f32]>, y: &mut [f32], c: usize, offset: usize) {
         let residual = self.residual.map(|r| &r[offset..offset + y.len()]);
+        fn run<const ACT: u8>(
+            (x, y, c): (Option<&[f32]>, &mut [f32], usize),
+            affine: Option<(&[f32], &[f32])>,
+            slope: &[f32],
+            residual: Option<&[f32]>,
+        ) {
+            let write = Write::<ACT> {
+                x,
+                affine,
+                slope,
+                residual,
+                y,
+                c,
+            };
+            write.run();
+        }
+        let matrix = (x, y, c);
         match self.act {
-            Act::None => write_rows::<NONE>(x, y, c, self.affine, &[], residual),
-            Act::Prelu(slope) => write_rows::<PRELU>(x, y, c, self.affine, slope, residual),
-            Act::Relu => write_rows::<RELU>(x, y, c, self.affine, &[], residual),
-            Act::Relu6 => write_rows::<RELU6>(x, y, c, self.affine, &[], residual),
+            Act::None => run::<NONE>(matrix, self.affine, &[], residual),
+            Act::Prelu(slope) => run::<PRELU>(matrix, self.affine, slope, residual),
+            Act::Relu => run::<RELU>(matrix, self.affine, &[], residual),
+            Act::Relu6 => run::<RELU6>(matrix, self.affine, &[], residual),
         }
-    }
-}
-
-simd! {
-    fn write_rows[ACT: u8](
-        x: Option<&[f32]>, y: &mut [f32], c: usize, affine: Option<(&[f32], &[f32])>,
-        slope: &[f32], residual: Option<&[f32]>,
-    ) {
-        for (r, row) in y.chunks_exact_mut(c).enumerate() {
-            let at = r * c..(r + 1) * c;
-            if let (None, Some((scale, shift)), None) = (x, affine, residual) {
-                let (scale, shift) = (&scale[..c], &shift[..c]);
-                let slope = if ACT == PRELU { &slope[..c] } else { scale };
-                for i in 0..c {
-                    row[i] = act::<ACT>(madd::<FMA>(row[i], scale[i], shift[i]), slope[i]);
-                }
-                continue;
-            }
-            if let (Some(x), Some((scale, shift))) = (x, affine) {
-                let (x, scale, shift) = (&x[at.clone()], &scale[..c], &shift[..c]);
-                let slope = if ACT == PRELU { &slope[..c] } else { scale };
-                // Batch norm is where the time goes: one loop, with or without a residual.
-                if let Some(res) = residual {
-                    let res = &res[at];
-                    for i in 0..c {
-                        row[i] = act::<ACT>(madd::<FMA>(x[i], scale[i], shift[i]), slope[i]) + res[i];
-                    }
-                } else {
-                    for i in 0..c {
-                        row[i] = act::<ACT>(madd::<FMA>(x[i], scale[i], shift[i]), slope[i]);
-                    }
-                }
-                continue;
-            }
-            if let Some(x) = x {
-                row.copy_from_slice(&x[at.clone()]);
-            }
-            if let Some((scale, shift)) = affine {
-                for ((v, s), b) in row.iter_mut().zip(scale).zip(shift) {
-                    *v = madd::<FMA>(*v, *s, *b);
-                }
-            }
-            if ACT == PRELU {
-                for (v, a) in row.iter_mut().zip(slope) {
-                    *v = act::<ACT>(*v, *a);
-                }
-            } else if ACT != NONE {
-                for v in row.iter_mut() {
-                    *v = act::<ACT>(*v, 0.0);
-                }
-            }
-            if let Some(res) = residual {
-                for (v, r) in row.iter_mut().zip(&res[at]) {
-                    *v += *r;
-                }
-            }
-        }
-    }
-}
-
-/// The activation of one value; NaN stays NaN.
-#[inline(always)]
-fn act<const ACT: u8>(z: f32, slope: f32) -> f32 {
-    let low = |z: f32| if z < 0.0 { 0.0 } else { z };
-    match ACT {
-        PRELU => {
-            if z > 0.0 {
-                z
-            } else {
-                z * slope
-            }
-        }
-        RELU => low(z),
-        RELU6 => {
-            if z > 6.0 {
-                6.0
-            } else {
-                low(z)
-            }
-        }
-        _ => z,
     }
 }
 

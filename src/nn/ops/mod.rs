@@ -8,6 +8,7 @@ pub mod gemm;
 pub mod linear;
 pub mod moments;
 pub mod norm;
+mod rows;
 mod scratch;
 pub mod simd;
 

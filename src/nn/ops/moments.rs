@@ -1,7 +1,7 @@
 //! Means and variances per channel, gathered block by block while the blocks are in cache.
 
 use super::norm::Stats;
-use super::simd::{madd, simd};
+use super::rows::Sums;
 
 /// What one block of rows adds: for each channel the pivot, the sum of differences to it, and
 /// the sum of their squares (`[3][c]`). Differences, so that a mean far from 0 does not cancel
@@ -63,24 +63,10 @@ impl Moments {
 
 /// Fills one block's sums (`[3][c]`) from its rows.
 pub fn of_rows(x: &[f32], c: usize, sums: &mut [f32]) {
-    let (pivot, rest) = sums.split_at_mut(c);
+    let (pivot, sums) = sums.split_at_mut(c);
     pivot.copy_from_slice(&x[..c]);
-    rest.fill(0.0);
-    let (sum, square) = rest.split_at_mut(c);
-    add_rows(x, c, pivot, sum, square);
-}
-
-simd! {
-    fn add_rows(x: &[f32], c: usize, pivot: &[f32], sum: &mut [f32], square: &mut [f32]) {
-        let (pivot, sum, square) = (&pivot[..c], &mut sum[..c], &mut square[..c]);
-        for row in x.chunks_exact(c) {
-            for i in 0..c {
-                let d = row[i] - pivot[i];
-                sum[i] += d;
-                square[i] = madd::<FMA>(d, d, square[i]);
-            }
-        }
-    }
+    sums.fill(0.0);
+    Sums { x, pivot, sums }.run();
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Batch norm over the rows of a `[rows, c]` matrix, fused with a following activation.
 
-use super::act::{self, Act, Epilogue, slope_at};
+use super::act::{self, Act, Epilogue};
 use super::block_rows;
 use super::moments::{self, Moments};
-use super::simd::{madd, simd};
+use super::rows::{Distribute, Norm, Reduce};
 use rayon::prelude::*;
 
 /// As in PyTorch.
@@ -125,13 +125,25 @@ fn backward_as<const ACT: u8>(
     let slope = if slope.is_empty() { &zeros } else { slope };
     let (scale, shift) = params.of(stats);
     let mean: Vec<f32> = stats.mean.iter().map(|&m| m as f32).collect();
+    let norm = Norm {
+        scale: &scale,
+        shift: &shift,
+        mean: &mean,
+        slope,
+    };
     let block = block_rows(c) * c;
     let partial: Vec<Vec<f32>> = x
         .par_chunks(block)
         .zip(dy.par_chunks(block))
         .map(|(x, dy)| {
             let mut sums = vec![0.0; 3 * c];
-            reduce::<ACT>(x, dy, c, &scale, &shift, &mean, slope, &mut sums);
+            let sums_of = Reduce::<ACT> {
+                x,
+                dy,
+                norm,
+                sums: &mut sums,
+            };
+            sums_of.run();
             sums
         })
         .collect();
@@ -158,48 +170,14 @@ fn backward_as<const ACT: u8>(
         .zip(x.par_chunks(block))
         .zip(dy.par_chunks(block))
         .for_each(|((dx, x), dy)| {
-            distribute::<ACT>(x, dy, c, &scale, &shift, &mean, slope, &k1, &k2, dx);
+            let distribute = Distribute::<ACT> {
+                x,
+                dy,
+                norm,
+                k1: &k1,
+                k2: &k2,
+                dx,
+            };
+            distribute.run();
         });
-}
-
-simd! {
-    /// Per channel: sum of d, of d (x - mean), and of dy z where z <= 0.
-    fn reduce[ACT: u8](
-        x: &[f32], dy: &[f32], c: usize, scale: &[f32], shift: &[f32], mean: &[f32],
-        slope: &[f32], sums: &mut [f32],
-    ) {
-        let (plain, rest) = sums.split_at_mut(c);
-        let (centred, below) = rest.split_at_mut(c);
-        let (scale, shift, mean, slope) = (&scale[..c], &shift[..c], &mean[..c], &slope[..c]);
-        let below = &mut below[..c];
-        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
-            for i in 0..c {
-                let z = madd::<FMA>(x[i], scale[i], shift[i]);
-                let d = dy[i] * slope_at::<ACT>(z, slope[i]);
-                plain[i] += d;
-                centred[i] = madd::<FMA>(d, x[i] - mean[i], centred[i]);
-                if ACT == act::PRELU {
-                    let z = if z > 0.0 { 0.0 } else { z };
-                    below[i] = madd::<FMA>(dy[i], z, below[i]);
-                }
-            }
-        }
-    }
-}
-
-simd! {
-    fn distribute[ACT: u8](
-        x: &[f32], dy: &[f32], c: usize, scale: &[f32], shift: &[f32], mean: &[f32],
-        slope: &[f32], k1: &[f32], k2: &[f32], dx: &mut [f32],
-    ) {
-        let (scale, shift, mean, slope) = (&scale[..c], &shift[..c], &mean[..c], &slope[..c]);
-        let (k1, k2) = (&k1[..c], &k2[..c]);
-        for ((x, dy), dx) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
-            for i in 0..c {
-                let z = madd::<FMA>(x[i], scale[i], shift[i]);
-                let d = dy[i] * slope_at::<ACT>(z, slope[i]);
-                dx[i] = madd::<FMA>(d, scale[i], madd::<FMA>(x[i] - mean[i], k1[i], k2[i]));
-            }
-        }
-    }
 }

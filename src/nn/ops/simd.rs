@@ -178,6 +178,24 @@ pub unsafe fn store<S: Simd, const PART: bool>(p: *mut f32, n: usize, v: S::V) {
     }
 }
 
+/// Evaluates `$full` for every whole vector of `$c` channels and `$rest` for what is left, with
+/// the first channel in `$at` and the number of channels in `$n`.
+macro_rules! each_vector {
+    ($S:ident, $c:expr, |$at:ident, $n:ident| $full:expr, $rest:expr) => {
+        let mut $at = 0;
+        while $at + $S::LANES <= $c {
+            let $n = $S::LANES;
+            $full;
+            $at += $S::LANES;
+        }
+        if $at < $c {
+            let $n = $c - $at;
+            $rest;
+        }
+    };
+}
+pub(crate) use each_vector;
+
 /// A kernel written over [`Simd`]. `run` must be `#[inline(always)]`, and so must all that it
 /// calls with vectors: only what is inlined is compiled for the instruction set.
 pub trait Kernel {

@@ -9,9 +9,13 @@ use crate::nn::pool::Buffer;
 use rayon::prelude::*;
 
 /// Rows of the patch matrix per block: its patches and products should stay in cache, but a
-/// short block would spend its time on reading the weights.
-fn block(depth: usize) -> usize {
-    (128 * 1024 / depth).clamp(24, 384) / 12 * 12
+/// short block would spend its time on reading the weights. Small matrices are cut into some
+/// sixteen blocks, for the threads.
+fn block(depth: usize, rows: usize) -> usize {
+    let most = (128 * 1024 / depth).clamp(24, 384) / 12 * 12;
+    rows.div_ceil(16)
+        .next_multiple_of(12)
+        .clamp(24, most.max(24))
 }
 
 /// PyTorch's `[co, ci/groups, k, k]` to `[groups]` packed matrices `[k, k, ci/groups][co/groups]`.
@@ -105,7 +109,7 @@ pub fn forward(
     y: &mut [f32],
 ) {
     let (depth, (_, go)) = (s.depth(), s.per_group());
-    let block = block(depth);
+    let block = block(depth, s.rows());
     let blocks = s.rows().div_ceil(block);
     let one = |b: usize, y: &mut [f32]| {
         let (first, rows) = (b * block, y.len() / s.co);
@@ -217,7 +221,7 @@ impl Phase {
             (s.w - self.x).div_ceil(s.stride),
         );
         let depth = self.taps.len() * go;
-        let lines = (block(depth.max(1)) / width).clamp(1, height);
+        let lines = (block(depth.max(1), usize::MAX - 16) / width).clamp(1, height);
         scratch::with(lines * width * (depth + gi), |memory| {
             let (patches, products) = memory.split_at_mut(lines * width * depth);
             for first in (0..height).step_by(lines) {

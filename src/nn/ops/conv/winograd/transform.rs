@@ -5,7 +5,7 @@
 
 use super::super::super::act::{Act, Epilogue, Input};
 use super::super::super::gemm::{packed_len, panel_of};
-use super::super::super::simd::{Kernel, Simd, dispatch, lanes, load, store};
+use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, lanes, load, store};
 use super::POSITIONS;
 use crate::nn::pool::Buffer;
 use rayon::prelude::*;
@@ -37,23 +37,6 @@ impl Tiles {
             in_image % self.across * 4,
         ]
     }
-}
-
-/// Calls `$f::<S, false>(.., LANES)` for whole vectors of channels and `$f::<S, true>(.., n)`
-/// for what is left.
-macro_rules! each_vector {
-    ($S:ident, $c:expr, |$at:ident, $n:ident| $full:expr, $rest:expr) => {
-        let mut $at = 0;
-        while $at + $S::LANES <= $c {
-            let $n = $S::LANES;
-            $full;
-            $at += $S::LANES;
-        }
-        if $at < $c {
-            let $n = $c - $at;
-            $rest;
-        }
-    };
 }
 
 // --- One-dimensional transforms -----------------------------------------------------------
