@@ -5,7 +5,12 @@
 //! with the transformed weights for each of the 36 positions (a matrix product over
 //! channels), and the products are transformed back: 36 multiplications instead of 144.
 
-mod transform;
+mod grad;
+mod input;
+mod line;
+mod output;
+mod tiles;
+mod weight;
 
 use super::super::act::{Epilogue, Input};
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows};
@@ -13,8 +18,12 @@ use super::super::moments::Moments;
 use super::super::scratch;
 use super::Shape;
 use crate::nn::pool::Buffer;
+use grad::GradTiles;
+use input::InputTiles;
+use output::OutputTiles;
 use rayon::prelude::*;
-use transform::{GradTiles, InputTiles, OutputTiles, Tiles, WeightTransform};
+use tiles::Tiles;
+use weight::WeightTransform;
 
 /// Positions of a transformed tile.
 const POSITIONS: usize = 36;
@@ -201,5 +210,5 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         }
         vec![sum]
     };
-    transform::weight_back(&partial, [ci, co], grad);
+    weight::weight_back(&partial, [ci, co], grad);
 }
