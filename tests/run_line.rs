@@ -254,7 +254,7 @@ fn other_kernels_are_refused_unless_forced_and_then_noted() {
     let result: Value =
         serde_json::from_slice(&fs::read(folder.join("result.json")).unwrap()).unwrap();
     let note = result["notes"][0].as_str().unwrap();
-    assert!(note.contains("`another`"), "{note}");
+    assert!(note.contains("from another to"), "{note}");
     let report = dir.path().join("reports/coupleface-smoke/report.md");
     assert!(fs::read_to_string(report).unwrap().contains(note));
 }

@@ -80,8 +80,8 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
                 json!({ "step": step, "from": there, "to": here }),
             )?;
             notes.push(format!(
-                "from step {step} on trained with the `{here}` kernels, before with `{there}`: \
-                 neither set alone reproduces it"
+                "the kernels changed from {there} to {here} at step {step}; neither set alone \
+                 reproduces this training"
             ));
         }
         seconds_before = checkpoint

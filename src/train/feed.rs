@@ -227,10 +227,14 @@ mod tests {
         let (source, images) = source(None, 0);
         let mut feed = Feed::start(source, 0..1_000_000).unwrap();
         feed.next().unwrap();
-        std::thread::sleep(Duration::from_millis(100));
-        let made = images.filled.load(Ordering::SeqCst);
         // The one that was taken, the queue, and the one that waits for room.
-        assert_eq!(made, 1 + QUEUE + 1);
+        let full = 1 + QUEUE + 1;
+        let made = || images.filled.load(Ordering::SeqCst);
+        while made() < full {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(made(), full);
         drop(feed);
         assert_eq!(Arc::strong_count(&images), 1, "the thread still runs");
     }
@@ -253,11 +257,11 @@ mod tests {
 
     #[test]
     fn waiting_is_told() {
-        let mut feed = Feed::start(source(None, 30).0, 0..3).unwrap();
+        let mut feed = Feed::start(source(None, 200).0, 0..3).unwrap();
         let (_, waited) = feed.next().unwrap();
-        assert!(waited >= Duration::from_millis(20), "{waited:?}");
-        std::thread::sleep(Duration::from_millis(90));
+        assert!(waited >= Duration::from_millis(100), "{waited:?}");
+        std::thread::sleep(Duration::from_millis(600));
         let (_, waited) = feed.next().unwrap();
-        assert!(waited < Duration::from_millis(20), "{waited:?}");
+        assert!(waited < Duration::from_millis(100), "{waited:?}");
     }
 }

@@ -174,7 +174,10 @@ impl<'a> Trainer<'a> {
         let fits = |f: &Feed| f.step() == self.step;
         let mut feed = match self.feed.take().filter(fits) {
             Some(feed) => feed,
-            None => Feed::start(self.source.clone(), self.step..self.steps)?,
+            None => {
+                let end = self.steps.max(self.step + 1);
+                Feed::start(self.source.clone(), self.step..end)?
+            }
         };
         // A feed that has failed is gone, so that trying the step again tries the input again.
         let input = feed.next()?;
