@@ -100,3 +100,8 @@ fn iresnet18_embeds_as_in_pytorch() {
 fn mobilefacenet_mbf_embeds_as_in_pytorch() {
     case("backbone-mobilefacenet.safetensors", "mobilefacenet-mbf");
 }
+
+#[test]
+fn cbam_iresnet50_embeds_as_in_pytorch() {
+    case("backbone-cbam-iresnet50.safetensors", "cbam-iresnet50");
+}

@@ -10,6 +10,7 @@
 //! a fixed order, so that results are the same bits for any number of threads.
 
 pub mod checkpoint;
+mod evaluation;
 pub mod graph;
 pub mod init;
 pub mod network;

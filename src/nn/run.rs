@@ -4,7 +4,7 @@ use super::graph::{Conv, Layer};
 use super::network::{Network, Output};
 use super::ops::act::Epilogue;
 use super::ops::elementwise::Spread;
-use super::ops::{self, conv, depthwise, elementwise, linear};
+use super::ops::{self, conv, depthwise, elementwise, linear, pool};
 use super::plan::Step;
 use super::value::Value;
 use crate::Result;
@@ -178,6 +178,11 @@ impl Network {
             Layer::GlobalAvgPool => {
                 self.make(id, n, |y| elementwise::mean_pixels(x.data(), hwc, y))
             }
+            Layer::MeanMaxPixels => self.make(id, n, |y| pool::mean_max_pixels(x.data(), hwc, y)),
+            Layer::MeanMaxChannels => {
+                self.make(id, n, |y| pool::mean_max_channels(x.data(), hwc, y))
+            }
+            Layer::SumPixels => self.make(id, n, |y| pool::sum_pixels(x.data(), hwc, y)),
             other => unreachable!("{other:?} has a kernel of its own"),
         }
     }

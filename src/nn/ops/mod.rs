@@ -8,6 +8,7 @@ pub mod elementwise;
 pub mod gemm;
 pub mod linear;
 pub mod norm;
+pub mod pool;
 mod scratch;
 pub mod simd;
 
