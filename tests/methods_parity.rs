@@ -112,7 +112,7 @@ fn cosface_is_the_combined_margin_with_m3_alone() {
 
 fn distill_case(name: &str) {
     let case = Case::load(name);
-    let loss = distill::build(case.op.strip_prefix("distill/").unwrap(), &case.params).unwrap();
+    let mut loss = distill::build(case.op.strip_prefix("distill/").unwrap(), &case.params).unwrap();
     let student = var(&case, "input.student");
     let teacher = var(&case, "input.teacher");
     let related = case.has("input.bank").then(|| {
@@ -130,14 +130,13 @@ fn distill_case(name: &str) {
     });
     let loss = loss
         .loss(&DistillInput {
-            student: &student,
-            teacher: &teacher,
             relations: related.as_ref().map(|(labels, neighbors, bank)| Relations {
                 labels,
                 neighbors,
                 student_bank: bank,
                 teacher_bank: bank,
             }),
+            ..DistillInput::of_embeddings(&student, &teacher)
         })
         .unwrap();
     close(&case, "expect.loss", &loss);

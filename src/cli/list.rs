@@ -5,6 +5,7 @@ use super::output::{bold, print, print_json};
 use super::text;
 use clap::{Args, ValueEnum};
 use frbench::Result;
+use frbench::distill::{DECLARED, DISTILL};
 use frbench::registry::{Info, Kind, Param};
 use frbench::suite::source::Source;
 use frbench::suite::{self, Registries, library};
@@ -23,15 +24,17 @@ pub struct ListArgs {
 pub enum What {
     Suites,
     Methods,
+    Losses,
     Heads,
     Backbones,
     Protocols,
     Datasets,
 }
 
-const ALL: [What; 6] = [
+const ALL: [What; 7] = [
     What::Suites,
     What::Methods,
+    What::Losses,
     What::Heads,
     What::Backbones,
     What::Protocols,
@@ -60,6 +63,7 @@ impl What {
         match self {
             What::Suites => "Suites",
             What::Methods => "Methods",
+            What::Losses => "Losses",
             What::Heads => "Heads",
             What::Backbones => "Backbones",
             What::Protocols => "Protocols",
@@ -70,6 +74,7 @@ impl What {
     fn infos(self, known: &Registries) -> Vec<Info> {
         match self {
             What::Methods => known.method_infos(),
+            What::Losses => DISTILL.iter().map(|d| d.info).collect(),
             What::Heads => known.heads.clone(),
             What::Backbones => known.backbones.clone(),
             What::Protocols => known.protocol_infos(),
@@ -100,6 +105,10 @@ impl What {
             if let Some(info) = infos.get(i).filter(|_| detail) {
                 out += &parameters(info);
             }
+        }
+        if matches!(self, What::Losses) {
+            let names: Vec<&str> = DECLARED.iter().map(|d| d.name).collect();
+            out += &format!("  declared, but not computable: {}\n", names.join(", "));
         }
         Ok(out)
     }
@@ -140,6 +149,8 @@ fn values(p: &Param) -> String {
         Kind::Choice(values) => values.join(" | "),
         Kind::Floats => "list of numbers".to_string(),
         Kind::Text => "text".to_string(),
+        Kind::Texts => "list of texts".to_string(),
+        Kind::Losses => "list of losses, each { name, weight, its parameters }".to_string(),
     }
 }
 

@@ -4,12 +4,13 @@ use super::folder::RunFolder;
 use super::scheduler::Context;
 use crate::data::set::{self, DataSet};
 use crate::key::sha256_hex;
+use crate::method::{self, Needs};
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::plan::spec::TrainSpec;
 use crate::protocol::embeddings::Embeddings;
 use crate::result::{CurvePoint, TrainResult};
-use crate::train::{TeacherRows, Trainer};
+use crate::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -37,14 +38,40 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         .store
         .images
         .view(&spec.data, "images", &set.source, spec.input.size)?;
-    let mut teacher = None;
+    let mut rows = None;
     let mut derived = BTreeMap::new();
     for (name, key) in &spec.derived {
         let folder = cx.store.folder(key);
         if name == TEACHER_EMBEDDINGS {
-            teacher = Some(Teacher::open(&folder, set.labels.len())?);
+            rows = Some(Rows::open(&folder, set.labels.len())?);
         } else {
             derived.insert(name.clone(), super::derive::load(&folder)?);
+        }
+    }
+    let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
+    let mut teacher = Teacher {
+        rows: rows.as_ref().map(|r| r as &dyn TeacherRows),
+        ..Teacher::default()
+    };
+    // Borrowed by the teacher: what it is run with in every step.
+    let (network, view);
+    if let Some(key) = spec.teacher.as_ref().filter(|_| in_step(&needs)) {
+        let model = cx.jobs.train(key)?;
+        let folder = cx.store.folder(key);
+        if needs.teacher_taps {
+            network = load_network(model, &folder)?;
+            view = cx
+                .store
+                .images
+                .view(&spec.data, "images", &set.source, model.input.size)?;
+            teacher.network = Some(FrozenNetwork {
+                network: &network,
+                input: &model.input,
+                images: view.as_ref() as &dyn Images,
+            });
+        }
+        if needs.teacher_logits {
+            teacher.classifier = Some(load_classifier(model, &folder)?);
         }
     }
     let mut trainer = Trainer::new(
@@ -52,10 +79,15 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         images.as_ref(),
         &set.labels,
         set.classes as usize,
-        teacher.as_ref().map(|t| t as &dyn TeacherRows),
+        teacher,
         &derived,
     )?;
     drive(spec, &mut trainer, cx)
+}
+
+/// Whether a step needs more of the teacher than its derived embeddings.
+fn in_step(needs: &Needs) -> bool {
+    needs.teacher_taps || needs.teacher_logits
 }
 
 fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {
@@ -170,6 +202,27 @@ pub fn load_network(spec: &TrainSpec, folder: &RunFolder) -> Result<Network> {
     Ok(network)
 }
 
+/// The margin head of a finished job with its class weights, as training left them.
+fn load_classifier(spec: &TrainSpec, folder: &RunFolder) -> Result<FrozenClassifier> {
+    let Some(head) = &spec.head else {
+        return Err(Error::Usage(
+            "a loss compares logits, but the teacher was trained without a head; take a teacher \
+             that has one"
+                .into(),
+        ));
+    };
+    let checkpoint = Checkpoint::load(&folder.file(CHECKPOINT))?;
+    let (shape, weight) = checkpoint.tensor("head.weight")?;
+    let wrong = |what: &str| Error::Data(format!("the teacher's checkpoint: {what}"));
+    let &[classes, dim] = shape.as_slice() else {
+        return Err(wrong("head.weight is not a matrix"));
+    };
+    let state = checkpoint.metadata.get("head");
+    let state = state.ok_or_else(|| wrong("no state of the head"))?;
+    let state = serde_json::from_str(state).map_err(|e| wrong(&e.to_string()))?;
+    FrozenClassifier::new(head, [classes, dim], weight.clone(), state)
+}
+
 /// Averages of the loss over equal stretches of the training.
 struct Curve {
     every: u64,
@@ -249,10 +302,10 @@ impl Curve {
 }
 
 /// The teacher's embeddings on disk: row `2 i` is image `i`, row `2 i + 1` its mirror.
-pub struct Teacher(Embeddings);
+struct Rows(Embeddings);
 
-impl Teacher {
-    pub fn open(folder: &RunFolder, images: usize) -> Result<Self> {
+impl Rows {
+    fn open(folder: &RunFolder, images: usize) -> Result<Self> {
         let embeddings = Embeddings::open(folder.file(super::derive::EMBEDDINGS))?;
         if embeddings.rows() != 2 * images {
             return Err(Error::Data(format!(
@@ -261,11 +314,11 @@ impl Teacher {
                 embeddings.rows()
             )));
         }
-        Ok(Teacher(embeddings))
+        Ok(Rows(embeddings))
     }
 }
 
-impl TeacherRows for Teacher {
+impl TeacherRows for Rows {
     fn dim(&self) -> usize {
         self.0.dim()
     }

@@ -5,7 +5,9 @@
 //! not, bit for bit.
 
 mod batch;
+mod teacher;
 mod trainer;
 
 pub use batch::{Batch, Images, TeacherRows};
+pub use teacher::{FrozenClassifier, FrozenNetwork, Lesson, Teacher};
 pub use trainer::{StepReport, Trainer};

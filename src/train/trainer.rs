@@ -1,7 +1,9 @@
 //! One training: network, classifier, objective, optimiser, and the step that joins them.
 
-use super::batch::{Batch, Images, TeacherRows};
+use super::batch::{Batch, Images};
+use super::teacher::Teacher;
 use crate::data::sampler::Batches;
+use crate::distill::Taps;
 use crate::head::{self, Head};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
@@ -10,7 +12,7 @@ use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
 use crate::plan::spec::{OptimizerSpec, TrainSpec};
 use crate::rng::Stream;
 use crate::{Error, Result};
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Var};
 use std::collections::BTreeMap;
 
 /// What one step reports.
@@ -35,7 +37,7 @@ pub struct Trainer<'a> {
     spec: &'a TrainSpec,
     images: &'a dyn Images,
     labels: &'a [u32],
-    teacher: Option<&'a dyn TeacherRows>,
+    teacher: Teacher<'a>,
     classes: usize,
     network: Network,
     sgd: Sgd,
@@ -55,7 +57,7 @@ impl<'a> Trainer<'a> {
         images: &'a dyn Images,
         labels: &'a [u32],
         classes: usize,
-        teacher: Option<&'a dyn TeacherRows>,
+        teacher: Teacher<'a>,
         derived: &BTreeMap<String, Artefact>,
     ) -> Result<Self> {
         if spec.batch == 0 || spec.bn_group == 0 || !spec.batch.is_multiple_of(spec.bn_group) {
@@ -72,9 +74,13 @@ impl<'a> Trainer<'a> {
         network.init(spec.seed);
         let entry = method::find(&spec.method.name)?;
         let needs = (entry.needs)(&spec.method, spec.head.as_ref())?;
-        if needs.teacher && teacher.is_none() {
+        let given = teacher.rows.is_some() || teacher.network.is_some();
+        if (needs.teacher && !given)
+            || (needs.teacher_taps && teacher.network.is_none())
+            || (needs.teacher_logits && teacher.classifier.is_none())
+        {
             return Err(Error::Bug(format!(
-                "`{}` was given no teacher",
+                "`{}` was not given all it needs of its teacher",
                 spec.method.name
             )));
         }
@@ -108,6 +114,8 @@ impl<'a> Trainer<'a> {
             seed: spec.seed,
             classes,
             embedding: spec.backbone.embedding,
+            labels,
+            optimizer: &spec.optimizer,
             total_steps: steps,
             derived,
         })?;
@@ -189,7 +197,8 @@ impl<'a> Trainer<'a> {
         };
         let (output, tape) = self.network.forward_train(&x, mode)?;
         let student = Var::from_tensor(&output.embedding.to_tensor()?)?;
-        let teacher = self.teacher_rows(&batch)?;
+        let taps = Taps::of_student(output.taps);
+        let lesson = self.teacher.lesson(&batch, &labels)?;
         let weight = match &self.classifier {
             Some(c) => Some(Var::from_slice(
                 &c.weight,
@@ -205,7 +214,10 @@ impl<'a> Trainer<'a> {
             samples: &batch.samples,
             labels: &labels,
             student: student.as_tensor(),
-            teacher: teacher.as_ref(),
+            taps: Some(&taps),
+            teacher: lesson.as_ref().map(|l| &l.embeddings),
+            teacher_taps: lesson.as_ref().and_then(|l| l.taps.as_ref()),
+            teacher_logits: lesson.as_ref().and_then(|l| l.logits.as_ref()),
             classifier: match (&mut self.classifier, &weight) {
                 (Some(c), Some(w)) => Some(Classifier {
                     head: c.head.as_mut(),
@@ -222,13 +234,17 @@ impl<'a> Trainer<'a> {
             )));
         }
         let grads = loss.loss.backward()?;
-        let d_student = grads
-            .get(student.as_tensor())
-            .ok_or_else(|| Error::Bug(format!("`{}` has no gradient", self.spec.method.name)))?;
+        let embedding = grads.get(student.as_tensor());
         let grads_in = OutputGrads {
-            embedding: Some(Value::from_tensor(d_student)?),
-            ..OutputGrads::default()
+            embedding: embedding.map(Value::from_tensor).transpose()?,
+            taps: taps.gradients(&grads)?,
         };
+        if grads_in.embedding.is_none() && grads_in.taps.is_empty() {
+            return Err(Error::Bug(format!(
+                "`{}` has no gradient",
+                self.spec.method.name
+            )));
+        }
         self.network.backward(tape, grads_in, false)?;
         let params = self.network.params_mut();
         self.sgd.step(&mut params.values, &mut params.grads, lr);
@@ -239,6 +255,7 @@ impl<'a> Trainer<'a> {
                 c.sgd.step(&mut c.weight, &mut c.grad, lr);
             }
         }
+        self.objective.learn(&grads, lr)?;
         self.step += 1;
         Ok(StepReport {
             epoch: batch.epoch,
@@ -246,21 +263,6 @@ impl<'a> Trainer<'a> {
             loss: value,
             parts: loss.parts,
         })
-    }
-
-    fn teacher_rows(&self, batch: &Batch) -> Result<Option<Tensor>> {
-        let Some(teacher) = self.teacher else {
-            return Ok(None);
-        };
-        let mut rows = Vec::with_capacity(batch.samples.len() * teacher.dim());
-        for (&sample, &flip) in batch.samples.iter().zip(&batch.flips) {
-            rows.extend_from_slice(teacher.row(sample, flip));
-        }
-        Ok(Some(Tensor::from_vec(
-            rows,
-            (batch.samples.len(), teacher.dim()),
-            &Device::Cpu,
-        )?))
     }
 
     /// Everything a later process needs to go on as if nothing had happened.
