@@ -318,9 +318,9 @@ fn crd_by_hand(x: [&Tensor; 2], samples: &[u32], state: &State, z: [Option<f64>;
         let mut scores: Vec<(bool, f64)> = Vec::new();
         for (x, &sample) in rows.iter().zip(samples) {
             let p = project(x, &state[&format!("{own}.values")]);
-            for image in 0..LABELS.len() {
+            for (image, label) in LABELS.iter().enumerate() {
                 let is_self = image == sample as usize;
-                if is_self || LABELS[image] != LABELS[sample as usize] {
+                if is_self || *label != LABELS[sample as usize] {
                     let dot = p.iter().zip(memory.row(image));
                     let dot: f64 = dot.map(|(p, m)| p * f64::from(*m)).sum();
                     scores.push((is_self, (dot / 0.5).exp()));
