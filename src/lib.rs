@@ -15,6 +15,7 @@
 //! | [`train`] | the training loop |
 //! | [`protocol`], [`stats`] | verification, identification, templates; intervals and verdicts; pure |
 //! | [`report`] | result files to HTML, Markdown, CSV and JSON |
+//! | [`parity`] | golden cases of other implementations against what a suite would run |
 //!
 //! The library never prints and never exits; `cli` and `main` do.
 
@@ -27,6 +28,7 @@ pub mod head;
 pub mod key;
 pub mod method;
 pub mod nn;
+pub mod parity;
 pub mod plan;
 pub mod protocol;
 pub mod registry;

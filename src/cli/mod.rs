@@ -7,6 +7,7 @@ pub mod exit;
 pub mod list;
 pub mod lr;
 pub mod output;
+pub mod parity;
 pub mod progress;
 pub mod report;
 pub mod run;
@@ -41,6 +42,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Render the report of what has been run so far
     Report(report::ReportArgs),
+    /// Hold heads, losses, networks and protocols against golden cases of other code
+    Parity(parity::ParityArgs),
     /// Make, look at and verify data sets
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -56,6 +59,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
         Command::Show(args) => show::show(args),
         Command::Check(args) => check::check(args),
         Command::Report(args) => report::report(args),
+        Command::Parity(args) => parity::parity(args),
         Command::Data(command) => data::data(command),
         Command::Schema => schema::schema(),
     }

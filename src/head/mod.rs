@@ -44,6 +44,10 @@ pub trait Head: Send {
     /// The name of its line in [`HEADS`]; its loss goes by this name in curves.
     fn name(&self) -> &'static str;
 
+    /// The seed of the training, told once before its first step. Heads that draw random
+    /// numbers derive them from it and from the step.
+    fn seed(&mut self, _seed: u64) {}
+
     fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput>;
 
     /// State by name; empty for stateless heads.

@@ -87,7 +87,8 @@ impl<'a> Trainer<'a> {
         let sgd = Sgd::new(&spec.optimizer, network.params().values.len());
         let classifier = match (&spec.head, needs.head) {
             (Some(head), true) => {
-                let head = head::build(head)?;
+                let mut head = head::build(head)?;
+                head.seed(spec.seed);
                 let mut noise = Stream::derive(spec.seed, "init/head", &[]);
                 let std = head.init_std();
                 let weight: Vec<f32> = (0..classes * spec.backbone.embedding)

@@ -3,5 +3,4 @@
 // Compiled into every test program, each of which uses a part of it.
 #![allow(dead_code)]
 
-pub mod parity;
 pub mod scoring;
