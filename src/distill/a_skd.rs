@@ -112,8 +112,8 @@ impl ASkd {
         if !self.cosine {
             return maths::mse(student, teacher);
         }
-        let student = l2_normalize(&maths::flat(student)?)?;
-        let teacher = l2_normalize(&maths::flat(teacher)?)?;
-        Ok((1.0 - (student * teacher)?.sum(1)?)?.mean_all()?)
+        let unit = |maps: &Tensor| l2_normalize(&maths::wide(&maths::flat(maps)?)?);
+        let cosine = (unit(student)? * unit(teacher)?)?.sum(1)?;
+        Ok((1.0 - cosine)?.mean_all()?.to_dtype(student.dtype())?)
     }
 }

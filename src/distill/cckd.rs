@@ -61,16 +61,16 @@ impl Distill for Cckd {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         let (student, teacher) = (input.student.embeddings, input.teacher.embeddings);
         maths::same_batch(student, teacher)?;
-        let student = self.correlation(student)?;
-        let teacher = self.correlation(&teacher.detach())?;
-        maths::mse(&student, &teacher)
+        let theirs = self.correlation(&teacher.detach())?;
+        let loss = maths::mse(&self.correlation(student)?, &theirs)?;
+        Ok(loss.to_dtype(student.dtype())?)
     }
 }
 
 impl Cckd {
-    /// `[B, B]`.
+    /// `[B, B]`, in f64.
     fn correlation(&self, embeddings: &Tensor) -> Result<Tensor> {
-        let gram = maths::gram(&l2_normalize(&maths::flat(embeddings)?)?)?;
+        let gram = maths::gram(&l2_normalize(&maths::wide(&maths::flat(embeddings)?)?)?)?;
         let mut sum = gram.zeros_like()?;
         for &p in &self.powers {
             let mut power = gram.ones_like()?;

@@ -90,10 +90,9 @@ impl Distill for DarkRank {
 }
 
 impl DarkRank {
-    /// `-alpha d^beta` for all pairs, `[B, B]`, in f64: distances of near samples are
-    /// differences of almost equal numbers.
+    /// `-alpha d^beta` for all pairs, `[B, B]`, in f64.
     fn scores(&self, embeddings: &Tensor) -> Result<Tensor> {
-        let x = l2_normalize(&maths::flat(embeddings)?.to_dtype(DType::F64)?)?;
+        let x = l2_normalize(&maths::wide(&maths::flat(embeddings)?)?)?;
         let square = x.sqr()?.sum(1)?;
         let squared = (square.unsqueeze(0)?.broadcast_add(&square.unsqueeze(1)?)?
             - (maths::gram(&x)? * 2.0)?)?;

@@ -13,7 +13,7 @@ use crate::head::cosine::l2_normalize;
 use crate::method::Matrix;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use std::collections::BTreeMap;
 
 const WEIGHT: Kind = Kind::Float { min: 0.0, max: 1e6 };
@@ -143,11 +143,12 @@ impl Distill for Ekd {
             )));
         }
         let pairs = Pairs::of(input.labels);
+        let dtype = student.dtype();
         let student = similarities(student)?;
         let teacher = similarities(&teacher.detach())?;
-        let values: Vec<f64> = student.to_dtype(DType::F64)?.to_vec1()?;
+        let values: Vec<f64> = student.to_vec1()?;
         let hardest = most_similar(&pairs.negative, &values);
-        let theirs: Vec<f64> = teacher.to_dtype(DType::F64)?.to_vec1()?;
+        let theirs: Vec<f64> = teacher.to_vec1()?;
         let theirs_hardest = most_similar(&pairs.negative, &theirs);
         let (fprs, momentum) = (&self.fprs, self.momentum);
         follow(&mut self.student_anchors, fprs, momentum, &hardest, &values);
@@ -173,7 +174,7 @@ impl Distill for Ekd {
                 loss = (loss + (maths::mse(&ranks, &want)? * weight)?)?;
             }
         }
-        Ok(loss)
+        Ok(loss.to_dtype(dtype)?)
     }
 
     fn state(&self) -> BTreeMap<String, Matrix<f32>> {
@@ -210,9 +211,10 @@ impl Distill for Ekd {
 const STUDENT: &str = "student-anchors";
 const TEACHER: &str = "teacher-anchors";
 
-/// Cosines of all pairs, `[B B]`.
+/// Cosines of all pairs, `[B B]`, in f64: the steps of the soft rank are steep.
 fn similarities(embeddings: &Tensor) -> Result<Tensor> {
-    Ok(maths::gram(&l2_normalize(embeddings)?)?.flatten_all()?)
+    let unit = l2_normalize(&maths::wide(embeddings)?)?;
+    Ok(maths::gram(&unit)?.flatten_all()?)
 }
 
 /// The pairs by falling similarity; of equal ones the first in the batch first.

@@ -48,10 +48,11 @@ impl Distill for LogitKd {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         let (student, teacher) = (input.student.logits()?, input.teacher.logits()?);
         maths::same_shape(student, teacher)?;
-        let student = log_softmax(&(student / self.temperature)?)?;
-        let teacher = log_softmax(&(teacher.detach() / self.temperature)?)?;
-        let divergence = (teacher.exp()? * (teacher - student)?)?.sum(1)?;
-        Ok((divergence.mean_all()? * (self.temperature * self.temperature))?)
+        let softened = |z: &Tensor| log_softmax(&(maths::wide(z)? / self.temperature)?);
+        let (ours, theirs) = (softened(student)?, softened(&teacher.detach())?);
+        let divergence = (theirs.exp()? * (theirs - ours)?)?.sum(1)?.mean_all()?;
+        let loss = (divergence * (self.temperature * self.temperature))?;
+        Ok(loss.to_dtype(student.dtype())?)
     }
 }
 

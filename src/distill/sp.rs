@@ -46,15 +46,16 @@ impl Distill for Sp {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         sites::sum(self.sites.pairs(input)?, |student, teacher| {
             maths::same_batch(student, teacher)?;
-            maths::mse(&self.similarity(student)?, &self.similarity(teacher)?)
+            let loss = maths::mse(&self.similarity(student)?, &self.similarity(teacher)?)?;
+            Ok(loss.to_dtype(student.dtype())?)
         })
     }
 }
 
 impl Sp {
-    /// `[B, B]`.
+    /// `[B, B]`, in f64.
     fn similarity(&self, features: &Tensor) -> Result<Tensor> {
-        let rows = maths::flat(features)?;
+        let rows = maths::wide(&maths::flat(features)?)?;
         if self.gram_rows {
             l2_normalize(&maths::gram(&rows)?)
         } else {
