@@ -169,3 +169,20 @@ fn gradients_of_taps_reach_the_network() {
     assert!(moved("layer4.1.spatial_layer.conv.weight"));
     assert!(losses[7] < losses[0], "{losses:?}");
 }
+
+/// Logits alone: the student's head is trained by the teacher's distribution.
+#[test]
+fn gradients_of_logits_reach_the_network_and_its_class_weights() {
+    let mut spec = spec(json!([{"name": "logit-kd", "temperature": 4}]));
+    spec.method.params.insert("beta".into(), json!(0.0));
+    let school = School::new();
+    let mut trainer = school.trainer(&spec);
+    let weights = |t: &Trainer| t.save().unwrap().tensor("head.weight").unwrap().1.clone();
+    let before = (trainer.network().state_dict(), weights(&trainer));
+    let losses: Vec<f64> = (0..8).map(|_| trainer.step().unwrap().loss).collect();
+    let after = (trainer.network().state_dict(), weights(&trainer));
+    let stem = "input_layer.0.weight";
+    assert_ne!(before.0[stem].1, after.0[stem].1);
+    assert_ne!(before.1, after.1);
+    assert!(losses[7] < losses[0], "{losses:?}");
+}

@@ -15,9 +15,10 @@ pub static DECLARED: &[Declared] = &[
         name: "at-gradient",
         source: "Zagoruyko and Komodakis, ICLR 2017, section 3.2: half the squared distance \
                  between the input gradients of the classification losses",
-        reason: "it differentiates the input gradient of the student once more, and the \
-                 networks have first-order gradients only; attention transfer by activations \
-                 is `at`",
+        reason: "it differentiates the input gradient of the student once more; the networks \
+                 have first-order gradients, and the finite-difference Hessian-vector product \
+                 that could stand in for second-order ones is not built. Attention transfer by \
+                 activations is `at`",
     },
     Declared {
         name: "ec-kd",

@@ -2,22 +2,22 @@
 
 use super::folder::RunFolder;
 use super::scheduler::Context;
+use super::teacher::{InStep, Rows};
 use crate::data::set::{self, DataSet};
 use crate::key::sha256_hex;
-use crate::method::{self, Needs};
+use crate::method;
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::plan::spec::TrainSpec;
-use crate::protocol::embeddings::Embeddings;
 use crate::result::{CurvePoint, TrainResult};
-use crate::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, TeacherRows, Trainer};
+use crate::train::{Teacher, TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// The rolling checkpoint of a running training.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The finished network, under its PyTorch names.
 pub const MODEL: &str = "model.safetensors";
 /// Points of a training curve.
@@ -49,31 +49,16 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         }
     }
     let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
-    let mut teacher = Teacher {
-        rows: rows.as_ref().map(|r| r as &dyn TeacherRows),
-        ..Teacher::default()
+    let mut in_step = match &spec.teacher {
+        Some(key) if needs.teacher_taps || needs.teacher_logits => {
+            Some(InStep::open(key, &needs, (&spec.data, &set.source), cx)?)
+        }
+        _ => None,
     };
-    // Borrowed by the teacher: what it is run with in every step.
-    let (network, view);
-    if let Some(key) = spec.teacher.as_ref().filter(|_| in_step(&needs)) {
-        let model = cx.jobs.train(key)?;
-        let folder = cx.store.folder(key);
-        if needs.teacher_taps {
-            network = load_network(model, &folder)?;
-            view = cx
-                .store
-                .images
-                .view(&spec.data, "images", &set.source, model.input.size)?;
-            teacher.network = Some(FrozenNetwork {
-                network: &network,
-                input: &model.input,
-                images: view.as_ref() as &dyn Images,
-            });
-        }
-        if needs.teacher_logits {
-            teacher.classifier = Some(load_classifier(model, &folder)?);
-        }
-    }
+    let mut teacher = in_step
+        .as_mut()
+        .map_or_else(Teacher::default, InStep::teacher);
+    teacher.rows = rows.as_ref().map(|r| r as &dyn TeacherRows);
     let mut trainer = Trainer::new(
         spec,
         images.as_ref(),
@@ -83,11 +68,6 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         &derived,
     )?;
     drive(spec, &mut trainer, cx)
-}
-
-/// Whether a step needs more of the teacher than its derived embeddings.
-fn in_step(needs: &Needs) -> bool {
-    needs.teacher_taps || needs.teacher_logits
 }
 
 fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {
@@ -202,27 +182,6 @@ pub fn load_network(spec: &TrainSpec, folder: &RunFolder) -> Result<Network> {
     Ok(network)
 }
 
-/// The margin head of a finished job with its class weights, as training left them.
-fn load_classifier(spec: &TrainSpec, folder: &RunFolder) -> Result<FrozenClassifier> {
-    let Some(head) = &spec.head else {
-        return Err(Error::Usage(
-            "a loss compares logits, but the teacher was trained without a head; take a teacher \
-             that has one"
-                .into(),
-        ));
-    };
-    let checkpoint = Checkpoint::load(&folder.file(CHECKPOINT))?;
-    let (shape, weight) = checkpoint.tensor("head.weight")?;
-    let wrong = |what: &str| Error::Data(format!("the teacher's checkpoint: {what}"));
-    let &[classes, dim] = shape.as_slice() else {
-        return Err(wrong("head.weight is not a matrix"));
-    };
-    let state = checkpoint.metadata.get("head");
-    let state = state.ok_or_else(|| wrong("no state of the head"))?;
-    let state = serde_json::from_str(state).map_err(|e| wrong(&e.to_string()))?;
-    FrozenClassifier::new(head, [classes, dim], weight.clone(), state)
-}
-
 /// Averages of the loss over equal stretches of the training.
 struct Curve {
     every: u64,
@@ -298,32 +257,5 @@ impl Curve {
         (self.sum, self.parts, self.count, self.points) =
             (saved.sum, saved.parts, saved.count, saved.points);
         Ok(())
-    }
-}
-
-/// The teacher's embeddings on disk: row `2 i` is image `i`, row `2 i + 1` its mirror.
-struct Rows(Embeddings);
-
-impl Rows {
-    fn open(folder: &RunFolder, images: usize) -> Result<Self> {
-        let embeddings = Embeddings::open(folder.file(super::derive::EMBEDDINGS))?;
-        if embeddings.rows() != 2 * images {
-            return Err(Error::Data(format!(
-                "{}: {} rows, but the training set has {images} images (two rows each)",
-                folder.file(super::derive::EMBEDDINGS).display(),
-                embeddings.rows()
-            )));
-        }
-        Ok(Rows(embeddings))
-    }
-}
-
-impl TeacherRows for Rows {
-    fn dim(&self) -> usize {
-        self.0.dim()
-    }
-
-    fn row(&self, index: u32, flipped: bool) -> &[f32] {
-        self.0.row(2 * index as usize + usize::from(flipped))
     }
 }
