@@ -19,6 +19,7 @@ const TRAIN: &[&str] = &[
     "src/data",
     "src/rng.rs",
     "src/run/images.rs",
+    "src/run/teacher.rs",
     "src/run/train.rs",
 ];
 const KINDS: &[(&str, &[&[&str]])] = &[

@@ -16,6 +16,7 @@
 //! | [`protocol`], [`stats`] | verification, identification, templates; intervals and verdicts; pure |
 //! | [`report`] | result files to HTML, Markdown, CSV and JSON |
 //! | [`bench`] | how fast this machine trains and embeds |
+//! | [`parity`] | golden cases of other implementations against what a suite would run |
 //!
 //! The library never prints and never exits; `cli` and `main` do.
 
@@ -29,6 +30,7 @@ pub mod head;
 pub mod key;
 pub mod method;
 pub mod nn;
+pub mod parity;
 pub mod plan;
 pub mod protocol;
 pub mod registry;

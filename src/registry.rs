@@ -28,6 +28,10 @@ pub enum Kind {
     /// A list of numbers.
     Floats,
     Text,
+    /// A list of texts.
+    Texts,
+    /// A list of distillation losses, each a table of `name`, `weight` and its parameters.
+    Losses,
 }
 
 impl Kind {
@@ -44,6 +48,12 @@ impl Kind {
                 .as_array()
                 .is_some_and(|list| list.iter().all(Value::is_number)),
             Kind::Text => value.is_string(),
+            Kind::Texts => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(Value::is_string)),
+            Kind::Losses => value.as_array().is_some_and(|list| {
+                !list.is_empty() && list.iter().all(|l| l.get("name").is_some())
+            }),
         }
     }
 }
@@ -61,6 +71,8 @@ impl std::fmt::Display for Kind {
             }
             Kind::Floats => f.write_str("a list of numbers"),
             Kind::Text => f.write_str("a text"),
+            Kind::Texts => f.write_str("a list of texts"),
+            Kind::Losses => f.write_str("a list of distillation losses"),
         }
     }
 }
@@ -145,6 +157,23 @@ impl<'a> Args<'a> {
             .get(name)
             .and_then(Value::as_str)
             .ok_or_else(|| self.wrong(name, "a text"))
+    }
+
+    /// A list of numbers.
+    pub fn floats(&self, name: &str) -> Result<Vec<f64>> {
+        let list = self.params.get(name).and_then(Value::as_array);
+        list.and_then(|list| list.iter().map(Value::as_f64).collect())
+            .ok_or_else(|| self.wrong(name, "a list of numbers"))
+    }
+
+    pub fn texts_or(&self, name: &str, default: &[&str]) -> Result<Vec<String>> {
+        let Some(value) = self.params.get(name) else {
+            return Ok(default.iter().map(|&t| t.to_owned()).collect());
+        };
+        let text = |v: &Value| v.as_str().map(str::to_owned);
+        let list = value.as_array().map(|l| l.iter().map(text).collect());
+        list.flatten()
+            .ok_or_else(|| self.wrong(name, "a list of texts"))
     }
 
     pub fn f64_or(&self, name: &str, default: f64) -> Result<f64> {

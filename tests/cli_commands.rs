@@ -242,3 +242,58 @@ fn data_sets_are_rendered_and_verified() {
     assert_eq!(run(&["data", "synth", "--preview", "sheet.png"]).1, 0);
     assert!(std::fs::read(sheet).unwrap().starts_with(b"\x89PNG"));
 }
+
+#[test]
+fn parity_prints_each_tensor_and_exits_10_on_a_miss() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity");
+    let case = format!("{cases}/a-arcface.safetensors");
+    let text = stdout(&["parity", &case]);
+    assert!(
+        text.contains("expect.logits") && text.contains("2e-5"),
+        "{text}"
+    );
+    assert!(text.ends_with("1 of 1 cases pass\n"), "{text}");
+    let json: Value = serde_json::from_str(&stdout(&["parity", "--json", &case])).unwrap();
+    assert_eq!(json["cases"][0]["op"], "head/arcface");
+    assert_eq!(json["cases"][0]["verdict"], "pass");
+
+    let mut bytes = std::fs::read(&case).unwrap();
+    let stated = br#"\"margin\": 0.5"#;
+    let at = bytes
+        .windows(stated.len())
+        .position(|w| w == stated)
+        .unwrap();
+    bytes[at + stated.len() - 1] = b'4';
+    let (mut command, dir) = frbench(&["parity", "."]);
+    std::fs::write(dir.path().join("other.safetensors"), bytes).unwrap();
+    let out = command.assert().code(10).get_output().stdout.clone();
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.contains("MISS") && text.contains("0 of 1 cases pass"),
+        "{text}"
+    );
+
+    let (error, code) = failure(&["parity", "nowhere"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("nowhere: no such file or folder"), "{error}");
+}
+
+#[test]
+fn references_are_listed_whole_and_by_suite() {
+    let all = stdout(&["references"]);
+    assert!(
+        all.ends_with("1166 published numbers, 25 of them declared and empty\n"),
+        "{all}"
+    );
+    assert!(all.contains("second hand") && all.contains("https://github.com/"));
+    let of = stdout(&["references", "--suite", "coupleface", "--json"]);
+    let of: Value = serde_json::from_str(&of).unwrap();
+    let names: Vec<&str> = of
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["coupleface", "ekd"]);
+    assert_eq!(of[0]["rows"][0]["value"], Value::Null);
+}

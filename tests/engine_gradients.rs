@@ -328,3 +328,31 @@ fn several_consumers_add_their_gradients() {
         },
     );
 }
+
+#[test]
+fn attention_poolings() {
+    for shape in [[2, 5, 3, 7], [3, 4, 6, 33], [1, 1, 1, 2]] {
+        check(
+            shape,
+            shape[0],
+            |b, x| b.mean_max_pixels(x),
+            |x, _| {
+                let x = x.flatten_from(2)?;
+                let both = [x.mean_keepdim(2)?, x.max_keepdim(2)?];
+                Tensor::cat(&both, 2)?.unsqueeze(3)
+            },
+        );
+        check(
+            shape,
+            shape[0],
+            |b, x| b.mean_max_channels(x),
+            |x, _| Tensor::cat(&[x.mean_keepdim(1)?, x.max_keepdim(1)?], 1),
+        );
+        check(
+            shape,
+            shape[0],
+            |b, x| b.sum_pixels(x),
+            |x, _| x.sum_keepdim((2, 3)),
+        );
+    }
+}

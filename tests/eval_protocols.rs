@@ -131,6 +131,28 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn without_identities_there_is_no_interval_and_the_reader_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = write(folder.path(), "images", 8, &faces(80, 2, 8, 0.4, 5));
+    let data = PairData {
+        same: (0..40).map(|i| i % 2 == 0).collect(),
+        ..PairData::default()
+    };
+    let scored = run(
+        "verification",
+        Params::from([("folds".into(), json!(4))]),
+        &[("images", &images, Views::Original)],
+        Description::Pairs(&data),
+    );
+    assert_eq!(scored.result.metrics[0].interval, None);
+    let notes = &scored.result.notes;
+    assert!(
+        notes.iter().any(|n| n.starts_with("no interval")),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn intervals_hold_the_value_and_narrow_with_persons() {
     let folder = tempfile::tempdir().unwrap();
     let (rows, data) = pairs(1.2);

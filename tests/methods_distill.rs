@@ -49,21 +49,20 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    fn loss(&self, of: &dyn Distill, student: &Tensor, teacher: &Tensor) -> Tensor {
+    fn loss(&self, of: &mut dyn Distill, student: &Tensor, teacher: &Tensor) -> Tensor {
         let input = DistillInput {
-            student,
-            teacher,
             relations: Some(Relations {
                 labels: &self.labels,
                 neighbors: &self.neighbors,
                 student_bank: &self.bank,
                 teacher_bank: &self.bank,
             }),
+            ..DistillInput::of_embeddings(student, teacher)
         };
         of.loss(&input).unwrap()
     }
 
-    fn value(&self, of: &dyn Distill, student: &Tensor, teacher: &Tensor) -> f64 {
+    fn value(&self, of: &mut dyn Distill, student: &Tensor, teacher: &Tensor) -> f64 {
         self.loss(of, student, teacher).to_scalar().unwrap()
     }
 }
@@ -86,11 +85,8 @@ fn every_loss() -> Vec<(&'static str, Box<dyn Distill>)> {
 fn fcd_computed_by_hand() {
     let student = Tensor::new(&[[1.0f64, 0.0], [0.6, 0.8], [0.0, 1.0]], &Device::Cpu).unwrap();
     let teacher = Tensor::new(&[[1.0f64, 0.0], [0.8, 0.6], [0.0, 1.0]], &Device::Cpu).unwrap();
-    let input = DistillInput {
-        student: &student,
-        teacher: &(teacher * 3.0).unwrap(),
-        relations: None,
-    };
+    let teacher = (teacher * 3.0).unwrap();
+    let input = DistillInput::of_embeddings(&student, &teacher);
     let loss = build("fcd", json!({"normalize": true}))
         .loss(&input)
         .unwrap();
@@ -105,20 +101,20 @@ fn fcd_computed_by_hand() {
 #[test]
 fn gradients_are_those_of_finite_differences() {
     let scene = scene();
-    for (name, loss) in every_loss() {
+    for (name, mut loss) in every_loss() {
         let student = Var::from_tensor(&scene.student).unwrap();
         let grads = scene
-            .loss(&*loss, &student, &scene.teacher)
+            .loss(&mut *loss, &student, &scene.teacher)
             .backward()
             .unwrap();
         let gradient = grads.get(&student).unwrap().flatten_all().unwrap();
         let base: Vec<f64> = scene.student.flatten_all().unwrap().to_vec1().unwrap();
         for (at, analytic) in gradient.to_vec1::<f64>().unwrap().into_iter().enumerate() {
-            let shifted = |h: f64| {
+            let mut shifted = |h: f64| {
                 let mut data = base.clone();
                 data[at] += h;
                 let student = Tensor::from_vec(data, (5, 7), &Device::Cpu).unwrap();
-                scene.value(&*loss, &student, &scene.teacher)
+                scene.value(&mut *loss, &student, &scene.teacher)
             };
             let numeric = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
             assert!(
@@ -132,9 +128,9 @@ fn gradients_are_those_of_finite_differences() {
 #[test]
 fn a_student_like_its_teacher_has_no_loss_and_no_gradient() {
     let scene = scene();
-    for (name, loss) in every_loss() {
+    for (name, mut loss) in every_loss() {
         let student = Var::from_tensor(&scene.teacher).unwrap();
-        let loss = scene.loss(&*loss, &student, &scene.teacher);
+        let loss = scene.loss(&mut *loss, &student, &scene.teacher);
         let value = loss.to_scalar::<f64>().unwrap();
         // The hinge wants the student to be further from others than the teacher by q.
         let want = if name == "hinge" { 0.03 } else { 0.0 };
@@ -147,10 +143,10 @@ fn a_student_like_its_teacher_has_no_loss_and_no_gradient() {
         }
     }
     // Also with a dead zone of no width, where the slope of a one-sided maximum matters.
-    let loss = build("rad", json!({"q": 0, "form": "dead-zone"}));
+    let mut loss = build("rad", json!({"q": 0, "form": "dead-zone"}));
     let student = Var::from_tensor(&scene.teacher).unwrap();
     let grads = scene
-        .loss(&*loss, &student, &scene.teacher)
+        .loss(&mut *loss, &student, &scene.teacher)
         .backward()
         .unwrap();
     let gradient: Vec<f64> = grads
@@ -166,10 +162,13 @@ fn a_student_like_its_teacher_has_no_loss_and_no_gradient() {
 #[test]
 fn the_gradient_reaches_the_student_alone() {
     let scene = scene();
-    for (name, loss) in every_loss() {
+    for (name, mut loss) in every_loss() {
         let student = Var::from_tensor(&scene.student).unwrap();
         let teacher = Var::from_tensor(&scene.teacher).unwrap();
-        let grads = scene.loss(&*loss, &student, &teacher).backward().unwrap();
+        let grads = scene
+            .loss(&mut *loss, &student, &teacher)
+            .backward()
+            .unwrap();
         assert!(grads.get(&student).is_some(), "{name}");
         assert!(grads.get(&teacher).is_none(), "{name}");
     }
@@ -189,18 +188,17 @@ fn the_hinge_grows_with_the_students_relation() {
         data: vec![1, 0],
     };
     let teacher = Tensor::new(&[[0.6f64, 0.8]], &Device::Cpu).unwrap();
-    let loss = build("rad", json!({"q": 0.03}));
-    let at = |cos: f64| {
+    let mut loss = build("rad", json!({"q": 0.03}));
+    let mut at = |cos: f64| {
         let student = Tensor::new(&[[cos, (1.0 - cos * cos).sqrt()]], &Device::Cpu).unwrap();
         let input = DistillInput {
-            student: &student,
-            teacher: &teacher,
             relations: Some(Relations {
                 labels: &[0],
                 neighbors: &neighbors,
                 student_bank: &bank,
                 teacher_bank: &bank,
             }),
+            ..DistillInput::of_embeddings(&student, &teacher)
         };
         loss.loss(&input).unwrap().to_scalar::<f64>().unwrap()
     };
@@ -214,12 +212,8 @@ fn the_hinge_grows_with_the_students_relation() {
 fn embeddings_of_different_sizes_are_an_error() {
     let scene = scene();
     let teacher = tensor(&normal("teacher", 5, 8));
-    for (name, loss) in every_loss() {
-        let input = DistillInput {
-            student: &scene.student,
-            teacher: &teacher,
-            relations: None,
-        };
+    for (name, mut loss) in every_loss() {
+        let input = DistillInput::of_embeddings(&scene.student, &teacher);
         let message = loss
             .loss(&input)
             .err()

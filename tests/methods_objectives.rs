@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use frbench::distill::{self, DistillInput, Relations};
 use frbench::head::{self, Head};
 use frbench::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step, StepLoss};
-use frbench::plan::spec::{HeadSpec, MethodSpec};
+use frbench::plan::spec::{HeadSpec, MethodSpec, OptimizerSpec};
 use frbench::rng::Stream;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,6 +41,15 @@ fn arcface() -> HeadSpec {
     }
 }
 
+fn optimizer() -> OptimizerSpec {
+    OptimizerSpec {
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+        clip: None,
+    }
+}
+
 /// CoupleFace with `changes` to its parameters.
 fn coupleface(changes: Value) -> MethodSpec {
     let mut params = json!({"normalize": true, "alpha": 1, "beta": 0, "q": 0.03, "k": 3});
@@ -50,11 +59,16 @@ fn coupleface(changes: Value) -> MethodSpec {
     method_spec("coupleface", params)
 }
 
+/// Identities of the training set.
+fn set_labels() -> Vec<u32> {
+    (0..24).map(|i| i % CLASSES as u32).collect()
+}
+
 /// Runs the derivations a method needs, the way the planner orders them.
 fn derived(spec: &MethodSpec) -> BTreeMap<String, Artefact> {
     let needs = method::find(&spec.name).unwrap().needs;
     let mut done = BTreeMap::new();
-    let labels: Vec<u32> = (0..24).map(|i| i % CLASSES as u32).collect();
+    let labels = set_labels();
     for need in needs(spec, Some(&arcface())).unwrap().derive {
         let artefact = if need.derivation == "embeddings" {
             Artefact::F32(normal("teacher of the set", 0, 48, DIM))
@@ -83,6 +97,8 @@ fn build(spec: &MethodSpec) -> Box<dyn Objective> {
         seed: 1,
         classes: CLASSES,
         embedding: DIM,
+        labels: &set_labels(),
+        optimizer: &optimizer(),
         total_steps: STEPS,
         derived: &derived,
     })
@@ -133,7 +149,10 @@ impl Training {
                 samples: &[0, 1, 2, 3, 4],
                 labels: &labels(step),
                 student,
+                taps: None,
                 teacher: Some(&Self::teacher(step)),
+                teacher_taps: None,
+                teacher_logits: None,
                 classifier: Some(Classifier {
                     head: &mut *self.head,
                     weight: &self.weight,
@@ -147,6 +166,7 @@ impl Training {
         let student = Self::images(step).matmul(&self.student).unwrap();
         let out = self.loss(step, &student);
         let grads = out.loss.backward().unwrap();
+        self.objective.learn(&grads, 0.05).unwrap();
         let mut classified = false;
         for (leaf, is_weight) in [(&self.student, false), (&self.weight, true)] {
             if let Some(gradient) = grads.get(leaf) {
@@ -274,15 +294,16 @@ fn coupleface_is_its_two_losses_against_the_prototypes_at_first() {
         panic!("types of artefacts");
     };
     let params = |v: Value| serde_json::from_value(v).unwrap();
+    let teacher = Training::teacher(0);
+    let labels = labels(0);
     let input = DistillInput {
-        student: &student,
-        teacher: &Training::teacher(0),
         relations: Some(Relations {
-            labels: &labels(0),
+            labels: &labels,
             neighbors,
             student_bank: prototypes,
             teacher_bank: prototypes,
         }),
+        ..DistillInput::of_embeddings(&student, &teacher)
     };
     let value = |name: &str, v: Value| {
         let loss = distill::build(name, &params(v))
@@ -355,7 +376,10 @@ fn the_second_bank_holds_student_features_as_constants() {
             samples: &[0, 1, 2, 3, 4],
             labels: &labels(2),
             student,
+            taps: None,
             teacher: Some(&teacher),
+            teacher_taps: None,
+            teacher_logits: None,
             classifier: None,
         };
         students.objective.step(step).unwrap().loss
@@ -385,23 +409,37 @@ fn a_resumed_training_is_the_undisturbed_one() {
         json!({"beta": 0.1, "beta_from": 0.5}),
         json!({"relation": "student-student", "mining": "random", "form": "dead-zone"}),
     ] {
-        let spec = coupleface(changes);
-        let mut whole = Training::new(&spec);
-        let want: Vec<_> = (0..STEPS).map(|s| whole.step(s)).collect();
-
-        let mut first = Training::new(&spec);
-        let mut got: Vec<_> = (0..4).map(|s| first.step(s)).collect();
-        let mut resumed = Training::new(&spec);
-        resumed.student.set(&first.student.copy().unwrap()).unwrap();
-        resumed.weight.set(&first.weight.copy().unwrap()).unwrap();
-        let forgetful = resumed.loss(4, &Training::images(4).matmul(&first.student).unwrap());
-        resumed.objective.restore(first.objective.state()).unwrap();
-        got.extend((4..STEPS).map(|s| resumed.step(s)));
-
-        assert_eq!(got, want);
-        assert_ne!(forgetful.loss.to_scalar::<f32>().unwrap(), want[4].0);
-        assert_eq!(resumed.objective.state(), whole.objective.state());
+        resumes(&coupleface(changes));
     }
+    for losses in [
+        json!([{"name": "ekd", "weight": 30.0, "momentum": 0.5}]),
+        json!([{"name": "crd", "dim": 4, "negatives": 5, "temperature": 0.3, "momentum": 0.5}]),
+        json!([{"name": "fitnet", "regressor": "linear"}, {"name": "f-kd", "weight": 0.1}]),
+    ] {
+        resumes(&method_spec(
+            "distill",
+            json!({"losses": losses, "beta": 0.1}),
+        ));
+    }
+}
+
+fn resumes(spec: &MethodSpec) {
+    let mut whole = Training::new(spec);
+    let want: Vec<_> = (0..STEPS).map(|s| whole.step(s)).collect();
+
+    let mut first = Training::new(spec);
+    let mut got: Vec<_> = (0..4).map(|s| first.step(s)).collect();
+    let mut resumed = Training::new(spec);
+    resumed.student.set(&first.student.copy().unwrap()).unwrap();
+    resumed.weight.set(&first.weight.copy().unwrap()).unwrap();
+    let forgetful = resumed.loss(4, &Training::images(4).matmul(&first.student).unwrap());
+    resumed.objective.restore(first.objective.state()).unwrap();
+    got.extend((4..STEPS).map(|s| resumed.step(s)));
+
+    assert_eq!(got, want);
+    let forgetful = forgetful.loss.to_scalar::<f32>().unwrap();
+    assert_ne!(forgetful, want[4].0);
+    assert_eq!(resumed.objective.state(), whole.objective.state());
 }
 
 #[test]
@@ -414,6 +452,8 @@ fn a_teacher_of_another_size_and_a_foreign_checkpoint_are_errors() {
             seed: 1,
             classes,
             embedding,
+            labels: &set_labels(),
+            optimizer: &optimizer(),
             total_steps: STEPS,
             derived: &derived,
         })

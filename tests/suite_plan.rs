@@ -369,3 +369,31 @@ fn coupleface_demo_trains_what_it_promises() {
     }));
     assert!(students().all(|r| r.backbone.embedding == demo.rows[0].backbone.embedding));
 }
+
+/// What both demos have in common is one job: whoever ran one has most of the other.
+#[test]
+fn the_distillation_demo_shares_its_networks_with_coupleface() {
+    let known = Registries::current().unwrap();
+    let jobs = |suite: &str| -> BTreeMap<String, Key> {
+        let (_, text) = library::SUITES.iter().find(|(n, _)| *n == suite).unwrap();
+        let suite = parse(Source::new(suite, *text)).unwrap();
+        let demo = resolve(&suite, "demo", &known).unwrap();
+        let jobs = outlook(&demo, &Known::default(), &Code::current()).jobs;
+        jobs.into_iter().map(|j| (j.label, j.key)).collect()
+    };
+    let (theirs, ours) = (jobs("coupleface"), jobs("distillation"));
+    for row in ["teacher", "student", "fcd", "coupleface"] {
+        let of_row = |label: &&String| label.contains(&format!(" {row} seed"));
+        let shared: Vec<&String> = theirs.keys().filter(of_row).collect();
+        assert!(shared.iter().any(|l| l.starts_with("train")), "{row}");
+        assert!(shared.iter().any(|l| l.starts_with("score")), "{row}");
+        for label in shared {
+            assert_eq!(theirs.get(label), ours.get(label), "{label}");
+        }
+    }
+    let trained = |jobs: &BTreeMap<String, Key>| -> usize {
+        jobs.keys().filter(|l| l.starts_with("train")).count()
+    };
+    // The teacher, and six students of three seeds.
+    assert_eq!(trained(&ours), 1 + 6 * 3);
+}

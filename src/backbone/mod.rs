@@ -1,5 +1,6 @@
 //! Network architectures: one file each, one line each in [`BACKBONES`].
 
+pub mod cbam_iresnet;
 mod iresnet;
 mod mobilefacenet;
 mod mobilefacenet_mbf;
@@ -19,6 +20,10 @@ pub struct BackboneEntry {
 
 /// Every backbone a suite may name.
 pub static BACKBONES: &[BackboneEntry] = &[
+    cbam_iresnet::R18,
+    cbam_iresnet::R34,
+    cbam_iresnet::R50,
+    cbam_iresnet::R100,
     iresnet::R18,
     iresnet::R34,
     iresnet::R50,
@@ -90,6 +95,7 @@ mod tests {
         assert_eq!(counts("iresnet34", json!({})).0, 34_139_328);
         assert_eq!(counts("iresnet50", json!({})).0, 43_590_848);
         assert_eq!(counts("iresnet100", json!({})).0, 65_156_160);
+        assert_eq!(counts("cbam-iresnet50", json!({})).0, 43_814_000);
         let (p, m) = counts("mobilefacenet", json!({}));
         assert!((1_190_000..1_210_000).contains(&p), "{p}");
         assert!((220_000_000..236_000_000).contains(&m), "{m}");

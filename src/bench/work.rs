@@ -12,7 +12,7 @@ use crate::plan::spec::{
 };
 use crate::rng::Stream;
 use crate::run::images::ImageCache;
-use crate::train::Trainer;
+use crate::train::{Teacher, Trainer};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -120,7 +120,14 @@ fn train<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Re
         .collect();
     let spec = spec(case);
     let none = BTreeMap::new();
-    let mut trainer = Trainer::new(&spec, pixels, &labels, case.classes, None, &none)?;
+    let mut trainer = Trainer::new(
+        &spec,
+        pixels,
+        &labels,
+        case.classes,
+        Teacher::default(),
+        &none,
+    )?;
     body(&mut trainer)
 }
 

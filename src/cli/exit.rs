@@ -7,6 +7,8 @@ pub enum ExitStatus {
     Success,
     /// Work remains, for example in other shards.
     Incomplete,
+    /// A golden case is not met.
+    Missed,
     /// A claim is inconclusive, and that was asked to be an error.
     Inconclusive,
 }
@@ -16,6 +18,7 @@ impl ExitStatus {
         match self {
             ExitStatus::Success => 0,
             ExitStatus::Incomplete => 4,
+            ExitStatus::Missed => 10,
             ExitStatus::Inconclusive => 11,
         }
     }
@@ -30,6 +33,7 @@ Exit codes:
    3  a selection (method, seed, shard) matched nothing
    4  incomplete; the same command resumes it
    5  data is missing or is not what was pinned
+  10  a golden case is missed (parity)
   11  a claim is inconclusive (with --strict)
   75  stopped by the scheduler; queue again
 

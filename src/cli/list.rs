@@ -5,6 +5,8 @@ use super::output::{bold, print, print_json};
 use super::text;
 use clap::{Args, ValueEnum};
 use frbench::Result;
+use frbench::distill::{DECLARED, DISTILL};
+use frbench::head::{PRESETS, Preset};
 use frbench::registry::{Info, Kind, Param};
 use frbench::suite::source::Source;
 use frbench::suite::{self, Registries, library};
@@ -23,15 +25,17 @@ pub struct ListArgs {
 pub enum What {
     Suites,
     Methods,
+    Losses,
     Heads,
     Backbones,
     Protocols,
     Datasets,
 }
 
-const ALL: [What; 6] = [
+const ALL: [What; 7] = [
     What::Suites,
     What::Methods,
+    What::Losses,
     What::Heads,
     What::Backbones,
     What::Protocols,
@@ -60,6 +64,7 @@ impl What {
         match self {
             What::Suites => "Suites",
             What::Methods => "Methods",
+            What::Losses => "Losses",
             What::Heads => "Heads",
             What::Backbones => "Backbones",
             What::Protocols => "Protocols",
@@ -70,6 +75,7 @@ impl What {
     fn infos(self, known: &Registries) -> Vec<Info> {
         match self {
             What::Methods => known.method_infos(),
+            What::Losses => DISTILL.iter().map(|d| d.info).collect(),
             What::Heads => known.heads.clone(),
             What::Backbones => known.backbones.clone(),
             What::Protocols => known.protocol_infos(),
@@ -99,7 +105,12 @@ impl What {
             out += &format!("  {name:<width$}  {line}\n");
             if let Some(info) = infos.get(i).filter(|_| detail) {
                 out += &parameters(info);
+                out += &self.presets(info).map(preset).collect::<String>();
             }
+        }
+        if matches!(self, What::Losses) {
+            let names: Vec<&str> = DECLARED.iter().map(|d| d.name).collect();
+            out += &format!("  declared, but not computable: {}\n", names.join(", "));
         }
         Ok(out)
     }
@@ -111,9 +122,51 @@ impl What {
                 .iter()
                 .map(|(name, line)| json!({ "name": name, "summary": line }))
                 .collect(),
-            _ => self.infos(known).iter().map(info_json).collect(),
+            _ => {
+                let infos = self.infos(known);
+                infos.iter().map(|info| self.info_json(info)).collect()
+            }
         })
     }
+
+    /// Constants of implementations by name.
+    fn presets(self, info: &Info) -> impl Iterator<Item = &'static Preset> {
+        let name = info.name;
+        let heads = self == What::Heads;
+        PRESETS.iter().filter(move |p| heads && p.head == name)
+    }
+
+    fn info_json(self, info: &Info) -> Value {
+        let params = info.params.iter().map(|p| {
+            json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc })
+        });
+        let mut out = json!({
+            "name": info.name,
+            "summary": info.summary,
+            "source": info.source,
+            "params": params.collect::<Vec<_>>(),
+        });
+        if self == What::Heads {
+            let presets = self
+                .presets(info)
+                .map(|p| json!({ "name": p.name, "source": p.source, "params": p.spec().params }));
+            out["presets"] = presets.collect();
+        }
+        out
+    }
+}
+
+/// `      preset insightface: m = 0.4, s = 64 (file)`.
+fn preset(preset: &Preset) -> String {
+    let params = preset.spec().params;
+    let stated = params
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"));
+    let stated = stated.collect::<Vec<_>>().join(", ");
+    format!(
+        "      preset {}: {stated} ({})\n",
+        preset.name, preset.source
+    )
 }
 
 fn parameters(info: &Info) -> String {
@@ -140,19 +193,9 @@ fn values(p: &Param) -> String {
         Kind::Choice(values) => values.join(" | "),
         Kind::Floats => "list of numbers".to_string(),
         Kind::Text => "text".to_string(),
+        Kind::Texts => "list of texts".to_string(),
+        Kind::Losses => "list of losses, each { name, weight, its parameters }".to_string(),
     }
-}
-
-fn info_json(info: &Info) -> Value {
-    let params = info.params.iter().map(
-        |p| json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc }),
-    );
-    json!({
-        "name": info.name,
-        "summary": info.summary,
-        "source": info.source,
-        "params": params.collect::<Vec<_>>(),
-    })
 }
 
 /// A suite in the list.

@@ -1,9 +1,9 @@
 //! Cosine distance between the embeddings of teacher and student.
 
-use super::{Distill, DistillEntry, DistillInput, same_shape};
+use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, same_shape};
 use crate::Result;
 use crate::head::cosine::l2_normalize;
-use crate::registry::{Info, Params};
+use crate::registry::Info;
 use candle_core::Tensor;
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
@@ -13,20 +13,21 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
         source: "TFace recognition/tasks/ekd/distillation/cosine_distance.py",
         params: &[],
     },
+    wants: embeddings_only,
     build,
 };
 
 struct Cosine;
 
-fn build(_params: &Params) -> Result<Box<dyn Distill>> {
+fn build(_setup: &Setup) -> Result<Box<dyn Distill>> {
     Ok(Box::new(Cosine))
 }
 
 impl Distill for Cosine {
-    fn loss(&self, input: &DistillInput) -> Result<Tensor> {
+    fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         same_shape(input)?;
-        let student = l2_normalize(input.student)?;
-        let teacher = l2_normalize(&input.teacher.detach())?;
+        let student = l2_normalize(input.student.embeddings)?;
+        let teacher = l2_normalize(&input.teacher.embeddings.detach())?;
         let cosine = (student * teacher)?.sum(1)?;
         Ok((1.0 - cosine)?.mean_all()?)
     }

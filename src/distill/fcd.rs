@@ -1,9 +1,9 @@
 //! Feature consistency distillation: the embeddings of one image should agree.
 
-use super::{Distill, DistillEntry, DistillInput, same_shape};
+use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, same_shape};
 use crate::Result;
 use crate::head::cosine::l2_normalize;
-use crate::registry::{Args, Info, Kind, Param, Params};
+use crate::registry::{Args, Info, Kind, Param};
 use candle_core::Tensor;
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
@@ -14,6 +14,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                  its features are L2-normalised is not published, so it is stated",
         params: &[NORMALIZE],
     },
+    wants: embeddings_only,
     build,
 };
 
@@ -29,21 +30,22 @@ struct Fcd {
     normalize: bool,
 }
 
-fn build(params: &Params) -> Result<Box<dyn Distill>> {
-    let args = Args::new(ENTRY.info.name, params);
+fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
+    let args = Args::new(ENTRY.info.name, setup.params);
     Ok(Box::new(Fcd {
         normalize: args.bool("normalize")?,
     }))
 }
 
 impl Distill for Fcd {
-    fn loss(&self, input: &DistillInput) -> Result<Tensor> {
+    fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         same_shape(input)?;
-        let teacher = input.teacher.detach();
+        let student = input.student.embeddings;
+        let teacher = input.teacher.embeddings.detach();
         let difference = if self.normalize {
-            (l2_normalize(input.student)? - l2_normalize(&teacher)?)?
+            (l2_normalize(student)? - l2_normalize(&teacher)?)?
         } else {
-            (input.student - teacher)?
+            (student - teacher)?
         };
         Ok(difference.sqr()?.sum(1)?.mean_all()?)
     }

@@ -2,7 +2,7 @@
 //! identities as the teacher's does (CoupleFace, ECCV 2022).
 
 use super::relation::{gather, relation};
-use super::{Distill, DistillEntry, DistillInput, same_shape};
+use super::{Distill, DistillEntry, DistillInput, Setup, Wants, same_shape};
 use crate::registry::{Args, Info, Kind, Param, Params};
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -16,6 +16,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                  max(|d| - q, 0) (`dead-zone`) or d^2 (`l2`)",
         params: &[FORM, Q],
     },
+    wants,
     build,
 };
 
@@ -47,8 +48,15 @@ struct Rad {
     q: f64,
 }
 
-fn build(params: &Params) -> Result<Box<dyn Distill>> {
-    let args = Args::new(ENTRY.info.name, params);
+fn wants(_params: &Params) -> Wants {
+    Wants {
+        relations: true,
+        ..Wants::default()
+    }
+}
+
+fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
+    let args = Args::new(ENTRY.info.name, setup.params);
     Ok(Box::new(Rad {
         form: match args.text_or("form", "hinge")? {
             "dead-zone" => Form::DeadZone,
@@ -60,7 +68,7 @@ fn build(params: &Params) -> Result<Box<dyn Distill>> {
 }
 
 impl Distill for Rad {
-    fn loss(&self, input: &DistillInput) -> Result<Tensor> {
+    fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         same_shape(input)?;
         let Some(relations) = &input.relations else {
             return Err(Error::Bug("the `rad` loss was given no relations".into()));
@@ -72,15 +80,17 @@ impl Distill for Rad {
         } else {
             rows(relations.student_bank)?
         };
-        let student = relation(input.student, student_rows)?;
-        let teacher = relation(&input.teacher.detach(), teacher_rows)?.detach();
+        let student = relation(input.student.embeddings, student_rows)?;
+        let teacher = relation(&input.teacher.embeddings.detach(), teacher_rows)?.detach();
         let gap = (student - teacher)?;
         let penalty = match self.form {
             Form::Hinge => positive_part(&(gap + self.q)?)?,
             Form::DeadZone => positive_part(&(gap.abs()? - self.q)?)?,
             Form::L2 => gap.sqr()?,
         };
-        Ok(penalty.mean_all()?.to_device(input.student.device())?)
+        Ok(penalty
+            .mean_all()?
+            .to_device(input.student.embeddings.device())?)
     }
 }
 

@@ -64,9 +64,36 @@ pub fn gather(bank: &Matrix<f32>, neighbors: &Matrix<u32>, labels: &[u32]) -> Re
     })))
 }
 
+impl Rows {
+    /// The rows `bank[index[b, k]]` as they are, `[B, K, D]`. Fails where there is none.
+    pub fn copy(bank: &Matrix<f32>, index: &Matrix<u32>) -> Result<Rows> {
+        let (batch, k, dim) = (index.rows, index.cols, bank.cols);
+        if let Some(row) = index.data.iter().find(|r| **r as usize >= bank.rows) {
+            return Err(Error::Compute(format!(
+                "row {row} is wanted of a bank of {}",
+                bank.rows
+            )));
+        }
+        let rows = index.data.iter().map(|&row| bank.row(row as usize));
+        let data = rows.flatten().copied().collect();
+        Ok(Rows(Arc::new(RowData {
+            batch,
+            k,
+            dim,
+            data,
+        })))
+    }
+}
+
 /// `R(x, rows)`, the cosines `[B, K]` of each row of `x` `[B, D]` with its bank rows, on the
 /// CPU. Differentiable with respect to `x`; the rows are constants.
 pub fn relation(x: &Tensor, rows: Rows) -> Result<Tensor> {
+    dots(&l2_normalize(x)?, rows)
+}
+
+/// The dot products `[B, K]` of each row of `x` `[B, D]` with its bank rows, on the CPU.
+/// Differentiable with respect to `x`; the rows are constants.
+pub fn dots(x: &Tensor, rows: Rows) -> Result<Tensor> {
     let (batch, dim) = x.dims2()?;
     let Rows(rows) = rows;
     if batch != rows.batch || (dim != rows.dim && rows.k > 0) {
@@ -76,7 +103,7 @@ pub fn relation(x: &Tensor, rows: Rows) -> Result<Tensor> {
             rows.batch, rows.k, rows.dim
         )));
     }
-    let x = l2_normalize(x)?.to_device(&Device::Cpu)?.contiguous()?;
+    let x = x.to_device(&Device::Cpu)?.contiguous()?;
     Ok(x.apply_op1(DotRows(rows))?)
 }
 

@@ -1,7 +1,7 @@
 //! The classification term of a method: the loss of its margin head, from some step on.
 
 use super::Step;
-use crate::head::HeadInput;
+use crate::head::{HeadInput, HeadOutput};
 use crate::plan::spec::{HeadSpec, MethodSpec};
 use crate::registry::{Args, Kind, Param};
 use crate::{Error, Result};
@@ -38,13 +38,18 @@ impl Term {
         })
     }
 
+    /// The weight of the head's loss in this step, where it is active.
+    pub fn weight(&self, step: u64) -> Option<f64> {
+        (self.beta > 0.0 && step >= self.from).then_some(self.beta)
+    }
+
     /// The head's name, its loss and its weight, where the term is active in this step.
     pub fn loss(&self, step: &mut Step) -> Result<Option<(&'static str, Tensor, f64)>> {
-        if self.beta == 0.0 || step.step < self.from {
+        let Some(beta) = self.weight(step.step) else {
             return Ok(None);
-        }
-        let (name, loss) = classify(step)?;
-        Ok(Some((name, loss, self.beta)))
+        };
+        let (name, output) = classify(step)?;
+        Ok(Some((name, output.loss, beta)))
     }
 }
 
@@ -68,8 +73,8 @@ pub(super) fn require_head(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result
     )))
 }
 
-/// The head's name and its loss in this step.
-pub(super) fn classify(step: &mut Step) -> Result<(&'static str, Tensor)> {
+/// The head's name and what it makes of this step.
+pub(super) fn classify(step: &mut Step) -> Result<(&'static str, HeadOutput)> {
     let Some(classifier) = &mut step.classifier else {
         return Err(Error::Bug("a method with a head was given none".into()));
     };
@@ -80,5 +85,5 @@ pub(super) fn classify(step: &mut Step) -> Result<(&'static str, Tensor)> {
         epoch: step.epoch,
         step: step.step,
     })?;
-    Ok((classifier.head.name(), output.loss))
+    Ok((classifier.head.name(), output))
 }

@@ -116,6 +116,7 @@ fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
         teacher: true,
         head: wanted(spec, head)?,
         derive: vec![teacher_embeddings(), prototypes, mined],
+        ..Needs::default()
     })
 }
 
@@ -167,14 +168,13 @@ impl Objective for CoupleFace {
         let teacher_bank = self.teacher_bank.features();
         let student_bank = self.student_bank.as_ref().map(Bank::features);
         let input = DistillInput {
-            student: step.student,
-            teacher: step.teacher()?,
             relations: Some(Relations {
                 labels: step.labels,
                 neighbors: &self.neighbors,
                 student_bank: student_bank.unwrap_or(teacher_bank),
                 teacher_bank,
             }),
+            ..DistillInput::of_embeddings(step.student, step.teacher()?)
         };
         let fcd = self.fcd.loss(&input)?;
         let rad = self.rad.loss(&input)?;

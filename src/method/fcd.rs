@@ -42,6 +42,7 @@ fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
         teacher: true,
         head: wanted(spec, head)?,
         derive: vec![teacher_embeddings()],
+        ..Needs::default()
     })
 }
 
@@ -65,11 +66,8 @@ pub(super) fn only(params: &Params, names: &[&str]) -> Params {
 
 impl Objective for Fcd {
     fn step(&mut self, mut step: Step) -> Result<StepLoss> {
-        let mut loss = self.fcd.loss(&DistillInput {
-            student: step.student,
-            teacher: step.teacher()?,
-            relations: None,
-        })?;
+        let input = DistillInput::of_embeddings(step.student, step.teacher()?);
+        let mut loss = self.fcd.loss(&input)?;
         let mut parts = vec![("fcd", scalar(&loss)?)];
         if let Some((name, term, beta)) = self.classification.loss(&mut step)? {
             parts.push((name, scalar(&term)?));

@@ -35,7 +35,8 @@ fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
 
 impl Objective for MarginSoftmax {
     fn step(&mut self, mut step: Step) -> Result<StepLoss> {
-        let (name, loss) = classify(&mut step)?;
+        let (name, output) = classify(&mut step)?;
+        let loss = output.loss;
         let parts = vec![(name, scalar(&loss)?)];
         Ok(StepLoss { loss, parts })
     }

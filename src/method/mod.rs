@@ -5,13 +5,16 @@ mod bank;
 mod classification;
 mod coupleface;
 pub mod derive;
+mod distill;
 mod fcd;
 mod margin_softmax;
 
+use crate::distill::Taps;
 use crate::head::Head;
-use crate::plan::spec::{HeadSpec, MethodSpec};
+use crate::plan::spec::{HeadSpec, MethodSpec, OptimizerSpec};
 use crate::registry::{self, Info, Params};
 use crate::{Error, Result};
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
 
@@ -35,6 +38,10 @@ pub struct DeriveNeed {
 pub struct Needs {
     pub teacher: bool,
     pub head: bool,
+    /// The teacher's taps: it is run in every step.
+    pub teacher_taps: bool,
+    /// The logits of the teacher's classifier.
+    pub teacher_logits: bool,
     /// In the order in which they are derived.
     pub derive: Vec<DeriveNeed>,
 }
@@ -66,6 +73,10 @@ pub struct Inputs<'a> {
     pub seed: u64,
     pub classes: usize,
     pub embedding: usize,
+    /// Identity of each image of the training set.
+    pub labels: &'a [u32],
+    /// How the student is trained, and what a loss learns beside it.
+    pub optimizer: &'a OptimizerSpec,
     /// Length of the training in optimiser steps.
     pub total_steps: u64,
     /// Derived artefacts by name, loaded.
@@ -92,8 +103,15 @@ pub struct Step<'a> {
     pub labels: &'a [u32],
     /// `[B, D]`, raw embeddings of the student, a leaf of autograd.
     pub student: &'a Tensor,
+    /// Taps of the student, leaves of autograd where a loss asks for them.
+    pub taps: Option<&'a Taps>,
     /// `[B, Dt]`, raw embeddings of the teacher for the same images and flips, constant.
     pub teacher: Option<&'a Tensor>,
+    /// Constant; for methods that need them ([`Needs::teacher_taps`]).
+    pub teacher_taps: Option<&'a Taps>,
+    /// `[B, C]`, after margin and scale of the teacher's head, constant; for methods that need
+    /// them ([`Needs::teacher_logits`]).
+    pub teacher_logits: Option<&'a Tensor>,
     pub classifier: Option<Classifier<'a>>,
 }
 
@@ -107,6 +125,12 @@ pub struct StepLoss {
 /// The training objective of a method, with whatever it remembers from step to step.
 pub trait Objective: Send {
     fn step(&mut self, step: Step) -> Result<StepLoss>;
+
+    /// One optimiser step of what the objective itself learns (regressors, projections), from
+    /// the gradients of the loss of the last step, at the student's learning rate.
+    fn learn(&mut self, _grads: &GradStore, _lr: f64) -> Result<()> {
+        Ok(())
+    }
 
     /// State to checkpoint, by name, row-major (feature banks, counters).
     fn state(&self) -> BTreeMap<String, Matrix<f32>> {
@@ -127,7 +151,12 @@ pub struct MethodEntry {
 }
 
 /// Every method a suite may name.
-pub static METHODS: &[MethodEntry] = &[margin_softmax::ENTRY, fcd::ENTRY, coupleface::ENTRY];
+pub static METHODS: &[MethodEntry] = &[
+    margin_softmax::ENTRY,
+    fcd::ENTRY,
+    coupleface::ENTRY,
+    distill::ENTRY,
+];
 
 /// The table line of a method.
 pub fn find(name: &str) -> Result<&'static MethodEntry> {

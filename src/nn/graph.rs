@@ -93,6 +93,12 @@ pub enum Layer {
         p: f64,
     },
     GlobalAvgPool,
+    /// Mean and maximum over the pixels, as two pixels: `[2, 1, c]`.
+    MeanMaxPixels,
+    /// Mean and maximum over the channels, as two channels: `[h, w, 2]`.
+    MeanMaxChannels,
+    /// Sum over the pixels, `[1, 1, c]`.
+    SumPixels,
 }
 
 /// One layer of a graph.
@@ -333,6 +339,22 @@ impl GraphBuilder {
 
     pub fn global_avg_pool(&mut self, x: NodeId) -> NodeId {
         self.push(Layer::GlobalAvgPool, "pool", &[x], [1, 1, self.shape(x)[2]])
+    }
+
+    /// Mean and maximum over the pixels, as two pixels: what is shared by both (a 1 x 1
+    /// convolution) then is one layer.
+    pub fn mean_max_pixels(&mut self, x: NodeId) -> NodeId {
+        self.push(Layer::MeanMaxPixels, "pool", &[x], [2, 1, self.shape(x)[2]])
+    }
+
+    /// Mean and maximum over the channels, in this order, as two channels.
+    pub fn mean_max_channels(&mut self, x: NodeId) -> NodeId {
+        let [h, w, _] = self.shape(x);
+        self.push(Layer::MeanMaxChannels, "pool", &[x], [h, w, 2])
+    }
+
+    pub fn sum_pixels(&mut self, x: NodeId) -> NodeId {
+        self.push(Layer::SumPixels, "sum", &[x], [1, 1, self.shape(x)[2]])
     }
 
     /// Makes a node's value an output under this name.

@@ -11,6 +11,7 @@
 
 pub mod checkpoint;
 pub mod clock;
+mod evaluation;
 pub mod graph;
 pub mod init;
 pub mod network;

@@ -7,7 +7,7 @@ use super::ops::conv::Algorithm;
 use super::ops::conv::chain::{self, Part};
 use super::ops::elementwise::Spread;
 use super::ops::moments::Moments;
-use super::ops::{self, conv, elementwise, linear};
+use super::ops::{self, conv, elementwise, linear, pool};
 use super::plan::Step;
 use super::value::Value;
 use crate::Result;
@@ -266,6 +266,11 @@ impl Network {
             Layer::GlobalAvgPool => {
                 self.make(id, n, |y| elementwise::mean_pixels(x.data(), hwc, y))
             }
+            Layer::MeanMaxPixels => self.make(id, n, |y| pool::mean_max_pixels(x.data(), hwc, y)),
+            Layer::MeanMaxChannels => {
+                self.make(id, n, |y| pool::mean_max_channels(x.data(), hwc, y))
+            }
+            Layer::SumPixels => self.make(id, n, |y| pool::sum_pixels(x.data(), hwc, y)),
             other => unreachable!("{other:?} has a kernel of its own"),
         }
     }

@@ -5,7 +5,7 @@ use super::network::{Network, Output, OutputGrads, TrainMode};
 use super::ops::act::{self, Epilogue};
 use super::ops::moments::Moments;
 use super::ops::norm::{self, Params, Stats};
-use super::ops::{conv, elementwise, linear};
+use super::ops::{conv, elementwise, linear, pool};
 use super::plan::Step;
 use super::run::{Held, held, input, pixels};
 use super::value::Value;
@@ -139,6 +139,7 @@ impl Network {
                     Layer::Sigmoid => Saved::One(y.clone()),
                     Layer::Mul => Saved::Two(x.clone(), input(values, node.inputs[1].0).clone()),
                     Layer::Prelu | Layer::Relu | Layer::Relu6 => Saved::One(x.clone()),
+                    Layer::MeanMaxPixels | Layer::MeanMaxChannels => Saved::One(x.clone()),
                     _ => Saved::Nothing,
                 };
                 (y, saved)
@@ -431,6 +432,15 @@ impl Network {
             (Layer::GlobalAvgPool, _) => one(want[0], &|dx| {
                 elementwise::mean_pixels_backward(dy.data(), hwc, dx)
             }),
+            (Layer::MeanMaxPixels, Saved::One(x)) => one(want[0], &|dx| {
+                pool::mean_max_pixels_backward(x.data(), dy.data(), hwc, dx)
+            }),
+            (Layer::MeanMaxChannels, Saved::One(x)) => one(want[0], &|dx| {
+                pool::mean_max_channels_backward(x.data(), dy.data(), hwc, dx)
+            }),
+            (Layer::SumPixels, _) => {
+                one(want[0], &|dx| pool::sum_pixels_backward(dy.data(), hwc, dx))
+            }
             (layer, _) => unreachable!("{layer:?} saves something else in its forward pass"),
         }
     }

@@ -175,7 +175,10 @@ impl<'a> Planner<'a> {
             flip: row.flip,
         });
         let seen = cost::seen(&row.schedule, row.batch, &row.data);
-        let work = cost::train(seen, self.forward[index]);
+        let mut work = cost::train(seen, self.forward[index]);
+        if let Some(t) = row.teacher.filter(|_| row.needs.teacher_taps) {
+            work += seen * self.forward[t];
+        }
         self.add(format!("train {} seed {seed}", row.id), spec, &needs, work)
     }
 

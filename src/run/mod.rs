@@ -22,6 +22,7 @@ pub mod scheduler;
 pub mod score;
 pub mod stop;
 pub mod store;
+pub mod teacher;
 pub mod train;
 
 pub use folder::{Claim, RunFolder};

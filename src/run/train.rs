@@ -2,22 +2,23 @@
 
 use super::folder::RunFolder;
 use super::scheduler::Context;
+use super::teacher::{InStep, Rows};
 use crate::data::set::{self, DataSet};
 use crate::key::sha256_hex;
+use crate::method;
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::ops::simd;
 use crate::plan::spec::TrainSpec;
-use crate::protocol::embeddings::Embeddings;
 use crate::result::{CurvePoint, TrainResult};
-use crate::train::{TeacherRows, Trainer};
+use crate::train::{Teacher, TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The rolling checkpoint of a running training.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The finished network, under its PyTorch names.
 pub const MODEL: &str = "model.safetensors";
 /// Points of a training curve.
@@ -38,22 +39,33 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         .store
         .images
         .view(&spec.data, "images", &set.source, spec.input.size)?;
-    let mut teacher = None;
+    let mut rows = None;
     let mut derived = BTreeMap::new();
     for (name, key) in &spec.derived {
         let folder = cx.store.folder(key);
         if name == TEACHER_EMBEDDINGS {
-            teacher = Some(Teacher::open(&folder, set.labels.len())?);
+            rows = Some(Rows::open(&folder, set.labels.len())?);
         } else {
             derived.insert(name.clone(), super::derive::load(&folder)?);
         }
     }
+    let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
+    let mut in_step = match &spec.teacher {
+        Some(key) if needs.teacher_taps || needs.teacher_logits => {
+            Some(InStep::open(key, &needs, (&spec.data, &set.source), cx)?)
+        }
+        _ => None,
+    };
+    let mut teacher = in_step
+        .as_mut()
+        .map_or_else(Teacher::default, InStep::teacher);
+    teacher.rows = rows.as_ref().map(|r| r as &dyn TeacherRows);
     let mut trainer = Trainer::new(
         spec,
         images,
         &set.labels,
         set.classes as usize,
-        teacher.as_ref().map(|t| t as &dyn TeacherRows),
+        teacher,
         &derived,
     )?;
     drive(spec, &mut trainer, cx)
@@ -319,32 +331,5 @@ impl Curve {
         (self.sum, self.parts, self.count, self.points) =
             (saved.sum, saved.parts, saved.count, saved.points);
         Ok(())
-    }
-}
-
-/// The teacher's embeddings on disk: row `2 i` is image `i`, row `2 i + 1` its mirror.
-pub struct Teacher(Embeddings);
-
-impl Teacher {
-    pub fn open(folder: &RunFolder, images: usize) -> Result<Self> {
-        let embeddings = Embeddings::open(folder.file(super::derive::EMBEDDINGS))?;
-        if embeddings.rows() != 2 * images {
-            return Err(Error::Data(format!(
-                "{}: {} rows, but the training set has {images} images (two rows each)",
-                folder.file(super::derive::EMBEDDINGS).display(),
-                embeddings.rows()
-            )));
-        }
-        Ok(Teacher(embeddings))
-    }
-}
-
-impl TeacherRows for Teacher {
-    fn dim(&self) -> usize {
-        self.0.dim()
-    }
-
-    fn row(&self, index: u32, flipped: bool) -> &[f32] {
-        self.0.row(2 * index as usize + usize::from(flipped))
     }
 }

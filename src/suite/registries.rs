@@ -7,7 +7,7 @@ use super::tree::{Node, Value};
 use crate::method::Needs;
 use crate::plan::spec::{DataFormat, DataSpec, HeadSpec, MethodSpec, Views};
 use crate::registry::{Info, Kind, Params};
-use crate::{Error, Result, backbone, data, head, method, protocol};
+use crate::{Error, Result, backbone, data, distill, head, method, protocol};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -201,5 +201,44 @@ fn value(source: &Source, name: &str, node: &Node, kind: Kind) -> Result<()> {
             Value::List(items) if items.iter().all(|i| i.as_f64().is_some()) => Ok(()),
             _ => Err(want("a list of numbers")),
         },
+        Kind::Texts => match &node.value {
+            Value::List(items) if items.iter().all(|i| i.as_text().is_some()) => Ok(()),
+            _ => Err(want("a list of texts")),
+        },
+        Kind::Losses => match &node.value {
+            Value::List(items) if !items.is_empty() => {
+                items.iter().try_for_each(|item| loss(source, item))
+            }
+            _ => Err(want("a list of distillation losses")),
+        },
     }
+}
+
+/// One of the losses of a method: `{ name = "...", weight = ..., its parameters }`.
+fn loss(source: &Source, node: &Node) -> Result<()> {
+    let Value::Table(table) = &node.value else {
+        let want = "a table of `name`, `weight` and parameters";
+        return Err(check::wrong(source, node, "a loss", want));
+    };
+    let mut named = Named {
+        span: node.span.clone(),
+        name: None,
+        params: Vec::new(),
+    };
+    for (key, value) in table {
+        match (key.as_str(), value.as_text()) {
+            ("name", Some(name)) => named.name = Some(At::new(name.into(), value.span.clone())),
+            ("weight", _) => check::float(source, "weight", value, 0.0, 1e6)?,
+            _ => named.params.push((key.clone(), value.clone())),
+        }
+    }
+    if let Some(name) = &named.name
+        && distill::DECLARED.iter().any(|d| d.name == name.value)
+    {
+        let error = distill::find(name).err();
+        return Err(source.error(&name.span, error.map_or(String::new(), |e| e.to_string())));
+    }
+    let known: Vec<Info> = distill::DISTILL.iter().map(|d| d.info).collect();
+    let info = find(source, "distillation loss", &named, &known)?;
+    params(source, &named, info).map(drop)
 }

@@ -3,6 +3,7 @@
 
 use super::grammar::{Field, SUITE, Shape};
 use super::registries::Registries;
+use crate::distill::{DISTILL, DistillEntry};
 use crate::registry::{Info, Kind, Param};
 use serde_json::{Map, Value, json};
 
@@ -87,6 +88,16 @@ fn alternative(info: &Info) -> Value {
     })
 }
 
+/// A distillation loss: one alternative per name.
+fn loss() -> Value {
+    let weighted = |entry: &DistillEntry| {
+        let mut value = alternative(&entry.info);
+        value["properties"]["weight"] = json!({ "type": "number", "minimum": 0.0 });
+        value
+    };
+    json!({ "anyOf": DISTILL.iter().map(weighted).collect::<Vec<_>>() })
+}
+
 fn parameter(param: &Param) -> Value {
     let mut value = match param.kind {
         Kind::Float { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
@@ -95,6 +106,8 @@ fn parameter(param: &Param) -> Value {
         Kind::Choice(values) => json!({ "enum": values }),
         Kind::Floats => json!({ "type": "array", "items": { "type": "number" } }),
         Kind::Text => json!({ "type": "string" }),
+        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Losses => json!({ "type": "array", "minItems": 1, "items": loss() }),
     };
     value["description"] = json!(param.doc);
     value

@@ -6,7 +6,9 @@
 
 mod batch;
 mod feed;
+mod teacher;
 mod trainer;
 
 pub use batch::{Batch, Images, TeacherRows};
+pub use teacher::{FrozenClassifier, FrozenNetwork, Lesson, Teacher};
 pub use trainer::{StepReport, Trainer};

@@ -1,8 +1,10 @@
 //! One training: network, classifier, objective, optimiser, and the step that joins them.
 
-use super::batch::{Batch, Images, TeacherRows};
+use super::batch::{Batch, Images};
 use super::feed::{Feed, Input, Source};
+use super::teacher::Teacher;
 use crate::data::sampler::Batches;
+use crate::distill::Taps;
 use crate::head::{self, Head};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
@@ -12,7 +14,7 @@ use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
 use crate::plan::spec::{OptimizerSpec, TrainSpec};
 use crate::rng::Stream;
 use crate::{Error, Result};
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Var};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,9 @@ pub struct StepReport {
 
 struct ClassifierState {
     head: Box<dyn Head>,
-    /// `[C, D]`.
+    /// Rows of `weight`: classes, or a multiple of them.
+    rows: usize,
+    /// `[rows, D]`.
     weight: Vec<f32>,
     grad: Vec<f32>,
     sgd: Sgd,
@@ -40,8 +44,7 @@ struct ClassifierState {
 pub struct Trainer<'a> {
     spec: &'a TrainSpec,
     labels: &'a [u32],
-    teacher: Option<&'a dyn TeacherRows>,
-    classes: usize,
+    teacher: Teacher<'a>,
     network: Network,
     sgd: Sgd,
     classifier: Option<ClassifierState>,
@@ -62,7 +65,7 @@ impl<'a> Trainer<'a> {
         images: Arc<dyn Images>,
         labels: &'a [u32],
         classes: usize,
-        teacher: Option<&'a dyn TeacherRows>,
+        teacher: Teacher<'a>,
         derived: &BTreeMap<String, Artefact>,
     ) -> Result<Self> {
         if spec.batch == 0 || spec.bn_group == 0 || !spec.batch.is_multiple_of(spec.bn_group) {
@@ -79,23 +82,30 @@ impl<'a> Trainer<'a> {
         network.init(spec.seed);
         let entry = method::find(&spec.method.name)?;
         let needs = (entry.needs)(&spec.method, spec.head.as_ref())?;
-        if needs.teacher && teacher.is_none() {
+        let given = teacher.rows.is_some() || teacher.network.is_some();
+        if (needs.teacher && !given)
+            || (needs.teacher_taps && teacher.network.is_none())
+            || (needs.teacher_logits && teacher.classifier.is_none())
+        {
             return Err(Error::Bug(format!(
-                "`{}` was given no teacher",
+                "`{}` was not given all it needs of its teacher",
                 spec.method.name
             )));
         }
         let sgd = Sgd::new(&spec.optimizer, network.params().values.len());
         let classifier = match (&spec.head, needs.head) {
             (Some(head), true) => {
-                let head = head::build(head)?;
+                let mut head = head::build(head)?;
+                head.seed(spec.seed);
                 let mut noise = Stream::derive(spec.seed, "init/head", &[]);
                 let std = head.init_std();
-                let weight: Vec<f32> = (0..classes * spec.backbone.embedding)
+                let rows = classes * head.rows_per_class();
+                let weight: Vec<f32> = (0..rows * spec.backbone.embedding)
                     .map(|_| (noise.normal() * std) as f32)
                     .collect();
                 Some(ClassifierState {
                     head,
+                    rows,
                     grad: vec![0.0; weight.len()],
                     // Clipping is the backbone's affair, as in the recipes it comes from.
                     sgd: Sgd::new(
@@ -115,6 +125,8 @@ impl<'a> Trainer<'a> {
             seed: spec.seed,
             classes,
             embedding: spec.backbone.embedding,
+            labels,
+            optimizer: &spec.optimizer,
             total_steps: steps,
             derived,
         })?;
@@ -122,7 +134,6 @@ impl<'a> Trainer<'a> {
             spec,
             labels,
             teacher,
-            classes,
             network,
             sgd,
             classifier,
@@ -211,11 +222,12 @@ impl<'a> Trainer<'a> {
         };
         let (output, tape) = self.network.forward_train(&x, mode)?;
         let student = Var::from_tensor(&output.embedding.to_tensor()?)?;
-        let teacher = self.teacher_rows(&batch)?;
+        let taps = Taps::of_student(output.taps);
+        let lesson = self.teacher.lesson(&batch, &labels)?;
         let weight = match &self.classifier {
             Some(c) => Some(Var::from_slice(
                 &c.weight,
-                (self.classes, self.spec.backbone.embedding),
+                (c.rows, self.spec.backbone.embedding),
                 &Device::Cpu,
             )?),
             None => None,
@@ -227,7 +239,10 @@ impl<'a> Trainer<'a> {
             samples: &batch.samples,
             labels: &labels,
             student: student.as_tensor(),
-            teacher: teacher.as_ref(),
+            taps: Some(&taps),
+            teacher: lesson.as_ref().map(|l| &l.embeddings),
+            teacher_taps: lesson.as_ref().and_then(|l| l.taps.as_ref()),
+            teacher_logits: lesson.as_ref().and_then(|l| l.logits.as_ref()),
             classifier: match (&mut self.classifier, &weight) {
                 (Some(c), Some(w)) => Some(Classifier {
                     head: c.head.as_mut(),
@@ -244,13 +259,17 @@ impl<'a> Trainer<'a> {
             )));
         }
         let grads = loss.loss.backward()?;
-        let d_student = grads
-            .get(student.as_tensor())
-            .ok_or_else(|| Error::Bug(format!("`{}` has no gradient", self.spec.method.name)))?;
+        let embedding = grads.get(student.as_tensor());
         let grads_in = OutputGrads {
-            embedding: Some(Value::from_tensor(d_student)?),
-            ..OutputGrads::default()
+            embedding: embedding.map(Value::from_tensor).transpose()?,
+            taps: taps.gradients(&grads)?,
         };
+        if grads_in.embedding.is_none() && grads_in.taps.is_empty() {
+            return Err(Error::Bug(format!(
+                "`{}` has no gradient",
+                self.spec.method.name
+            )));
+        }
         self.network.backward(tape, grads_in, false)?;
         let params = self.network.params_mut();
         self.sgd.step(&mut params.values, &mut params.grads, lr);
@@ -261,6 +280,7 @@ impl<'a> Trainer<'a> {
                 c.sgd.step(&mut c.weight, &mut c.grad, lr);
             }
         }
+        self.objective.learn(&grads, lr)?;
         self.step += 1;
         Ok(StepReport {
             epoch: batch.epoch,
@@ -269,21 +289,6 @@ impl<'a> Trainer<'a> {
             parts: loss.parts,
             waited,
         })
-    }
-
-    fn teacher_rows(&self, batch: &Batch) -> Result<Option<Tensor>> {
-        let Some(teacher) = self.teacher else {
-            return Ok(None);
-        };
-        let mut rows = Vec::with_capacity(batch.samples.len() * teacher.dim());
-        for (&sample, &flip) in batch.samples.iter().zip(&batch.flips) {
-            rows.extend_from_slice(teacher.row(sample, flip));
-        }
-        Ok(Some(Tensor::from_vec(
-            rows,
-            (batch.samples.len(), teacher.dim()),
-            &Device::Cpu,
-        )?))
     }
 
     /// Everything a later process needs to go on as if nothing had happened.
@@ -300,7 +305,7 @@ impl<'a> Trainer<'a> {
             self.sgd.velocity(),
         );
         if let Some(classifier) = &self.classifier {
-            let shape = vec![self.classes, self.spec.backbone.embedding];
+            let shape = vec![classifier.rows, self.spec.backbone.embedding];
             put("head.weight", shape.clone(), &classifier.weight);
             put("head.velocity", shape, classifier.sgd.velocity());
         }

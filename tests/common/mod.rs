@@ -4,5 +4,4 @@
 #![allow(dead_code)]
 
 pub mod kernel_sets;
-pub mod parity;
 pub mod scoring;

@@ -8,6 +8,7 @@ pub mod gemm;
 pub mod linear;
 pub mod moments;
 pub mod norm;
+pub mod pool;
 mod rows;
 mod scratch;
 pub mod simd;

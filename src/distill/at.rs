@@ -1,0 +1,66 @@
+//! Attention transfer by activations (Zagoruyko and Komodakis, ICLR 2017, eq. 2).
+
+use super::sites::{self, Sites, TAPS};
+use super::{Distill, DistillEntry, DistillInput, Setup, maths};
+use crate::head::cosine::l2_normalize;
+use crate::registry::{Args, Info, Kind, Param};
+use crate::{Error, Result};
+use candle_core::Tensor;
+
+pub(super) const ENTRY: DistillEntry = DistillEntry {
+    info: Info {
+        name: "at",
+        summary: "distance of attention maps: where activations are large",
+        source: "Zagoruyko and Komodakis, ICLR 2017, eq. 2, as RepDistiller \
+                 distiller_zoo/AT.py: Q = mean over channels of A^p, flattened and \
+                 L2-normalised; the mean of (Q_S - Q_T)^2",
+        params: &[
+            TAPS,
+            Param {
+                name: "p",
+                kind: Kind::Int { min: 1, max: 16 },
+                required: false,
+                doc: "power of the activations (default 2)",
+            },
+        ],
+    },
+    wants: sites::wants,
+    build,
+};
+
+struct At {
+    sites: Sites,
+    p: usize,
+}
+
+fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
+    let args = Args::new(ENTRY.info.name, setup.params);
+    Ok(Box::new(At {
+        sites: Sites::new(&args)?,
+        p: args.usize_or("p", 2)?,
+    }))
+}
+
+impl Distill for At {
+    fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
+        sites::sum(self.sites.pairs(input)?, |student, teacher| {
+            if student.rank() != 4 || teacher.rank() != 4 {
+                return Err(Error::Usage(
+                    "attention transfer compares maps; name them by `taps`".into(),
+                ));
+            }
+            let (student, teacher) = maths::same_size(student, teacher)?;
+            maths::mse(&attention(&student, self.p)?, &attention(&teacher, self.p)?)
+        })
+    }
+}
+
+/// `[B, C, H, W]` to `[B, H W]`, rows of length 1.
+fn attention(maps: &Tensor, p: usize) -> Result<Tensor> {
+    let powers = match p {
+        1 => maps.clone(),
+        2 => maps.sqr()?,
+        _ => maps.powf(p as f64)?,
+    };
+    l2_normalize(&maths::flat(&powers.mean(1)?)?)
+}

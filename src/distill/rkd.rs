@@ -1,0 +1,97 @@
+//! Relational knowledge distillation (Park et al., CVPR 2019, eqs. 5 to 10).
+
+use super::sites::{self, Sites, TAPS};
+use super::{Distill, DistillEntry, DistillInput, Setup, maths};
+use crate::head::cosine::l2_normalize;
+use crate::registry::{Args, Info, Kind, Param};
+use crate::{Error, Result};
+use candle_core::Tensor;
+
+const WEIGHT: Kind = Kind::Float { min: 0.0, max: 1e6 };
+
+pub(super) const ENTRY: DistillEntry = DistillEntry {
+    info: Info {
+        name: "rkd",
+        summary: "distances of pairs and angles of triples inside a batch, like the teacher's",
+        source: "Park et al., CVPR 2019, eqs. 5 to 10, as TFace \
+                 recognition/tasks/ekd/distillation/rkd.py: distances over their mean, angles as \
+                 cosines, both by the smooth L1 distance, over B^2 pairs and B^3 triples",
+        params: &[
+            TAPS,
+            Param {
+                name: "w_distance",
+                kind: WEIGHT,
+                required: true,
+                doc: "weight of the distances; 1 in the paper, 25 in RepDistiller and TFace",
+            },
+            Param {
+                name: "w_angle",
+                kind: WEIGHT,
+                required: true,
+                doc: "weight of the angles; 2 in the paper, 50 in RepDistiller and TFace",
+            },
+        ],
+    },
+    wants: sites::wants,
+    build,
+};
+
+/// Squared distances below this count as this, as in the sources.
+const FLOOR: f64 = 1e-12;
+
+struct Rkd {
+    sites: Sites,
+    w_distance: f64,
+    w_angle: f64,
+}
+
+fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
+    let args = Args::new(ENTRY.info.name, setup.params);
+    Ok(Box::new(Rkd {
+        sites: Sites::new(&args)?,
+        w_distance: args.f64("w_distance")?,
+        w_angle: args.f64("w_angle")?,
+    }))
+}
+
+impl Distill for Rkd {
+    fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
+        sites::sum(self.sites.pairs(input)?, |student, teacher| {
+            if maths::same_batch(student, teacher)? < 2 {
+                return Err(Error::Compute(
+                    "relations inside a batch want two samples".into(),
+                ));
+            }
+            let (student, teacher) = (differences(student)?, differences(teacher)?);
+            let distance = maths::smooth_l1(&distances(&student)?, &distances(&teacher)?)?;
+            // The costly part, B^3 D products.
+            if self.w_angle == 0.0 {
+                return Ok((distance * self.w_distance)?);
+            }
+            let angle = maths::smooth_l1(&angles(&student)?, &angles(&teacher)?)?;
+            Ok(((distance * self.w_distance)? + (angle * self.w_angle)?)?)
+        })
+    }
+}
+
+/// `x_j - x_i` at `[i, j]`, `[B, B, D]`.
+fn differences(features: &Tensor) -> Result<Tensor> {
+    let x = maths::flat(features)?;
+    Ok(x.unsqueeze(0)?.broadcast_sub(&x.unsqueeze(1)?)?)
+}
+
+/// Distances of all pairs over their mean, `[B, B]`.
+fn distances(differences: &Tensor) -> Result<Tensor> {
+    let squared = differences.sqr()?.sum(2)?;
+    let b = squared.dim(0)?;
+    let others = maths::off_diagonal(b, &squared)?;
+    let distances = (squared.maximum(FLOOR)?.sqrt()? * others)?;
+    let mean = (distances.sum_all()? / (b * (b - 1)) as f64)?;
+    Ok(distances.broadcast_div(&mean)?)
+}
+
+/// Cosines of the angles at `i` between `j` and `k`, `[B, B, B]`.
+fn angles(differences: &Tensor) -> Result<Tensor> {
+    let unit = l2_normalize(differences)?;
+    Ok(unit.matmul(&unit.transpose(1, 2)?)?)
+}

@@ -1,0 +1,110 @@
+//! What a training is given of its teacher: derived embeddings, and a network or classifier
+//! that is run in the step.
+
+use super::folder::RunFolder;
+use super::scheduler::Context;
+use super::train::{CHECKPOINT, load_network};
+use crate::data::source::ImageSource;
+use crate::key::Key;
+use crate::method::Needs;
+use crate::nn::Network;
+use crate::nn::checkpoint::Checkpoint;
+use crate::plan::spec::{InputSpec, TrainSpec};
+use crate::protocol::embeddings::Embeddings;
+use crate::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, TeacherRows};
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// The teacher's embeddings on disk: row `2 i` is image `i`, row `2 i + 1` its mirror.
+pub struct Rows(Embeddings);
+
+impl Rows {
+    pub fn open(folder: &RunFolder, images: usize) -> Result<Self> {
+        let embeddings = Embeddings::open(folder.file(super::derive::EMBEDDINGS))?;
+        if embeddings.rows() != 2 * images {
+            return Err(Error::Data(format!(
+                "{}: {} rows, but the training set has {images} images (two rows each)",
+                folder.file(super::derive::EMBEDDINGS).display(),
+                embeddings.rows()
+            )));
+        }
+        Ok(Rows(embeddings))
+    }
+}
+
+impl TeacherRows for Rows {
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+
+    fn row(&self, index: u32, flipped: bool) -> &[f32] {
+        self.0.row(2 * index as usize + usize::from(flipped))
+    }
+}
+
+/// What a step needs of the teacher beyond its derived embeddings.
+pub struct InStep {
+    /// With the teacher's own view of the training set.
+    network: Option<(Network, InputSpec, Arc<dyn Images>)>,
+    classifier: Option<FrozenClassifier>,
+}
+
+impl InStep {
+    /// Of the finished training job `key`, for a student on the images of the data job `data`.
+    pub fn open(
+        key: &Key,
+        needs: &Needs,
+        (data, images): (&Key, &Arc<dyn ImageSource>),
+        cx: &Context,
+    ) -> Result<Self> {
+        let model = cx.jobs.train(key)?;
+        let folder = cx.store.folder(key);
+        let mut out = InStep {
+            network: None,
+            classifier: None,
+        };
+        if needs.teacher_taps {
+            let cache = &cx.store.images;
+            let view = cache.view(data, "images", images, model.input.size)?;
+            out.network = Some((load_network(model, &folder)?, model.input.clone(), view));
+        }
+        if needs.teacher_logits {
+            out.classifier = Some(load_classifier(model, &folder)?);
+        }
+        Ok(out)
+    }
+
+    /// As the trainer takes it, without the derived embeddings.
+    pub fn teacher(&mut self) -> Teacher<'_> {
+        let frozen = self.network.as_ref();
+        Teacher {
+            rows: None,
+            network: frozen.map(|(network, input, images)| FrozenNetwork {
+                network,
+                input,
+                images: images.as_ref(),
+            }),
+            classifier: self.classifier.take(),
+        }
+    }
+}
+/// The margin head of a finished job with its class weights, as training left them.
+fn load_classifier(spec: &TrainSpec, folder: &RunFolder) -> Result<FrozenClassifier> {
+    let Some(head) = &spec.head else {
+        return Err(Error::Usage(
+            "a loss compares logits, but the teacher was trained without a head; take a teacher \
+             that has one"
+                .into(),
+        ));
+    };
+    let checkpoint = Checkpoint::load(&folder.file(CHECKPOINT))?;
+    let (shape, weight) = checkpoint.tensor("head.weight")?;
+    let wrong = |what: &str| Error::Data(format!("the teacher's checkpoint: {what}"));
+    let &[classes, dim] = shape.as_slice() else {
+        return Err(wrong("head.weight is not a matrix"));
+    };
+    let state = checkpoint.metadata.get("head");
+    let state = state.ok_or_else(|| wrong("no state of the head"))?;
+    let state = serde_json::from_str(state).map_err(|e| wrong(&e.to_string()))?;
+    FrozenClassifier::new(head, [classes, dim], weight.clone(), state)
+}

@@ -1,0 +1,125 @@
+//! The frozen teacher, as a step sees it.
+
+use super::batch::{Batch, Images, TeacherRows};
+use crate::distill::Taps;
+use crate::head::{self, Head, HeadInput};
+use crate::nn::{Network, Value};
+use crate::plan::spec::{HeadSpec, InputSpec};
+use crate::{Error, Result};
+use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+
+/// Where a method's knowledge of its teacher comes from; what it does not need is none.
+#[derive(Default)]
+pub struct Teacher<'a> {
+    /// Its embeddings, derived before training.
+    pub rows: Option<&'a dyn TeacherRows>,
+    /// The network itself, run in the step where a loss compares taps.
+    pub network: Option<FrozenNetwork<'a>>,
+    /// Its classifier, where a loss compares logits.
+    pub classifier: Option<FrozenClassifier>,
+}
+
+/// A network in evaluation mode, with its own view of the student's images.
+pub struct FrozenNetwork<'a> {
+    pub network: &'a Network,
+    pub input: &'a InputSpec,
+    /// The training set at the teacher's resolution.
+    pub images: &'a dyn Images,
+}
+
+/// A margin head that learns nothing more: every step starts from the state it was left in.
+pub struct FrozenClassifier {
+    head: Box<dyn Head>,
+    state: BTreeMap<String, Vec<f64>>,
+    /// `[C, D]`.
+    weight: Tensor,
+}
+
+impl FrozenClassifier {
+    /// `weight` is `[classes, dim]`, row-major.
+    pub fn new(
+        spec: &HeadSpec,
+        [classes, dim]: [usize; 2],
+        weight: Vec<f32>,
+        state: BTreeMap<String, Vec<f64>>,
+    ) -> Result<Self> {
+        Ok(FrozenClassifier {
+            head: head::build(spec)?,
+            state,
+            weight: Tensor::from_vec(weight, (classes, dim), &Device::Cpu)?,
+        })
+    }
+
+    /// `[B, C]`, after margin and scale.
+    fn logits(&mut self, embeddings: &Tensor, labels: &[u32], batch: &Batch) -> Result<Tensor> {
+        self.head.restore(&self.state)?;
+        let output = self.head.forward(&HeadInput {
+            embeddings,
+            weight: &self.weight,
+            labels,
+            epoch: batch.epoch,
+            step: batch.step,
+        })?;
+        Ok(output.logits)
+    }
+}
+
+/// What the teacher says about one batch. Constant.
+pub struct Lesson {
+    /// `[B, D]`, raw.
+    pub embeddings: Tensor,
+    pub taps: Option<Taps>,
+    pub logits: Option<Tensor>,
+}
+
+impl Teacher<'_> {
+    /// The teacher's view of the same images under the same flips; none without a teacher.
+    pub fn lesson(&mut self, batch: &Batch, labels: &[u32]) -> Result<Option<Lesson>> {
+        let mut taps = None;
+        let mut embeddings = None;
+        if let Some(frozen) = &self.network {
+            let side = frozen.input.size;
+            let n = batch.samples.len();
+            let mut pixels = vec![0.0; n * side * side * 3];
+            frozen
+                .images
+                .fill(&batch.samples, &batch.flips, frozen.input, &mut pixels)?;
+            let output = frozen
+                .network
+                .infer(&Value::new([n, side, side, 3], pixels)?)?;
+            embeddings = Some(output.embedding.to_tensor()?);
+            taps = Some(Taps::of_teacher(output.taps));
+        }
+        if let Some(rows) = self.rows {
+            embeddings = Some(of_rows(rows, batch)?);
+        }
+        let Some(embeddings) = embeddings else {
+            return match self.classifier {
+                None => Ok(None),
+                Some(_) => Err(Error::Bug("a classifier without its teacher".into())),
+            };
+        };
+        let logits = match &mut self.classifier {
+            Some(c) => Some(c.logits(&embeddings, labels, batch)?),
+            None => None,
+        };
+        Ok(Some(Lesson {
+            embeddings,
+            taps,
+            logits,
+        }))
+    }
+}
+
+fn of_rows(teacher: &dyn TeacherRows, batch: &Batch) -> Result<Tensor> {
+    let mut rows = Vec::with_capacity(batch.samples.len() * teacher.dim());
+    for (&sample, &flip) in batch.samples.iter().zip(&batch.flips) {
+        rows.extend_from_slice(teacher.row(sample, flip));
+    }
+    Ok(Tensor::from_vec(
+        rows,
+        (batch.samples.len(), teacher.dim()),
+        &Device::Cpu,
+    )?)
+}
