@@ -101,7 +101,15 @@ impl School {
             ),
         };
         let derived = BTreeMap::new();
-        Trainer::new(spec, std::sync::Arc::new(Noise), &self.labels, CLASSES, teacher, &derived).unwrap()
+        Trainer::new(
+            spec,
+            std::sync::Arc::new(Noise),
+            &self.labels,
+            CLASSES,
+            teacher,
+            &derived,
+        )
+        .unwrap()
     }
 }
 

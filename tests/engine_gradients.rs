@@ -1,9 +1,16 @@
 //! Every layer, forward and backward, against candle's own operations on odd shapes.
 
+mod common;
+
 use candle_core::{D, Device, Tensor, Var};
 use frbench::nn::{Affine, Conv, GraphBuilder, Network, NodeId, OutputGrads, TrainMode, Value};
 use frbench::rng::Stream;
 use std::collections::BTreeMap;
+
+#[test]
+fn the_other_kernel_sets_pass_too() {
+    common::kernel_sets::run_on_every_other("the_other_kernel_sets_pass_too");
+}
 
 fn random(name: &str, shape: &[usize]) -> Tensor {
     let mut stream = Stream::derive(5, name, &[]);

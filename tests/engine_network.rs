@@ -1,11 +1,18 @@
 //! Networks as a whole: determinism, evaluation against training, state, taps, errors.
 
+mod common;
+
 use frbench::backbone;
 use frbench::nn::checkpoint::Checkpoint;
 use frbench::nn::{Affine, Conv, GraphBuilder, Layer, Network, OutputGrads, Sgd, TrainMode, Value};
 use frbench::plan::spec::{BackboneSpec, OptimizerSpec};
 use frbench::rng::Stream;
 use serde_json::json;
+
+#[test]
+fn the_other_kernel_sets_pass_too() {
+    common::kernel_sets::run_on_every_other("the_other_kernel_sets_pass_too");
+}
 
 fn random(seed: u64, shape: [usize; 4]) -> Value {
     let mut stream = Stream::derive(seed, "test", &[]);

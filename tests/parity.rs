@@ -1,7 +1,14 @@
 //! Every golden case in `tests/parity` is met, through the library as `frbench parity` runs it.
 
+mod common;
+
 use frbench::parity::{self, Case, Verdict};
 use std::path::{Path, PathBuf};
+
+#[test]
+fn the_other_kernel_sets_pass_too() {
+    common::kernel_sets::run_on_every_other("the_other_kernel_sets_pass_too");
+}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity")

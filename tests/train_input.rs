@@ -3,7 +3,7 @@
 use frbench::data::sampler::batch_at;
 use frbench::key::Key;
 use frbench::plan::spec::*;
-use frbench::train::{Images, Trainer};
+use frbench::train::{Images, Teacher, Trainer};
 use frbench::{Error, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -90,7 +90,15 @@ fn spec() -> TrainSpec {
 }
 
 fn trainer<'a>(spec: &'a TrainSpec, images: Arc<Patterns>) -> Trainer<'a> {
-    Trainer::new(spec, images, &LABELS, CLASSES, None, &BTreeMap::new()).unwrap()
+    Trainer::new(
+        spec,
+        images,
+        &LABELS,
+        CLASSES,
+        Teacher::default(),
+        &BTreeMap::new(),
+    )
+    .unwrap()
 }
 
 #[test]
