@@ -146,7 +146,10 @@ fn without_identities_there_is_no_interval_and_the_reader_is_told() {
     );
     assert_eq!(scored.result.metrics[0].interval, None);
     let notes = &scored.result.notes;
-    assert!(notes.iter().any(|n| n.starts_with("no interval")), "{notes:?}");
+    assert!(
+        notes.iter().any(|n| n.starts_with("no interval")),
+        "{notes:?}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::output::{bold, print, print_json};
 use super::text;
 use clap::{Args, ValueEnum};
 use frbench::Result;
+use frbench::head::{PRESETS, Preset};
 use frbench::registry::{Info, Kind, Param};
 use frbench::suite::source::Source;
 use frbench::suite::{self, Registries, library};
@@ -99,6 +100,7 @@ impl What {
             out += &format!("  {name:<width$}  {line}\n");
             if let Some(info) = infos.get(i).filter(|_| detail) {
                 out += &parameters(info);
+                out += &self.presets(info).map(preset).collect::<String>();
             }
         }
         Ok(out)
@@ -111,9 +113,51 @@ impl What {
                 .iter()
                 .map(|(name, line)| json!({ "name": name, "summary": line }))
                 .collect(),
-            _ => self.infos(known).iter().map(info_json).collect(),
+            _ => {
+                let infos = self.infos(known);
+                infos.iter().map(|info| self.info_json(info)).collect()
+            }
         })
     }
+
+    /// Constants of implementations by name.
+    fn presets(self, info: &Info) -> impl Iterator<Item = &'static Preset> {
+        let name = info.name;
+        let heads = self == What::Heads;
+        PRESETS.iter().filter(move |p| heads && p.head == name)
+    }
+
+    fn info_json(self, info: &Info) -> Value {
+        let params = info.params.iter().map(|p| {
+            json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc })
+        });
+        let mut out = json!({
+            "name": info.name,
+            "summary": info.summary,
+            "source": info.source,
+            "params": params.collect::<Vec<_>>(),
+        });
+        if self == What::Heads {
+            let presets = self
+                .presets(info)
+                .map(|p| json!({ "name": p.name, "source": p.source, "params": p.spec().params }));
+            out["presets"] = presets.collect();
+        }
+        out
+    }
+}
+
+/// `      preset insightface: m = 0.4, s = 64 (file)`.
+fn preset(preset: &Preset) -> String {
+    let params = preset.spec().params;
+    let stated = params
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"));
+    let stated = stated.collect::<Vec<_>>().join(", ");
+    format!(
+        "      preset {}: {stated} ({})\n",
+        preset.name, preset.source
+    )
 }
 
 fn parameters(info: &Info) -> String {
@@ -141,18 +185,6 @@ fn values(p: &Param) -> String {
         Kind::Floats => "list of numbers".to_string(),
         Kind::Text => "text".to_string(),
     }
-}
-
-fn info_json(info: &Info) -> Value {
-    let params = info.params.iter().map(
-        |p| json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc }),
-    );
-    json!({
-        "name": info.name,
-        "summary": info.summary,
-        "source": info.source,
-        "params": params.collect::<Vec<_>>(),
-    })
 }
 
 /// A suite in the list.

@@ -43,6 +43,7 @@ enum Command {
     /// Render the report of what has been run so far
     Report(report::ReportArgs),
     /// Hold heads, losses, networks and protocols against golden cases of other code
+    #[command(after_long_help = parity::EXPORT)]
     Parity(parity::ParityArgs),
     /// Make, look at and verify data sets
     #[command(subcommand)]

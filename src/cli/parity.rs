@@ -19,6 +19,42 @@ pub struct ParityArgs {
     pub json: bool,
 }
 
+/// How to make a case, as `--help` shows it.
+pub const EXPORT: &str = "\
+A case is a .safetensors file with an operation, its parameters, inputs and what they led to.
+To prove that a head here computes what your PyTorch code does:
+
+    import json
+    from safetensors.torch import save_file
+
+    x = torch.randn(24, 512, requires_grad=True)    # embeddings, not normalised
+    w = torch.randn(1000, 512, requires_grad=True)  # one row per class, not normalised
+    labels = torch.randint(1000, (24,))
+    logits = my_head(x, w, labels)                  # after margin and scale
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    save_file(
+        {
+            'input.embeddings': x.detach(), 'input.weight': w.detach(),
+            'input.labels': labels,
+            'expect.logits': logits.detach(), 'expect.loss': loss.detach().reshape(1),
+            'grad.embeddings': x.grad, 'grad.weight': w.grad,
+        },
+        'my-arcface.safetensors',
+        metadata={
+            'frbench.parity': '1', 'op': 'head/arcface', 'source': 'my repository, my file',
+            'params': json.dumps({'s': 64.0, 'm': 0.5}),
+        },
+    )
+
+Compute in float64 and store float32, or the differences found are those of your own rounding.
+Parameters are those of a suite (`frbench list heads`); `epoch`, `step` and `seed` say when the
+step is taken. Any other input is state of the head before the step (`input.t` of
+curricularface), any other expected tensor its state afterwards.
+
+Tolerances, as L2 norm of the difference over L2 norm of the expected values: 2e-5 for losses,
+logits, gradients and state, 1e-4 for the embedding of a network; protocols agree to 1e-9.";
+
 pub fn parity(args: ParityArgs) -> Result<ExitStatus> {
     let cases = parity::load(&args.paths)?;
     let outcomes = cases.iter().map(parity::run).collect::<Result<Vec<_>>>()?;

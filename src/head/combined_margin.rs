@@ -1,11 +1,23 @@
-//! The combined margin of ArcFace, section 2.3: `cos(m1 theta + m2) - m3`.
+//! The combined margin (Deng et al., ArcFace, CVPR 2019, eq. 4): `cos(m1 theta + m2) - m3`.
 
-use super::margin::{Margined, SCALE, margin_softmax, sine};
+use super::margin::{Cosines, Margined, plain, sine};
 use super::{Head, HeadEntry, HeadInput, HeadOutput};
-use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
+use crate::{Error, Result};
 use std::f64::consts::FRAC_PI_2;
+
+const fn scale(name: &'static str, doc: &'static str) -> Param {
+    Param {
+        name,
+        kind: Kind::Float {
+            min: 1.0,
+            max: 1000.0,
+        },
+        required: false,
+        doc,
+    }
+}
 
 pub(super) const ENTRY: HeadEntry = HeadEntry {
     info: Info {
@@ -14,7 +26,9 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
         source: "Deng et al., CVPR 2019, section 2.3; with `target_gradient = \"identity\"` as \
                  insightface arcface_torch `CombinedMarginLoss`",
         params: &[
-            SCALE,
+            scale("s", "scale of all cosines; 64 in insightface. Or else:"),
+            scale("s_p", "scale of the target's margined cosine"),
+            scale("s_n", "scale of the other cosines"),
             Param {
                 name: "m1",
                 kind: Kind::Float { min: 0.1, max: 4.0 },
@@ -49,7 +63,8 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
 };
 
 struct CombinedMargin {
-    scale: f64,
+    /// Of the target, and of the other classes.
+    scale: (f64, f64),
     m1: f64,
     m2: f64,
     m3: f64,
@@ -59,12 +74,23 @@ struct CombinedMargin {
 fn build(spec: &HeadSpec) -> Result<Box<dyn Head>> {
     let args = Args::new(ENTRY.info.name, &spec.params);
     Ok(Box::new(CombinedMargin {
-        scale: args.f64("s")?,
+        scale: scales(&args)?,
         m1: args.f64("m1")?,
         m2: args.f64("m2")?,
         m3: args.f64("m3")?,
         exact: args.text("target_gradient")? == "exact",
     }))
+}
+
+fn scales(args: &Args) -> Result<(f64, f64)> {
+    let stated = ["s", "s_p", "s_n"].map(|name| args.params.contains_key(name));
+    match stated {
+        [true, false, false] => Ok((args.f64("s")?, args.f64("s")?)),
+        [false, true, true] => Ok((args.f64("s_p")?, args.f64("s_n")?)),
+        _ => Err(Error::Usage(
+            "`combined-margin`: want either `s`, or `s_p` and `s_n`".into(),
+        )),
+    }
 }
 
 impl CombinedMargin {
@@ -94,6 +120,9 @@ impl Head for CombinedMargin {
     }
 
     fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput> {
-        margin_softmax(input, self.scale, |c| self.target(c))
+        let (positive, negative) = self.scale;
+        let cosines = Cosines::of(input)?;
+        let targets = cosines.targets(positive, |c| self.target(c));
+        cosines.softmax(targets, plain(negative), None)
     }
 }

@@ -1,4 +1,4 @@
-//! Cosines, and the cross-entropy over logits made from them.
+//! L2-normalised rows and the cosines between them.
 
 use super::rowwise::{Normalize, RowProducts};
 use crate::{Error, Result};
@@ -26,51 +26,25 @@ pub(super) fn normalize_composed(x: &Tensor) -> Result<Tensor> {
 
 /// Cosines `[B, C]` of every row of `embeddings` `[B, D]` with every row of `weight` `[C, D]`.
 pub fn cosines(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let (_, d) = embeddings.dims2()?;
-    let (_, weight_d) = weight.dims2()?;
-    if d != weight_d {
-        return Err(Error::Compute(format!(
-            "embeddings have {d} dimensions but class weights have {weight_d}"
-        )));
-    }
-    let (embeddings, weight) = (l2_normalize(embeddings)?, l2_normalize(weight)?);
+    same_width(embeddings, weight)?;
+    products(&l2_normalize(embeddings)?, &l2_normalize(weight)?)
+}
+
+/// Dot products `[B, C]` of every row of `embeddings` with every row of `weight`.
+pub(super) fn products(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    same_width(embeddings, weight)?;
     if embeddings.device().is_cpu() {
-        return Ok(embeddings.apply_op2(&weight, RowProducts)?);
+        return Ok(embeddings.apply_op2(weight, RowProducts)?);
     }
     Ok(embeddings.matmul(&weight.t()?)?)
 }
 
-/// Positions of the target entries of a row-major `[B, C]` matrix, as an i64 tensor `[B]` on
-/// the device of `like`. Fails if a label is no class.
-pub fn target_positions(labels: &[u32], like: &Tensor) -> Result<Tensor> {
-    let (b, c) = like.dims2()?;
-    if labels.len() != b {
-        return Err(Error::Compute(format!(
-            "{} labels for {b} embeddings",
-            labels.len()
-        )));
+fn same_width(embeddings: &Tensor, weight: &Tensor) -> Result<()> {
+    let ((_, d), (_, weight_d)) = (embeddings.dims2()?, weight.dims2()?);
+    if d == weight_d {
+        return Ok(());
     }
-    let positions = labels
-        .iter()
-        .enumerate()
-        .map(|(i, &label)| {
-            if (label as usize) < c {
-                Ok((i * c) as i64 + i64::from(label))
-            } else {
-                Err(Error::Data(format!(
-                    "sample {i} of the batch has label {label}, but there are {c} classes"
-                )))
-            }
-        })
-        .collect::<Result<Vec<i64>>>()?;
-    Ok(Tensor::from_vec(positions, b, like.device())?)
-}
-
-/// Mean cross-entropy (scalar) of `logits` `[B, C]` with the targets at `positions`.
-pub fn cross_entropy(logits: &Tensor, positions: &Tensor) -> Result<Tensor> {
-    // The shift by the maximum cancels, in the value and in the gradient.
-    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(1)?)?;
-    let log_sum = shifted.exp()?.sum(1)?.log()?;
-    let target = shifted.flatten_all()?.index_select(positions, 0)?;
-    Ok((log_sum - target)?.mean_all()?)
+    Err(Error::Compute(format!(
+        "embeddings have {d} dimensions but class weights have {weight_d}"
+    )))
 }

@@ -1,17 +1,44 @@
-//! Softmax with a margin on the target cosine: the form of ArcFace, CosFace and their kin.
+//! Softmax over cosines, with a function of the cosine for the target and one for the other
+//! classes: the form that all margin heads share.
+//!
+//! On the CPU each direction is one pass over the `[B, C]` matrix ([`Logits`], and
+//! [`CrossEntropy`](super::entropy::CrossEntropy)). [`composed`] says the same in
+//! candle's operations: it serves other devices, and the fused form is tested against it.
 
-use super::cosine::{cosines, cross_entropy, target_positions};
+use super::cosine::cosines;
+use super::entropy;
+use super::logits::{Logits, Negative};
 use super::{HeadInput, HeadOutput};
-use crate::Result;
 use crate::registry::{Kind, Param};
+use crate::{Error, Result};
 use candle_core::{DType, Tensor};
 
-/// The target logit (before scaling) as a function of the target cosine, at one cosine.
+/// A logit as a function of a cosine, at one cosine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Margined {
     pub value: f64,
     /// Its derivative with respect to the cosine.
     pub slope: f64,
+}
+
+impl Margined {
+    pub fn scaled(self, by: f64) -> Margined {
+        Margined {
+            value: by * self.value,
+            slope: by * self.slope,
+        }
+    }
+
+    /// Within `[-limit, limit]`, with no slope outside, as PyTorch's `clamp`.
+    pub fn clamped(self, limit: f64) -> Margined {
+        if self.value.abs() <= limit {
+            return self;
+        }
+        Margined {
+            value: self.value.clamp(-limit, limit),
+            slope: 0.0,
+        }
+    }
 }
 
 /// Slopes of functions of the angle carry a factor `1 / sin`; sines below this (angles under
@@ -34,40 +61,198 @@ pub(super) const SCALE: Param = Param {
     doc: "scale of the cosines; 64 in insightface, 32 in FaceX-Zoo and BoundaryFace",
 };
 
+/// Logit of a class that is not the target: the scaled cosine.
+pub(super) fn plain(scale: f64) -> impl Negative {
+    move |_, c| Margined {
+        value: scale * c,
+        slope: scale,
+    }
+}
+
+/// The cosines of a batch with every class.
+pub(super) struct Cosines {
+    /// `[B, C]`.
+    pub matrix: Tensor,
+    /// Target class of each sample, `[B]`.
+    pub labels: Vec<u32>,
+    /// Cosine with the target class, `[B]`.
+    pub target: Vec<f64>,
+}
+
+impl Cosines {
+    /// Of embeddings with class weights.
+    pub fn of(input: &HeadInput) -> Result<Cosines> {
+        Cosines::new(cosines(input.embeddings, input.weight)?, input.labels)
+    }
+
+    /// Of a matrix `[B, C]`. Fails if a label is no class.
+    pub fn new(matrix: Tensor, labels: &[u32]) -> Result<Cosines> {
+        let positions = entropy::positions(labels, matrix.dims2()?)?;
+        let index = Tensor::from_vec(positions, labels.len(), matrix.device())?;
+        let target = matrix.detach().flatten_all()?.index_select(&index, 0)?;
+        Ok(Cosines {
+            target: target.to_dtype(DType::F64)?.to_vec1()?,
+            labels: labels.to_vec(),
+            matrix,
+        })
+    }
+
+    /// Logits `[B, C]`: of the target classes as given, scale included, of the others by
+    /// `negative` from sample and cosine. `lift` `[B]`, zero in value, is added to the target
+    /// logits for what they depend on besides the cosine.
+    pub fn logits(
+        &self,
+        targets: Vec<Margined>,
+        negative: impl Negative,
+        lift: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let rule = Logits {
+            labels: self.labels.clone(),
+            targets,
+            negative,
+        };
+        let lift = match lift {
+            Some(lift) => lift.contiguous()?,
+            None => {
+                let (dtype, device) = (self.matrix.dtype(), self.matrix.device());
+                Tensor::zeros(self.labels.len(), dtype, device)?
+            }
+        };
+        if entropy::fused(&self.matrix) {
+            return Ok(self.matrix.contiguous()?.apply_op2(&lift, rule)?);
+        }
+        composed(&self.matrix, &lift, &rule)
+    }
+
+    /// Those logits and the mean cross-entropy.
+    pub fn softmax(
+        &self,
+        targets: Vec<Margined>,
+        negative: impl Negative,
+        lift: Option<&Tensor>,
+    ) -> Result<HeadOutput> {
+        let logits = self.logits(targets, negative, lift)?;
+        self.loss(logits)
+    }
+
+    /// The mean cross-entropy of logits made from these cosines.
+    pub fn loss(&self, logits: Tensor) -> Result<HeadOutput> {
+        Ok(HeadOutput {
+            loss: entropy::cross_entropy(&logits, &self.labels)?,
+            logits,
+            labels: None,
+            aux_loss: None,
+        })
+    }
+
+    /// Target logits, one by one, from a function of the target cosine.
+    pub fn targets(&self, scale: f64, margin: impl Fn(f64) -> Margined) -> Vec<Margined> {
+        let cosines = self.target.iter();
+        cosines.map(|&c| margin(c).scaled(scale)).collect()
+    }
+}
+
 /// Logits `scale * cos`, with the target's cosine replaced by `margin(cos)`, and the mean
-/// cross-entropy. The margin is evaluated in f64 for the `B` target cosines alone, so its cost
-/// and its memory do not grow with the number of classes.
-pub fn margin_softmax(
+/// cross-entropy.
+pub(super) fn margin_softmax(
     input: &HeadInput,
     scale: f64,
     margin: impl Fn(f64) -> Margined,
 ) -> Result<HeadOutput> {
-    let cosines = cosines(input.embeddings, input.weight)?;
-    let positions = target_positions(input.labels, &cosines)?;
-    let flat = cosines.flatten_all()?;
-    let target = flat.index_select(&positions, 0)?;
-    let values: Vec<f64> = target.to_dtype(DType::F64)?.to_vec1()?;
-    let margined: Vec<Margined> = values.iter().map(|&c| margin(c)).collect();
+    let cosines = Cosines::of(input)?;
+    let targets = cosines.targets(scale, margin);
+    cosines.softmax(targets, plain(scale), None)
+}
 
-    let column = |of: &dyn Fn(usize) -> f64| -> Result<Tensor> {
-        let data: Vec<f64> = (0..values.len()).map(of).collect();
-        Ok(Tensor::from_vec(data, values.len(), target.device())?.to_dtype(target.dtype())?)
-    };
-    // What is added to the target cosine: a constant, and a term that is zero in value and
-    // carries the slope in its gradient.
-    let mut shift = column(&|i| margined[i].value - values[i])?;
-    if margined.iter().any(|m| m.slope != 1.0) {
-        let gain = column(&|i| margined[i].slope - 1.0)?;
-        shift = (shift + (gain * (&target - target.detach())?)?)?;
+/// [`Logits`] in candle's operations: values as constants, slopes on a term that is zero.
+fn composed(cosines: &Tensor, lift: &Tensor, rule: &Logits<impl Negative>) -> Result<Tensor> {
+    let (_, classes) = cosines.dims2()?;
+    let data: Vec<f64> = cosines.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
+    let mut logits: Vec<Margined> = data
+        .iter()
+        .enumerate()
+        .map(|(at, &c)| (rule.negative)(at / classes, c))
+        .collect();
+    for (i, (&label, &target)) in rule.labels.iter().zip(&rule.targets).enumerate() {
+        logits[i * classes + label as usize] = target;
     }
+    let tensor = |of: fn(&Margined) -> f64| -> Result<Tensor> {
+        let data: Vec<f64> = logits.iter().map(of).collect();
+        let tensor = Tensor::from_vec(data, cosines.shape(), cosines.device())?;
+        Ok(tensor.to_dtype(cosines.dtype())?)
+    };
+    let moved = (tensor(|m| m.slope)? * (cosines - cosines.detach())?)?;
+    let flat = (tensor(|m| m.value)? + moved)?.flatten_all()?;
+    let positions = entropy::positions(&rule.labels, cosines.dims2()?)?;
+    let index = Tensor::from_vec(positions, rule.labels.len(), cosines.device())?;
     // `index_add`, not `scatter_add`: candle drops the gradient of the latter's first argument
     // at the indexed places.
-    let logits = (flat.index_add(&positions, &shift, 0)? * scale)?.reshape(cosines.shape())?;
-    let loss = cross_entropy(&logits, &positions)?;
-    Ok(HeadOutput {
-        logits,
-        loss,
-        labels: None,
-        aux_loss: None,
-    })
+    let lifted = flat.index_add(&index, lift, 0)?;
+    Ok(lifted.reshape(cosines.shape())?)
+}
+
+/// The error for a head that is restored from the state of another.
+pub(super) fn wrong_state(head: &str, name: &str) -> Error {
+    Error::Data(format!(
+        "the saved state of `{head}` has no number `{name}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Stream;
+    use candle_core::{Device, Var};
+
+    fn leaf(rows: usize, cols: usize, dtype: DType) -> Var {
+        let mut stream = Stream::derive(3, "margin-test", &[cols as u64]);
+        let data: Vec<f64> = (0..rows * cols).map(|_| stream.range(-1.0, 1.0)).collect();
+        let tensor = Tensor::from_vec(data, (rows, cols), &Device::Cpu).unwrap();
+        Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap()
+    }
+
+    fn off(a: &Tensor, b: &Tensor) -> f64 {
+        let flat = |t: &Tensor| -> Vec<f64> {
+            let t = t.flatten_all().unwrap().to_dtype(DType::F64).unwrap();
+            t.to_vec1().unwrap()
+        };
+        crate::parity::relative_error(&flat(a), &flat(b))
+    }
+
+    /// Curved and clamped negatives, targets of any slope, a lift with a gradient.
+    #[test]
+    fn one_pass_is_what_candle_composes() {
+        for (dtype, tolerance) in [(DType::F32, 2e-6), (DType::F64, 1e-13)] {
+            let (cosines, lift) = (leaf(5, 83, dtype), leaf(5, 1, dtype));
+            let labels = [0, 82, 7, 7, 40];
+            let rule = || Logits {
+                labels: labels.to_vec(),
+                targets: (0..5)
+                    .map(|i| Margined {
+                        value: f64::from(i) - 2.0,
+                        slope: 0.5 + f64::from(i),
+                    })
+                    .collect(),
+                negative: |row: usize, c: f64| {
+                    Margined {
+                        value: 9.0 * c * (c + row as f64 * 0.1),
+                        slope: 9.0 * (2.0 * c + row as f64 * 0.1),
+                    }
+                    .clamped(4.0)
+                },
+            };
+            let flat = lift.flatten_all().unwrap();
+            let ours = cosines.apply_op2(&flat, rule()).unwrap();
+            let stock = composed(&cosines, &flat, &rule()).unwrap();
+            assert!(off(&ours, &stock) < tolerance);
+
+            let ours = entropy::cross_entropy(&ours, &labels).unwrap();
+            let stock = entropy::composed(&stock, &labels).unwrap();
+            assert!(off(&ours, &stock) < tolerance);
+            let (ours, stock) = (ours.backward().unwrap(), stock.backward().unwrap());
+            for leaf in [&cosines, &lift] {
+                assert!(off(ours.get(leaf).unwrap(), stock.get(leaf).unwrap()) < tolerance);
+            }
+        }
+    }
 }

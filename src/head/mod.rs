@@ -1,14 +1,30 @@
 //! Margin heads: from embeddings and class weights to logits and a loss.
 //!
 //! One file per head, one line per head in [`HEADS`]; what they share is in [`cosine`] and
-//! [`margin`].
+//! `margin`. Constants that implementations disagree on have names in [`PRESETS`].
 
+mod adaface;
+mod angular;
 mod arcface;
+mod boundary;
 mod combined_margin;
 mod cosface;
 pub mod cosine;
-pub mod margin;
+mod curricularface;
+mod elasticface;
+mod entropy;
+mod logits;
+mod magface;
+mod margin;
+mod mv_softmax;
+mod normface;
+mod presets;
 pub(crate) mod rowwise;
+mod softmax;
+mod sphereface;
+pub mod subcenter;
+
+pub use presets::{PRESETS, Preset};
 
 use crate::Result;
 use crate::plan::spec::HeadSpec;
@@ -20,7 +36,7 @@ use std::collections::BTreeMap;
 pub struct HeadInput<'a> {
     /// `[B, D]`, not normalised.
     pub embeddings: &'a Tensor,
-    /// `[C, D]`, not normalised.
+    /// `[C, D]`, not normalised; `[C K, D]` for a head with `K` rows per class.
     pub weight: &'a Tensor,
     pub labels: &'a [u32],
     /// 1-based, as published schedules count.
@@ -59,6 +75,11 @@ pub trait Head: Send {
         Ok(())
     }
 
+    /// Rows of class weights that each class has, side by side.
+    fn rows_per_class(&self) -> usize {
+        1
+    }
+
     /// Standard deviation of the normal distribution that class weights start from.
     fn init_std(&self) -> f64 {
         0.01
@@ -72,7 +93,23 @@ pub struct HeadEntry {
 }
 
 /// Every head a suite may name.
-pub static HEADS: &[HeadEntry] = &[arcface::ENTRY, cosface::ENTRY, combined_margin::ENTRY];
+pub static HEADS: &[HeadEntry] = &[
+    softmax::ENTRY,
+    normface::ENTRY,
+    sphereface::ENTRY,
+    cosface::ENTRY,
+    arcface::ENTRY,
+    combined_margin::ENTRY,
+    subcenter::ENTRY,
+    mv_softmax::AM,
+    mv_softmax::ARC,
+    curricularface::ENTRY,
+    adaface::ENTRY,
+    magface::ENTRY,
+    elasticface::ENTRY,
+    boundary::F1,
+    boundary::FACE,
+];
 
 /// The head that `spec` describes. [`Error::Usage`](crate::Error::Usage) for an unknown name
 /// or a parameter that is unknown, missing or out of range.

@@ -57,7 +57,12 @@ fn run(case: &Case) -> Result<Vec<Check>> {
                 let taken: Vec<i64> = taken.iter().map(|&l| i64::from(l)).collect();
                 Check::exact(case, &tensor, &taken)?
             }
-            _ => Check::relative(case, &tensor, state_of(&state, name)?, super::check::LOSS)?,
+            _ => Check::relative(
+                case,
+                &tensor,
+                state_of(case, &state, "expect", name)?,
+                super::check::LOSS,
+            )?,
         });
     }
     for name in case.names("grad") {
@@ -98,16 +103,30 @@ fn start(case: &Case, head: &mut dyn head::Head) -> Result<()> {
         if matches!(name, "embeddings" | "weight" | "labels") {
             continue;
         }
-        state_of(&state, name)?;
+        state_of(case, &state, "input", name)?;
         state.insert(name.to_owned(), case.f64(&format!("input.{name}"))?);
         stated = true;
     }
     if stated { head.restore(&state) } else { Ok(()) }
 }
 
-fn state_of<'a>(state: &'a BTreeMap<String, Vec<f64>>, name: &str) -> Result<&'a [f64]> {
+/// The state that `prefix.name` of the case means.
+fn state_of<'a>(
+    case: &Case,
+    state: &'a BTreeMap<String, Vec<f64>>,
+    prefix: &str,
+    name: &str,
+) -> Result<&'a [f64]> {
     let found = state.get(name).map(Vec::as_slice);
     found.ok_or_else(|| {
-        crate::registry::unknown("state of the head", name, state.keys().map(String::as_str))
+        let known: Vec<&str> = state.keys().map(String::as_str).collect();
+        let known = match known.is_empty() {
+            true => "which has none".into(),
+            false => format!("which has {}", known.join(", ")),
+        };
+        case.wrong(
+            &format!("{prefix}.{name}"),
+            &format!("is no state of the head, {known}"),
+        )
     })
 }

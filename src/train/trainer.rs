@@ -24,7 +24,9 @@ pub struct StepReport {
 
 struct ClassifierState {
     head: Box<dyn Head>,
-    /// `[C, D]`.
+    /// Rows of `weight`: classes, or a multiple of them.
+    rows: usize,
+    /// `[rows, D]`.
     weight: Vec<f32>,
     grad: Vec<f32>,
     sgd: Sgd,
@@ -36,7 +38,6 @@ pub struct Trainer<'a> {
     images: &'a dyn Images,
     labels: &'a [u32],
     teacher: Option<&'a dyn TeacherRows>,
-    classes: usize,
     network: Network,
     sgd: Sgd,
     classifier: Option<ClassifierState>,
@@ -85,11 +86,13 @@ impl<'a> Trainer<'a> {
                 head.seed(spec.seed);
                 let mut noise = Stream::derive(spec.seed, "init/head", &[]);
                 let std = head.init_std();
-                let weight: Vec<f32> = (0..classes * spec.backbone.embedding)
+                let rows = classes * head.rows_per_class();
+                let weight: Vec<f32> = (0..rows * spec.backbone.embedding)
                     .map(|_| (noise.normal() * std) as f32)
                     .collect();
                 Some(ClassifierState {
                     head,
+                    rows,
                     grad: vec![0.0; weight.len()],
                     // Clipping is the backbone's affair, as in the recipes it comes from.
                     sgd: Sgd::new(
@@ -117,7 +120,6 @@ impl<'a> Trainer<'a> {
             images,
             labels,
             teacher,
-            classes,
             network,
             sgd,
             classifier,
@@ -194,7 +196,7 @@ impl<'a> Trainer<'a> {
         let weight = match &self.classifier {
             Some(c) => Some(Var::from_slice(
                 &c.weight,
-                (self.classes, self.spec.backbone.embedding),
+                (c.rows, self.spec.backbone.embedding),
                 &Device::Cpu,
             )?),
             None => None,
@@ -278,7 +280,7 @@ impl<'a> Trainer<'a> {
             self.sgd.velocity(),
         );
         if let Some(classifier) = &self.classifier {
-            let shape = vec![self.classes, self.spec.backbone.embedding];
+            let shape = vec![classifier.rows, self.spec.backbone.embedding];
             put("head.weight", shape.clone(), &classifier.weight);
             put("head.velocity", shape, classifier.sgd.velocity());
         }
