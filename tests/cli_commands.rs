@@ -277,3 +277,23 @@ fn parity_prints_each_tensor_and_exits_10_on_a_miss() {
     assert_eq!(code, 2);
     assert!(error.contains("nowhere: no such file or folder"), "{error}");
 }
+
+#[test]
+fn references_are_listed_whole_and_by_suite() {
+    let all = stdout(&["references"]);
+    assert!(
+        all.ends_with("1166 published numbers, 25 of them declared and empty\n"),
+        "{all}"
+    );
+    assert!(all.contains("second hand") && all.contains("https://github.com/"));
+    let of = stdout(&["references", "--suite", "coupleface", "--json"]);
+    let of: Value = serde_json::from_str(&of).unwrap();
+    let names: Vec<&str> = of
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["coupleface", "ekd"]);
+    assert_eq!(of[0]["rows"][0]["value"], Value::Null);
+}

@@ -9,6 +9,7 @@ pub mod lr;
 pub mod output;
 pub mod parity;
 pub mod progress;
+pub mod references;
 pub mod report;
 pub mod run;
 pub mod schema;
@@ -42,6 +43,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Render the report of what has been run so far
     Report(report::ReportArgs),
+    /// List published numbers with their sources
+    References(references::ReferencesArgs),
     /// Hold heads, losses, networks and protocols against golden cases of other code
     #[command(after_long_help = parity::EXPORT)]
     Parity(parity::ParityArgs),
@@ -60,6 +63,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
         Command::Show(args) => show::show(args),
         Command::Check(args) => check::check(args),
         Command::Report(args) => report::report(args),
+        Command::References(args) => references::references(args),
         Command::Parity(args) => parity::parity(args),
         Command::Data(command) => data::data(command),
         Command::Schema => schema::schema(),

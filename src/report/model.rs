@@ -211,6 +211,8 @@ pub struct Claim {
 pub enum Status {
     /// Read in the named source.
     Verified,
+    /// Read in somebody else's account of the source, not checked against it.
+    Secondary,
     /// Declared, but nobody has read it yet: the value stays empty.
     Unavailable,
 }
