@@ -210,7 +210,7 @@ pub fn kept(
     for (own, &label) in own.chunks_exact(k).zip(labels) {
         votes[label as usize * k + Largest::at(own)] += 1;
     }
-    let dominant: Vec<usize> = votes.chunks_exact(k).map(|v| Largest::at(v)).collect();
+    let dominant: Vec<usize> = votes.chunks_exact(k).map(Largest::at).collect();
     let nearest = libm::cos(degrees.to_radians());
     let near = own.chunks_exact(k).zip(labels).enumerate();
     Ok(near
