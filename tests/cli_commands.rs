@@ -58,6 +58,22 @@ fn suites_are_embedded_and_files_override_them() {
 }
 
 #[test]
+fn a_kernel_set_that_does_not_exist_is_refused() {
+    let output = Command::cargo_bin("frbench")
+        .unwrap()
+        .env("FRBENCH_ISA", "sse9")
+        .arg("list")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("`sse9` is not one of plain, avx2, avx512"),
+        "{text}"
+    );
+}
+
+#[test]
 fn unknown_names_are_usage_errors_with_a_suggestion() {
     let cases: [(&[&str], i32, &str); 6] = [
         (&["check", "cuopleface"], 2, "did you mean `coupleface`?"),

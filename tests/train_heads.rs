@@ -4,9 +4,10 @@
 use frbench::nn::checkpoint::Checkpoint;
 use frbench::plan::spec::{InputSpec, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{Images, Trainer};
+use frbench::train::{Images, Teacher, Trainer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const CLASSES: usize = 5;
 
@@ -79,7 +80,17 @@ fn a_training_resumed_from_its_checkpoint_is_the_undisturbed_one() {
         let spec = spec(json!({"name": name, "params": params}));
         let labels: Vec<u32> = (0..40).map(|i| i % CLASSES as u32).collect();
         let derived = BTreeMap::new();
-        let trainer = || Trainer::new(&spec, &Noise, &labels, CLASSES, None, &derived).unwrap();
+        let trainer = || {
+            Trainer::new(
+                &spec,
+                Arc::new(Noise),
+                &labels,
+                CLASSES,
+                Teacher::default(),
+                &derived,
+            )
+            .unwrap()
+        };
         let steps = |trainer: &mut Trainer, n: u64| -> Vec<u64> {
             (0..n)
                 .map(|_| trainer.step().unwrap().loss.to_bits())

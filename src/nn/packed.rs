@@ -4,9 +4,11 @@ use super::ops::conv::Algorithm;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// By convolution and algorithm. Dropped whenever the weights may change.
+type ByConvolution = BTreeMap<(usize, Algorithm), Arc<Vec<f32>>>;
+
+/// By node and algorithm. Dropped whenever the weights may change.
 #[derive(Debug, Default)]
-pub(super) struct PackedWeights(Mutex<BTreeMap<(usize, Algorithm), Arc<Vec<f32>>>>);
+pub(super) struct PackedWeights(Mutex<ByConvolution>);
 
 impl PackedWeights {
     /// The packed weights of a node; `pack` makes them.

@@ -123,6 +123,7 @@ pub(crate) use simd;
 /// # Safety
 /// All functions want a machine that has the set; those with pointers want [`Simd::LANES`]
 /// (or the first `n`) floats behind them. [`dispatch`] sees to the first.
+#[allow(clippy::missing_safety_doc)] // said once, above
 pub trait Simd: Copy + 'static {
     type V: Copy;
     /// Floats per vector.

@@ -68,15 +68,7 @@ impl Simd for Plain {
     }
     #[inline(always)]
     unsafe fn clamp6(x: Self::V) -> Self::V {
-        each(|i| {
-            if x[i] > 6.0 {
-                6.0
-            } else if x[i] < 0.0 {
-                0.0
-            } else {
-                x[i]
-            }
-        })
+        each(|i| x[i].clamp(0.0, 6.0))
     }
     #[inline(always)]
     unsafe fn relu(x: Self::V) -> Self::V {

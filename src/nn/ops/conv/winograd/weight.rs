@@ -73,8 +73,7 @@ impl Kernel for WeightKernel<'_> {
         debug_assert!(self.first + S::LANES <= self.co.next_multiple_of(S::LANES));
         let mut taps = [[0.0f32; 16]; 9];
         for i in 0..self.ci {
-            for lane in 0..S::LANES.min(self.co - self.first) {
-                let o = self.first + lane;
+            for (lane, o) in (self.first..self.co).take(S::LANES).enumerate() {
                 let from = if self.back {
                     i * self.co + o
                 } else {
@@ -149,14 +148,14 @@ impl Kernel for WeightBackKernel<'_> {
                     S,
                     S::LANES.min(self.co - self.first),
                     |at, n| one_back::<S, false>(
-                        &self.partial,
+                        self.partial,
                         [self.ci, self.co],
                         [i, self.first + at],
                         n,
                         self.grad
                     ),
                     one_back::<S, true>(
-                        &self.partial,
+                        self.partial,
                         [self.ci, self.co],
                         [i, self.first + at],
                         n,
