@@ -204,13 +204,14 @@ def main():
     for text in args.case or (DENSE if args.isa else CASES):
         results.append(compare(text, args))
         print(f"{text}: done", file=sys.stderr)
+        if args.json:
+            # After every case: a long comparison that is cut off has not been for nothing.
+            report = {"cpu": cpu(), "threads": args.threads, "rounds": args.rounds,
+                      "isa": args.isa, "results": results}
+            Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
     print(table([heading] + [line(r, args.contenders) for r in results]))
     print(f"\n{cpu()}, {args.threads} threads, {args.rounds} rounds. Speed over PyTorch: the "
           "faster of tuned and compiled.")
-    if args.json:
-        report = {"cpu": cpu(), "threads": args.threads, "rounds": args.rounds,
-                  "isa": args.isa, "results": results}
-        Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
 
 
 main()
