@@ -15,7 +15,7 @@
 //! | [`train`] | the training loop |
 //! | [`protocol`], [`stats`] | verification, identification, templates; intervals and verdicts; pure |
 //! | [`report`] | result files to HTML, Markdown, CSV and JSON |
-//! | [`bench`] | how fast this machine trains and embeds |
+//! | [`mod@bench`] | how fast this machine trains and embeds |
 //! | [`parity`] | golden cases of other implementations against what a suite would run |
 //!
 //! The library never prints and never exits; `cli` and `main` do.

@@ -33,7 +33,7 @@ pub struct Measured {
     pub peak_mib: Option<f64>,
 }
 
-/// Runs the case `rounds` times after a warm-up. `command` starts a process that [`serve`]s.
+/// Runs the case `rounds` times after a warm-up. `command` starts a process that answers commands ([`serve()`]).
 pub fn measure(case: &Case, rounds: usize, command: Command) -> Result<Measured> {
     let mut server = Server::spawn(command)?;
     let facts: Facts = serde_json::from_str(&server.ask(&format!("case {}", json(case)?))?)

@@ -1,7 +1,7 @@
 //! One source, several instruction sets: the best of AVX-512, AVX2 and plain code that the
 //! machine has is chosen at run time.
 //!
-//! Two ways to write a kernel: [`simd!`] for loops that LLVM vectorises by itself, and
+//! Two ways to write a kernel: `simd!` for loops that LLVM vectorises by itself, and
 //! [`Kernel`] for those that need to hold vectors in registers.
 
 mod plain;
