@@ -58,6 +58,33 @@ fn suites_are_embedded_and_files_override_them() {
 }
 
 #[test]
+fn verifying_holds_data_against_what_is_pinned() {
+    let name = "synth-train-40x6-v1";
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::cargo_bin("frbench").unwrap();
+        let output = command.args(args).current_dir(&dir).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    assert_eq!(run(&["data", "synth", name]).0, 0);
+    let (code, text) = run(&["data", "verify", name]);
+    assert!(code == 0 && text.contains("as pinned"), "{text}");
+
+    // Two bits of two pictures.
+    let path = dir.path().join("data").join(name).join("train.rec");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[5000] ^= 1;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let (code, text) = run(&["data", "verify", name]);
+    assert_eq!(code, 5, "{text}");
+    assert!(!text.contains("as pinned"), "{text}");
+}
+
+#[test]
 fn a_kernel_set_that_does_not_exist_is_refused() {
     let output = Command::cargo_bin("frbench")
         .unwrap()

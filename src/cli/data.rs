@@ -97,6 +97,7 @@ fn verify(spec: &DataSpec, public: &Registry, root: &Path) -> Result<String> {
         return Err(Error::Data(describe(spec, root, &gone)));
     }
     let found = manifest::describe(spec, root)?;
+    run::data::hold_against_pin(spec, &found, &root.join(&spec.name))?;
     let mut out = format!("{}: {} images\n", spec.name, found.images);
     for file in &found.files {
         out += &format!("  {}  {} ({} bytes)\n", file.sha256, file.path, file.bytes);

@@ -32,7 +32,7 @@ pub struct ShowArgs {
 }
 
 /// Operations per second that durations are estimated with: what two cores reach in training.
-const SPEED: f64 = 6e10;
+const SPEED: f64 = 1.4e11;
 
 pub fn show(args: ShowArgs) -> Result<ExitStatus> {
     let suite = context::resolve(&args.suite)?;

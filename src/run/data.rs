@@ -28,22 +28,29 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
         })?;
     }
     let result = manifest::describe(spec, &root)?;
-    if let Some(pinned) = &spec.identity {
-        let found = crate::plan::identity(&result);
-        if *pinned != found {
-            return Err(Error::Data(format!(
-                "{}: identity {found}, but {pinned} is pinned for `{}`; {}",
-                dir.display(),
-                spec.name,
-                match spec.source {
-                    DataSource::Synth(_) => "delete the folder to have it rendered again",
-                    DataSource::Files { .. } => "these are not the files the suite was written for",
-                }
-            )));
-        }
-    }
+    hold_against_pin(spec, &result, &dir)?;
     stamp(&result, &dir, &cx.store.folder(&cx.job.key).file(STAMPS))?;
     Ok(result)
+}
+
+/// Refuses a set whose pixels and labels are not the pinned ones, if any are pinned.
+///
+/// # Errors
+/// [`Error::Data`] with the folder and both hashes.
+pub fn hold_against_pin(spec: &DataSpec, found: &DataResult, dir: &Path) -> Result<()> {
+    let identity = crate::plan::identity(found);
+    match &spec.identity {
+        Some(pinned) if *pinned != identity => Err(Error::Data(format!(
+            "{}: the pixels and labels hash to {identity}, but {pinned} is pinned for `{}`; {}",
+            dir.display(),
+            spec.name,
+            match spec.source {
+                DataSource::Synth(_) => "delete the folder to have it rendered again",
+                DataSource::Files { .. } => "these are not the files the suite was written for",
+            }
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Render a set under a temporary name, so that a folder that exists is a whole data set.
