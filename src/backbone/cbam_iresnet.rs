@@ -1,21 +1,13 @@
 //! iResNet with convolutional block attention (CBAM), the network of A-SKD, with its names.
 
-use super::{BackboneEntry, scaled};
+use super::{BackboneEntry, WIDTH, scaled};
 use crate::Result;
 use crate::nn::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use crate::plan::spec::BackboneSpec;
 use crate::registry::{Args, Info, Kind, Param};
 
 const PARAMS: &[Param] = &[
-    Param {
-        name: "width",
-        kind: Kind::Float {
-            min: 0.05,
-            max: 4.0,
-        },
-        required: false,
-        doc: "Multiplier of all channel counts; 1 by default.",
-    },
+    WIDTH,
     Param {
         name: "dropout",
         kind: Kind::Float {
@@ -29,38 +21,29 @@ const PARAMS: &[Param] = &[
 
 const SOURCE: &str = "gist-ailab/teaching-where-to-look model/backbone.py CBAMResNet (A-SKD, ECCV 2022; depths 50 and 100 are its own); Woo et al., CBAM, ECCV 2018, eqs. 1 to 3";
 
-macro_rules! entry {
-    ($id:ident, $name:literal, $summary:literal, $blocks:expr) => {
-        pub(super) const $id: BackboneEntry = BackboneEntry {
-            info: Info {
-                name: $name,
-                summary: $summary,
-                source: SOURCE,
-                params: PARAMS,
-            },
-            build: |spec, size| network(spec, size, $blocks),
-        };
-    };
-}
-entry!(
+depth!(
+    network,
     R18,
     "cbam-iresnet18",
     "iResNet-18 with channel and spatial attention in every block",
     [2, 2, 2, 2]
 );
-entry!(
+depth!(
+    network,
     R34,
     "cbam-iresnet34",
     "iResNet-34 with channel and spatial attention in every block",
     [3, 4, 6, 3]
 );
-entry!(
+depth!(
+    network,
     R50,
     "cbam-iresnet50",
     "iResNet-50 with channel and spatial attention in every block",
     [3, 4, 14, 3]
 );
-entry!(
+depth!(
+    network,
     R100,
     "cbam-iresnet100",
     "iResNet-100 with channel and spatial attention in every block",

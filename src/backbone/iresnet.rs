@@ -1,21 +1,13 @@
 //! iResNet as in insightface's `arcface_torch/backbones/iresnet.py`, with its names.
 
-use super::{BackboneEntry, scaled};
+use super::{BackboneEntry, WIDTH, scaled};
 use crate::Result;
 use crate::nn::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use crate::plan::spec::BackboneSpec;
 use crate::registry::{Args, Info, Kind, Param};
 
 const PARAMS: &[Param] = &[
-    Param {
-        name: "width",
-        kind: Kind::Float {
-            min: 0.05,
-            max: 4.0,
-        },
-        required: false,
-        doc: "Multiplier of all channel counts; 1 by default.",
-    },
+    WIDTH,
     Param {
         name: "dropout",
         kind: Kind::Float {
@@ -29,38 +21,29 @@ const PARAMS: &[Param] = &[
 
 const SOURCE: &str = "insightface arcface_torch/backbones/iresnet.py; He et al. 2016, Deng et al. 2019 (ArcFace), sec. 3.1";
 
-macro_rules! entry {
-    ($id:ident, $name:literal, $summary:literal, $blocks:expr) => {
-        pub(super) const $id: BackboneEntry = BackboneEntry {
-            info: Info {
-                name: $name,
-                summary: $summary,
-                source: SOURCE,
-                params: PARAMS,
-            },
-            build: |spec, size| iresnet(spec, size, $blocks),
-        };
-    };
-}
-entry!(
+depth!(
+    iresnet,
     R18,
     "iresnet18",
     "iResNet-18: 24.0 M parameters, 2.6 GMACs at 112",
     [2, 2, 2, 2]
 );
-entry!(
+depth!(
+    iresnet,
     R34,
     "iresnet34",
     "iResNet-34: 34.1 M parameters, 4.5 GMACs at 112",
     [3, 4, 6, 3]
 );
-entry!(
+depth!(
+    iresnet,
     R50,
     "iresnet50",
     "iResNet-50: 43.6 M parameters, 6.3 GMACs at 112",
     [3, 4, 14, 3]
 );
-entry!(
+depth!(
+    iresnet,
     R100,
     "iresnet100",
     "iResNet-100: 65.2 M parameters, 12.1 GMACs at 112",

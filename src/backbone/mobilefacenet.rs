@@ -1,26 +1,18 @@
 //! MobileFaceNet at its original width (Chen et al. 2018, table 1), with the names of
 //! InsightFace_Pytorch and FaceX-Zoo.
 
-use super::{BackboneEntry, scaled};
+use super::{BackboneEntry, WIDTH, scaled};
 use crate::Result;
 use crate::nn::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use crate::plan::spec::BackboneSpec;
-use crate::registry::{Args, Info, Kind, Param};
+use crate::registry::{Args, Info};
 
 pub(super) const ENTRY: BackboneEntry = BackboneEntry {
     info: Info {
         name: "mobilefacenet",
         summary: "MobileFaceNet, original width: 1.20 M parameters, 0.23 GMACs at 112",
         source: "Chen et al. 2018, table 1; FaceX-Zoo and TreB1eN/InsightFace_Pytorch",
-        params: &[Param {
-            name: "width",
-            kind: Kind::Float {
-                min: 0.05,
-                max: 4.0,
-            },
-            required: false,
-            doc: "Multiplier of all channel counts; 1 by default.",
-        }],
+        params: &[WIDTH],
     },
     build: mobilefacenet,
 };

@@ -1,25 +1,17 @@
 //! insightface's `mbf`: MobileFaceNet at double width, with its names.
 
-use super::{BackboneEntry, scaled};
+use super::{BackboneEntry, WIDTH, scaled};
 use crate::Result;
 use crate::nn::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use crate::plan::spec::BackboneSpec;
-use crate::registry::{Args, Info, Kind, Param};
+use crate::registry::{Args, Info};
 
 pub(super) const ENTRY: BackboneEntry = BackboneEntry {
     info: Info {
         name: "mobilefacenet-mbf",
         summary: "insightface's mbf, MobileFaceNet at double width: 0.44 GMACs at 112",
         source: "insightface arcface_torch/backbones/mobilefacenet.py, get_mbf",
-        params: &[Param {
-            name: "width",
-            kind: Kind::Float {
-                min: 0.05,
-                max: 4.0,
-            },
-            required: false,
-            doc: "Multiplier of all channel counts; 1 by default.",
-        }],
+        params: &[WIDTH],
     },
     build: mbf,
 };

@@ -1,6 +1,6 @@
 //! MobileNetV2 for aligned faces, with torchvision's names for the body.
 
-use super::{BackboneEntry, scaled};
+use super::{BackboneEntry, WIDTH, scaled};
 use crate::nn::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use crate::plan::spec::BackboneSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -12,15 +12,7 @@ pub(super) const ENTRY: BackboneEntry = BackboneEntry {
         summary: "MobileNetV2 body with a depthwise embedding layer: 2.9 M parameters",
         source: "Sandler et al. 2018, table 2; end as in MobileFaceNet (Chen et al. 2018)",
         params: &[
-            Param {
-                name: "width",
-                kind: Kind::Float {
-                    min: 0.05,
-                    max: 4.0,
-                },
-                required: false,
-                doc: "Multiplier of all channel counts; 1 by default.",
-            },
+            WIDTH,
             Param {
                 name: "stem_stride",
                 kind: Kind::Int { min: 1, max: 2 },

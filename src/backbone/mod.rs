@@ -1,5 +1,21 @@
 //! Network architectures: one file each, one line each in [`BACKBONES`].
 
+/// One depth of a family of residual networks, from the file's `PARAMS` and `SOURCE`: the
+/// function that builds it, the constant, name and summary of its entry, blocks per stage.
+macro_rules! depth {
+    ($build:ident, $id:ident, $name:literal, $summary:literal, $blocks:expr) => {
+        pub(super) const $id: BackboneEntry = BackboneEntry {
+            info: Info {
+                name: $name,
+                summary: $summary,
+                source: SOURCE,
+                params: PARAMS,
+            },
+            build: |spec, size| $build(spec, size, $blocks),
+        };
+    };
+}
+
 pub mod cbam_iresnet;
 mod iresnet;
 mod mobilefacenet;
@@ -8,7 +24,7 @@ mod mobilenetv2;
 
 use crate::nn::Graph;
 use crate::plan::spec::BackboneSpec;
-use crate::registry::{Args, Info, Kind};
+use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
 
 /// A line of the table of backbones.
@@ -17,6 +33,17 @@ pub struct BackboneEntry {
     /// The graph for a square RGB input of the given side.
     pub build: fn(&BackboneSpec, usize) -> Result<Graph>,
 }
+
+/// The parameter that scales a network's channels.
+const WIDTH: Param = Param {
+    name: "width",
+    kind: Kind::Float {
+        min: 0.05,
+        max: 4.0,
+    },
+    required: false,
+    doc: "Multiplier of all channel counts; 1 by default.",
+};
 
 /// Every backbone a suite may name.
 pub static BACKBONES: &[BackboneEntry] = &[

@@ -7,6 +7,17 @@ use crate::registry::{Args, Kind, Param};
 use crate::{Error, Result};
 use candle_core::Tensor;
 
+/// For methods whose head is an addition.
+pub(super) const BETA: Param = Param {
+    name: "beta",
+    kind: Kind::Float {
+        min: 0.0,
+        max: 1000.0,
+    },
+    required: false,
+    doc: "weight of the head's loss (default 0: no head)",
+};
+
 pub(super) const BETA_FROM: Param = Param {
     name: "beta_from",
     kind: Kind::Float {

@@ -1,6 +1,6 @@
 //! Any weighted sum of distillation losses, with or without the student's own margin head.
 
-use super::classification::{BETA_FROM, Term, classify, require_head};
+use super::classification::{BETA, BETA_FROM, Term, classify, require_head};
 use super::derive::teacher_embeddings;
 use super::{DeriveNeed, Inputs, Matrix, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
 use crate::distill::{self, Distill, DistillInput, Setup, View, Wants};
@@ -24,15 +24,7 @@ pub(super) const ENTRY: MethodEntry = MethodEntry {
                 doc: "which losses: tables of `name`, `weight` (default 1) and the loss's own \
                       parameters",
             },
-            Param {
-                name: "beta",
-                kind: Kind::Float {
-                    min: 0.0,
-                    max: 1000.0,
-                },
-                required: false,
-                doc: "weight of the head's loss (default 0: no head)",
-            },
+            BETA,
             BETA_FROM,
         ],
     },

@@ -1,31 +1,19 @@
 //! Feature consistency distillation alone: the usual practice that CoupleFace adds to.
 
-use super::classification::{BETA_FROM, Term, wanted};
+use super::classification::{BETA, BETA_FROM, Term, wanted};
 use super::derive::teacher_embeddings;
 use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
 use crate::Result;
 use crate::distill::{self, Distill, DistillInput};
 use crate::plan::spec::{HeadSpec, MethodSpec};
-use crate::registry::{self, Args, Info, Kind, Param, Params};
+use crate::registry::{self, Args, Info, Params};
 
 pub(super) const ENTRY: MethodEntry = MethodEntry {
     info: Info {
         name: "fcd",
         summary: "feature consistency distillation: embeddings like the teacher's",
         source: "the baseline of CoupleFace (ECCV 2022): L_fcd + beta L_head",
-        params: &[
-            distill::NORMALIZE,
-            Param {
-                name: "beta",
-                kind: Kind::Float {
-                    min: 0.0,
-                    max: 1000.0,
-                },
-                required: false,
-                doc: "weight of the head's loss (default 0: no head)",
-            },
-            BETA_FROM,
-        ],
+        params: &[distill::NORMALIZE, BETA, BETA_FROM],
     },
     needs,
     build,

@@ -17,6 +17,24 @@ pub enum Act<'a> {
 }
 
 impl<'a> Act<'a> {
+    /// One of [`NONE`], [`PRELU`], [`RELU`] and [`RELU6`], for kernels that are generic over it.
+    pub fn kind(self) -> u8 {
+        match self {
+            Act::None => NONE,
+            Act::Prelu(_) => PRELU,
+            Act::Relu => RELU,
+            Act::Relu6 => RELU6,
+        }
+    }
+
+    /// The slopes of a PReLU; nothing for the others.
+    pub fn slope(self) -> &'a [f32] {
+        match self {
+            Act::Prelu(slope) => slope,
+            _ => &[],
+        }
+    }
+
     /// The same for `count` channels from `first` on.
     fn channels(self, first: usize, count: usize) -> Act<'a> {
         match self {

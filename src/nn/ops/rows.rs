@@ -12,6 +12,40 @@ fn bunch(c: usize) -> usize {
     (BUNCH / c).clamp(4, 64)
 }
 
+/// Some rows of a matrix and a vector of its channels.
+#[derive(Clone, Copy)]
+struct Part {
+    from: usize,
+    to: usize,
+    /// Channels of the matrix.
+    c: usize,
+    at: usize,
+    n: usize,
+}
+
+/// Evaluates `$full` and `$rest` (see [`each_vector!`]) with a [`Part`] in `$part`, for all
+/// bunches of rows.
+macro_rules! each_part {
+    ($S:ident, [$rows:expr, $c:expr], |$part:ident| $full:expr, $rest:expr) => {
+        let (rows, c) = ($rows, $c);
+        for from in (0..rows).step_by(bunch(c)) {
+            let to = rows.min(from + bunch(c));
+            each_vector!(
+                $S,
+                c,
+                |at, n| {
+                    let $part = Part { from, to, c, at, n };
+                    $full
+                },
+                {
+                    let $part = Part { from, to, c, at, n };
+                    $rest
+                }
+            );
+        }
+    };
+}
+
 /// `y = act(x * scale + shift) + residual`; in place without an `x`.
 pub struct Write<'a, const ACT: u8> {
     pub x: Option<&'a [f32]>,
@@ -47,50 +81,25 @@ impl<const ACT: u8> Kernel for Write<'_, ACT> {
         let x = self.x.map_or(y.cast_const(), |x| x.as_ptr());
         let residual = self.residual.map_or(std::ptr::null(), |r| r.as_ptr());
         let rows = self.y.len() / self.c;
-        for from in (0..rows).step_by(bunch(self.c)) {
-            let to = rows.min(from + bunch(self.c));
-            // SAFETY: rows `from..to` and `n` channels from `at` on exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    self.c,
-                    |at, n| write::<S, ACT, false>(
-                        x,
-                        y,
-                        residual,
-                        &self.affine,
-                        self.slope,
-                        [from, to, self.c],
-                        at,
-                        n
-                    ),
-                    write::<S, ACT, true>(
-                        x,
-                        y,
-                        residual,
-                        &self.affine,
-                        self.slope,
-                        [from, to, self.c],
-                        at,
-                        n
-                    )
-                );
-            }
+        // SAFETY: the rows and channels of a part exist.
+        unsafe {
+            each_part!(
+                S,
+                [rows, self.c],
+                |part| write::<S, ACT, false>([x, residual], y, &self.affine, self.slope, part),
+                write::<S, ACT, true>([x, residual], y, &self.affine, self.slope, part)
+            );
         }
     }
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn write<S: Simd, const ACT: u8, const PART: bool>(
-    x: *const f32,
+    [x, residual]: [*const f32; 2],
     y: *mut f32,
-    residual: *const f32,
     affine: &Option<(&[f32], &[f32])>,
     slope: &[f32],
-    [from, to, c]: [usize; 3],
-    at: usize,
-    n: usize,
+    Part { from, to, c, at, n }: Part,
 ) {
     // SAFETY: the caller's.
     unsafe {
@@ -170,6 +179,29 @@ impl Norm<'_> {
     }
 }
 
+/// The parameters of one vector of channels.
+struct NormVectors<S: Simd> {
+    scale: S::V,
+    shift: S::V,
+    mean: S::V,
+    slope: S::V,
+}
+
+impl<S: Simd> NormVectors<S> {
+    #[inline(always)]
+    unsafe fn load<const PART: bool>(norm: Norm, at: usize, n: usize) -> Self {
+        // SAFETY: the caller has these channels.
+        unsafe {
+            NormVectors {
+                scale: load::<S, PART>(norm.scale.as_ptr().add(at), n),
+                shift: load::<S, PART>(norm.shift.as_ptr().add(at), n),
+                mean: load::<S, PART>(norm.mean.as_ptr().add(at), n),
+                slope: load::<S, PART>(norm.slope.as_ptr().add(at), n),
+            }
+        }
+    }
+}
+
 /// Per channel, to `sums` (`[3][c]`): the sums of d, of d (x - mean), and of dy z where z <= 0;
 /// z is the normalised value, d the gradient behind the activation.
 pub struct Reduce<'a, const ACT: u8> {
@@ -198,25 +230,15 @@ impl<const ACT: u8> Kernel for Reduce<'_, ACT> {
         let rows = self.x.len() / c;
         self.sums.fill(0.0);
         let sums = self.sums.as_mut_ptr();
-        for from in (0..rows).step_by(bunch(c)) {
-            let to = rows.min(from + bunch(c));
-            // SAFETY: rows `from..to` and `n` channels from `at` on exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    c,
-                    |at, n| reduce::<S, ACT, false>(
-                        self.x,
-                        self.dy,
-                        self.norm,
-                        sums,
-                        [from, to, c],
-                        at,
-                        n
-                    ),
-                    reduce::<S, ACT, true>(self.x, self.dy, self.norm, sums, [from, to, c], at, n)
-                );
-            }
+        let (x, dy, norm) = (self.x, self.dy, self.norm);
+        // SAFETY: the rows and channels of a part exist.
+        unsafe {
+            each_part!(
+                S,
+                [rows, c],
+                |part| reduce::<S, ACT, false>(x, dy, norm, sums, part),
+                reduce::<S, ACT, true>(x, dy, norm, sums, part)
+            );
         }
     }
 }
@@ -227,17 +249,11 @@ unsafe fn reduce<S: Simd, const ACT: u8, const PART: bool>(
     dy: &[f32],
     norm: Norm,
     sums: *mut f32,
-    [from, to, c]: [usize; 3],
-    at: usize,
-    n: usize,
+    Part { from, to, c, at, n }: Part,
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let of = |s: &[f32]| s.as_ptr().wrapping_add(at);
-        let scale = load::<S, PART>(of(norm.scale), n);
-        let shift = load::<S, PART>(of(norm.shift), n);
-        let mean = load::<S, PART>(of(norm.mean), n);
-        let slope = load::<S, PART>(of(norm.slope), n);
+        let norm = NormVectors::<S>::load::<PART>(norm, at, n);
         let zero = S::splat(0.0);
         let (mut plain, mut centred, mut below) = (zero, zero, zero);
         for r in from..to {
@@ -246,14 +262,14 @@ unsafe fn reduce<S: Simd, const ACT: u8, const PART: bool>(
             let dy = load::<S, PART>(dy.as_ptr().add(i), n);
             let mut d = dy;
             if ACT != NONE {
-                let z = S::fma(x, scale, shift);
-                d = slope_times::<S, ACT>(z, dy, slope);
+                let z = S::fma(x, norm.scale, norm.shift);
+                d = slope_times::<S, ACT>(z, dy, norm.slope);
                 if ACT == PRELU {
                     below = S::fma(dy, S::positive(z, zero, z), below);
                 }
             }
             plain = S::add(plain, d);
-            centred = S::fma(d, S::sub(x, mean), centred);
+            centred = S::fma(d, S::sub(x, norm.mean), centred);
         }
         for (k, v) in [plain, centred, below].into_iter().enumerate() {
             let p = sums.add(k * c + at);
@@ -291,70 +307,42 @@ impl<const ACT: u8> Kernel for Distribute<'_, ACT> {
         let c = self.k1.len();
         let rows = self.dx.len() / c;
         let dx = self.dx.as_mut_ptr();
-        for from in (0..rows).step_by(bunch(c)) {
-            let to = rows.min(from + bunch(c));
-            let k = [self.k1, self.k2];
-            // SAFETY: rows `from..to` and `n` channels from `at` on exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    c,
-                    |at, n| distribute::<S, ACT, false>(
-                        self.x,
-                        self.dy,
-                        self.norm,
-                        k,
-                        dx,
-                        [from, to, c],
-                        at,
-                        n
-                    ),
-                    distribute::<S, ACT, true>(
-                        self.x,
-                        self.dy,
-                        self.norm,
-                        k,
-                        dx,
-                        [from, to, c],
-                        at,
-                        n
-                    )
-                );
-            }
+        let (x, dy, norm, k) = (self.x, self.dy, self.norm, [self.k1, self.k2]);
+        // SAFETY: the rows and channels of a part exist.
+        unsafe {
+            each_part!(
+                S,
+                [rows, c],
+                |part| distribute::<S, ACT, false>([x, dy], norm, k, dx, part),
+                distribute::<S, ACT, true>([x, dy], norm, k, dx, part)
+            );
         }
     }
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn distribute<S: Simd, const ACT: u8, const PART: bool>(
-    x: &[f32],
-    dy: &[f32],
+    [x, dy]: [&[f32]; 2],
     norm: Norm,
     k: [&[f32]; 2],
     dx: *mut f32,
-    [from, to, c]: [usize; 3],
-    at: usize,
-    n: usize,
+    Part { from, to, c, at, n }: Part,
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let of = |s: &[f32]| s.as_ptr().wrapping_add(at);
-        let scale = load::<S, PART>(of(norm.scale), n);
-        let shift = load::<S, PART>(of(norm.shift), n);
-        let mean = load::<S, PART>(of(norm.mean), n);
-        let slope = load::<S, PART>(of(norm.slope), n);
-        let (k1, k2) = (load::<S, PART>(of(k[0]), n), load::<S, PART>(of(k[1]), n));
+        let norm = NormVectors::<S>::load::<PART>(norm, at, n);
+        let k1 = load::<S, PART>(k[0].as_ptr().add(at), n);
+        let k2 = load::<S, PART>(k[1].as_ptr().add(at), n);
         for r in from..to {
             let i = r * c + at;
             let x = load::<S, PART>(x.as_ptr().add(i), n);
             let dy = load::<S, PART>(dy.as_ptr().add(i), n);
             let d = match ACT {
                 NONE => dy,
-                _ => slope_times::<S, ACT>(S::fma(x, scale, shift), dy, slope),
+                _ => slope_times::<S, ACT>(S::fma(x, norm.scale, norm.shift), dy, norm.slope),
             };
-            let rest = S::fma(S::sub(x, mean), k1, k2);
-            store::<S, PART>(dx.add(i), n, S::fma(d, scale, rest));
+            let rest = S::fma(S::sub(x, norm.mean), k1, k2);
+            store::<S, PART>(dx.add(i), n, S::fma(d, norm.scale, rest));
         }
     }
 }
@@ -383,17 +371,14 @@ impl Kernel for Sums<'_> {
         let c = self.pivot.len();
         let rows = self.x.len() / c;
         let sums = self.sums.as_mut_ptr();
-        for from in (0..rows).step_by(bunch(c)) {
-            let to = rows.min(from + bunch(c));
-            // SAFETY: rows `from..to` and `n` channels from `at` on exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    c,
-                    |at, n| sum::<S, false>(self.x, self.pivot, sums, [from, to, c], at, n),
-                    sum::<S, true>(self.x, self.pivot, sums, [from, to, c], at, n)
-                );
-            }
+        // SAFETY: the rows and channels of a part exist.
+        unsafe {
+            each_part!(
+                S,
+                [rows, c],
+                |part| sum::<S, false>(self.x, self.pivot, sums, part),
+                sum::<S, true>(self.x, self.pivot, sums, part)
+            );
         }
     }
 }
@@ -403,9 +388,7 @@ unsafe fn sum<S: Simd, const PART: bool>(
     x: &[f32],
     pivot: &[f32],
     sums: *mut f32,
-    [from, to, c]: [usize; 3],
-    at: usize,
-    n: usize,
+    Part { from, to, c, at, n }: Part,
 ) {
     // SAFETY: the caller's.
     unsafe {

@@ -1,13 +1,8 @@
 //! Transforms the gradient of a convolution's output.
-//!
-//! Transformed tiles lie as `[36][tiles][channels]`; the distance between positions is `step`
-//! floats.
 
-use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
-use super::POSITIONS;
+use super::super::super::simd::{Kernel, Simd, dispatch, load, store};
 use super::line::grad_1d;
-use super::tiles::{Shared, Tiles};
-use rayon::prelude::*;
+use super::tiles::{EachTile, Place, Tiles, Transform};
 use std::ops::Range;
 
 /// The output's gradient, cut into tiles of 4 x 4.
@@ -26,31 +21,11 @@ impl<'a> GradTiles<'a> {
             tiles,
         }
     }
+}
 
-    /// Transforms the tiles of `range` to the start of each position of `out`.
-    pub fn transform(&self, range: Range<usize>, out: &mut [f32], step: usize) {
-        let need = (POSITIONS - 1) * step + range.len() * self.channels;
-        assert!(out.len() >= need && range.len() * self.channels <= step);
-        // SAFETY: `out` holds these tiles, and this call has it for itself.
-        unsafe { self.transform_to(range, out.as_mut_ptr(), step) };
-    }
-
-    /// Groups of tiles in parallel, `at` floats apart in each position.
-    pub fn transform_groups(
-        &self,
-        groups: usize,
-        group: impl Fn(usize) -> Range<usize> + Sync,
-        out: &mut [f32],
-        [step, at]: [usize; 2],
-    ) {
-        let (len, out) = (out.len(), Shared(out.as_mut_ptr()));
-        (0..groups).into_par_iter().for_each(|g| {
-            let range = group(g);
-            assert!(range.len() * self.channels <= at && (g + 1) * at <= step.next_multiple_of(at));
-            assert!((POSITIONS - 1) * step + g * at + range.len() * self.channels <= len);
-            // SAFETY: within `out`, and no other group writes between `g * at` and the next.
-            unsafe { self.transform_to(range, out.at(g * at), step) };
-        });
+impl Transform for GradTiles<'_> {
+    fn channels(&self) -> usize {
+        self.channels
     }
 
     unsafe fn transform_to(&self, range: Range<usize>, out: *mut f32, step: usize) {
@@ -81,32 +56,21 @@ impl Kernel for GradKernel {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for (t, tile) in self.range.clone().enumerate() {
-            let [image, y, x] = self.tiles.place(tile);
-            let base = image * self.tiles.h * self.tiles.w * self.c;
-            let out = self.out.wrapping_add(t * self.c);
-            // SAFETY: tile `t` of the range; `at + n` channels exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    self.c,
-                    |at, n| self.one::<S, false>([base, y, x], at, n, out),
-                    self.one::<S, true>([base, y, x], at, n, out)
-                );
-            }
-        }
+        // SAFETY: the constructor's promises.
+        unsafe { self.each::<S>() }
     }
 }
 
-impl GradKernel {
+impl EachTile for GradKernel {
     #[inline(always)]
-    unsafe fn one<S: Simd, const PART: bool>(
-        &self,
-        [base, y, x]: [usize; 3],
-        at: usize,
-        n: usize,
-        out: *mut f32,
-    ) {
+    fn tiles(&self) -> (Tiles, Range<usize>, usize) {
+        (self.tiles, self.range.clone(), self.c)
+    }
+
+    #[inline(always)]
+    unsafe fn one<S: Simd, const PART: bool>(&self, place: Place, at: usize, n: usize) {
+        let Place { image, y, x, .. } = place;
+        let out = self.out.wrapping_add(place.index * self.c);
         let Tiles { h, w, .. } = self.tiles;
         // SAFETY: only pixels inside the image are read.
         unsafe {
@@ -118,7 +82,7 @@ impl GradKernel {
                     for (k, d) in d.iter_mut().enumerate() {
                         if y + k < h {
                             let pixel = (y + k) * w + x + l;
-                            *d = load::<S, PART>(self.dy.add(base + pixel * self.c + at), n);
+                            *d = load::<S, PART>(self.dy.add(image + pixel * self.c + at), n);
                         }
                     }
                 }

@@ -1,14 +1,10 @@
 //! Transforms the input of a convolution.
-//!
-//! Transformed tiles lie as `[36][tiles][channels]`; the distance between positions is `step`
-//! floats.
 
-use super::super::super::act::{Act, Input};
-use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
-use super::POSITIONS;
+use super::super::super::act::{Input, NONE, PRELU, RELU, RELU6};
+use super::super::super::rows::activate;
+use super::super::super::simd::{Kernel, Simd, dispatch, load, store};
 use super::line::input_1d;
-use super::tiles::{Shared, Tiles};
-use rayon::prelude::*;
+use super::tiles::{EachTile, Place, Tiles, Transform};
 use std::ops::Range;
 
 /// The input of a convolution, cut into overlapping tiles of 6 x 6.
@@ -24,88 +20,58 @@ impl<'a> InputTiles<'a> {
         assert!(x.data.len() >= images * tiles.h * tiles.w * channels);
         if let Some(map) = x.map {
             assert!(map.scale.len() >= channels && map.shift.len() >= channels);
-            assert!(!matches!(map.act, Act::Prelu(s) if s.len() < channels));
+            assert!(map.act.kind() != PRELU || map.act.slope().len() >= channels);
         }
         InputTiles { x, channels, tiles }
     }
+}
 
-    /// Transforms the tiles of `range` to the start of each position of `out`.
-    pub fn transform(&self, range: Range<usize>, out: &mut [f32], step: usize) {
-        let need = (POSITIONS - 1) * step + range.len() * self.channels;
-        assert!(out.len() >= need && range.len() * self.channels <= step);
-        // SAFETY: `out` holds these tiles, and this call has it for itself.
-        unsafe { self.transform_to(range, out.as_mut_ptr(), step) };
-    }
-
-    /// Groups of tiles in parallel, `at` floats apart in each position.
-    pub fn transform_groups(
-        &self,
-        groups: usize,
-        group: impl Fn(usize) -> Range<usize> + Sync,
-        out: &mut [f32],
-        [step, at]: [usize; 2],
-    ) {
-        let (len, out) = (out.len(), Shared(out.as_mut_ptr()));
-        (0..groups).into_par_iter().for_each(|g| {
-            let range = group(g);
-            assert!(range.len() * self.channels <= at && (g + 1) * at <= step.next_multiple_of(at));
-            assert!((POSITIONS - 1) * step + g * at + range.len() * self.channels <= len);
-            // SAFETY: within `out`, and no other group writes between `g * at` and the next.
-            unsafe { self.transform_to(range, out.at(g * at), step) };
-        });
+impl Transform for InputTiles<'_> {
+    fn channels(&self) -> usize {
+        self.channels
     }
 
     unsafe fn transform_to(&self, range: Range<usize>, out: *mut f32, step: usize) {
-        let (scale, shift, slope) = match &self.x.map {
-            None => (std::ptr::null(), std::ptr::null(), std::ptr::null()),
-            Some(map) => {
-                let slope = match map.act {
-                    Act::Prelu(slope) => slope.as_ptr(),
-                    _ => std::ptr::null(),
-                };
-                (map.scale.as_ptr(), map.shift.as_ptr(), slope)
+        // SAFETY: `new` has checked the input and its map, the caller has room at `out`.
+        unsafe {
+            match self.x.map.map(|map| map.act.kind()) {
+                None => self.run::<false, NONE>(range, out, step),
+                Some(PRELU) => self.run::<true, PRELU>(range, out, step),
+                Some(RELU) => self.run::<true, RELU>(range, out, step),
+                Some(RELU6) => self.run::<true, RELU6>(range, out, step),
+                Some(_) => self.run::<true, NONE>(range, out, step),
             }
-        };
-        let kernel = InputKernel {
+        }
+    }
+}
+
+impl InputTiles<'_> {
+    unsafe fn run<const MAPPED: bool, const ACT: u8>(
+        &self,
+        range: Range<usize>,
+        out: *mut f32,
+        step: usize,
+    ) {
+        let map = self.x.map;
+        let kernel = InputKernel::<MAPPED, ACT> {
             x: self.x.data.as_ptr(),
-            map: match self.x.map.map(|m| m.act) {
-                None => Map::Nothing,
-                Some(Act::None) => Map::Affine,
-                Some(Act::Prelu(_)) => Map::Prelu,
-                Some(Act::Relu) => Map::Relu,
-                Some(Act::Relu6) => Map::Relu6,
-            },
-            scale,
-            shift,
-            slope,
+            scale: map.map_or(&[][..], |m| m.scale).as_ptr(),
+            shift: map.map_or(&[][..], |m| m.shift).as_ptr(),
+            slope: map.map_or(&[][..], |m| m.act.slope()).as_ptr(),
             c: self.channels,
             tiles: self.tiles,
             range,
             out,
             step,
         };
-        // SAFETY: `new` has checked the input and its map, the caller has room at `out`.
+        // SAFETY: the caller's.
         unsafe { dispatch(kernel) }
     }
 }
 
-enum Map {
-    Nothing,
-    Affine,
-    Prelu,
-    Relu,
-    Relu6,
-}
-
-const NOTHING: u8 = 0;
-const AFFINE: u8 = 1;
-const PRELU: u8 = 2;
-const RELU: u8 = 3;
-const RELU6: u8 = 4;
-
-struct InputKernel {
+/// `MAPPED`: whether a batch norm and the activation `ACT` are applied on the way.
+struct InputKernel<const MAPPED: bool, const ACT: u8> {
     x: *const f32,
-    map: Map,
     scale: *const f32,
     shift: *const f32,
     slope: *const f32,
@@ -116,61 +82,36 @@ struct InputKernel {
     step: usize,
 }
 
-impl Kernel for InputKernel {
+impl<const MAPPED: bool, const ACT: u8> Kernel for InputKernel<MAPPED, ACT> {
     type Out = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        // SAFETY: the constructor's promises are handed on.
-        unsafe {
-            match self.map {
-                Map::Nothing => self.all::<S, NOTHING>(),
-                Map::Affine => self.all::<S, AFFINE>(),
-                Map::Prelu => self.all::<S, PRELU>(),
-                Map::Relu => self.all::<S, RELU>(),
-                Map::Relu6 => self.all::<S, RELU6>(),
-            }
-        }
+        // SAFETY: the constructor's promises.
+        unsafe { self.each::<S>() }
     }
 }
 
-impl InputKernel {
+impl<const MAPPED: bool, const ACT: u8> EachTile for InputKernel<MAPPED, ACT> {
     #[inline(always)]
-    unsafe fn all<S: Simd, const MAP: u8>(&self) {
-        for (t, tile) in self.range.clone().enumerate() {
-            let [image, y, x] = self.tiles.place(tile);
-            let base = image * self.tiles.h * self.tiles.w * self.c;
-            let out = self.out.wrapping_add(t * self.c);
-            // SAFETY: tile `t` of the range; `at + n` channels exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    self.c,
-                    |at, n| self.one::<S, MAP, false>([base, y, x], at, n, out),
-                    self.one::<S, MAP, true>([base, y, x], at, n, out)
-                );
-            }
-        }
+    fn tiles(&self) -> (Tiles, Range<usize>, usize) {
+        (self.tiles, self.range.clone(), self.c)
     }
 
     #[inline(always)]
-    unsafe fn one<S: Simd, const MAP: u8, const PART: bool>(
-        &self,
-        [base, y, x]: [usize; 3],
-        at: usize,
-        n: usize,
-        out: *mut f32,
-    ) {
+    unsafe fn one<S: Simd, const PART: bool>(&self, place: Place, at: usize, n: usize) {
+        let Place { image, y, x, .. } = place;
+        let out = self.out.wrapping_add(place.index * self.c);
         let Tiles { h, w, .. } = self.tiles;
         // SAFETY: only pixels inside the image are read; the map has `c` channels.
         unsafe {
             let zero = S::splat(0.0);
             let (mut scale, mut shift, mut slope) = (zero, zero, zero);
-            if MAP != NOTHING {
+            if MAPPED {
                 scale = load::<S, PART>(self.scale.add(at), n);
                 shift = load::<S, PART>(self.shift.add(at), n);
             }
-            if MAP == PRELU {
+            if MAPPED && ACT == PRELU {
                 slope = load::<S, PART>(self.slope.add(at), n);
             }
             let mut half = [[zero; 6]; 6];
@@ -183,18 +124,10 @@ impl InputKernel {
                     for (dy, d) in d.iter_mut().enumerate() {
                         if dy >= top && dy < bottom {
                             let pixel = (y + dy - 1) * w + (x + dx - 1);
-                            let v = load::<S, PART>(self.x.add(base + pixel * self.c + at), n);
-                            *d = match MAP {
-                                NOTHING => v,
-                                _ => {
-                                    let v = S::fma(v, scale, shift);
-                                    match MAP {
-                                        PRELU => S::positive(v, v, S::mul(v, slope)),
-                                        RELU => S::relu(v),
-                                        RELU6 => S::clamp6(v),
-                                        _ => v,
-                                    }
-                                }
+                            let v = load::<S, PART>(self.x.add(image + pixel * self.c + at), n);
+                            *d = match MAPPED {
+                                true => activate::<S, ACT>(S::fma(v, scale, shift), slope),
+                                false => v,
                             };
                         }
                     }

@@ -22,7 +22,7 @@ use grad::GradTiles;
 use input::InputTiles;
 use output::OutputTiles;
 use rayon::prelude::*;
-use tiles::Tiles;
+use tiles::{Tiles, Transform};
 use weight::WeightTransform;
 
 /// Positions of a transformed tile.

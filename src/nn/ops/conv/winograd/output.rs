@@ -1,20 +1,13 @@
 //! Transforms products back to the output of a convolution.
-//!
-//! Transformed tiles lie as `[36][tiles][channels]`; the distance between positions is `step`
-//! floats.
 
-use super::super::super::act::{Act, Epilogue};
-use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
+use super::super::super::act::{Epilogue, NONE, PRELU, RELU, RELU6};
+use super::super::super::rows::activate;
+use super::super::super::simd::{Kernel, Simd, dispatch, load, store};
 use super::POSITIONS;
 use super::line::output_1d;
-use super::tiles::{Shared, Tiles};
+use super::tiles::{EachTile, Place, Shared, Tiles};
 use std::marker::PhantomData;
 use std::ops::Range;
-
-const AFFINE: u8 = 1;
-const PRELU: u8 = 2;
-const RELU: u8 = 3;
-const RELU6: u8 = 4;
 
 /// The output of a convolution, to be written tile by tile.
 pub struct OutputTiles<'a> {
@@ -37,7 +30,7 @@ impl<'a> OutputTiles<'a> {
         assert!(y.len() >= len && epilogue.residual.is_none_or(|r| r.len() >= len));
         let holds = |s: &[f32]| s.len() >= channels;
         assert!(epilogue.affine.is_none_or(|(a, b)| holds(a) && holds(b)));
-        assert!(!matches!(epilogue.act, Act::Prelu(s) if !holds(s)));
+        assert!(epilogue.act.kind() != PRELU || holds(epilogue.act.slope()));
         OutputTiles {
             y: Shared(y.as_mut_ptr()),
             channels,
@@ -79,16 +72,8 @@ impl<'a> OutputTiles<'a> {
                 .epilogue
                 .affine
                 .map_or((null(), null()), |(a, b)| (a.as_ptr(), b.as_ptr())),
-            act: match self.epilogue.act {
-                Act::None => AFFINE,
-                Act::Prelu(_) => PRELU,
-                Act::Relu => RELU,
-                Act::Relu6 => RELU6,
-            },
-            slope: match self.epilogue.act {
-                Act::Prelu(slope) => slope.as_ptr(),
-                _ => null(),
-            },
+            act: self.epilogue.act.kind(),
+            slope: self.epilogue.act.slope().as_ptr(),
             residual: self.epilogue.residual.map_or(null(), |r| r.as_ptr()),
             moments: moments.map_or(std::ptr::null_mut(), |m| m.as_mut_ptr()),
         };
@@ -118,33 +103,22 @@ impl Kernel for OutputKernel {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for (t, tile) in self.range.clone().enumerate() {
-            let [image, y, x] = self.tiles.place(tile);
-            let base = image * self.tiles.h * self.tiles.w * self.c;
-            let m = self.m.wrapping_add(t * self.c);
-            // SAFETY: tile `t` of the range; `at + n` channels exist.
-            unsafe {
-                each_vector!(
-                    S,
-                    self.c,
-                    |at, n| self.one::<S, false>([base, y, x], at, n, m, t == 0),
-                    self.one::<S, true>([base, y, x], at, n, m, t == 0)
-                );
-            }
-        }
+        // SAFETY: the constructor's promises.
+        unsafe { self.each::<S>() }
     }
 }
 
-impl OutputKernel {
+impl EachTile for OutputKernel {
     #[inline(always)]
-    unsafe fn one<S: Simd, const PART: bool>(
-        &self,
-        [base, y, x]: [usize; 3],
-        at: usize,
-        n: usize,
-        m: *const f32,
-        first: bool,
-    ) {
+    fn tiles(&self) -> (Tiles, Range<usize>, usize) {
+        (self.tiles, self.range.clone(), self.c)
+    }
+
+    #[inline(always)]
+    unsafe fn one<S: Simd, const PART: bool>(&self, place: Place, at: usize, n: usize) {
+        let Place { image, y, x, .. } = place;
+        let m = self.m.wrapping_add(place.index * self.c);
+        let first = place.index == 0;
         let Tiles { h, w, .. } = self.tiles;
         // SAFETY: only pixels of this tile that lie inside the image are written.
         unsafe {
@@ -173,7 +147,7 @@ impl OutputKernel {
                     if x + l >= w {
                         break;
                     }
-                    let pixel = base + ((y + k) * w + x + l) * self.c + at;
+                    let pixel = image + ((y + k) * w + x + l) * self.c + at;
                     let mut v = v;
                     if !self.affine.0.is_null() {
                         let scale = load::<S, PART>(self.affine.0.add(at), n);
@@ -182,11 +156,11 @@ impl OutputKernel {
                     v = match self.act {
                         PRELU => {
                             let slope = load::<S, PART>(self.slope.add(at), n);
-                            S::positive(v, v, S::mul(v, slope))
+                            activate::<S, PRELU>(v, slope)
                         }
-                        RELU => S::relu(v),
-                        RELU6 => S::clamp6(v),
-                        _ => v,
+                        RELU => activate::<S, RELU>(v, zero),
+                        RELU6 => activate::<S, RELU6>(v, zero),
+                        _ => activate::<S, NONE>(v, zero),
                     };
                     if !self.residual.is_null() {
                         v = S::add(v, load::<S, PART>(self.residual.add(pixel), n));

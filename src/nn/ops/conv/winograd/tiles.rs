@@ -1,4 +1,12 @@
-//! How images are cut into tiles of 4 x 4 outputs.
+//! How images are cut into tiles of 4 x 4 outputs, and what all transforms of tiles share.
+//!
+//! Transformed tiles lie as `[36][tiles][channels]`; the distance between positions is `step`
+//! floats.
+
+use super::super::super::simd::{Simd, each_vector};
+use super::POSITIONS;
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// The tiles of a batch of images.
 #[derive(Clone, Copy)]
@@ -39,5 +47,84 @@ unsafe impl Sync for Shared {}
 impl Shared {
     pub fn at(self, offset: usize) -> *mut f32 {
         self.0.wrapping_add(offset)
+    }
+}
+
+/// What is cut into tiles and transformed to `[36][tiles][channels]`.
+pub trait Transform: Sync {
+    fn channels(&self) -> usize;
+
+    /// # Safety
+    /// There must be room for the tiles of `range` at `out` and every `step` floats behind it,
+    /// and nobody else may write there.
+    unsafe fn transform_to(&self, range: Range<usize>, out: *mut f32, step: usize);
+
+    /// Transforms the tiles of `range` to the start of each position of `out`.
+    fn transform(&self, range: Range<usize>, out: &mut [f32], step: usize) {
+        let floats = range.len() * self.channels();
+        assert!(out.len() >= (POSITIONS - 1) * step + floats && floats <= step);
+        // SAFETY: `out` holds these tiles, and this call has it for itself.
+        unsafe { self.transform_to(range, out.as_mut_ptr(), step) };
+    }
+
+    /// Groups of tiles in parallel, `at` floats apart in each position.
+    fn transform_groups(
+        &self,
+        groups: usize,
+        group: impl Fn(usize) -> Range<usize> + Sync,
+        out: &mut [f32],
+        [step, at]: [usize; 2],
+    ) {
+        let (len, out) = (out.len(), Shared(out.as_mut_ptr()));
+        (0..groups).into_par_iter().for_each(|g| {
+            let range = group(g);
+            let floats = range.len() * self.channels();
+            assert!(floats <= at && (g + 1) * at <= step.next_multiple_of(at));
+            assert!((POSITIONS - 1) * step + g * at + floats <= len);
+            // SAFETY: within `out`, and no other group writes between `g * at` and the next.
+            unsafe { self.transform_to(range, out.at(g * at), step) };
+        });
+    }
+}
+
+/// Where a tile is: its place in the range, the first float of its image, its first pixel.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub index: usize,
+    pub image: usize,
+    pub y: usize,
+    pub x: usize,
+}
+
+/// A kernel that takes tiles one by one, and of each one vector of channels at a time.
+pub trait EachTile {
+    /// The tiles, those of them to be taken, and their channels.
+    fn tiles(&self) -> (Tiles, Range<usize>, usize);
+
+    /// `n` channels of one tile from `at` on; a whole vector unless `PART`.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the kernel's own promises hold for this tile and these channels.
+    unsafe fn one<S: Simd, const PART: bool>(&self, place: Place, at: usize, n: usize);
+
+    /// # Safety
+    /// As [`EachTile::one`], for all tiles.
+    #[inline(always)]
+    unsafe fn each<S: Simd>(&self) {
+        let (tiles, range, c) = self.tiles();
+        for (index, tile) in range.enumerate() {
+            let [image, y, x] = tiles.place(tile);
+            let image = image * tiles.h * tiles.w * c;
+            let place = Place { index, image, y, x };
+            // SAFETY: a tile of the range; `n` channels from `at` on exist.
+            unsafe {
+                each_vector!(
+                    S,
+                    c,
+                    |at, n| self.one::<S, false>(place, at, n),
+                    self.one::<S, true>(place, at, n)
+                );
+            }
+        }
     }
 }
