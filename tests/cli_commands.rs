@@ -58,6 +58,17 @@ fn suites_are_embedded_and_files_override_them() {
 }
 
 #[test]
+fn a_report_of_nothing_says_how_to_get_something() {
+    let (mut command, _dir) = frbench(&["report", "coupleface", "--profile", "smoke"]);
+    let out = command.assert().code(4).get_output().stdout.clone();
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.contains("`frbench run coupleface --profile smoke` does"),
+        "{text}"
+    );
+}
+
+#[test]
 fn verifying_holds_data_against_what_is_pinned() {
     let name = "synth-train-40x6-v1";
     let dir = tempfile::tempdir().unwrap();

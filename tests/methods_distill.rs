@@ -51,8 +51,8 @@ fn scene() -> Scene {
 impl Scene {
     fn loss(&self, of: &mut dyn Distill, student: &Tensor, teacher: &Tensor) -> Tensor {
         let input = DistillInput {
+            labels: &self.labels,
             relations: Some(Relations {
-                labels: &self.labels,
                 neighbors: &self.neighbors,
                 student_bank: &self.bank,
                 teacher_bank: &self.bank,
@@ -192,8 +192,8 @@ fn the_hinge_grows_with_the_students_relation() {
     let mut at = |cos: f64| {
         let student = Tensor::new(&[[cos, (1.0 - cos * cos).sqrt()]], &Device::Cpu).unwrap();
         let input = DistillInput {
+            labels: &[0],
             relations: Some(Relations {
-                labels: &[0],
                 neighbors: &neighbors,
                 student_bank: &bank,
                 teacher_bank: &bank,

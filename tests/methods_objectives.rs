@@ -297,8 +297,8 @@ fn coupleface_is_its_two_losses_against_the_prototypes_at_first() {
     let teacher = Training::teacher(0);
     let labels = labels(0);
     let input = DistillInput {
+        labels: &labels,
         relations: Some(Relations {
-            labels: &labels,
             neighbors,
             student_bank: prototypes,
             teacher_bank: prototypes,

@@ -139,6 +139,8 @@ fn a_run_ends_in_a_report_and_a_second_one_has_nothing_to_do() {
     let logs: Vec<_> = before.iter().map(|(_, f)| log(f)).collect();
     let again = run(&mut frbench(dir.path(), &suite));
     assert_eq!(text, String::from_utf8_lossy(&again.stdout));
+    let told = String::from_utf8_lossy(&again.stderr);
+    assert!(told.contains("nothing was run"), "{told}");
     assert_eq!(jobs(&dir.path().join("runs")), before);
     let same = before.iter().zip(&logs).all(|((_, f), l)| log(f) == *l);
     assert!(same, "the second run worked on a finished job");
@@ -204,6 +206,33 @@ fn a_killed_training_resumes_to_the_bits_of_an_undisturbed_one() {
     let calm = checkpoints(&dir.path().join("calm"));
     assert_eq!(calm.len(), 2);
     assert_eq!(calm, checkpoints(&runs));
+}
+
+#[test]
+fn a_training_killed_before_its_first_checkpoint_says_that_it_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(dir.path(), r#""teacher""#, 150);
+    let runs = dir.path().join("runs");
+    let mut child = frbench(dir.path(), &suite)
+        .args(["--checkpoint-every", "1000"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let training = || {
+        jobs(&runs)
+            .into_iter()
+            .find(|(l, _)| l.starts_with("train"))
+    };
+    wait_until(&mut child, "a step", || {
+        training().is_some_and(|(_, folder)| has(&events(&folder), "step"))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run(&mut frbench(dir.path(), &suite));
+    let (_, folder) = training().unwrap();
+    assert!(has(&events(&folder), "restarted"));
+    assert!(!has(&events(&folder), "resumed"));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Progress {
         }
     }
 
-    fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         if self.quiet {
             return;
         }

@@ -44,6 +44,15 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
         failed: BTreeMap::new(),
         left: 0,
     };
+    if outcome.finished.is_empty() && !args.json {
+        print(&format!(
+            "nothing of this suite has been run in `{}` yet; `frbench run {} --profile {}` does\n",
+            args.runs.runs.display(),
+            suite.suite,
+            suite.profile
+        ))?;
+        return Ok(ExitStatus::Incomplete);
+    }
     let input = input(&suite, &outcome, &store)?;
     publish(&input, &suite, &args.reports, args.json)?;
     Ok(if outcome.finished.len() < outcome.jobs.len() {
@@ -63,6 +72,7 @@ pub fn publish(input: &ReportInput, suite: &Resolved, reports: &Path, json: bool
         return print(&text);
     }
     print(&summary(input))?;
+    print(&format!("\n{}: {}\n", suite.profile, suite.summary))?;
     print(&format!("\nreport: {}\n", written.html.display()))
 }
 

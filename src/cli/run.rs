@@ -87,6 +87,12 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let outcome = run::execute(&suite, &Code::current(), &store, &options, &progress, &stop);
     progress.clear();
     let outcome = outcome?;
+    if outcome.executed == 0 && outcome.finished.len() == outcome.jobs.len() {
+        let jobs = outcome.jobs.len();
+        progress.line(&format!(
+            "all {jobs} jobs were done already; nothing was run"
+        ));
+    }
     let input = super::report::input(&suite, &outcome, &store)?;
     super::report::publish(&input, &suite, &args.reports, args.json)?;
     conclude(&args, &outcome, &input)

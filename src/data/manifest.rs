@@ -61,7 +61,8 @@ pub fn verify(recorded: &DataResult, dir: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Error::Data(format!(
-        "data set `{}` is not what was recorded:\n  {}",
+        "data set `{}` is not what was recorded:\n  {}\nbring back the files that were recorded, \
+         or give the changed set a name of its own",
         recorded.name,
         differences.join("\n  ")
     )))

@@ -75,8 +75,6 @@ impl<'a> DistillInput<'a> {
 /// The other identities that each sample is related to.
 #[derive(Clone, Copy)]
 pub struct Relations<'a> {
-    /// Identity of each sample, `[B]`.
-    pub labels: &'a [u32],
     /// `[M, K]`: for each identity the bank rows it is related to.
     pub neighbors: &'a Matrix<u32>,
     /// `[M, D]`, what the student's features are related to: one feature per identity.

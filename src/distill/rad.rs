@@ -73,7 +73,7 @@ impl Distill for Rad {
         let Some(relations) = &input.relations else {
             return Err(Error::Bug("the `rad` loss was given no relations".into()));
         };
-        let rows = |bank| gather(bank, relations.neighbors, relations.labels);
+        let rows = |bank| gather(bank, relations.neighbors, input.labels);
         let teacher_rows = rows(relations.teacher_bank)?;
         let student_rows = if std::ptr::eq(relations.student_bank, relations.teacher_bank) {
             teacher_rows.clone()

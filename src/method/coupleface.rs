@@ -168,8 +168,8 @@ impl Objective for CoupleFace {
         let teacher_bank = self.teacher_bank.features();
         let student_bank = self.student_bank.as_ref().map(Bank::features);
         let input = DistillInput {
+            labels: step.labels,
             relations: Some(Relations {
-                labels: step.labels,
                 neighbors: &self.neighbors,
                 student_bank: student_bank.unwrap_or(teacher_bank),
                 teacher_bank,

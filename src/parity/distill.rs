@@ -90,7 +90,6 @@ fn loss(case: &Case) -> Result<Vec<Check>> {
     }
     input.labels = &labels;
     input.relations = bank.as_ref().map(|(bank, neighbors)| Relations {
-        labels: &labels,
         neighbors,
         student_bank: bank,
         teacher_bank: bank,

@@ -66,10 +66,12 @@ impl RunFolder {
             .open(&events)
             .map_err(|e| Error::io(&events, e))?;
         beat(&mut lock).map_err(|e| Error::io(&path, e))?;
+        let again = log.metadata().is_ok_and(|m| m.len() > 0);
         Ok(Some(Claim {
             folder: self.clone(),
             lock,
             log,
+            again,
             beaten: Instant::now(),
         }))
     }
@@ -101,12 +103,18 @@ pub struct Claim {
     folder: RunFolder,
     lock: File,
     log: File,
+    again: bool,
     beaten: Instant,
 }
 
 impl Claim {
     pub fn folder(&self) -> &RunFolder {
         &self.folder
+    }
+
+    /// Whether an earlier process has begun this job and not finished it.
+    pub fn again(&self) -> bool {
+        self.again
     }
 
     /// Write what is about to be run, and where, before anything else.

@@ -104,6 +104,9 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         curve.restore(&checkpoint)?;
         cx.claim.event("resumed", json!({ "step": step }))?;
         cx.observer.resumed(cx.job, step, "step");
+    } else if cx.claim.again() {
+        // Steps before the first checkpoint are taken again; the log should say so.
+        cx.claim.event("restarted", json!({ "step": 0 }))?;
     }
     let started = Instant::now();
     let mut saved = Instant::now();
