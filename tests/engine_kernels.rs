@@ -3,8 +3,9 @@
 mod common;
 
 use frbench::nn::ops::act::{Act, Epilogue, Input, Prologue};
-use frbench::nn::ops::conv::{self, Algorithm, Shape};
+use frbench::nn::ops::conv::{self, Algorithm, Dx, Gather, Shape};
 use frbench::nn::ops::moments::Moments;
+use frbench::nn::ops::norm::{Backward, Dy, EPS, GradSums, Params, Stats};
 use frbench::plan::spec::ConvMode;
 use frbench::rng::Stream;
 use proptest::prelude::*;
@@ -170,10 +171,189 @@ fn check(case: &Case) {
     assert!(off(&got, &dx) < tolerance, "{label}: dx {}", off(&got, &dx));
     // Gradients are added to what is there.
     let mut got = w.clone();
-    conv::weight_grad(input, &dy, s, case.mode, &mut got);
+    conv::weight_grad(input, Dy::plain(&dy), s, case.mode, &mut got);
     let got: Vec<f32> = got.iter().zip(&w).map(|(a, b)| a - b).collect();
     let loose = tolerance.max(1e-5);
     assert!(off(&got, &dw) < loose, "{label}: dw {}", off(&got, &dw));
+    check_joint(case, (&x, &read), &w, &dy);
+}
+
+/// A batch norm over `rows` rows whose input is `x`.
+struct Normed {
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    slope: Vec<f32>,
+    kind: usize,
+    stats: Stats,
+}
+
+impl Normed {
+    fn new(seed: u64, x: Vec<f32>, c: usize, kind: usize) -> Self {
+        let of = |what: &str| noise(seed, what, c);
+        let rows = (x.len() / c) as f64;
+        let column = |i: usize| x.iter().skip(i).step_by(c).map(|&v| f64::from(v));
+        let mean: Vec<f64> = (0..c).map(|i| column(i).sum::<f64>() / rows).collect();
+        let var = (0..c)
+            .map(|i| column(i).map(|v| (v - mean[i]).powi(2)).sum::<f64>() / rows)
+            .collect();
+        Normed {
+            weight: of("norm weight"),
+            bias: of("norm bias"),
+            slope: of("norm slope"),
+            kind,
+            stats: Stats { mean, var },
+            x,
+        }
+    }
+
+    fn params(&self) -> Params<'_> {
+        Params {
+            weight: Some(&self.weight),
+            bias: Some(&self.bias),
+        }
+    }
+
+    fn back(&self) -> Backward {
+        Backward::new(self.params(), act(self.kind, &self.slope), &self.stats)
+    }
+
+    /// In 64 bits: the gradient of the input; those of weight, bias and slope, each with the
+    /// sum of the sizes of its terms.
+    fn want(&self, dy: &[f32]) -> (Vec<f64>, Vec<[f64; 2]>) {
+        let c = self.weight.len();
+        let rows = (dy.len() / c) as f64;
+        let (scale, shift) = self.params().of(&self.stats);
+        let mut d = vec![0.0f64; dy.len()];
+        let mut grads = vec![[0.0f64; 2]; 3 * c];
+        let rstd = |i: usize| 1.0 / (self.stats.var[i] + EPS).sqrt();
+        let hat = |at: usize| (f64::from(self.x[at]) - self.stats.mean[at % c]) * rstd(at % c);
+        for (at, dy) in dy.iter().enumerate() {
+            let (i, dy) = (at % c, f64::from(*dy));
+            let z = self.x[at].mul_add(scale[i], shift[i]);
+            let inner = match self.kind {
+                1 if z <= 0.0 => f64::from(self.slope[i]),
+                2 if z <= 0.0 => 0.0,
+                3 if z <= 0.0 || z >= 6.0 => 0.0,
+                _ => 1.0,
+            };
+            d[at] = dy * inner;
+            let below = if self.kind == 1 && z <= 0.0 {
+                dy * f64::from(z)
+            } else {
+                0.0
+            };
+            for (k, v) in [d[at] * hat(at), d[at], below].into_iter().enumerate() {
+                grads[k * c + i][0] += v;
+                grads[k * c + i][1] += v.abs();
+            }
+        }
+        let dx = (0..d.len())
+            .map(|at| {
+                let i = at % c;
+                let mean = grads[c + i][0] / rows + hat(at) * grads[i][0] / rows;
+                f64::from(self.weight[i]) * rstd(i) * (d[at] - mean)
+            })
+            .collect();
+        (dx, grads)
+    }
+}
+
+/// Both gradients at once, of an output that goes through a batch norm and an input that has
+/// come through one.
+fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) {
+    let (s, mode) = (&case.shape, case.mode);
+    let joint = conv::joint(s, mode);
+    // Over a few rows, what a batch norm lets through is what rounding leaves.
+    if (joint.is_none() && !conv::reads_through(s, mode)) || dy.len() / s.co < 8 {
+        return;
+    }
+    let kind = case.after.unwrap_or(0);
+    let out = Normed::new(case.seed, noise(case.seed, "out", dy.len()), s.co, kind);
+    let (d, _) = out.want(dy);
+    let (mut dx, mut dw) = (vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
+    each_product(s, |i, j, o| {
+        dx[i] += d[o] * f64::from(w[j]);
+        dw[j] += d[o] * read[i];
+    });
+    let of = |what: &str| noise(case.seed, what, s.ci);
+    let (scale, shift, slope) = (of("a"), of("b"), of("c"));
+    let input = Input {
+        data: x,
+        map: case.before.map(|kind| Prologue {
+            scale: &scale,
+            shift: &shift,
+            act: act(kind, &slope),
+        }),
+    };
+    let back = out.back();
+    let sums = back.sums(&out.x, dy);
+    let spread = back.finish(&sums, dy.len() / s.co, &mut vec![0.0; 3 * s.co]);
+    let through = Dy {
+        data: dy,
+        norm: Some((&out.x, &spread)),
+    };
+    let label = format!("{s:?} {:?} {:?}", case.before, case.after);
+    let near = |what: &str, got: &[f32], want: &[f64]| {
+        assert!(off(got, want) < 1e-5, "{label}: {what} {}", off(got, want));
+    };
+    let less = |got: &[f32], start: &[f32]| -> Vec<f32> {
+        got.iter().zip(start).map(|(a, b)| a - b).collect()
+    };
+    if conv::reads_through(s, mode) {
+        let mut got = vec![0.0; w.len()];
+        conv::weight_grad(input, through, s, mode, &mut got);
+        near("weights alone", &got, &dw);
+    }
+    let Some(joint) = joint else { return };
+    let made = Normed::new(case.seed ^ 1, noise(case.seed, "in", x.len()), s.ci, kind);
+    for add in [false, true].into_iter().take(1 + usize::from(joint.adds)) {
+        let mut got = if add {
+            x.to_vec()
+        } else {
+            vec![f32::NAN; x.len()]
+        };
+        let mut weights = w.to_vec();
+        let mut sums = GradSums::default();
+        let back = made.back();
+        let to = Dx {
+            data: &mut got,
+            add,
+            gather: Some(Gather {
+                x: &made.x,
+                back: &back,
+                sums: &mut sums,
+            }),
+        };
+        conv::backward(input, through, w, s, to, &mut weights);
+        near("joint dw", &less(&weights, w), &dw);
+        // The sums are those of what has been written.
+        let mut grads = vec![0.0; 3 * s.ci];
+        back.finish(&sums, x.len() / s.ci, &mut grads);
+        for (got, [want, size]) in grads.iter().zip(made.want(&got).1) {
+            let error = (f64::from(*got) - want).abs();
+            assert!(error < 1e-5 * size + 1e-12, "{label}: sums {got} {want}");
+        }
+        if add {
+            got = less(&got, x);
+        }
+        near("joint dx", &got, &dx);
+        let mut alone = if add {
+            x.to_vec()
+        } else {
+            vec![f32::NAN; x.len()]
+        };
+        let to = Dx {
+            data: &mut alone,
+            add,
+            gather: None,
+        };
+        conv::backward(input, through, w, s, to, &mut vec![0.0; w.len()]);
+        if add {
+            alone = less(&alone, x);
+        }
+        assert_eq!(got, alone, "{label}: gathering changes the gradient");
+    }
 }
 
 fn shape(
@@ -304,8 +484,17 @@ fn results_do_not_depend_on_the_number_of_threads() {
                     &mut y,
                 );
                 conv::input_grad(&dy, &w, &s, ConvMode::Fast, &mut dx);
-                conv::weight_grad(input, &dy, &s, ConvMode::Fast, &mut dw);
-                all.push((y, dx, dw, moments.stats()));
+                conv::weight_grad(input, Dy::plain(&dy), &s, ConvMode::Fast, &mut dw);
+                let mut both = (x.clone(), w.clone());
+                if conv::joint(&s, ConvMode::Fast).is_some() {
+                    let to = Dx {
+                        data: &mut both.0,
+                        add: false,
+                        gather: None,
+                    };
+                    conv::backward(input, Dy::plain(&dy), &w, &s, to, &mut both.1);
+                }
+                all.push((y, dx, dw, both, moments.stats()));
             }
             all
         })

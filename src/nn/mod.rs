@@ -9,6 +9,7 @@
 //! Activations are NHWC, parameters keep the layout and the names of PyTorch. Every sum has
 //! a fixed order, so that results are the same bits for any number of threads.
 
+mod backward;
 pub mod checkpoint;
 pub mod clock;
 mod evaluation;

@@ -32,10 +32,12 @@ impl Step {
     }
 }
 
-/// Steps in order, and after which step each node's value is no longer needed.
+/// Steps in order, and which of them take a node's value first and last; `None` where none
+/// does, and for the last use of an output.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub steps: Vec<Step>,
+    pub first_use: Vec<Option<usize>>,
     pub last_use: Vec<Option<usize>>,
 }
 
@@ -124,9 +126,11 @@ impl Plan {
             join_chains(graph, &mut steps, &only);
         }
 
+        let mut first_use = vec![None; nodes.len()];
         let mut last_use = vec![None; nodes.len()];
         for (i, step) in steps.iter().enumerate() {
             for input in step.inputs(graph) {
+                first_use[input].get_or_insert(i);
                 last_use[input] = Some(i);
             }
         }
@@ -135,7 +139,11 @@ impl Plan {
                 last_use[id] = None;
             }
         }
-        Plan { steps, last_use }
+        Plan {
+            steps,
+            first_use,
+            last_use,
+        }
     }
 }
 

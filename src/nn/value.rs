@@ -81,6 +81,14 @@ impl Value {
         Arc::get_mut(&mut self.data).map(|b| &mut **b)
     }
 
+    /// The data itself, if no other value shares it; else the value again.
+    pub(crate) fn into_buffer(self) -> std::result::Result<Buffer, Value> {
+        match Arc::try_unwrap(self.data) {
+            Ok(buffer) => Ok(buffer),
+            Err(data) => Err(Value { data, ..self }),
+        }
+    }
+
     pub fn to_vec(&self) -> Vec<f32> {
         self.data.to_vec()
     }

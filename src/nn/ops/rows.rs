@@ -202,7 +202,7 @@ impl<S: Simd> NormVectors<S> {
     }
 }
 
-/// Per channel, to `sums` (`[3][c]`): the sums of d, of d (x - mean), and of dy z where z <= 0;
+/// Per channel, added to `sums` (`[3][c]`): the sums of d, of d (x - mean), and of dy z where z <= 0;
 /// z is the normalised value, d the gradient behind the activation.
 pub struct Reduce<'a, const ACT: u8> {
     pub x: &'a [f32],
@@ -228,7 +228,6 @@ impl<const ACT: u8> Kernel for Reduce<'_, ACT> {
     unsafe fn run<S: Simd>(self) {
         let c = self.sums.len() / 3;
         let rows = self.x.len() / c;
-        self.sums.fill(0.0);
         let sums = self.sums.as_mut_ptr();
         let (x, dy, norm) = (self.x, self.dy, self.norm);
         // SAFETY: the rows and channels of a part exist.

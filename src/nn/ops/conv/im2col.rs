@@ -3,6 +3,7 @@
 use super::super::act::{Epilogue, Input, Prologue};
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
 use super::super::moments::{self, Moments};
+use super::super::norm::Dy;
 use super::super::scratch;
 use super::Shape;
 use crate::nn::pool::Buffer;
@@ -40,7 +41,7 @@ pub fn pack(weight: &[f32], s: &Shape, out: &mut [f32]) {
 
 /// For gradients on their way back through some taps of the kernel: `[groups]` packed matrices
 /// `[taps, co/groups][ci/groups]`.
-fn pack_back(weight: &[f32], s: &Shape, taps: &[usize], out: &mut [f32]) {
+pub(super) fn pack_back(weight: &[f32], s: &Shape, taps: &[usize], out: &mut [f32]) {
     let (gi, go) = s.per_group();
     let (depth, area) = (taps.len() * go, s.kernel * s.kernel);
     for (g, out) in out.chunks_exact_mut(packed_len(depth, gi)).enumerate() {
@@ -268,7 +269,7 @@ impl Phase {
 }
 
 /// Adds to the gradient of the weight, in PyTorch's layout.
-pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
+pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
     let go = s.per_group().1;
     let (depth, rows) = (s.depth(), s.rows());
     // Few and long slices: each has a whole gradient of its own to be added up afterwards.
@@ -281,21 +282,22 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         .map(|i| {
             let mut sum = scratch::take(grad.len());
             let end = rows.min((i + 1) * slice);
-            if s.pointwise() {
-                let first = i * slice;
-                let dy = Mat::rows(&dy[first * s.co..], s.co).transposed();
-                let x = (&x.data[first * s.ci..], s.ci, x.map);
-                gemm_rows([s.co, s.ci, end - first], dy, x, &mut sum, s.ci, false);
-                return sum;
-            }
-            scratch::with(block * depth, |patches| {
+            scratch::with(block * (depth + s.co), |memory| {
+                let (patches, grads) = memory.split_at_mut(block * depth);
                 for first in (i * slice..end).step_by(block) {
                     let m = block.min(end - first);
+                    let dy = dy.read(first * s.co, &mut grads[..m * s.co]);
+                    if s.pointwise() {
+                        let dy = Mat::rows(dy, s.co).transposed();
+                        let x = (&x.data[first * s.ci..], s.ci, x.map);
+                        gemm_rows([s.co, s.ci, m], dy, x, &mut sum, s.ci, first > i * slice);
+                        continue;
+                    }
                     let patches = &mut patches[..m * depth];
                     for (g, sum) in sum.chunks_exact_mut(go * depth).enumerate() {
                         gather(x, s, g, first, patches);
                         let a = Mat::rows(patches, depth).transposed();
-                        let b = (&dy[first * s.co + g * go..], s.co, None);
+                        let b = (&dy[g * go..], s.co, None);
                         gemm_rows([depth, go, m], a, b, sum, go, first > i * slice);
                     }
                 }
@@ -333,7 +335,7 @@ fn unpack_sums(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
 }
 
 /// Adds partial sums to a total, in their order.
-fn add_up(partial: &[Buffer], total: &mut [f32]) {
+pub(super) fn add_up(partial: &[Buffer], total: &mut [f32]) {
     const BLOCK: usize = 4096;
     total
         .par_chunks_mut(BLOCK)

@@ -5,11 +5,13 @@
 pub mod chain;
 mod depthwise;
 mod im2col;
+mod pointwise;
 mod winograd;
 
 use super::act::{Epilogue, Input};
 use super::gemm;
 use super::moments::Moments;
+use super::norm::{Backward, Dy, GradSums};
 use super::scratch;
 use crate::plan::spec::ConvMode;
 
@@ -120,6 +122,48 @@ pub fn forward(
     }
 }
 
+/// Where the gradient of a convolution's input (behind its prologue) goes.
+pub struct Dx<'a> {
+    pub data: &'a mut [f32],
+    /// Added to what is there; only for a kernel of 1 x 1.
+    pub add: bool,
+    pub gather: Option<Gather<'a>>,
+}
+
+/// The batch norm that has made a convolution's input gathers its sums while they are in cache.
+pub struct Gather<'a> {
+    /// The batch norm's own input.
+    pub x: &'a [f32],
+    pub back: &'a Backward,
+    pub sums: &'a mut GradSums,
+}
+
+/// Whether [`backward`] can do it in one pass, and whether it can add.
+pub fn joint(s: &Shape, mode: ConvMode) -> Option<Joint> {
+    match algorithm(s, mode) {
+        Algorithm::Depthwise if depthwise::joint(s) => Some(Joint { adds: false }),
+        Algorithm::Im2col if s.pointwise() => Some(Joint { adds: true }),
+        _ => None,
+    }
+}
+
+/// What [`backward`] can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joint {
+    /// Add to a gradient of the input that is there already.
+    pub adds: bool,
+}
+
+/// Both gradients in one pass, for shapes that [`joint`] names: that of the input goes to `dx`,
+/// that of the weight is added to `grad`, in PyTorch's layout.
+pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut [f32]) {
+    if s.pointwise() {
+        pointwise::backward(x, dy, weight, s, dx, grad);
+    } else {
+        depthwise::backward(x, dy, weight, s, dx, grad);
+    }
+}
+
 /// Gradient of the input (behind its prologue), from PyTorch's weight.
 pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, mode: ConvMode, dx: &mut [f32]) {
     match algorithm(s, mode) {
@@ -135,11 +179,18 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, mode: ConvMode, dx: &mu
     }
 }
 
-/// Adds to the gradient of the weight, in PyTorch's layout.
-pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, mode: ConvMode, grad: &mut [f32]) {
+/// Whether [`weight_grad`] can read a gradient that has still to go through a batch norm.
+pub fn reads_through(s: &Shape, mode: ConvMode) -> bool {
+    algorithm(s, mode) == Algorithm::Im2col
+}
+
+/// Adds to the gradient of the weight, in PyTorch's layout. `dy` must be plain unless
+/// [`reads_through`].
+pub fn weight_grad(x: Input, dy: Dy, s: &Shape, mode: ConvMode, grad: &mut [f32]) {
+    assert!(dy.norm.is_none() || reads_through(s, mode));
     match algorithm(s, mode) {
-        Algorithm::Depthwise => depthwise::weight_grad(x, dy, s, grad),
-        Algorithm::Winograd => winograd::weight_grad(x, dy, s, grad),
+        Algorithm::Depthwise => depthwise::weight_grad(x, dy.data, s, grad),
+        Algorithm::Winograd => winograd::weight_grad(x, dy.data, s, grad),
         Algorithm::Im2col => im2col::weight_grad(x, dy, s, grad),
     }
 }

@@ -1,6 +1,6 @@
 //! The loops of depthwise convolutions over a strip, in registers.
 
-use super::super::super::simd::{Kernel, Simd, dispatch, load, store};
+use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
 use super::Filter;
 
 /// Output lines from a strip of `width` pixels per line.
@@ -231,6 +231,92 @@ impl Correlation<'_> {
                 }
                 let p = to.add((row * kernel + kx) * c + at);
                 store::<S, PART>(p, n, S::add(load::<S, PART>(p, n), sum));
+            }
+        }
+    }
+}
+
+/// Both gradients of a 3 x 3 filter of stride 1 over a strip of the output's gradient: that of
+/// the input, and what the strip adds to that of the weight, `[3, 3][c]` in reverse.
+pub struct Both<'a> {
+    /// Two lines and two pixels per line more than the input.
+    pub dy: &'a [f32],
+    pub width: usize,
+    pub packed: &'a [f32],
+    /// The input's lines, `line` pixels each.
+    pub x: &'a [f32],
+    pub line: usize,
+    pub c: usize,
+    pub dx: &'a mut [f32],
+    pub sum: &'a mut [f32],
+}
+
+impl Both<'_> {
+    pub fn run(self) {
+        // SAFETY: the kernel checks its slices.
+        unsafe { dispatch(self) }
+    }
+}
+
+impl Kernel for Both<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (line, c) = (self.line, self.c);
+        let lines = self.dx.len() / (line * c);
+        assert!(self.width >= line + 2 && self.dy.len() >= (lines + 2) * self.width * c);
+        assert!(self.x.len() >= lines * line * c);
+        assert!(self.packed.len() >= 9 * c && self.sum.len() >= 9 * c);
+        let (dx, sum) = (self.dx.as_mut_ptr(), self.sum.as_mut_ptr());
+        // SAFETY: the assertions keep all windows of all pixels inside the slices.
+        unsafe {
+            each_vector!(
+                S,
+                c,
+                |at, n| self.vector::<S, false>(lines, dx, sum, [at, n]),
+                self.vector::<S, true>(lines, dx, sum, [at, n])
+            );
+        }
+    }
+}
+
+impl Both<'_> {
+    #[inline(always)]
+    unsafe fn vector<S: Simd, const PART: bool>(
+        &self,
+        lines: usize,
+        dx: *mut f32,
+        sum: *mut f32,
+        [at, n]: [usize; 2],
+    ) {
+        let (width, line, c) = (self.width, self.line, self.c);
+        // SAFETY: as in `run`; channels `at..at + n` exist.
+        unsafe {
+            let mut w = [[S::splat(0.0); 3]; 3];
+            let mut sums = w;
+            for (tap, w) in w.iter_mut().flatten().enumerate() {
+                *w = load::<S, PART>(self.packed.as_ptr().add(tap * c + at), n);
+            }
+            for l in 0..lines {
+                let dy = self.dy.as_ptr().add(l * width * c + at);
+                for p in 0..line {
+                    let i = (l * line + p) * c + at;
+                    let x = load::<S, PART>(self.x.as_ptr().add(i), n);
+                    let mut g = S::splat(0.0);
+                    for ky in 0..3 {
+                        for kx in 0..3 {
+                            let d = load::<S, PART>(dy.add((ky * width + p + kx) * c), n);
+                            g = S::fma(d, w[ky][kx], g);
+                            sums[ky][kx] = S::fma(d, x, sums[ky][kx]);
+                        }
+                    }
+                    store::<S, PART>(dx.add(i), n, g);
+                }
+            }
+            for (tap, v) in sums.into_iter().flatten().enumerate() {
+                let p = sum.add(tap * c + at);
+                store::<S, PART>(p, n, S::add(load::<S, PART>(p, n), v));
             }
         }
     }

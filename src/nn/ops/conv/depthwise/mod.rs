@@ -4,7 +4,10 @@
 //! border into memory that stays in cache (this is where the prologue is applied and where a
 //! strided gradient gets its zeros), so that filtering needs no case distinction.
 
+mod backward;
 mod kernels;
+
+pub use backward::{backward, joint};
 
 use super::super::act::{Epilogue, Input};
 use super::super::moments::{self, Moments};
@@ -274,9 +277,16 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
             sum
         })
         .collect();
-    for sum in &partial {
+    unpack_sums(&partial, area, false, grad);
+}
+
+/// Adds sums laid out as `[k, k][c]`, in reverse if so, to PyTorch's layout.
+fn unpack_sums(partial: &[Vec<f32>], area: usize, reversed: bool, grad: &mut [f32]) {
+    let c = grad.len() / area;
+    for sum in partial {
         for (i, grad) in grad.chunks_exact_mut(area).enumerate() {
             for (tap, grad) in grad.iter_mut().enumerate() {
+                let tap = if reversed { area - 1 - tap } else { tap };
                 *grad += sum[tap * c + i];
             }
         }

@@ -1,0 +1,153 @@
+//! The way back through a 3 x 3 depthwise convolution in one pass over each image: both
+//! gradients are sums over the same windows of the output's gradient, which a strip of lines
+//! holds in cache.
+
+use super::super::super::act::Input;
+use super::super::super::norm::{Backward, Dy};
+use super::super::super::scratch;
+use super::super::{Dx, Shape};
+use super::kernels::Both;
+use super::{Filter, pack, unpack_sums};
+use rayon::prelude::*;
+
+/// Floats of gradients, inputs and results that a strip may take.
+const STRIP: usize = 96 * 1024;
+/// Taps of the filter.
+const AREA: usize = 9;
+
+/// Whether [`backward`] knows the way.
+pub fn joint(s: &Shape) -> bool {
+    (s.kernel, s.pad) == (3, 1)
+}
+
+/// What all images share.
+struct Way<'a> {
+    x: Input<'a>,
+    dy: Dy<'a>,
+    /// Over the output's gradient, with zeros between its pixels for a stride of 2.
+    filter: Filter,
+    packed: &'a [f32],
+    back: Option<(&'a [f32], &'a Backward)>,
+    /// Lines of the input's gradient per strip.
+    lines: usize,
+}
+
+/// Writes the gradient of the input and adds that of the weight, in PyTorch's layout.
+pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut [f32]) {
+    assert!(joint(s) && !dx.add);
+    let (c, filter) = (s.ci, Filter::backward(s));
+    let mut packed = scratch::take(weight.len());
+    pack(weight, AREA, true, &mut packed);
+    // Images per task, each of which has sums of its own.
+    let per = s.n.div_ceil(16);
+    let tasks = s.n.div_ceil(per);
+    let (back, mut sums) = match dx.gather {
+        Some(gather) => {
+            let sums = gather.sums.blocks(tasks, c);
+            (
+                Some((gather.x, gather.back)),
+                sums.chunks_exact_mut(3 * c).map(Some).collect(),
+            )
+        }
+        None => (None, (0..tasks).map(|_| None).collect::<Vec<_>>()),
+    };
+    let lines = (STRIP / (4 * filter.width() * c)).clamp(1, s.h);
+    let way = Way {
+        x,
+        dy,
+        filter,
+        packed: &packed,
+        back,
+        // Strips of one height.
+        lines: s.h.div_ceil(s.h.div_ceil(lines)),
+    };
+    let image = s.h * s.w * c;
+    let partial: Vec<Vec<f32>> = dx
+        .data
+        .par_chunks_mut(per * image)
+        .zip(sums.par_iter_mut())
+        .enumerate()
+        .map(|(i, (dx, sums))| {
+            let mut sum = vec![0.0; AREA * c];
+            for (j, dx) in dx.chunks_exact_mut(image).enumerate() {
+                way.image(i * per + j, dx, &mut sum, sums.as_deref_mut());
+            }
+            sum
+        })
+        .collect();
+    unpack_sums(&partial, AREA, true, grad);
+}
+
+impl Way<'_> {
+    fn image(&self, n: usize, dx: &mut [f32], sum: &mut [f32], mut sums: Option<&mut [f32]>) {
+        let filter = self.filter;
+        let (c, width, line) = (filter.c, filter.width() * filter.c, filter.ow * filter.c);
+        let reach = filter.reach(self.lines);
+        let inputs = if self.x.map.is_some() {
+            self.lines * line
+        } else {
+            0
+        };
+        scratch::with(reach * width + inputs + filter.w * c, |memory| {
+            let (strip, memory) = memory.split_at_mut(reach * width);
+            let (inputs, pixels) = memory.split_at_mut(inputs);
+            // Lines that the strip before has left at the start.
+            let mut have = 0;
+            for (i, dx) in dx.chunks_mut(self.lines * line).enumerate() {
+                let (first, count) = (i * self.lines, dx.len() / line);
+                let reach = filter.reach(count);
+                let new = strip[have * width..reach * width].chunks_exact_mut(width);
+                for (r, to) in (have..).zip(new) {
+                    self.line(n, first + r, to, pixels);
+                }
+                let at = n * filter.oh * line + first * line;
+                let part = at..at + dx.len();
+                let x = &self.x.data[part.clone()];
+                let x = match self.x.map {
+                    Some(map) => {
+                        let inputs = &mut inputs[..x.len()];
+                        map.write(x, inputs);
+                        &*inputs
+                    }
+                    None => x,
+                };
+                let both = Both {
+                    dy: &strip[..reach * width],
+                    width: filter.width(),
+                    packed: self.packed,
+                    x,
+                    line: filter.ow,
+                    c,
+                    dx,
+                    sum,
+                };
+                both.run();
+                if let (Some((x, back)), Some(sums)) = (self.back, sums.as_deref_mut()) {
+                    back.gather(&x[part], dx, sums);
+                }
+                have = reach - count;
+                strip.copy_within(count * width..reach * width, 0);
+            }
+        });
+    }
+
+    /// Line `r` of image `n`'s gradient, borders and zeros between included.
+    fn line(&self, n: usize, r: usize, to: &mut [f32], pixels: &mut [f32]) {
+        let filter = self.filter;
+        let (c, dilate) = (filter.c, filter.dilate);
+        let y = r.wrapping_sub(filter.before);
+        if y >= filter.h * dilate || !y.is_multiple_of(dilate) {
+            return to.fill(0.0);
+        }
+        let at = (n * filter.h + y / dilate) * filter.w * c;
+        if dilate > 1 {
+            let pixels = self.dy.read(at, pixels);
+            return filter.border(to, Input::plain(pixels));
+        }
+        let (left, rest) = to.split_at_mut(filter.before * c);
+        let (inside, right) = rest.split_at_mut(filter.w * c);
+        left.fill(0.0);
+        self.dy.write(at, inside);
+        right.fill(0.0);
+    }
+}
