@@ -52,6 +52,7 @@ fn heads(c: &mut Criterion) {
                 let input = HeadInput {
                     embeddings: &x,
                     weight: &w,
+                    weight_grad: None,
                     labels: &labels,
                     epoch: 20,
                     step: 0,

@@ -359,6 +359,7 @@ fn input<'a>(x: &'a Tensor, w: &'a Tensor) -> HeadInput<'a> {
     HeadInput {
         embeddings: x,
         weight: w,
+        weight_grad: None,
         labels: &LABELS,
         epoch: 2,
         step: STEP,

@@ -18,6 +18,7 @@ fn forward(head: &mut dyn Head, x: &Tensor, w: &Tensor, labels: &[u32]) -> HeadO
     head.forward(&HeadInput {
         embeddings: x,
         weight: w,
+        weight_grad: None,
         labels,
         epoch: 1,
         step: 0,
@@ -182,6 +183,7 @@ fn mistakes_are_errors_that_say_what_is_wrong() {
     let input = HeadInput {
         embeddings: &x,
         weight: &w,
+        weight_grad: None,
         labels: &[4],
         epoch: 1,
         step: 0,

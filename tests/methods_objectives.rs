@@ -156,6 +156,7 @@ impl Training {
                 classifier: Some(Classifier {
                     head: &mut *self.head,
                     weight: &self.weight,
+                    weight_grad: None,
                 }),
             })
             .unwrap()

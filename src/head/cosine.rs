@@ -1,6 +1,8 @@
 //! L2-normalised rows and the cosines between them.
 
+use super::class_cosines::ClassCosines;
 use super::rowwise::{Normalize, RowProducts};
+use super::{HeadInput, WeightGrad};
 use crate::{Error, Result};
 use candle_core::{D, DType, Tensor};
 
@@ -26,7 +28,21 @@ pub(super) fn normalize_composed(x: &Tensor) -> Result<Tensor> {
 
 /// Cosines `[B, C]` of every row of `embeddings` `[B, D]` with every row of `weight` `[C, D]`.
 pub fn cosines(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    of(embeddings, weight, None)
+}
+
+/// The same of a head's input; the gradient of the class weights goes where the input says.
+pub fn cosines_of(input: &HeadInput) -> Result<Tensor> {
+    of(input.embeddings, input.weight, input.weight_grad)
+}
+
+fn of(embeddings: &Tensor, weight: &Tensor, grad: Option<&WeightGrad>) -> Result<Tensor> {
     same_width(embeddings, weight)?;
+    let fused = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
+    if fused(embeddings) && fused(weight) {
+        let (x, w) = (embeddings.contiguous()?, weight.contiguous()?);
+        return Ok(x.apply_op2(&w, ClassCosines::new(grad.cloned()))?);
+    }
     products(&l2_normalize(embeddings)?, &l2_normalize(weight)?)
 }
 

@@ -5,7 +5,7 @@
 //! [`CrossEntropy`](super::entropy::CrossEntropy)). [`composed`] says the same in
 //! candle's operations: it serves other devices, and the fused form is tested against it.
 
-use super::cosine::cosines;
+use super::cosine::cosines_of;
 use super::entropy;
 use super::logits::{Logits, Negative};
 use super::{HeadInput, HeadOutput};
@@ -82,7 +82,7 @@ pub(super) struct Cosines {
 impl Cosines {
     /// Of embeddings with class weights.
     pub fn of(input: &HeadInput) -> Result<Cosines> {
-        Cosines::new(cosines(input.embeddings, input.weight)?, input.labels)
+        Cosines::new(cosines_of(input)?, input.labels)
     }
 
     /// Of a matrix `[B, C]`. Fails if a label is no class.

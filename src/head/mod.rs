@@ -7,6 +7,7 @@ mod adaface;
 mod angular;
 mod arcface;
 mod boundary;
+mod class_cosines;
 mod combined_margin;
 mod cosface;
 pub mod cosine;
@@ -23,8 +24,10 @@ pub(crate) mod rowwise;
 mod softmax;
 mod sphereface;
 pub mod subcenter;
+mod weight_grad;
 
 pub use presets::{PRESETS, Preset};
+pub use weight_grad::WeightGrad;
 
 use crate::Result;
 use crate::plan::spec::HeadSpec;
@@ -38,6 +41,8 @@ pub struct HeadInput<'a> {
     pub embeddings: &'a Tensor,
     /// `[C, D]`, not normalised; `[C K, D]` for a head with `K` rows per class.
     pub weight: &'a Tensor,
+    /// Where the gradient of the weights goes, as far as the head can; else to candle's.
+    pub weight_grad: Option<&'a WeightGrad>,
     pub labels: &'a [u32],
     /// 1-based, as published schedules count.
     pub epoch: u64,

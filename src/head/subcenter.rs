@@ -7,7 +7,7 @@
 //! embeddings and class weights.
 
 use super::angular::{Angular, EASY, MARGIN};
-use super::cosine::cosines;
+use super::cosine::{cosines, cosines_of};
 use super::margin::{Cosines, SCALE, plain};
 use super::rowwise::slice;
 use super::{Head, HeadEntry, HeadInput, HeadOutput, entropy};
@@ -65,7 +65,7 @@ impl Head for SubCenter {
     }
 
     fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput> {
-        let all = cosines(input.embeddings, input.weight)?;
+        let all = cosines_of(input)?;
         let cosines = Cosines::new(nearest_centre(&all, self.centres)?, input.labels)?;
         let targets = cosines.targets(self.scale, |c| self.margin.at(c));
         cosines.softmax(targets, plain(self.scale), None)

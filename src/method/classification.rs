@@ -92,6 +92,7 @@ pub(super) fn classify(step: &mut Step) -> Result<(&'static str, HeadOutput)> {
     let output = classifier.head.forward(&HeadInput {
         embeddings: step.student,
         weight: classifier.weight,
+        weight_grad: classifier.weight_grad,
         labels: step.labels,
         epoch: step.epoch,
         step: step.step,

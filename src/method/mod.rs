@@ -10,7 +10,7 @@ mod fcd;
 mod margin_softmax;
 
 use crate::distill::Taps;
-use crate::head::Head;
+use crate::head::{Head, WeightGrad};
 use crate::plan::spec::{HeadSpec, MethodSpec, OptimizerSpec};
 use crate::registry::{self, Info, Params};
 use crate::{Error, Result};
@@ -88,6 +88,8 @@ pub struct Classifier<'a> {
     pub head: &'a mut dyn Head,
     /// `[C, D]`.
     pub weight: &'a Tensor,
+    /// Where their gradient goes, as far as the head can; else to candle's.
+    pub weight_grad: Option<&'a WeightGrad>,
 }
 
 /// One optimiser step as a method sees it. The loss it leads to need not depend on the class

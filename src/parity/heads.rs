@@ -36,6 +36,7 @@ fn run(case: &Case) -> Result<Vec<Check>> {
     let output = head.forward(&HeadInput {
         embeddings: &embeddings,
         weight: &weight,
+        weight_grad: None,
         labels: &labels,
         epoch: when("epoch", 1)?,
         step: when("step", 0)?,

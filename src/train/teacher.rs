@@ -57,6 +57,7 @@ impl FrozenClassifier {
         let output = self.head.forward(&HeadInput {
             embeddings,
             weight: &self.weight,
+            weight_grad: None,
             labels,
             epoch: batch.epoch,
             step: batch.step,

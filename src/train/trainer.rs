@@ -5,7 +5,7 @@ use super::feed::{Feed, Input, Source};
 use super::teacher::Teacher;
 use crate::data::sampler::Batches;
 use crate::distill::Taps;
-use crate::head::{self, Head};
+use crate::head::{self, Head, WeightGrad};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
@@ -36,7 +36,7 @@ struct ClassifierState {
     rows: usize,
     /// `[rows, D]`.
     weight: Vec<f32>,
-    grad: Vec<f32>,
+    grad: WeightGrad,
     sgd: Sgd,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Trainer<'a> {
                 Some(ClassifierState {
                     head,
                     rows,
-                    grad: vec![0.0; weight.len()],
+                    grad: WeightGrad::default(),
                     // Clipping is the backbone's affair, as in the recipes it comes from.
                     sgd: Sgd::new(
                         &OptimizerSpec {
@@ -247,6 +247,7 @@ impl<'a> Trainer<'a> {
                 (Some(c), Some(w)) => Some(Classifier {
                     head: c.head.as_mut(),
                     weight: w.as_tensor(),
+                    weight_grad: Some(&c.grad),
                 }),
                 _ => None,
             },
@@ -276,9 +277,9 @@ impl<'a> Trainer<'a> {
         if let (Some(c), Some(w)) = (&mut self.classifier, &weight) {
             // A term that is off leaves the class weights alone: no decay, no momentum.
             if let Some(g) = grads.get(w.as_tensor()) {
-                c.grad.copy_from_slice(&g.flatten_all()?.to_vec1::<f32>()?);
-                c.sgd.step(&mut c.weight, &mut c.grad, lr);
+                c.grad.add(&g.flatten_all()?.to_vec1::<f32>()?);
             }
+            c.grad.take(|grad| c.sgd.step(&mut c.weight, grad, lr));
         }
         self.objective.learn(&grads, lr)?;
         self.step += 1;
