@@ -67,7 +67,7 @@ training = "training"
 id = "coupleface"
 label = "CoupleFace"
 teacher = "teacher"
-method = { name = "coupleface", normalize = true, alpha = 1.0, beta = 0.0, q = 0.01, form = "hinge", k = 5, relation = "student-student" }
+method = { name = "coupleface", normalize = true, alpha = 1.0, beta = 0.0, q = 0.0, form = "l2", k = 5, relation = "student-student" }
 network = "network"
 training = "training"
 
