@@ -55,6 +55,26 @@ const CASES: &[(&str, &str, &str)] = &[
     ("unknown method", "name = \"fcd\"", "name = \"fcdd\""),
     ("unknown head", "name = \"arcface\"", "name = \"arcfce\""),
     (
+        "unknown preset",
+        "{ name = \"arcface\", s = 64.0, m = 0.5 }",
+        "{ name = \"arcface\", preset = \"papper\" }",
+    ),
+    (
+        "preset of another head",
+        "{ name = \"arcface\", s = 64.0, m = 0.5 }",
+        "{ name = \"arcface\", preset = \"insightface\" }",
+    ),
+    (
+        "preset that is no text",
+        "{ name = \"arcface\", s = 64.0, m = 0.5 }",
+        "{ name = \"arcface\", preset = 1 }",
+    ),
+    (
+        "preset of a method",
+        "normalize = true }",
+        "normalize = true, preset = \"paper\" }",
+    ),
+    (
         "unknown backbone",
         "name = \"iresnet18\"",
         "name = \"iresnet81\"",

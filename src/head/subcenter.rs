@@ -10,7 +10,7 @@ use super::angular::{Angular, EASY, MARGIN};
 use super::cosine::cosines;
 use super::margin::{Cosines, SCALE, plain};
 use super::rowwise::slice;
-use super::{Head, HeadEntry, HeadInput, HeadOutput, entropy};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset, entropy};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -37,6 +37,11 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[Preset {
+        name: "paper",
+        source: "Deng et al., ECCV 2020",
+        params: r#"{"s": 64, "m": 0.5, "k": 3}"#,
+    }],
     build,
 };
 

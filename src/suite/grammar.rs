@@ -174,7 +174,11 @@ pub const ENTRY: &[Field] = &[
     ),
     may("note", Text, "What a reader of the table must know."),
     must("method", Named, "Training method and its parameters."),
-    may("head", Named, "Margin head and its parameters."),
+    may(
+        "head",
+        Named,
+        "Margin head and its parameters, or the name of a `preset` of them.",
+    ),
     may(
         "teacher",
         Text,

@@ -3,6 +3,7 @@
 use super::columns::holds;
 use super::names::Names;
 use super::*;
+use crate::suite::preset;
 use crate::suite::source::{At, Source};
 
 pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
@@ -77,7 +78,7 @@ fn settings(names: &Names, profile: &Profile, entry: &Entry) -> Result<Settings>
 
 impl Settings {
     /// What `over` states replaces what is here; parameters are replaced one by one, unless
-    /// `over` names another method or head.
+    /// `over` names another method or head, or a preset, which stands for all of them.
     fn overlay(&mut self, over: &Settings) {
         overlay_named(&mut self.method, &over.method);
         overlay_named(&mut self.head, &over.head);
@@ -105,6 +106,9 @@ fn overlay_named(mine: &mut Option<Named>, over: &Option<Named>) {
     match mine {
         Some(mine) if over.name.is_none() || over.name.as_deref() == mine.name.as_deref() => {
             mine.span = over.span.clone();
+            if over.params.iter().any(|(k, _)| k.value == preset::PRESET) {
+                mine.params.clear();
+            }
             for (key, node) in &over.params {
                 mine.params.retain(|(k, _)| k.value != key.value);
                 mine.params.push((key.clone(), node.clone()));
@@ -172,13 +176,7 @@ fn row(
     let head = settings
         .head
         .as_ref()
-        .map(|named| -> Result<HeadSpec> {
-            let info = registries::find(source, "head", named, &known.heads)?;
-            Ok(HeadSpec {
-                name: info.name.to_string(),
-                params: registries::params(source, named, info)?,
-            })
-        })
+        .map(|named| preset::head(source, named, known))
         .transpose()?;
     let needs = needs(names, entry, &method, &method_spec, head.as_ref())?;
 
