@@ -53,7 +53,7 @@ label = "EKD"
 teacher = "teacher"
 method = { name = "distill", losses = [{ name = "ekd", weight = 10.0, momentum = 0.1 }] }
 network = "network"
-training = "training"
+training = "half-balanced"
 
 [[method]]
 id = "crd"
@@ -102,6 +102,16 @@ decay = { kind = "polynomial", power = 2.0 }
 momentum = 0.9
 weight-decay = 5e-4
 flip = true
+
+[profile.demo.training.half-balanced]
+steps = 80
+batch = 16
+lr = 0.05
+decay = { kind = "polynomial", power = 2.0 }
+momentum = 0.9
+weight-decay = 5e-4
+flip = true
+balanced = { images = 8, per-identity = 4 }
 "#;
 
 const STEPS: u64 = 80;

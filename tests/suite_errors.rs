@@ -247,6 +247,21 @@ const CASES: &[(&str, &str, &str)] = &[
         "batch = 16",
         "batch = 16\nbn-group = 5",
     ),
+    (
+        "more balanced images than a batch holds",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 20, per-identity = 4 }",
+    ),
+    (
+        "balanced images that do not come out even",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 10, per-identity = 4 }",
+    ),
+    (
+        "balanced images of no number of identities",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 8 }",
+    ),
 ];
 
 #[test]

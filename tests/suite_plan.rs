@@ -1,7 +1,7 @@
 //! What is planned, and what keys depend on.
 
 use frbench::key::Key;
-use frbench::plan::spec::{Job, JobSpec};
+use frbench::plan::spec::{BalancedSpec, Job, JobSpec};
 use frbench::plan::{Code, Kind, Known, Round, Selection, is_ordered, outlook, plan, select};
 use frbench::result::{DataResult, JobResult};
 use frbench::suite::resolve::Row;
@@ -243,6 +243,26 @@ fn a_changed_ablation_retrains_only_what_depends_on_it() {
         "train neighbours:k=30 seed 2",
     ];
     assert_eq!(new, want.map(String::from).into());
+}
+
+#[test]
+fn balanced_batches_are_part_of_the_trainings_that_have_them() {
+    let suite = changed(
+        "warmup = 0.5",
+        "warmup = 0.5\nbalanced = { images = 8, per-identity = 4 }",
+    );
+    let wanted = BalancedSpec {
+        images: 8,
+        per_identity: 4,
+    };
+    assert_eq!(
+        suite.rows[0].balanced, None,
+        "the teacher has another recipe"
+    );
+    assert!(suite.rows[1..].iter().all(|r| r.balanced == Some(wanted)));
+    let new = new_jobs(&full(&tiny()), &full(&suite));
+    assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5 * 2);
+    assert!(!new.iter().any(|l| l.contains("teacher")), "{new:?}");
 }
 
 #[test]

@@ -173,6 +173,7 @@ impl<'a> Planner<'a> {
             batch: row.batch,
             bn_group: row.bn_group,
             flip: row.flip,
+            balanced: row.balanced,
         });
         let seen = cost::seen(&row.schedule, row.batch, &row.data);
         let mut work = cost::train(seen, self.forward[index]);

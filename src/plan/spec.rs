@@ -91,6 +91,18 @@ pub struct TrainSpec {
     pub bn_group: usize,
     /// Random horizontal flip.
     pub flip: bool,
+    /// The part of a batch that is not drawn at random; none means no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced: Option<BalancedSpec>,
+}
+
+/// A part of every batch that shows several images of each of some identities, as EKD (Huang
+/// et al., CVPR 2022) fills half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalancedSpec {
+    /// Images of a batch that are drawn so, a multiple of `per_identity`.
+    pub images: usize,
+    pub per_identity: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -392,6 +392,28 @@ pub const TRAINING: &[Field] = &[
         "Largest L2 norm of the backbone's gradient; without it, no clipping.",
     ),
     must("flip", Bool, "Random horizontal flip."),
+    may(
+        "balanced",
+        Shape::Table(BALANCED),
+        "The part of every batch that shows several images of each of some identities; without it, all of a batch is random.",
+    ),
+];
+
+/// `balanced` of a training recipe.
+pub const BALANCED: &[Field] = &[
+    must(
+        "images",
+        Int {
+            min: 1,
+            max: 1 << 20,
+        },
+        "Images of a batch that are drawn so.",
+    ),
+    must(
+        "per-identity",
+        Int { min: 2, max: 1024 },
+        "Images of each identity; divides `images`.",
+    ),
 ];
 
 /// `decay` of a training recipe.

@@ -124,6 +124,7 @@ pub struct Training {
     pub batch: usize,
     pub bn_group: usize,
     pub flip: bool,
+    pub balanced: Option<crate::plan::spec::BalancedSpec>,
 }
 
 /// "`better` beats `than` on `on` in `metric`".

@@ -3,7 +3,7 @@
 use super::batch::{Batch, Images};
 use super::feed::{Feed, Input, Source};
 use super::teacher::Teacher;
-use crate::data::sampler::Batches;
+use crate::data::sampler::{Batches, Draw};
 use crate::distill::Taps;
 use crate::head::{self, Head};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
@@ -74,7 +74,12 @@ impl<'a> Trainer<'a> {
                 spec.bn_group, spec.batch
             )));
         }
-        let batches = Batches::new(spec.seed, spec.batch, labels.len())?;
+        let draw = Draw {
+            labels,
+            kept: None,
+            balanced: spec.balanced.as_ref(),
+        };
+        let batches = Batches::of(spec.seed, spec.batch, &draw)?;
         let steps_per_epoch = batches.steps_per_epoch();
         let steps = total_steps(spec.schedule.length, steps_per_epoch);
         let graph = crate::backbone::build(&spec.backbone, spec.input.size)?;

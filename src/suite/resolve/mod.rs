@@ -62,6 +62,7 @@ pub struct Row {
     pub batch: usize,
     pub bn_group: usize,
     pub flip: bool,
+    pub balanced: Option<BalancedSpec>,
 }
 
 /// One column: a data set under a protocol.

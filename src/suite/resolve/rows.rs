@@ -242,6 +242,7 @@ fn row(
         batch: training.batch,
         bn_group: training.bn_group,
         flip: training.flip,
+        balanced: training.balanced,
     })
 }
 
