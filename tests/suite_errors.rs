@@ -168,6 +168,46 @@ const CASES: &[(&str, &str, &str)] = &[
         "\"fcd\", \"fcd\"]",
     ),
     (
+        "unknown judge",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"techer\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge without a head",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"fcd\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge of itself",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"student\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge of another set",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"other\"\nkeep = { by = \"teacher\", degrees = 75.0 }\n\n[profile.demo.training.other]\ndata = \"synth-train-40x7-v1\"\nsteps = 20\nbatch = 16\nlr = 0.1\ndecay = { kind = \"constant\" }\nmomentum = 0.9\nweight-decay = 5e-4\nflip = true\n\n[[baseline]]",
+    ),
+    (
+        "judge that is several networks",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"neighbours\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge not run",
+        "training = \"short\"\n\n[[method]]",
+        "training = \"short\"\nkeep = { by = \"student\", degrees = 75.0 }\n\n[[method]]",
+    ),
+    (
+        "judge without an angle",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"teacher\" }\n\n[[baseline]]",
+    ),
+    (
+        "angle out of range",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"teacher\", degrees = 270 }\n\n[[baseline]]",
+    ),
+    (
         "teacher not run",
         "entries = [\"teacher\", \"student\"",
         "entries = [\"student\"",

@@ -4,7 +4,7 @@
 //! Cleaning, section 3.4 of the paper: after training, a class's dominant centre is the one that
 //! most of its samples are nearest to; samples further from it than 75 degrees are dropped,
 //! and a network is trained anew on what is left, with K = 1. [`kept`] is that step, from
-//! embeddings and class weights.
+//! embeddings and class weights; a suite's `keep` names the training that they come from.
 
 use super::angular::{Angular, EASY, MARGIN};
 use super::cosine::cosines;

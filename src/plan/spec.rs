@@ -79,7 +79,8 @@ pub struct TrainSpec {
     /// The training job of the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<Key>,
-    /// Derived artefacts by the name under which the method knows them.
+    /// Derived artefacts by the name under which the method knows them; [`KEPT_IMAGES`] is the
+    /// training's own.
     #[serde(default)]
     pub derived: BTreeMap<String, Key>,
     pub seed: u64,
@@ -95,6 +96,10 @@ pub struct TrainSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced: Option<BalancedSpec>,
 }
+
+/// The derived artefact that confines a training to some images of its set: their numbers,
+/// ascending, `[kept, 1]`.
+pub const KEPT_IMAGES: &str = "kept-images";
 
 /// A part of every batch that shows several images of each of some identities, as EKD (Huang
 /// et al., CVPR 2022) fills half of it.

@@ -160,6 +160,8 @@ pub const PAPER: &[Field] = &[
     ),
 ];
 
+const KEEP_DOC: &str = "Train on the images that another entry's network finds near to their class alone (Sub-center ArcFace's drop and retrain).";
+
 /// `[teacher]`, `[student]`, `[[baseline]]`, `[[method]]`
 pub const ENTRY: &[Field] = &[
     must(
@@ -190,6 +192,7 @@ pub const ENTRY: &[Field] = &[
         Text,
         "Name of a training recipe of the profile.",
     ),
+    may("keep", Shape::Table(KEEP), KEEP_DOC),
     may(
         "seeds",
         Ints,
@@ -199,6 +202,23 @@ pub const ENTRY: &[Field] = &[
         "matrix",
         Matrix,
         "Method parameters by the values they take; one row per combination.",
+    ),
+];
+
+/// `keep` of an entry.
+pub const KEEP: &[Field] = &[
+    must(
+        "by",
+        Text,
+        "Id of the entry whose network, trained on the whole set with the same seed, judges the images.",
+    ),
+    must(
+        "degrees",
+        Float {
+            min: 0.0,
+            max: 180.0,
+        },
+        "Largest angle of an image to the dominant centre of its class.",
     ),
 ];
 
@@ -228,6 +248,7 @@ pub const ABLATION: &[Field] = &[
     ),
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
+    may("keep", Shape::Table(KEEP), KEEP_DOC),
     may(
         "seeds",
         Ints,
@@ -445,6 +466,7 @@ pub const OVERRIDE: &[Field] = &[
     may("head", Named, "Head parameters that differ."),
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
+    may("keep", Shape::Table(KEEP), KEEP_DOC),
     may("seeds", Ints, "Other seeds."),
     may("matrix", Matrix, "Another matrix."),
 ];

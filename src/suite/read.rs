@@ -141,6 +141,10 @@ fn settings(node: &Node) -> Settings {
         head: node.get("head").map(named),
         network: opt_text(node, "network"),
         training: opt_text(node, "training"),
+        keep: node.get("keep").map(|n| Keep {
+            by: text(n, "by"),
+            degrees: number(n, "degrees").unwrap_or(180.0),
+        }),
         seeds: seeds(node),
         matrix: node.get("matrix").map(|m| {
             m.table()

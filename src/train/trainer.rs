@@ -11,7 +11,7 @@ use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
 use crate::nn::schedule::{lr_at, total_steps};
 use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
-use crate::plan::spec::{OptimizerSpec, TrainSpec};
+use crate::plan::spec::{KEPT_IMAGES, OptimizerSpec, TrainSpec};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use candle_core::{Device, Var};
@@ -59,7 +59,9 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A freshly initialised training. `labels` are below `classes`, one per image.
+    /// A freshly initialised training. `labels` are below `classes`, one per image. Where
+    /// `derived` holds [`KEPT_IMAGES`], the other images are not drawn; a class that keeps none
+    /// keeps its row of class weights.
     pub fn new(
         spec: &'a TrainSpec,
         images: Arc<dyn Images>,
@@ -74,9 +76,14 @@ impl<'a> Trainer<'a> {
                 spec.bn_group, spec.batch
             )));
         }
+        let kept = match derived.get(KEPT_IMAGES) {
+            Some(Artefact::U32(kept)) => Some(&kept.data[..]),
+            Some(Artefact::F32(_)) => return Err(Error::Bug("kept images are numbers".into())),
+            None => None,
+        };
         let draw = Draw {
             labels,
-            kept: None,
+            kept,
             balanced: spec.balanced.as_ref(),
         };
         let batches = Batches::of(spec.seed, spec.batch, &draw)?;
