@@ -143,7 +143,7 @@ fn angles(embeddings: &Embeddings, weights: &[f32], labels: &[u32]) -> Vec<f64> 
         all.min_by(|a, b| to(image, *a).total_cmp(&to(image, *b)))
             .unwrap()
     };
-    let mut votes = vec![[0; CENTRES]; PEOPLE];
+    let mut votes = [[0; CENTRES]; PEOPLE];
     for (image, class) in labels.iter().enumerate() {
         votes[*class as usize][nearest(image)] += 1;
     }
