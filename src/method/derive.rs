@@ -131,7 +131,7 @@ const RANDOM_NEIGHBORS: Derivation = Derivation {
     run: random_neighbors,
 };
 
-/// The names under which [`kept_images`] is given the embeddings of the training set, one row
+/// The names under which `kept-images` is given the embeddings of the training set, one row
 /// per image, and the class weights of the network that made them.
 pub const KEPT_FROM: [&str; 2] = ["embeddings", "class-weights"];
 
