@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use frbench::head::{self, HEADS, HeadInput, PRESETS};
+use frbench::head::{self, HEADS, HeadInput};
 use frbench::plan::spec::HeadSpec;
 use frbench::rng::Stream;
 use serde_json::json;
@@ -21,14 +21,15 @@ fn normal(rows: usize) -> Var {
 
 /// The head with the constants of its first preset.
 fn spec(name: &str) -> HeadSpec {
-    let preset = PRESETS.iter().find(|p| p.head == name).map(|p| p.spec());
-    preset.unwrap_or_else(|| HeadSpec {
+    let head = HEADS.iter().find(|h| h.info.name == name).unwrap();
+    HeadSpec {
         name: name.into(),
-        params: match name {
-            "normface" => serde_json::from_value(json!({"s": 64})).unwrap(),
-            _ => Default::default(),
+        params: match (head.presets.first(), name) {
+            (Some(preset), _) => preset.params(),
+            (None, "normface") => serde_json::from_value(json!({"s": 64})).unwrap(),
+            (None, _) => Default::default(),
         },
-    })
+    }
 }
 
 fn heads(c: &mut Criterion) {

@@ -204,6 +204,12 @@ fn list_names_everything_a_suite_can_name() {
             .iter()
             .any(|h| h["name"] == "arcface" && h["params"][0]["doc"].is_string())
     );
+    let arcface = heads.iter().find(|h| h["name"] == "arcface").unwrap();
+    assert_eq!(arcface["presets"][0]["name"], "paper");
+    let out = stdout(&["list", "heads"]);
+    let preset =
+        "preset boundaryface: m = 0.5, s = 32 (SWJTU-3DVision/BoundaryFace head/ArcFace.py)";
+    assert!(out.contains(preset), "{out}");
     insta::assert_snapshot!(stdout(&["list", "methods"]));
 }
 
@@ -255,6 +261,7 @@ fn the_schema_accepts_suites_and_refuses_typos() {
     for text in [
         include_str!("suites/tiny.toml"),
         include_str!("../suites/coupleface.toml"),
+        include_str!("../suites/heads.toml"),
     ] {
         let suite: toml::Value = toml::from_str(text).unwrap();
         assert_eq!(misfit(&schema, &suite, ""), None);

@@ -370,4 +370,27 @@ fn derivations_say_what_is_wrong() {
         &[0, 1, 2, 0],
     );
     assert!(message.contains("identity 1"), "{message}");
+
+    let judged = |weights: [usize; 2], labels: &[u32]| {
+        let mut from = holding("embeddings", normal("e", 4, 5));
+        from.extend(holding(
+            "class-weights",
+            normal("w", weights[0], weights[1]),
+        ));
+        run("kept-images", json!({"degrees": 75}), from, labels)
+    };
+    let message = judged([6, 4], &[0, 1, 2, 0]);
+    assert!(
+        message.contains("5 dimensions") && message.contains("of 4"),
+        "{message}"
+    );
+    let message = judged([7, 5], &[0, 1, 2, 0]);
+    assert!(
+        message.contains("7 rows") && message.contains("2 centres"),
+        "{message}"
+    );
+    let message = judged([6, 5], &[0, 1, 3, 0]);
+    assert!(message.contains("label 3"), "{message}");
+    let message = judged([6, 5], &[0, 1, 2]);
+    assert!(message.contains('3') && message.contains('4'), "{message}");
 }

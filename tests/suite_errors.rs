@@ -55,6 +55,26 @@ const CASES: &[(&str, &str, &str)] = &[
     ("unknown method", "name = \"fcd\"", "name = \"fcdd\""),
     ("unknown head", "name = \"arcface\"", "name = \"arcfce\""),
     (
+        "unknown preset",
+        "{ name = \"arcface\", s = 64.0, m = 0.5 }",
+        "{ name = \"arcface\", preset = \"papper\" }",
+    ),
+    (
+        "preset of another head",
+        "{ name = \"arcface\", s = 64.0, m = 0.5 }",
+        "{ name = \"arcface\", preset = \"insightface\" }",
+    ),
+    (
+        "preset that is no text",
+        "{ name = \"arcface\", s = 64.0, m = 0.5 }",
+        "{ name = \"arcface\", preset = 1 }",
+    ),
+    (
+        "preset of a method",
+        "normalize = true }",
+        "normalize = true, preset = \"paper\" }",
+    ),
+    (
         "unknown backbone",
         "name = \"iresnet18\"",
         "name = \"iresnet81\"",
@@ -148,6 +168,46 @@ const CASES: &[(&str, &str, &str)] = &[
         "\"fcd\", \"fcd\"]",
     ),
     (
+        "unknown judge",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"techer\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge without a head",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"fcd\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge of itself",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"student\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge of another set",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"other\"\nkeep = { by = \"teacher\", degrees = 75.0 }\n\n[profile.demo.training.other]\ndata = \"synth-train-40x7-v1\"\nsteps = 20\nbatch = 16\nlr = 0.1\ndecay = { kind = \"constant\" }\nmomentum = 0.9\nweight-decay = 5e-4\nflip = true\n\n[[baseline]]",
+    ),
+    (
+        "judge that is several networks",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"neighbours\", degrees = 75.0 }\n\n[[baseline]]",
+    ),
+    (
+        "judge not run",
+        "training = \"short\"\n\n[[method]]",
+        "training = \"short\"\nkeep = { by = \"student\", degrees = 75.0 }\n\n[[method]]",
+    ),
+    (
+        "judge without an angle",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"teacher\" }\n\n[[baseline]]",
+    ),
+    (
+        "angle out of range",
+        "training = \"short\"\n\n[[baseline]]",
+        "training = \"short\"\nkeep = { by = \"teacher\", degrees = 270 }\n\n[[baseline]]",
+    ),
+    (
         "teacher not run",
         "entries = [\"teacher\", \"student\"",
         "entries = [\"student\"",
@@ -226,6 +286,21 @@ const CASES: &[(&str, &str, &str)] = &[
         "group that does not divide the batch",
         "batch = 16",
         "batch = 16\nbn-group = 5",
+    ),
+    (
+        "more balanced images than a batch holds",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 20, per-identity = 4 }",
+    ),
+    (
+        "balanced images that do not come out even",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 10, per-identity = 4 }",
+    ),
+    (
+        "balanced images of no number of identities",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 8 }",
     ),
 ];
 

@@ -1,12 +1,13 @@
 //! What is planned, and what keys depend on.
 
 use frbench::key::Key;
-use frbench::plan::spec::{Job, JobSpec};
+use frbench::plan::spec::{BalancedSpec, Job, JobSpec};
 use frbench::plan::{Code, Kind, Known, Round, Selection, is_ordered, outlook, plan, select};
 use frbench::result::{DataResult, JobResult};
 use frbench::suite::resolve::Row;
 use frbench::suite::source::Source;
 use frbench::suite::{Registries, Resolved, library, parse, resolve, validate};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 const TINY: &str = include_str!("suites/tiny.toml");
@@ -168,6 +169,64 @@ fn plans_are_stable() {
     assert_eq!(keys(&full(&renamed)), keys(&full(&tiny())));
 }
 
+/// The head of a row of `tiny` after a change.
+fn head(from: &str, to: &str, row: &str) -> serde_json::Value {
+    let suite = changed(from, to);
+    let row = suite.rows.into_iter().find(|r| r.id == row).unwrap();
+    serde_json::to_value(row.head.unwrap().params).unwrap()
+}
+
+#[test]
+fn a_preset_stands_for_its_constants() {
+    let stated = "{ name = \"arcface\", s = 64.0, m = 0.5 }";
+    // Whatever constants are called, equal ones are one job.
+    for same in [
+        "{ name = \"arcface\", preset = \"paper\" }",
+        "{ name = \"arcface\", preset = \"boundaryface\", s = 64.0 }",
+        "{ name = \"arcface\", s = 64.0, preset = \"boundaryface\" }",
+    ] {
+        assert_eq!(
+            keys(&full(&changed(stated, same))),
+            keys(&full(&tiny())),
+            "{same}"
+        );
+    }
+    let other = changed(stated, "{ name = \"arcface\", preset = \"boundaryface\" }");
+    assert!(!new_jobs(&full(&tiny()), &full(&other)).is_empty());
+
+    let overridden = |head: &str| {
+        format!("[profile.demo.override.student]\n{head}\n\n[profile.demo.network.large]")
+    };
+    let over = |base: &str, over: &str| {
+        let text = TINY.replace(stated, base);
+        let text = text.replacen("[profile.demo.network.large]", &overridden(over), 1);
+        let row = resolved(&text, "demo").rows.remove(1);
+        serde_json::to_value(row.head.unwrap().params).unwrap()
+    };
+    // A preset replaces all that was stated before; a constant replaces itself.
+    let easy = "{ name = \"arcface\", preset = \"sv-x-softmax\" }";
+    assert_eq!(
+        over(easy, "head = { preset = \"paper\" }"),
+        json!({"s": 64, "m": 0.5})
+    );
+    assert_eq!(
+        over(stated, "head = { preset = \"sv-x-softmax\", m = 0.4 }"),
+        json!({"s": 32, "m": 0.4, "easy_margin": true})
+    );
+    assert_eq!(
+        over(easy, "head = { m = 0.3 }"),
+        json!({"s": 32, "m": 0.3, "easy_margin": true})
+    );
+    assert_eq!(
+        head(
+            stated,
+            "{ name = \"adaface\", preset = \"recipe\", h = 0.2 }",
+            "teacher"
+        ),
+        json!({"s": 64, "m": 0.4, "h": 0.2, "t_alpha": 0.01})
+    );
+}
+
 #[test]
 fn a_changed_ablation_retrains_only_what_depends_on_it() {
     let new = new_jobs(
@@ -184,6 +243,113 @@ fn a_changed_ablation_retrains_only_what_depends_on_it() {
         "train neighbours:k=30 seed 2",
     ];
     assert_eq!(new, want.map(String::from).into());
+}
+
+/// `tiny` with a student that is trained on what the teacher's kind of network keeps.
+fn keeping(degrees: &str) -> Resolved {
+    changed(
+        "training = \"short\"\n\n[[baseline]]",
+        &format!(
+            "training = \"short\"\nkeep = {{ by = \"teacher\", degrees = {degrees} }}\n\n[[baseline]]"
+        ),
+    )
+}
+
+#[test]
+fn a_training_on_kept_images_builds_on_the_network_that_keeps_them() {
+    let suite = keeping("75.0");
+    let keep = suite.rows[1].keep.unwrap();
+    assert_eq!((keep.by, keep.degrees), (0, 75.0));
+    let round = full(&suite);
+    assert!(is_ordered(&round.jobs));
+    // The judge is trained with the seed of the student, whatever its own seeds are.
+    let student = new_jobs(&full(&tiny()), &round);
+    let of_seed = |seed: u64| -> Vec<String> {
+        let all = student
+            .iter()
+            .filter(|l| l.contains(&format!("seed {seed}")));
+        all.cloned().collect()
+    };
+    for seed in [1, 2] {
+        let want = [
+            format!("derive kept-images by teacher seed {seed}"),
+            format!("embed student seed {seed} synth-lfw-60-v1 images"),
+            format!("embed teacher seed {seed} synth-train-40x6-v1 images"),
+            format!("score student seed {seed} synth-lfw-60-v1/ten-fold"),
+            format!("train student seed {seed}"),
+            format!("train teacher seed {seed}"),
+        ];
+        assert_eq!(of_seed(seed), want);
+    }
+    assert_eq!(student.len(), 12);
+    let job = |label: &str| round.jobs.iter().find(|j| j.label == label).unwrap();
+    let JobSpec::Train(train) = &job("train student seed 2").spec else {
+        panic!("no training");
+    };
+    let kept = &job("derive kept-images by teacher seed 2").key;
+    assert_eq!(train.derived.get("kept-images"), Some(kept));
+
+    // Another angle judges anew, with the same network; the same angle is the same job.
+    let other = new_jobs(&round, &full(&keeping("60.0")));
+    assert_eq!(other.len(), 2 * 4);
+    assert!(
+        !other.iter().any(|l| l.starts_with("train teacher")),
+        "{other:?}"
+    );
+    assert!(new_jobs(&round, &full(&keeping("75"))).is_empty());
+
+    // Alone, it brings the judge along, unscored.
+    let selection = Selection {
+        only: vec!["student".into()],
+        seeds: vec![2],
+    };
+    let some = full(&select(suite, &selection).unwrap());
+    assert!(new_jobs(&round, &some).is_empty());
+    assert_eq!(count(&some.jobs, Kind::Train), 2);
+    assert_eq!(count(&some.jobs, Kind::Score), 1);
+}
+
+#[test]
+fn the_heads_suite_drops_and_retrains() {
+    let (_, text) = library::SUITES.iter().find(|(n, _)| *n == "heads").unwrap();
+    let full = resolved(text, "full");
+    let kept = full.rows.iter().find(|r| r.keep.is_some()).unwrap();
+    let keep = kept.keep.unwrap();
+    let judge = &full.rows[keep.by];
+    assert_eq!(keep.degrees, 75.0);
+    assert_eq!(judge.head.as_ref().unwrap().name, "subcenter-arcface");
+    // The paper's second training has one centre per class and the same margin.
+    let head = kept.head.as_ref().unwrap();
+    assert_eq!(head.name, "arcface");
+    for constant in ["s", "m"] {
+        let of = |row: &Row| row.head.as_ref().unwrap().params[constant].as_f64();
+        assert_eq!(of(kept), of(judge), "{constant}");
+    }
+    assert_eq!(
+        (&kept.schedule, &kept.backbone),
+        (&judge.schedule, &judge.backbone)
+    );
+    assert_eq!(kept.seeds, judge.seeds);
+}
+
+#[test]
+fn balanced_batches_are_part_of_the_trainings_that_have_them() {
+    let suite = changed(
+        "warmup = 0.5",
+        "warmup = 0.5\nbalanced = { images = 8, per-identity = 4 }",
+    );
+    let wanted = BalancedSpec {
+        images: 8,
+        per_identity: 4,
+    };
+    assert_eq!(
+        suite.rows[0].balanced, None,
+        "the teacher has another recipe"
+    );
+    assert!(suite.rows[1..].iter().all(|r| r.balanced == Some(wanted)));
+    let new = new_jobs(&full(&tiny()), &full(&suite));
+    assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5 * 2);
+    assert!(!new.iter().any(|l| l.contains("teacher")), "{new:?}");
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn spec() -> TrainSpec {
         },
         batch: 4,
         bn_group: 4,
+        balanced: None,
         flip: true,
     }
 }

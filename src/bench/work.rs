@@ -172,6 +172,7 @@ fn spec(case: &Case) -> TrainSpec {
         },
         batch: case.batch,
         bn_group: case.batch,
+        balanced: None,
         flip: true,
     }
 }

@@ -6,7 +6,7 @@ use super::text;
 use clap::{Args, ValueEnum};
 use frbench::Result;
 use frbench::distill::{DECLARED, DISTILL};
-use frbench::head::{PRESETS, Preset};
+use frbench::head::Preset;
 use frbench::registry::{Info, Kind, Param};
 use frbench::suite::source::Source;
 use frbench::suite::{self, Registries, library};
@@ -76,7 +76,7 @@ impl What {
         match self {
             What::Methods => known.method_infos(),
             What::Losses => DISTILL.iter().map(|d| d.info).collect(),
-            What::Heads => known.heads.clone(),
+            What::Heads => known.head_infos(),
             What::Backbones => known.backbones.clone(),
             What::Protocols => known.protocol_infos(),
             What::Suites | What::Datasets => Vec::new(),
@@ -105,7 +105,11 @@ impl What {
             out += &format!("  {name:<width$}  {line}\n");
             if let Some(info) = infos.get(i).filter(|_| detail) {
                 out += &parameters(info);
-                out += &self.presets(info).map(preset).collect::<String>();
+                out += &self
+                    .presets(info, known)
+                    .iter()
+                    .map(preset)
+                    .collect::<String>();
             }
         }
         if matches!(self, What::Losses) {
@@ -124,19 +128,22 @@ impl What {
                 .collect(),
             _ => {
                 let infos = self.infos(known);
-                infos.iter().map(|info| self.info_json(info)).collect()
+                infos
+                    .iter()
+                    .map(|info| self.info_json(info, known))
+                    .collect()
             }
         })
     }
 
     /// Constants of implementations by name.
-    fn presets(self, info: &Info) -> impl Iterator<Item = &'static Preset> {
-        let name = info.name;
-        let heads = self == What::Heads;
-        PRESETS.iter().filter(move |p| heads && p.head == name)
+    fn presets(self, info: &Info, known: &Registries) -> &'static [Preset] {
+        let line = known.heads.iter().find(|h| h.info.name == info.name);
+        line.filter(|_| self == What::Heads)
+            .map_or(&[], |h| h.presets)
     }
 
-    fn info_json(self, info: &Info) -> Value {
+    fn info_json(self, info: &Info, known: &Registries) -> Value {
         let params = info.params.iter().map(|p| {
             json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc })
         });
@@ -147,9 +154,9 @@ impl What {
             "params": params.collect::<Vec<_>>(),
         });
         if self == What::Heads {
-            let presets = self
-                .presets(info)
-                .map(|p| json!({ "name": p.name, "source": p.source, "params": p.spec().params }));
+            let presets = self.presets(info, known).iter();
+            let presets = presets
+                .map(|p| json!({ "name": p.name, "source": p.source, "params": p.params() }));
             out["presets"] = presets.collect();
         }
         out
@@ -158,7 +165,7 @@ impl What {
 
 /// `      preset insightface: m = 0.4, s = 64 (file)`.
 fn preset(preset: &Preset) -> String {
-    let params = preset.spec().params;
+    let params = preset.params();
     let stated = params
         .iter()
         .map(|(name, value)| format!("{name} = {value}"));

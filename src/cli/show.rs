@@ -88,7 +88,7 @@ fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
             row.id.clone(),
             format!("{:?}", row.role).to_lowercase(),
             network(row),
-            row.data.name.clone(),
+            data(suite, row),
             length(row),
             seeds.join(" "),
             format!("{}/{}", trained.count(), layout.runs.len()),
@@ -111,12 +111,24 @@ fn network(row: &Row) -> String {
     )
 }
 
+fn data(suite: &Resolved, row: &Row) -> String {
+    let name = &row.data.name;
+    match &row.keep {
+        Some(keep) => format!(
+            "{name}, within {} degrees by {}",
+            keep.degrees, suite.rows[keep.by].id
+        ),
+        None => name.clone(),
+    }
+}
+
 fn length(row: &Row) -> String {
     let length = match row.schedule.length {
         Length::Epochs(e) => format!("{e} epochs"),
         Length::Steps(s) => format!("{s} steps"),
     };
-    format!("{length} of {}", row.batch)
+    let balanced = row.balanced.map(|b| format!(", {} balanced", b.images));
+    format!("{length} of {}{}", row.batch, balanced.unwrap_or_default())
 }
 
 fn columns(suite: &Resolved) -> String {

@@ -8,9 +8,10 @@
 //! | [`set`] | data sets: images and what is known about them |
 //! | [`registry`] | public data sets: their files, and where users get them |
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
-//! | [`cache`], [`sampler`] | what a training step sees |
+//! | [`cache`], [`sampler`], [`balanced`] | what a training step sees |
 
 pub mod align;
+pub mod balanced;
 pub mod bin;
 pub mod cache;
 pub mod decode;

@@ -7,7 +7,7 @@
 //! the margined angle to [1e-3, pi - 1e-3], as in the authors' code.
 
 use super::margin::{Cosines, Margined, SCALE, sine, wrong_state};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -46,6 +46,18 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "recipe",
+            source: "mk-minchul/AdaFace, training scripts",
+            params: r#"{"s": 64, "m": 0.4, "h": 0.333, "t_alpha": 0.01}"#,
+        },
+        Preset {
+            name: "class-default",
+            source: "mk-minchul/AdaFace head.py",
+            params: r#"{"s": 64, "m": 0.4, "h": 0.333, "t_alpha": 1.0}"#,
+        },
+    ],
     build,
 };
 

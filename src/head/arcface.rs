@@ -2,7 +2,7 @@
 
 use super::angular::{Angular, EASY, MARGIN};
 use super::margin::{SCALE, margin_softmax};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info};
@@ -15,6 +15,23 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
                  CurricularFace and BoundaryFace (insightface's form is `combined-margin`)",
         params: &[SCALE, MARGIN, EASY],
     },
+    presets: &[
+        Preset {
+            name: "paper",
+            source: "Deng et al., CVPR 2019",
+            params: r#"{"s": 64, "m": 0.5}"#,
+        },
+        Preset {
+            name: "boundaryface",
+            source: "SWJTU-3DVision/BoundaryFace head/ArcFace.py",
+            params: r#"{"s": 32, "m": 0.5}"#,
+        },
+        Preset {
+            name: "sv-x-softmax",
+            source: "SV-X-Softmax fc_layers.py (easy margin by default); s and m are the caller's",
+            params: r#"{"s": 32, "m": 0.5, "easy_margin": true}"#,
+        },
+    ],
     build,
 };
 

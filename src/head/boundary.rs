@@ -13,7 +13,7 @@
 use super::angular::{Angular, EASY, MARGIN};
 use super::entropy;
 use super::margin::{Cosines, SCALE, plain};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -46,6 +46,11 @@ pub(super) const F1: HeadEntry = HeadEntry {
                  `boundaryMargin1.py`",
         params: &[SCALE, MARGIN, EASY, START, FORM],
     },
+    presets: &[Preset {
+        name: "casia",
+        source: "SWJTU-3DVision/BoundaryFace head/boundaryMargin1.py",
+        params: r#"{"s": 32, "m": 0.5, "epoch_start": 7}"#,
+    }],
     build: |spec| build(F1.info.name, spec, false),
 };
 
@@ -72,6 +77,18 @@ pub(super) const FACE: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "casia",
+            source: "SWJTU-3DVision/BoundaryFace head/boundaryMargin.py",
+            params: r#"{"s": 32, "m": 0.5, "epoch_start": 7, "form": "released"}"#,
+        },
+        Preset {
+            name: "ms1m",
+            source: "SWJTU-3DVision/BoundaryFace README, MS1M runs",
+            params: r#"{"s": 32, "m": 0.5, "epoch_start": 10, "form": "released"}"#,
+        },
+    ],
     build: |spec| build(FACE.info.name, spec, true),
 };
 

@@ -1,7 +1,7 @@
 //! The combined margin (Deng et al., ArcFace, CVPR 2019, eq. 4): `cos(m1 theta + m2) - m3`.
 
 use super::margin::{Cosines, Margined, plain, sine};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -59,6 +59,18 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "insightface",
+            source: "deepinsight/insightface recognition/arcface_torch/losses.py",
+            params: r#"{"s": 64, "m1": 1, "m2": 0.5, "m3": 0, "target_gradient": "identity"}"#,
+        },
+        Preset {
+            name: "paper",
+            source: "Deng et al., CVPR 2019, CM1",
+            params: r#"{"s": 64, "m1": 1, "m2": 0.3, "m3": 0.2, "target_gradient": "exact"}"#,
+        },
+    ],
     build,
 };
 

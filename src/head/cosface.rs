@@ -1,7 +1,7 @@
 //! CosFace (Wang et al., CVPR 2018, eq. 4), also known as AM-Softmax: `cos(theta) - m`.
 
 use super::margin::{Margined, SCALE, margin_softmax};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -21,6 +21,18 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "paper",
+            source: "Wang et al., CVPR 2018",
+            params: r#"{"s": 64, "m": 0.35}"#,
+        },
+        Preset {
+            name: "insightface",
+            source: "deepinsight/insightface recognition/arcface_torch/losses.py",
+            params: r#"{"s": 64, "m": 0.4}"#,
+        },
+    ],
     build,
 };
 

@@ -7,7 +7,7 @@
 
 use super::angular::{Angular, MARGIN};
 use super::margin::{Cosines, Margined, SCALE, wrong_state};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -30,6 +30,23 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "authors",
+            source: "HuangYG123/CurricularFace head/metrics.py",
+            params: r#"{"s": 64, "m": 0.5, "momentum": 0.01}"#,
+        },
+        Preset {
+            name: "tface",
+            source: "Tencent/TFace recognition (moving average 0.1)",
+            params: r#"{"s": 64, "m": 0.5, "momentum": 0.1}"#,
+        },
+        Preset {
+            name: "boundaryface",
+            source: "SWJTU-3DVision/BoundaryFace head/curricularMargin.py",
+            params: r#"{"s": 32, "m": 0.5, "momentum": 0.01}"#,
+        },
+    ],
     build,
 };
 

@@ -7,7 +7,7 @@
 
 use super::angular::Angular;
 use super::margin::{Cosines, Margined, SCALE, plain};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -48,6 +48,18 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "arc",
+            source: "fdbtrs/ElasticFace config/config.py",
+            params: r#"{"s": 64, "form": "arc", "m": 0.5, "sigma": 0.05, "plus": "none"}"#,
+        },
+        Preset {
+            name: "cos-class-default",
+            source: "fdbtrs/ElasticFace utils/losses.py",
+            params: r#"{"s": 64, "form": "cos", "m": 0.35, "sigma": 0.0125, "plus": "none"}"#,
+        },
+    ],
     build,
 };
 

@@ -9,7 +9,7 @@
 use super::angular::{Angular, EASY};
 use super::cosine::NORM_FLOOR;
 use super::margin::{Cosines, SCALE, plain};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -40,6 +40,11 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             EASY,
         ],
     },
+    presets: &[Preset {
+        name: "authors",
+        source: "IrvingMeng/MagFace models/magface.py and its training script",
+        params: r#"{"s": 64, "l_a": 10, "u_a": 110, "l_margin": 0.45, "u_margin": 0.8, "lambda_g": 35, "easy_margin": true}"#,
+    }],
     build,
 };
 

@@ -1,7 +1,7 @@
 //! Margin heads: from embeddings and class weights to logits and a loss.
 //!
 //! One file per head, one line per head in [`HEADS`]; what they share is in [`cosine`] and
-//! `margin`. Constants that implementations disagree on have names in [`PRESETS`].
+//! `margin`. Constants that implementations disagree on have names, too: [`Preset`].
 
 mod adaface;
 mod angular;
@@ -26,7 +26,7 @@ mod sphereface;
 pub mod subcenter;
 mod weight_grad;
 
-pub use presets::{PRESETS, Preset};
+pub use presets::Preset;
 pub use weight_grad::WeightGrad;
 
 use crate::Result;
@@ -94,6 +94,7 @@ pub trait Head: Send {
 /// A line of the table of heads.
 pub struct HeadEntry {
     pub info: Info,
+    pub presets: &'static [Preset],
     pub build: fn(&HeadSpec) -> Result<Box<dyn Head>>,
 }
 

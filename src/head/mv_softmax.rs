@@ -3,7 +3,7 @@
 
 use super::angular::{Angular, EASY, MARGIN};
 use super::margin::{Cosines, Margined, SCALE};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -62,6 +62,18 @@ pub(super) const AM: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "sv-x-softmax",
+            source: "SV-X-Softmax fc_layers.py; s is the caller's",
+            params: r#"{"s": 32, "m": 0.35, "t": 0.2, "variant": "adaptive"}"#,
+        },
+        Preset {
+            name: "facex-zoo",
+            source: "JDAI-CV/FaceX-Zoo head/MV_Softmax.py (mv_weight 1.12)",
+            params: r#"{"s": 32, "m": 0.35, "t": 0.12, "variant": "adaptive", "easy_margin": true}"#,
+        },
+    ],
     build: |spec| build(AM.info.name, spec, true),
 };
 
@@ -72,6 +84,23 @@ pub(super) const ARC: HeadEntry = HeadEntry {
         source: SOURCE,
         params: &[SCALE, MARGIN, T, VARIANT, CLAMP, EASY],
     },
+    presets: &[
+        Preset {
+            name: "sv-x-softmax",
+            source: "SV-X-Softmax fc_layers.py; s and m are the caller's",
+            params: r#"{"s": 32, "m": 0.5, "t": 0.2, "variant": "adaptive", "easy_margin": true}"#,
+        },
+        Preset {
+            name: "facex-zoo",
+            source: "JDAI-CV/FaceX-Zoo head/MV_Softmax.py (mv_weight 1.12)",
+            params: r#"{"s": 32, "m": 0.35, "t": 0.12, "variant": "adaptive", "easy_margin": true}"#,
+        },
+        Preset {
+            name: "boundaryface",
+            source: "SWJTU-3DVision/BoundaryFace head/ms_origin_margin.py",
+            params: r#"{"s": 32, "m": 0.5, "t": 0.2, "variant": "fixed", "clamp": true}"#,
+        },
+    ],
     build: |spec| build(ARC.info.name, spec, false),
 };
 

@@ -13,6 +13,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
         source: "Wang et al., NormFace, ACM Multimedia 2017, eq. 6, with a fixed scale",
         params: &[SCALE],
     },
+    presets: &[],
     build,
 };
 

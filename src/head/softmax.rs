@@ -14,6 +14,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
                  without the bias",
         params: &[],
     },
+    presets: &[],
     build,
 };
 

@@ -5,7 +5,7 @@
 //! with `lambda = max(floor, base (1 + gamma i)^-power)` at the i-th step, counted from 1.
 
 use super::margin::{Cosines, Margined, plain, sine, wrong_state};
-use super::{Head, HeadEntry, HeadInput, HeadOutput};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -71,6 +71,18 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[
+        Preset {
+            name: "sv-x-softmax",
+            source: "SV-X-Softmax fc_layers.py (annealing); s and m are the caller's",
+            params: r#"{"magnitude": "scale", "s": 32, "m": 4, "lambda_base": 1000, "lambda_gamma": 1e-4, "lambda_power": 2, "lambda_min": 5}"#,
+        },
+        Preset {
+            name: "evolve",
+            source: "ZhaoJ9014/face.evoLVe head/metrics.py",
+            params: r#"{"magnitude": "norm", "m": 4, "lambda_base": 1000, "lambda_gamma": 0.12, "lambda_power": 1, "lambda_min": 5}"#,
+        },
+    ],
     build,
 };
 

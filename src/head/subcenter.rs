@@ -4,13 +4,13 @@
 //! Cleaning, section 3.4 of the paper: after training, a class's dominant centre is the one that
 //! most of its samples are nearest to; samples further from it than 75 degrees are dropped,
 //! and a network is trained anew on what is left, with K = 1. [`kept`] is that step, from
-//! embeddings and class weights.
+//! embeddings and class weights; a suite's `keep` names the training that they come from.
 
 use super::angular::{Angular, EASY, MARGIN};
 use super::cosine::{cosines, cosines_of};
 use super::margin::{Cosines, SCALE, plain};
 use super::rowwise::slice;
-use super::{Head, HeadEntry, HeadInput, HeadOutput, entropy};
+use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset, entropy};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -37,6 +37,11 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    presets: &[Preset {
+        name: "paper",
+        source: "Deng et al., ECCV 2020",
+        params: r#"{"s": 64, "m": 0.5, "k": 3}"#,
+    }],
     build,
 };
 

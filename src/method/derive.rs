@@ -5,8 +5,11 @@
 
 use super::{Artefact, DeriveNeed, Matrix};
 use crate::distill::mining::{self, Prototypes};
+use crate::head::subcenter;
+use crate::plan::spec::KEPT_IMAGES;
 use crate::registry::{self, Args, Info, Kind, Param, Params};
 use crate::{Error, Result};
+use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -27,7 +30,7 @@ pub struct Derivation {
 }
 
 /// Every derivation from other artefacts.
-pub static DERIVATIONS: &[Derivation] = &[PROTOTYPES, NEIGHBORS, RANDOM_NEIGHBORS];
+pub static DERIVATIONS: &[Derivation] = &[PROTOTYPES, NEIGHBORS, RANDOM_NEIGHBORS, KEPT];
 
 /// Runs the derivation of that name. [`Error::Usage`] for an unknown name or for parameters
 /// that do not suit the training set (such as a `k` that is not below the number of classes).
@@ -127,6 +130,53 @@ const RANDOM_NEIGHBORS: Derivation = Derivation {
     },
     run: random_neighbors,
 };
+
+/// The names under which `kept-images` is given the embeddings of the training set, one row
+/// per image, and the class weights of the network that made them.
+pub const KEPT_FROM: [&str; 2] = ["embeddings", "class-weights"];
+
+const KEPT: Derivation = Derivation {
+    info: Info {
+        name: KEPT_IMAGES,
+        summary: "the images near to the dominant centre of their class, ascending, `[kept, 1]`",
+        source: "Deng et al., Sub-center ArcFace, ECCV 2020, section 3.4; from `embeddings` and \
+                 `class-weights`, whose rows of a class lie side by side",
+        params: &[Param {
+            name: "degrees",
+            kind: Kind::Float {
+                min: 0.0,
+                max: 180.0,
+            },
+            required: true,
+            doc: "largest angle to the centre; 75 in the paper",
+        }],
+    },
+    run: kept_images,
+};
+
+fn kept_images(inputs: &DeriveInputs) -> Result<Artefact> {
+    let degrees = Args::new(KEPT.info.name, inputs.params).f64("degrees")?;
+    let [embeddings, weights] = [matrix(inputs, KEPT_FROM[0])?, matrix(inputs, KEPT_FROM[1])?];
+    if embeddings.cols != weights.cols || inputs.classes == 0 {
+        return Err(Error::Compute(format!(
+            "embeddings of {} dimensions and class weights of {} for {} classes",
+            embeddings.cols, weights.cols, inputs.classes
+        )));
+    }
+    let tensor = |m: &Matrix<f32>| Tensor::from_slice(&m.data, (m.rows, m.cols), &Device::Cpu);
+    let kept = subcenter::kept(
+        &tensor(embeddings)?,
+        &tensor(weights)?,
+        inputs.labels,
+        weights.rows / inputs.classes,
+        degrees,
+    )?;
+    Ok(Artefact::U32(Matrix {
+        rows: kept.len(),
+        cols: 1,
+        data: kept,
+    }))
+}
 
 fn prototypes(inputs: &DeriveInputs) -> Result<Artefact> {
     let embeddings = matrix(inputs, "teacher-embeddings")?;

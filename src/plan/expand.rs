@@ -6,8 +6,10 @@ use super::layout::*;
 use super::spec::*;
 use super::{Known, Round, cost, identity};
 use crate::key::Key;
+use crate::method::derive::KEPT_FROM;
+use crate::registry::Params;
 use crate::result::JobResult;
-use crate::suite::resolve::{Column, Row};
+use crate::suite::resolve::{Column, Keep, Row};
 use crate::suite::{Resolved, dataset};
 use std::collections::BTreeMap;
 
@@ -158,6 +160,10 @@ impl<'a> Planner<'a> {
             let key = self.add(label, spec, &on, passes);
             derived.insert(need.name.to_string(), key);
         }
+        if let Some(keep) = &row.keep {
+            let key = self.kept_images(keep, seed, row, &data);
+            derived.insert(KEPT_IMAGES.to_string(), key);
+        }
         needs.extend(derived.values().cloned());
         let spec = JobSpec::Train(TrainSpec {
             method: row.method.clone(),
@@ -173,6 +179,7 @@ impl<'a> Planner<'a> {
             batch: row.batch,
             bn_group: row.bn_group,
             flip: row.flip,
+            balanced: row.balanced,
         });
         let seen = cost::seen(&row.schedule, row.batch, &row.data);
         let mut work = cost::train(seen, self.forward[index]);
@@ -180,6 +187,40 @@ impl<'a> Planner<'a> {
             work += seen * self.forward[t];
         }
         self.add(format!("train {} seed {seed}", row.id), spec, &needs, work)
+    }
+
+    /// The images of the data job `data` that `row` is confined to: those that the network of
+    /// another row, trained on all of them with the same seed, finds near to their class.
+    fn kept_images(&mut self, keep: &Keep, seed: u64, row: &Row, data: &Key) -> Key {
+        let model = self.train(keep.by, seed);
+        let images = cost::images(&row.data);
+        let views = Views::Original;
+        let by = &self.suite.rows[keep.by].id;
+        let embeddings = self.add(
+            format!("embed {by} seed {seed} {} images", row.data.name),
+            JobSpec::Embed(EmbedSpec {
+                model: model.clone(),
+                data: data.clone(),
+                part: "images".to_string(),
+                views,
+            }),
+            &[model.clone(), data.clone()],
+            cost::embed(images, self.forward[keep.by], views),
+        );
+        let spec = JobSpec::Derive(DeriveSpec {
+            derivation: KEPT_IMAGES.to_string(),
+            params: Params::from([("degrees".to_string(), keep.degrees.into())]),
+            data: data.clone(),
+            model: Some(model.clone()),
+            from: BTreeMap::from([(KEPT_FROM[0].to_string(), embeddings.clone())]),
+        });
+        let label = format!("derive {KEPT_IMAGES} by {by} seed {seed}");
+        self.add(
+            label,
+            spec,
+            &[data.clone(), model, embeddings],
+            images * 1e4,
+        )
     }
 
     fn score(&mut self, row: usize, seed: u64, model: &Key, column: &Column) -> Key {

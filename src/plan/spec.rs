@@ -79,7 +79,8 @@ pub struct TrainSpec {
     /// The training job of the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<Key>,
-    /// Derived artefacts by the name under which the method knows them.
+    /// Derived artefacts by the name under which the method knows them; [`KEPT_IMAGES`] is the
+    /// training's own.
     #[serde(default)]
     pub derived: BTreeMap<String, Key>,
     pub seed: u64,
@@ -91,6 +92,22 @@ pub struct TrainSpec {
     pub bn_group: usize,
     /// Random horizontal flip.
     pub flip: bool,
+    /// The part of a batch that is not drawn at random; none means no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced: Option<BalancedSpec>,
+}
+
+/// The derived artefact that confines a training to some images of its set: their numbers,
+/// ascending, `[kept, 1]`.
+pub const KEPT_IMAGES: &str = "kept-images";
+
+/// A part of every batch that shows several images of each of some identities, as EKD (Huang
+/// et al., CVPR 2022) fills half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalancedSpec {
+    /// Images of a batch that are drawn so, a multiple of `per_identity`.
+    pub images: usize,
+    pub per_identity: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

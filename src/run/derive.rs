@@ -3,9 +3,11 @@
 use super::embed::{BATCH, embed, write_rows};
 use super::folder::RunFolder;
 use super::scheduler::Context;
+use super::teacher::class_weights;
 use super::train::load_network;
 use crate::data::manifest::hash_file;
 use crate::data::set::{self, DataSet};
+use crate::method::derive::KEPT_FROM;
 use crate::method::{self, Artefact, Matrix};
 use crate::plan::spec::DeriveSpec;
 use crate::protocol::embeddings::Embeddings;
@@ -15,7 +17,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The one derivation that needs a network; the others are pure (`method::derive`).
+/// The one derivation that runs a network; the others are pure (`method::derive`), and may be
+/// given a network's class weights.
 const BY_NETWORK: &str = "embeddings";
 /// Where a derive job keeps embeddings.
 pub const EMBEDDINGS: &str = super::embed::EMBEDDINGS;
@@ -67,6 +70,10 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
         for (name, key) in &spec.from {
             from.insert(name.clone(), load(&cx.store.folder(key))?);
         }
+        if let Some(model) = &spec.model {
+            let weights = class_weights(&cx.store.folder(model))?;
+            from.insert(KEPT_FROM[1].to_string(), Artefact::F32(weights));
+        }
         let artefact = method::derive::run(
             &spec.derivation,
             &spec.params,
@@ -78,6 +85,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             Artefact::F32(m) => (m.rows, m.cols),
             Artefact::U32(m) => (m.rows, m.cols),
         };
+        counts.insert("images".into(), set.labels.len() as u64);
         counts.insert("rows".into(), rows as u64);
         counts.insert("columns".into(), cols as u64);
         store(&artefact, &folder)?;

@@ -67,6 +67,11 @@ impl<'a> Jobs<'a> {
             .ok_or_else(|| Error::Bug(format!("job {} is not in the plan", key.short())))
     }
 
+    /// What people call the job; nothing for one that is not in the plan.
+    pub fn label(&self, key: &Key) -> &'a str {
+        self.0.get(key).map_or("", |j| &j.label)
+    }
+
     pub fn data(&self, key: &Key) -> Result<&'a crate::plan::spec::DataSpec> {
         match self.spec(key)? {
             JobSpec::Data(d) => Ok(d),

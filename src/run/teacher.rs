@@ -6,7 +6,7 @@ use super::scheduler::Context;
 use super::train::{CHECKPOINT, load_network};
 use crate::data::source::ImageSource;
 use crate::key::Key;
-use crate::method::Needs;
+use crate::method::{Matrix, Needs};
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::plan::spec::{InputSpec, TrainSpec};
@@ -98,13 +98,29 @@ fn load_classifier(spec: &TrainSpec, folder: &RunFolder) -> Result<FrozenClassif
         ));
     };
     let checkpoint = Checkpoint::load(&folder.file(CHECKPOINT))?;
-    let (shape, weight) = checkpoint.tensor("head.weight")?;
+    let weight = weights_in(&checkpoint)?;
     let wrong = |what: &str| Error::Data(format!("the teacher's checkpoint: {what}"));
-    let &[classes, dim] = shape.as_slice() else {
-        return Err(wrong("head.weight is not a matrix"));
-    };
     let state = checkpoint.metadata.get("head");
     let state = state.ok_or_else(|| wrong("no state of the head"))?;
     let state = serde_json::from_str(state).map_err(|e| wrong(&e.to_string()))?;
-    FrozenClassifier::new(head, [classes, dim], weight.clone(), state)
+    FrozenClassifier::new(head, [weight.rows, weight.cols], weight.data, state)
+}
+
+/// The class weights of a finished job.
+pub(super) fn class_weights(folder: &RunFolder) -> Result<Matrix<f32>> {
+    weights_in(&Checkpoint::load(&folder.file(CHECKPOINT))?)
+}
+
+fn weights_in(checkpoint: &Checkpoint) -> Result<Matrix<f32>> {
+    let (shape, weight) = checkpoint.tensor("head.weight")?;
+    let &[rows, cols] = shape.as_slice() else {
+        return Err(Error::Data(
+            "a checkpoint's head.weight is not a matrix".into(),
+        ));
+    };
+    Ok(Matrix {
+        rows,
+        cols,
+        data: weight.clone(),
+    })
 }

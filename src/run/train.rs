@@ -4,16 +4,16 @@ use super::folder::RunFolder;
 use super::scheduler::Context;
 use super::teacher::{InStep, Rows};
 use crate::data::set::{self, DataSet};
-use crate::key::sha256_hex;
-use crate::method;
+use crate::key::{Key, sha256_hex};
+use crate::method::{self, Artefact};
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::ops::simd;
-use crate::plan::spec::TrainSpec;
+use crate::plan::spec::{JobSpec, KEPT_IMAGES, TrainSpec};
 use crate::result::{CurvePoint, TrainResult};
 use crate::train::{Teacher, TeacherRows, Trainer};
 use crate::{Error, Result, files};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,29 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         teacher,
         &derived,
     )?;
-    drive(spec, &mut trainer, cx)
+    let mut result = drive(spec, &mut trainer, cx)?;
+    if let (Some(Artefact::U32(kept)), Some(key)) =
+        (derived.get(KEPT_IMAGES), spec.derived.get(KEPT_IMAGES))
+    {
+        let note = kept_note(kept.rows, set.labels.len(), key, cx)?;
+        result.notes.insert(0, note);
+    }
+    Ok(result)
+}
+
+/// How many images of the set the training was confined to, and by what.
+fn kept_note(kept: usize, images: usize, key: &Key, cx: &Context) -> Result<String> {
+    let JobSpec::Derive(derive) = cx.jobs.spec(key)? else {
+        return Err(Error::Bug("kept images that nobody derived".into()));
+    };
+    let degrees = derive.params.get("degrees").and_then(Value::as_f64);
+    Ok(format!(
+        "trained on {kept} of {images} images; {} were further than {} degrees from the centre \
+         of their class ({})",
+        images - kept,
+        degrees.unwrap_or(180.0),
+        derive.model.as_ref().map_or("", |m| cx.jobs.label(m)),
+    ))
 }
 
 fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {

@@ -160,6 +160,8 @@ pub const PAPER: &[Field] = &[
     ),
 ];
 
+const KEEP_DOC: &str = "Train on the images that another entry's network finds near to their class alone (Sub-center ArcFace's drop and retrain).";
+
 /// `[teacher]`, `[student]`, `[[baseline]]`, `[[method]]`
 pub const ENTRY: &[Field] = &[
     must(
@@ -174,7 +176,11 @@ pub const ENTRY: &[Field] = &[
     ),
     may("note", Text, "What a reader of the table must know."),
     must("method", Named, "Training method and its parameters."),
-    may("head", Named, "Margin head and its parameters."),
+    may(
+        "head",
+        Named,
+        "Margin head and its parameters, or the name of a `preset` of them.",
+    ),
     may(
         "teacher",
         Text,
@@ -186,6 +192,7 @@ pub const ENTRY: &[Field] = &[
         Text,
         "Name of a training recipe of the profile.",
     ),
+    may("keep", Shape::Table(KEEP), KEEP_DOC),
     may(
         "seeds",
         Ints,
@@ -195,6 +202,23 @@ pub const ENTRY: &[Field] = &[
         "matrix",
         Matrix,
         "Method parameters by the values they take; one row per combination.",
+    ),
+];
+
+/// `keep` of an entry.
+pub const KEEP: &[Field] = &[
+    must(
+        "by",
+        Text,
+        "Id of the entry whose network, trained on the whole set with the same seed, judges the images.",
+    ),
+    must(
+        "degrees",
+        Float {
+            min: 0.0,
+            max: 180.0,
+        },
+        "Largest angle of an image to the dominant centre of its class.",
     ),
 ];
 
@@ -224,6 +248,7 @@ pub const ABLATION: &[Field] = &[
     ),
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
+    may("keep", Shape::Table(KEEP), KEEP_DOC),
     may(
         "seeds",
         Ints,
@@ -388,6 +413,28 @@ pub const TRAINING: &[Field] = &[
         "Largest L2 norm of the backbone's gradient; without it, no clipping.",
     ),
     must("flip", Bool, "Random horizontal flip."),
+    may(
+        "balanced",
+        Shape::Table(BALANCED),
+        "The part of every batch that shows several images of each of some identities; without it, all of a batch is random.",
+    ),
+];
+
+/// `balanced` of a training recipe.
+pub const BALANCED: &[Field] = &[
+    must(
+        "images",
+        Int {
+            min: 1,
+            max: 1 << 20,
+        },
+        "Images of a batch that are drawn so.",
+    ),
+    must(
+        "per-identity",
+        Int { min: 2, max: 1024 },
+        "Images of each identity; divides `images`.",
+    ),
 ];
 
 /// `decay` of a training recipe.
@@ -419,6 +466,7 @@ pub const OVERRIDE: &[Field] = &[
     may("head", Named, "Head parameters that differ."),
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
+    may("keep", Shape::Table(KEEP), KEEP_DOC),
     may("seeds", Ints, "Other seeds."),
     may("matrix", Matrix, "Another matrix."),
 ];

@@ -10,6 +10,7 @@ pub mod dataset;
 pub mod grammar;
 pub mod library;
 pub mod model;
+pub mod preset;
 pub mod read;
 pub mod registries;
 pub mod resolve;

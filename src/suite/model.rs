@@ -67,8 +67,17 @@ pub struct Settings {
     pub head: Option<Named>,
     pub network: Option<At<String>>,
     pub training: Option<At<String>>,
+    pub keep: Option<Keep>,
     pub seeds: Option<At<Vec<u64>>>,
     pub matrix: Option<Vec<(At<String>, Vec<Node>)>>,
+}
+
+/// The images of the training set to train on: those within `degrees` of their class's
+/// dominant centre, by the network of the entry `by`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    pub by: At<String>,
+    pub degrees: f64,
 }
 
 /// A registered thing and its parameters.
@@ -124,6 +133,7 @@ pub struct Training {
     pub batch: usize,
     pub bn_group: usize,
     pub flip: bool,
+    pub balanced: Option<crate::plan::spec::BalancedSpec>,
 }
 
 /// "`better` beats `than` on `on` in `metric`".

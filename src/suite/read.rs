@@ -6,7 +6,9 @@ use super::source::{At, Source};
 use super::tree::{Node, Table, Value};
 use super::{check, tree};
 use crate::Result;
-use crate::plan::spec::{Color, ConvMode, Decay, InputSpec, Length, OptimizerSpec, ScheduleSpec};
+use crate::plan::spec::{
+    BalancedSpec, Color, ConvMode, Decay, InputSpec, Length, OptimizerSpec, ScheduleSpec,
+};
 
 /// Reads a suite. The error is a usage error that points into `text`.
 pub fn parse(source: Source) -> Result<Suite> {
@@ -139,6 +141,10 @@ fn settings(node: &Node) -> Settings {
         head: node.get("head").map(named),
         network: opt_text(node, "network"),
         training: opt_text(node, "training"),
+        keep: node.get("keep").map(|n| Keep {
+            by: text(n, "by"),
+            degrees: number(n, "degrees").unwrap_or(180.0),
+        }),
         seeds: seeds(node),
         matrix: node.get("matrix").map(|m| {
             m.table()
@@ -393,6 +399,10 @@ fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training
             format_args!("`bn-group` is {bn_group}; it must divide the batch of {batch}"),
         ));
     }
+    let balanced = node
+        .get("balanced")
+        .map(|n| balanced(source, n, batch))
+        .transpose()?;
     Ok(Training {
         id: id.clone(),
         data: opt_text(node, "data"),
@@ -411,7 +421,27 @@ fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training
         batch,
         bn_group,
         flip: node.get("flip").and_then(Node::as_bool) == Some(true),
+        balanced,
     })
+}
+
+fn balanced(source: &Source, node: &Node, batch: usize) -> Result<BalancedSpec> {
+    let spec = BalancedSpec {
+        images: int(node, "images").unwrap_or(0) as usize,
+        per_identity: int(node, "per-identity").unwrap_or(1) as usize,
+    };
+    let wrong = if spec.images > batch {
+        format!("`images` is {}; the batch holds {batch}", spec.images)
+    } else if !spec.images.is_multiple_of(spec.per_identity) {
+        format!(
+            "`images` is {}; it must be a multiple of `per-identity`, {}",
+            spec.images, spec.per_identity
+        )
+    } else {
+        return Ok(spec);
+    };
+    let span = node.get("images").map_or(&node.span, |n| &n.span);
+    Err(source.error(span, wrong))
 }
 
 /// The keys of each kind of decay are exactly these; a stray one would be ignored silently.

@@ -4,6 +4,7 @@ use super::check::{self, suggest};
 use super::model::Named;
 use super::source::{At, Source};
 use super::tree::{Node, Value};
+use crate::head::Preset;
 use crate::method::Needs;
 use crate::plan::spec::{DataFormat, DataSpec, HeadSpec, MethodSpec, Views};
 use crate::registry::{Info, Kind, Params};
@@ -15,7 +16,7 @@ use std::path::Path;
 #[derive(Clone, Default)]
 pub struct Registries {
     pub methods: Vec<MethodLine>,
-    pub heads: Vec<Info>,
+    pub heads: Vec<HeadLine>,
     pub backbones: Vec<Info>,
     pub protocols: Vec<ProtocolLine>,
     /// Public data sets by name. Names of the face world (`synth-...`) are parsed instead.
@@ -29,6 +30,13 @@ pub struct Registries {
 pub struct MethodLine {
     pub info: Info,
     pub needs: fn(&MethodSpec, Option<&HeadSpec>) -> Result<Needs>,
+}
+
+/// A margin head and the sets of constants it is known with.
+#[derive(Clone, Copy)]
+pub struct HeadLine {
+    pub info: Info,
+    pub presets: &'static [Preset],
 }
 
 /// A protocol and what it evaluates.
@@ -58,7 +66,13 @@ impl Registries {
                     needs: m.needs,
                 })
                 .collect(),
-            heads: head::HEADS.iter().map(|h| h.info).collect(),
+            heads: head::HEADS
+                .iter()
+                .map(|h| HeadLine {
+                    info: h.info,
+                    presets: h.presets,
+                })
+                .collect(),
             backbones: backbone::BACKBONES.iter().map(|b| b.info).collect(),
             protocols: protocol::PROTOCOLS
                 .iter()
@@ -79,6 +93,10 @@ impl Registries {
 
     pub fn method_infos(&self) -> Vec<Info> {
         self.methods.iter().map(|m| m.info).collect()
+    }
+
+    pub fn head_infos(&self) -> Vec<Info> {
+        self.heads.iter().map(|h| h.info).collect()
     }
 
     pub fn protocol_infos(&self) -> Vec<Info> {
@@ -154,7 +172,12 @@ pub fn find<'a>(source: &Source, what: &str, named: &Named, known: &'a [Info]) -
 
 /// Checks parameters against what the registered thing documents and returns them.
 pub fn params(source: &Source, named: &Named, info: &Info) -> Result<Params> {
-    let mut out = Params::new();
+    params_over(source, Params::new(), named, info)
+}
+
+/// The same, over parameters that hold where nothing is stated.
+pub fn params_over(source: &Source, base: Params, named: &Named, info: &Info) -> Result<Params> {
+    let mut out = base;
     for (key, node) in &named.params {
         let Some(param) = info.params.iter().find(|p| p.name == key.value) else {
             return Err(source.error(

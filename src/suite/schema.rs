@@ -2,6 +2,7 @@
 //! everything registered.
 
 use super::grammar::{Field, SUITE, Shape};
+use super::preset::PRESET;
 use super::registries::Registries;
 use crate::distill::{DISTILL, DistillEntry};
 use crate::registry::{Info, Kind, Param};
@@ -63,12 +64,23 @@ fn shape(field: &Field, known: &Registries) -> Value {
 fn named(key: &str, known: &Registries) -> Value {
     let infos = match key {
         "method" => known.method_infos(),
-        "head" => known.heads.clone(),
+        "head" => known.head_infos(),
         "backbone" => known.backbones.clone(),
         _ => known.protocol_infos(),
     };
     let mut any = vec![json!({ "type": "object", "not": { "required": ["name"] } })];
     any.extend(infos.iter().map(alternative));
+    if key == "head" {
+        for (value, head) in any[1..].iter_mut().zip(&known.heads) {
+            let names: Vec<&str> = head.presets.iter().map(|p| p.name).collect();
+            if !names.is_empty() {
+                value["properties"][PRESET] = json!({
+                    "enum": names,
+                    "description": "Constants of a paper or implementation; keys stated beside it override them.",
+                });
+            }
+        }
+    }
     json!({ "anyOf": any })
 }
 

@@ -38,9 +38,9 @@ pub(super) struct Input {
 impl Source {
     /// The samples of step `step`.
     pub fn batch(&mut self, step: u64) -> Batch {
-        let samples = self.batches.at(step).to_vec();
+        let samples = self.batches.at(step);
         let flips = if self.flip {
-            self.batches.flips(step)
+            self.batches.flips(step, &samples)
         } else {
             vec![false; samples.len()]
         };

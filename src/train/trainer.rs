@@ -3,7 +3,7 @@
 use super::batch::{Batch, Images};
 use super::feed::{Feed, Input, Source};
 use super::teacher::Teacher;
-use crate::data::sampler::Batches;
+use crate::data::sampler::{Batches, Draw};
 use crate::distill::Taps;
 use crate::head::{self, Head, WeightGrad};
 use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
@@ -11,7 +11,7 @@ use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
 use crate::nn::schedule::{lr_at, total_steps};
 use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
-use crate::plan::spec::{OptimizerSpec, TrainSpec};
+use crate::plan::spec::{KEPT_IMAGES, OptimizerSpec, TrainSpec};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use candle_core::{Device, Var};
@@ -59,7 +59,9 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A freshly initialised training. `labels` are below `classes`, one per image.
+    /// A freshly initialised training. `labels` are below `classes`, one per image. Where
+    /// `derived` holds [`KEPT_IMAGES`], the other images are not drawn; a class that keeps none
+    /// keeps its row of class weights.
     pub fn new(
         spec: &'a TrainSpec,
         images: Arc<dyn Images>,
@@ -74,7 +76,17 @@ impl<'a> Trainer<'a> {
                 spec.bn_group, spec.batch
             )));
         }
-        let batches = Batches::new(spec.seed, spec.batch, labels.len())?;
+        let kept = match derived.get(KEPT_IMAGES) {
+            Some(Artefact::U32(kept)) => Some(&kept.data[..]),
+            Some(Artefact::F32(_)) => return Err(Error::Bug("kept images are numbers".into())),
+            None => None,
+        };
+        let draw = Draw {
+            labels,
+            kept,
+            balanced: spec.balanced.as_ref(),
+        };
+        let batches = Batches::of(spec.seed, spec.batch, &draw)?;
         let steps_per_epoch = batches.steps_per_epoch();
         let steps = total_steps(spec.schedule.length, steps_per_epoch);
         let graph = crate::backbone::build(&spec.backbone, spec.input.size)?;

@@ -2,6 +2,7 @@
 //! claims to test. What is wrong with a suite beyond its grammar is found here.
 
 mod columns;
+mod links;
 mod names;
 mod rows;
 
@@ -51,6 +52,8 @@ pub struct Row {
     pub listed: bool,
     /// Index of the teacher's row.
     pub teacher: Option<usize>,
+    /// Which images of the set it is trained on, if not all.
+    pub keep: Option<Keep>,
     pub method: MethodSpec,
     pub head: Option<HeadSpec>,
     pub needs: Needs,
@@ -62,6 +65,15 @@ pub struct Row {
     pub batch: usize,
     pub bn_group: usize,
     pub flip: bool,
+    pub balanced: Option<BalancedSpec>,
+}
+
+/// The images within `degrees` of their class's dominant centre, by the network that row `by`
+/// trains with the same seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Keep {
+    pub by: usize,
+    pub degrees: f64,
 }
 
 /// One column: a data set under a protocol.

@@ -1,8 +1,10 @@
 //! What is trained: entries with their matrices expanded and every setting in place.
 
 use super::columns::holds;
+use super::links::{self, Stated};
 use super::names::Names;
 use super::*;
+use crate::suite::preset;
 use crate::suite::source::{At, Source};
 
 pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
@@ -16,42 +18,18 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
         wanted.push(entry);
     }
     let mut rows = Vec::new();
-    let mut teachers = Vec::new();
+    let mut stated = Vec::new();
     for entry in wanted {
-        for row in expand(names, profile, entry)? {
-            teachers.push(names.teacher(entry)?);
+        let settings = settings(names, profile, entry)?;
+        for row in expand(names, profile, entry, &settings)? {
+            stated.push(Stated {
+                teacher: names.teacher(entry)?,
+                keep: settings.keep.clone(),
+            });
             rows.push(row);
         }
     }
-    for (i, teacher) in teachers.into_iter().enumerate() {
-        let Some(id) = teacher.filter(|_| rows[i].needs.teacher) else {
-            continue;
-        };
-        let found: Vec<usize> = (0..rows.len())
-            .filter(|&j| rows[j].entry == id.value)
-            .collect();
-        rows[i].teacher = match found[..] {
-            [one] => Some(one),
-            [] => {
-                return Err(names.source().error(
-                    &profile.id.span,
-                    format_args!(
-                        "profile `{}` runs `{}` but not its teacher `{}`; add it to `entries`",
-                        profile.id.value, rows[i].entry, id.value
-                    ),
-                ));
-            }
-            _ => {
-                return Err(names.source().error(
-                    &id.span,
-                    format_args!(
-                        "`{}` has a matrix and is several networks; a teacher is one",
-                        id.value
-                    ),
-                ));
-            }
-        };
-    }
+    links::connect(names, profile, &mut rows, &stated)?;
     Ok(rows)
 }
 
@@ -77,7 +55,7 @@ fn settings(names: &Names, profile: &Profile, entry: &Entry) -> Result<Settings>
 
 impl Settings {
     /// What `over` states replaces what is here; parameters are replaced one by one, unless
-    /// `over` names another method or head.
+    /// `over` names another method or head, or a preset, which stands for all of them.
     fn overlay(&mut self, over: &Settings) {
         overlay_named(&mut self.method, &over.method);
         overlay_named(&mut self.head, &over.head);
@@ -88,6 +66,9 @@ impl Settings {
             if theirs.is_some() {
                 mine.clone_from(theirs);
             }
+        }
+        if over.keep.is_some() {
+            self.keep.clone_from(&over.keep);
         }
         if over.seeds.is_some() {
             self.seeds.clone_from(&over.seeds);
@@ -105,6 +86,9 @@ fn overlay_named(mine: &mut Option<Named>, over: &Option<Named>) {
     match mine {
         Some(mine) if over.name.is_none() || over.name.as_deref() == mine.name.as_deref() => {
             mine.span = over.span.clone();
+            if over.params.iter().any(|(k, _)| k.value == preset::PRESET) {
+                mine.params.clear();
+            }
             for (key, node) in &over.params {
                 mine.params.retain(|(k, _)| k.value != key.value);
                 mine.params.push((key.clone(), node.clone()));
@@ -114,8 +98,12 @@ fn overlay_named(mine: &mut Option<Named>, over: &Option<Named>) {
     }
 }
 
-fn expand(names: &Names, profile: &Profile, entry: &Entry) -> Result<Vec<Row>> {
-    let settings = settings(names, profile, entry)?;
+fn expand(
+    names: &Names,
+    profile: &Profile,
+    entry: &Entry,
+    settings: &Settings,
+) -> Result<Vec<Row>> {
     let mut combinations = vec![Vec::new()];
     for (key, values) in settings.matrix.iter().flatten() {
         combinations = combinations
@@ -131,7 +119,7 @@ fn expand(names: &Names, profile: &Profile, entry: &Entry) -> Result<Vec<Row>> {
     }
     combinations
         .into_iter()
-        .map(|values| row(names, profile, entry, &settings, values))
+        .map(|values| row(names, profile, entry, settings, values))
         .collect()
 }
 
@@ -172,13 +160,7 @@ fn row(
     let head = settings
         .head
         .as_ref()
-        .map(|named| -> Result<HeadSpec> {
-            let info = registries::find(source, "head", named, &known.heads)?;
-            Ok(HeadSpec {
-                name: info.name.to_string(),
-                params: registries::params(source, named, info)?,
-            })
-        })
+        .map(|named| preset::head(source, named, known))
         .transpose()?;
     let needs = needs(names, entry, &method, &method_spec, head.as_ref())?;
 
@@ -227,6 +209,7 @@ fn row(
         first_seed: seeds.value.first().copied().unwrap_or(0),
         listed: true,
         teacher: None,
+        keep: None,
         method: method_spec,
         // A head that the method does not use must not change the key of its training.
         head: head.filter(|_| needs.head),
@@ -244,6 +227,7 @@ fn row(
         batch: training.batch,
         bn_group: training.bn_group,
         flip: training.flip,
+        balanced: training.balanced,
     })
 }
 

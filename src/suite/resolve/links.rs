@@ -1,0 +1,92 @@
+//! Which rows build on which: a student on its teacher, a training on the network that chose
+//! its images.
+
+use super::names::Names;
+use super::*;
+use crate::suite::model;
+use crate::suite::source::At;
+
+/// What an entry states about other entries.
+pub(super) struct Stated<'a> {
+    pub teacher: Option<&'a At<String>>,
+    pub keep: Option<model::Keep>,
+}
+
+/// Finds the rows that rows build on; `stated` is what the entry of each row states.
+pub(super) fn connect(
+    names: &Names,
+    profile: &Profile,
+    rows: &mut [Row],
+    stated: &[Stated],
+) -> Result<()> {
+    for (i, stated) in stated.iter().enumerate() {
+        if let Some(id) = stated.teacher.filter(|_| rows[i].needs.teacher) {
+            rows[i].teacher = Some(only(names, profile, rows, i, ("teacher", id))?);
+        }
+    }
+    for i in 0..rows.len() {
+        if let Some(keep) = &stated[i].keep {
+            rows[i].keep = Some(Keep {
+                by: judge(names, profile, rows, i, keep, stated)?,
+                degrees: keep.degrees,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The one row of the entry `id`, which is to be the `what` of row `of`.
+fn only(
+    names: &Names,
+    profile: &Profile,
+    rows: &[Row],
+    of: usize,
+    (what, id): (&str, &At<String>),
+) -> Result<usize> {
+    names.entry(what, id)?;
+    let mut found = (0..rows.len()).filter(|&j| rows[j].entry == id.value);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(names.source().error(
+            &profile.id.span,
+            format_args!(
+                "profile `{}` runs `{}` but not its {what} `{}`; add it to `entries`",
+                profile.id.value, rows[of].entry, id.value
+            ),
+        )),
+        _ => Err(names.source().error(
+            &id.span,
+            format_args!(
+                "`{}` has a matrix and is several networks; a {what} is one",
+                id.value
+            ),
+        )),
+    }
+}
+
+/// The row whose network chooses the images of row `of`. It has class weights to hold images
+/// against, has seen all of them, and builds on no other row, so that nothing goes in circles.
+fn judge(
+    names: &Names,
+    profile: &Profile,
+    rows: &[Row],
+    of: usize,
+    keep: &model::Keep,
+    stated: &[Stated],
+) -> Result<usize> {
+    let by = only(names, profile, rows, of, ("judge", &keep.by))?;
+    let wrong = if rows[by].head.is_none() {
+        "is trained without a head, so its classes have no centres".to_string()
+    } else if rows[by].teacher.is_some() || stated[by].keep.is_some() {
+        "itself builds on another entry; images are kept by a network that stands alone".to_string()
+    } else if rows[by].data != rows[of].data {
+        format!(
+            "is trained on `{}`, and `{}` on `{}`; images are kept of one set",
+            rows[by].data.name, rows[of].entry, rows[of].data.name
+        )
+    } else {
+        return Ok(by);
+    };
+    let message = format!("`{}` {wrong}", keep.by.value);
+    Err(names.source().error(&keep.by.span, message))
+}
