@@ -26,6 +26,7 @@ fn sets() -> Vec<SynthSpec> {
             "megaface",
             &[("probes", 3), ("images", 3), ("distractors", 12)],
         ),
+        spec("noisy-train", &[("identities", 6), ("images", 5)]),
     ]
 }
 
@@ -77,8 +78,8 @@ fn files_do_not_depend_on_the_number_of_threads_and_equal_the_pinned_ones() {
 fn what_was_written_is_read_back_by_the_readers_of_real_data() {
     let dir = tempfile::tempdir().unwrap();
     let mut quiet = |_: u64, _: u64| Ok(());
-    let [train, lfw, _, _, megaface] = &sets()[..] else {
-        panic!("five sets");
+    let [train, lfw, _, _, megaface, _] = &sets()[..] else {
+        panic!("six sets");
     };
     write(train, dir.path(), &mut quiet).unwrap();
     let rec = RecReader::open(dir.path().join("train.rec")).unwrap();
@@ -127,4 +128,8 @@ megaface distractors.idx cd50dd55123992cfc660539e20194b21cc9ab67ee14df897c8ddc21
 megaface distractors.rec ca3446a40882df133575e8c729942740beea6b23dd78cf874160ab425653bb6f
 megaface probes.idx 31483b0d8728e89b3c0c336bbd199df69289a4668df42c6ac75d0345c074ebcd
 megaface probes.rec edd9da75a6e32ee2956e82d3fea99edea332c90b558b4cbfb38dad02fed249c0
+noisy-train identities.txt 27a35597ed733b93328c3c227ae2af03081450c4ccc871ec16e0002c1efc4061
+noisy-train property db7cc791ac04dd3e0c173ea65bd62e2c1211abb755209e45c96500a642866a2b
+noisy-train train.idx f2ca35141590d4b5e8fbb52db24ee24a7104635c180b918a7cda74c5381c7ec2
+noisy-train train.rec 37464effe7fc0e6b56330fd44980c234bd2c96bca42899a088c801a8ed68bffc
 ";

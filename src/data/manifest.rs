@@ -220,7 +220,13 @@ fn counts(set: &DataSet) -> (u64, BTreeMap<String, u64>) {
     }
     let genuine = |same: &[bool]| same.iter().filter(|s| **s).count() as u64;
     let (identities, counts) = match set {
-        DataSet::Train(s) => (u64::from(s.classes), vec![]),
+        DataSet::Train(s) => (
+            u64::from(s.classes),
+            s.wrong_labels()
+                .map(|wrong| ("wrong_labels", wrong.iter().filter(|w| **w).count() as u64))
+                .into_iter()
+                .collect(),
+        ),
         DataSet::Pairs(s) => (
             s.identities.as_ref().map_or(0, |ids| distinct(ids.iter())),
             vec![

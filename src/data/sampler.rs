@@ -99,7 +99,15 @@ impl Batches {
                 "image {image} is kept, but the training set has {all} images"
             )));
         }
-        let mut batches = Batches::new(seed, batch, draw.kept.map_or(all, <[u32]>::len))?;
+        let n = draw.kept.map_or(all, <[u32]>::len);
+        if n < batch && n < all {
+            return Err(Error::Usage(format!(
+                "a batch of {batch} images cannot be drawn from the {n} of {all} images that are \
+                 kept; the network that judged them may be trained too little, or the angle too \
+                 small"
+            )));
+        }
+        let mut batches = Batches::new(seed, batch, n)?;
         if let Some(spec) = draw.balanced {
             if spec.images > batch {
                 return Err(Error::Usage(format!(
@@ -220,6 +228,12 @@ mod tests {
         };
         let error = Batches::of(2, 2, &foreign).unwrap_err();
         assert!(error.to_string().contains("image 10"), "{error}");
+        let few = Draw {
+            kept: Some(&[3]),
+            ..draw
+        };
+        let error = Batches::of(2, 2, &few).unwrap_err();
+        assert!(error.to_string().contains("the 1 of 10 images"), "{error}");
     }
 
     #[test]

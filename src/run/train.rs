@@ -3,7 +3,7 @@
 use super::folder::RunFolder;
 use super::scheduler::Context;
 use super::teacher::{InStep, Rows};
-use crate::data::set::{self, DataSet};
+use crate::data::set::{self, DataSet, TrainSet};
 use crate::key::{Key, sha256_hex};
 use crate::method::{self, Artefact};
 use crate::nn::Network;
@@ -72,25 +72,38 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     if let (Some(Artefact::U32(kept)), Some(key)) =
         (derived.get(KEPT_IMAGES), spec.derived.get(KEPT_IMAGES))
     {
-        let note = kept_note(kept.rows, set.labels.len(), key, cx)?;
-        result.notes.insert(0, note);
+        result
+            .notes
+            .insert(0, kept_note(&kept.data, &set, key, cx)?);
     }
     Ok(result)
 }
 
-/// How many images of the set the training was confined to, and by what.
-fn kept_note(kept: usize, images: usize, key: &Key, cx: &Context) -> Result<String> {
+/// How many images of the set the training was confined to, and by what; how many of those
+/// that were dropped were labelled wrongly, where the set knows.
+fn kept_note(kept: &[u32], set: &TrainSet, key: &Key, cx: &Context) -> Result<String> {
     let JobSpec::Derive(derive) = cx.jobs.spec(key)? else {
         return Err(Error::Bug("kept images that nobody derived".into()));
     };
+    let images = set.labels.len();
     let degrees = derive.params.get("degrees").and_then(Value::as_f64);
-    Ok(format!(
-        "trained on {kept} of {images} images; {} were further than {} degrees from the centre \
-         of their class ({})",
-        images - kept,
+    let mut note = format!(
+        "trained on {} of {images} images; {} were further than {} degrees from the centre of \
+         their class ({})",
+        kept.len(),
+        images - kept.len(),
         degrees.unwrap_or(180.0),
         derive.model.as_ref().map_or("", |m| cx.jobs.label(m)),
-    ))
+    );
+    if let Some(wrong) = set.wrong_labels() {
+        let left = kept.iter().filter(|i| wrong[**i as usize]).count();
+        let all = wrong.iter().filter(|w| **w).count();
+        note += &format!(
+            ", among them {} of the {all} with a wrong label",
+            all - left
+        );
+    }
+    Ok(note)
 }
 
 fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {

@@ -23,6 +23,7 @@ enum Form {
 
 const TWINS: &[Twin] = &[
     Twin::new("train", DataFormat::Train, Form::Train),
+    Twin::new("noisy-train", DataFormat::Train, Form::Train),
     Twin::new("lfw", DataFormat::Pairs, Form::Pairs(6000)),
     Twin::new("cfp-fp", DataFormat::Pairs, Form::Pairs(7000)),
     Twin::new("agedb-30", DataFormat::Pairs, Form::Pairs(6000)),
@@ -211,7 +212,7 @@ mod tests {
         assert_eq!(twins().collect::<Vec<_>>(), rendered);
         for twin in crate::synth::TWINS {
             let name = match twin.name {
-                "train" => "synth-train-10000x50-v1".to_string(),
+                train @ ("train" | "noisy-train") => format!("synth-{train}-10000x50-v1"),
                 other => format!("synth-{other}-v1"),
             };
             let mut full: Vec<(String, u64)> = Vec::new();

@@ -62,6 +62,7 @@ pub struct Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Train,
+    NoisyTrain,
     Lfw,
     CfpFp,
     AgeDb,
@@ -86,6 +87,12 @@ pub const TWINS: &[TwinInfo] = &[
         summary: "training set: people under every pose, age and light",
         sizes: &[("identities", 10_000), ("images", 50)],
         purpose: Purpose::Train,
+    },
+    TwinInfo {
+        name: "noisy-train",
+        summary: "training set in which a tenth of the images show somebody else",
+        sizes: &[("identities", 10_000), ("images", 50)],
+        purpose: Purpose::NoisyTrain,
     },
     TwinInfo {
         name: "lfw",
@@ -116,6 +123,9 @@ pub const TWINS: &[TwinInfo] = &[
 /// Largest value of any size.
 const MOST: u64 = 10_000_000;
 
+/// Share of the images of `noisy-train` that show the person of another class.
+const NOISE: f64 = 0.1;
+
 /// Identities are numbered `range << 40 | index`.
 const DISTRACTORS: u64 = 16;
 
@@ -127,6 +137,7 @@ impl Purpose {
             Purpose::CfpFp => 3,
             Purpose::AgeDb => 4,
             Purpose::Megaface => 5,
+            Purpose::NoisyTrain => 6,
         }
     }
 }
@@ -157,7 +168,7 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
     let size = sizes(info, &spec.size)?;
     let get = |key: &str| size[key];
     let layout = match info.purpose {
-        Purpose::Train => {
+        Purpose::Train | Purpose::NoisyTrain => {
             let (identities, images) = (get("identities"), get("images"));
             at_least(info, "identities", identities, 2)?;
             at_least(info, "images", images, 1)?;
@@ -273,8 +284,9 @@ impl Twin {
         self.len() == 0
     }
 
-    /// The person in image `i`, counted within the twin: the class of a training image, the
-    /// label of a probe, the index of a distractor.
+    /// The person that image `i` is said to show, counted within the twin: the class of a
+    /// training image, the label of a probe, the index of a distractor. It is the person in it,
+    /// but for the noise of `noisy-train`.
     pub fn label(&self, i: u64) -> u64 {
         match &self.layout {
             Layout::Train { images, .. } => i / images,
@@ -296,13 +308,35 @@ impl Twin {
             Layout::Identification { probes, images, .. } if i >= probes * images => DISTRACTORS,
             _ => self.purpose.range(),
         };
-        range << 40 | self.label(i)
+        range << 40 | self.shown(i)
+    }
+
+    /// The person in image `i`, counted within the twin.
+    fn shown(&self, i: u64) -> u64 {
+        let label = self.label(i);
+        match (self.purpose, &self.layout) {
+            (Purpose::NoisyTrain, Layout::Train { identities, .. }) => {
+                let mut s = Stream::derive(SEED, "synth-noise", &[*identities, i]);
+                match s.chance(NOISE) {
+                    true => (label + 1 + s.below(identities - 1)) % identities,
+                    false => label,
+                }
+            }
+            _ => label,
+        }
+    }
+
+    /// Whether anybody stands under another's name.
+    pub fn is_noisy(&self) -> bool {
+        self.purpose == Purpose::NoisyTrain
     }
 
     /// Image `i`: who and how.
     pub fn item(&self, i: u64) -> Item {
         let identity = self.identity(i);
         let number = match &self.layout {
+            // Another picture of the person than any under the right name.
+            Layout::Train { .. } if self.shown(i) != self.label(i) => MOST + i,
             // A picture's number within the person does not depend on the size of the set.
             Layout::Train { images, .. } => i % images,
             Layout::Identification { probes, images, .. } if i < probes * images => i % images,
@@ -319,7 +353,7 @@ impl Twin {
     fn profile(&self, i: u64) -> Profile {
         let adult = Age::Between(20.0, 70.0);
         match self.purpose {
-            Purpose::Train => Profile {
+            Purpose::Train | Purpose::NoisyTrain => Profile {
                 pose: Pose::Wild,
                 age: adult,
                 nuisance: 1.0,
@@ -438,6 +472,7 @@ mod tests {
     fn twins_share_no_people() {
         let sets = [
             ("train", vec![("identities", 50), ("images", 2)]),
+            ("noisy-train", vec![("identities", 50), ("images", 2)]),
             ("lfw", vec![("pairs", 40)]),
             ("cfp-fp", vec![("pairs", 40)]),
             ("agedb-30", vec![("pairs", 40)]),
@@ -454,6 +489,24 @@ mod tests {
                 assert_eq!(*seen.entry(id).or_insert(*name), *name);
             }
         }
+    }
+
+    #[test]
+    fn a_tenth_of_a_noisy_set_shows_somebody_else() {
+        let t = twin(&spec("noisy-train", &[("identities", 40), ("images", 50)])).unwrap();
+        let person = |i: u64| t.identity(i) & ((1 << 40) - 1);
+        let wrong: Vec<u64> = (0..t.len()).filter(|&i| person(i) != t.label(i)).collect();
+        assert!((140..260).contains(&wrong.len()), "{}", wrong.len());
+        assert!((0..t.len()).all(|i| person(i) < 40));
+        // No picture is there twice.
+        let (first, people) = (t.item(wrong[0]), (0..t.len()).filter(|&i| i != wrong[0]));
+        let same = people.filter(|&i| t.identity(i) == first.identity);
+        assert!(
+            same.map(|i| t.item(i))
+                .all(|item| item.condition != first.condition)
+        );
+        let clean = twin(&spec("train", &[("identities", 40), ("images", 50)])).unwrap();
+        assert!((0..clean.len()).all(|i| clean.identity(i) == 1 << 40 | clean.label(i)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
 /// | twin | files |
 /// |---|---|
 /// | `train` | `train.rec`, `train.idx`, `property` (insightface layout) |
+/// | `noisy-train` | the same, and `identities.txt` |
 /// | pairs | `<twin>.bin` (`cfp_fp.bin`), and `identities.txt`: a line per image with its person |
 /// | `megaface` | `probes.rec/.idx` (label = person) and `distractors.rec/.idx` (label = index) |
 ///
@@ -36,6 +37,9 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
         Layout::Train { .. } => {
             let mut out = RecWriter::create(dir.join("train.rec"), RecLayout::Insightface)?;
             records(&twin, 0..twin.len(), &mut out, progress)?;
+            if twin.is_noisy() {
+                identities(&twin, &dir.join("identities.txt"))?;
+            }
             out.finish(CROP)
         }
         Layout::Pairs { pairs } => {
@@ -101,7 +105,7 @@ fn each(
     Ok(())
 }
 
-/// The person in each image of a pack, for bootstraps that resample people.
+/// The person in each image: for bootstraps that resample people, and to tell wrong labels.
 fn identities(twin: &Twin, path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let fail = |e| Error::io(path, e);

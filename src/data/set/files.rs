@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Files that are part of a set where they exist.
 fn optional(format: DataFormat) -> &'static [&'static str] {
     match format {
-        DataFormat::Train => &["train.idx", "property"],
+        DataFormat::Train => &["train.idx", "property", "identities.txt"],
         DataFormat::Pairs => &["identities.txt"],
         DataFormat::Identification => &[
             "probes.idx",

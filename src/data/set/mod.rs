@@ -20,6 +20,31 @@ pub struct TrainSet {
     /// Class of each image, `0..classes`; no class is empty.
     pub labels: Vec<u32>,
     pub classes: u32,
+    /// The person on each image, if there is an `identities.txt`: labels may be wrong.
+    pub identities: Option<Vec<u64>>,
+}
+
+impl TrainSet {
+    /// Whether each image shows another person than most of its class, if that is known. Of
+    /// people on equally many images the one with the smallest number is the class's.
+    pub fn wrong_labels(&self) -> Option<Vec<bool>> {
+        let people = self.identities.as_ref()?;
+        let mut counts: Vec<BTreeMap<u64, usize>> = vec![BTreeMap::new(); self.classes as usize];
+        for (&label, &person) in self.labels.iter().zip(people) {
+            *counts[label as usize].entry(person).or_default() += 1;
+        }
+        let most = |count: &BTreeMap<u64, usize>| {
+            let count = count.iter().rev();
+            count.max_by_key(|(_, images)| **images).map(|(p, _)| *p)
+        };
+        let of_class: Vec<Option<u64>> = counts.iter().map(most).collect();
+        let images = self.labels.iter().zip(people);
+        Some(
+            images
+                .map(|(&label, &p)| of_class[label as usize] != Some(p))
+                .collect(),
+        )
+    }
 }
 
 /// Pairs to verify.

@@ -86,10 +86,15 @@ fn train(files: &Files) -> Result<TrainSet> {
             );
         }
     }
+    let identities = files
+        .find(|n| n == "identities.txt")
+        .map(|path| identities(&path, source.len()))
+        .transpose()?;
     Ok(TrainSet {
         source,
         labels,
         classes,
+        identities,
     })
 }
 
