@@ -6,6 +6,7 @@ use frbench::nn::ops::act::{Act, Epilogue, Input, Prologue};
 use frbench::nn::ops::conv::{self, Algorithm, Dx, Gather, Shape};
 use frbench::nn::ops::moments::Moments;
 use frbench::nn::ops::norm::{Backward, Dy, EPS, GradSums, Params, Stats};
+use frbench::nn::ops::simd;
 use frbench::plan::spec::ConvMode;
 use frbench::rng::Stream;
 use proptest::prelude::*;
@@ -53,11 +54,33 @@ fn activated(act: Act, c: usize, v: f64) -> f64 {
     }
 }
 
+/// `a b + c` as the kernel set in use rounds it.
+fn madd(a: f32, b: f32, c: f32) -> f32 {
+    match simd::level() {
+        simd::Level::Plain => a * b + c,
+        _ => a.mul_add(b, c),
+    }
+}
+
+/// `sum` is `start + grad`, whatever the order in which it was added up.
+fn adds(label: &str, sum: &[f32], start: &[f32], grad: &[f32]) {
+    let both = start.iter().zip(grad);
+    let want: Vec<f64> = both.map(|(a, b)| f64::from(*a) + f64::from(*b)).collect();
+    let error = off(sum, &want);
+    assert!(error < 1e-5, "{label}: added {error}");
+}
+
 /// Relative distance in L2.
 fn off(got: &[f32], want: &[f64]) -> f64 {
+    off_sums(got, want, 0.0)
+}
+
+/// The same of sums whose terms have this sum of squares: a handful of sums may happen to
+/// cancel, and is then held against the size that sums of such terms have.
+fn off_sums(got: &[f32], want: &[f64], terms: f64) -> f64 {
     let square = |f: &dyn Fn(usize) -> f64| (0..want.len()).map(|i| f(i).powi(2)).sum::<f64>();
     let distance = square(&|i| f64::from(got[i]) - want[i]).sqrt();
-    distance / square(&|i| want[i]).sqrt().max(1e-12)
+    distance / square(&|i| want[i]).max(terms).sqrt().max(1e-12)
 }
 
 fn act(kind: usize, slope: &[f32]) -> Act<'_> {
@@ -111,7 +134,7 @@ fn check(case: &Case) {
                 None => f64::from(x[i]),
                 Some(map) => {
                     // Rounded as the kernels round it, so that both are on one side of 0.
-                    let z = x[i].mul_add(scale[c], shift[c]);
+                    let z = madd(x[i], scale[c], shift[c]);
                     activated(map.act, c, f64::from(z))
                 }
             }
@@ -162,19 +185,29 @@ fn check(case: &Case) {
     }
 
     let (mut dx, mut dw) = (vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
+    let mut terms = [0.0; 2];
     each_product(s, |i, j, o| {
-        dx[i] += f64::from(dy[o]) * f64::from(w[j]);
-        dw[j] += f64::from(dy[o]) * read[i];
+        let (a, b) = (
+            f64::from(dy[o]) * f64::from(w[j]),
+            f64::from(dy[o]) * read[i],
+        );
+        dx[i] += a;
+        dw[j] += b;
+        terms[0] += a * a;
+        terms[1] += b * b;
     });
     let mut got = vec![f32::NAN; x.len()];
     conv::input_grad(&dy, &w, s, case.mode, &mut got);
-    assert!(off(&got, &dx) < tolerance, "{label}: dx {}", off(&got, &dx));
-    // Gradients are added to what is there.
-    let mut got = w.clone();
+    let error = off_sums(&got, &dx, terms[0]);
+    assert!(error < tolerance, "{label}: dx {error}");
+    let mut got = vec![0.0; w.len()];
     conv::weight_grad(input, Dy::plain(&dy), s, case.mode, &mut got);
-    let got: Vec<f32> = got.iter().zip(&w).map(|(a, b)| a - b).collect();
-    let loose = tolerance.max(1e-5);
-    assert!(off(&got, &dw) < loose, "{label}: dw {}", off(&got, &dw));
+    let error = off_sums(&got, &dw, terms[1]);
+    assert!(error < tolerance, "{label}: dw {error}");
+    // Gradients are added to what is there.
+    let mut added = w.clone();
+    conv::weight_grad(input, Dy::plain(&dy), s, case.mode, &mut added);
+    adds(&label, &added, &w, &got);
     check_joint(case, (&x, &read), &w, &dy);
 }
 
@@ -230,7 +263,7 @@ impl Normed {
         let hat = |at: usize| (f64::from(self.x[at]) - self.stats.mean[at % c]) * rstd(at % c);
         for (at, dy) in dy.iter().enumerate() {
             let (i, dy) = (at % c, f64::from(*dy));
-            let z = self.x[at].mul_add(scale[i], shift[i]);
+            let z = madd(self.x[at], scale[i], shift[i]);
             let inner = match self.kind {
                 1 if z <= 0.0 => f64::from(self.slope[i]),
                 2 if z <= 0.0 => 0.0,
@@ -272,9 +305,13 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
     let out = Normed::new(case.seed, noise(case.seed, "out", dy.len()), s.co, kind);
     let (d, _) = out.want(dy);
     let (mut dx, mut dw) = (vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
+    let mut terms = [0.0; 2];
     each_product(s, |i, j, o| {
-        dx[i] += d[o] * f64::from(w[j]);
-        dw[j] += d[o] * read[i];
+        let (a, b) = (d[o] * f64::from(w[j]), d[o] * read[i]);
+        dx[i] += a;
+        dw[j] += b;
+        terms[0] += a * a;
+        terms[1] += b * b;
     });
     let of = |what: &str| noise(case.seed, what, s.ci);
     let (scale, shift, slope) = (of("a"), of("b"), of("c"));
@@ -294,65 +331,61 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
         norm: Some((&out.x, &spread)),
     };
     let label = format!("{s:?} {:?} {:?}", case.before, case.after);
-    let near = |what: &str, got: &[f32], want: &[f64]| {
-        assert!(off(got, want) < 1e-5, "{label}: {what} {}", off(got, want));
-    };
-    let less = |got: &[f32], start: &[f32]| -> Vec<f32> {
-        got.iter().zip(start).map(|(a, b)| a - b).collect()
+    let near = |what: &str, got: &[f32], want: &[f64], terms: f64| {
+        let error = off_sums(got, want, terms);
+        assert!(error < 1e-5, "{label}: {what} {error}");
     };
     if conv::reads_through(s, mode) {
         let mut got = vec![0.0; w.len()];
         conv::weight_grad(input, through, s, mode, &mut got);
-        near("weights alone", &got, &dw);
+        near("weights alone", &got, &dw, terms[1]);
     }
     let Some(joint) = joint else { return };
     let made = Normed::new(case.seed ^ 1, noise(case.seed, "in", x.len()), s.ci, kind);
-    for add in [false, true].into_iter().take(1 + usize::from(joint.adds)) {
-        let mut got = if add {
-            x.to_vec()
-        } else {
-            vec![f32::NAN; x.len()]
-        };
-        let mut weights = w.to_vec();
-        let mut sums = GradSums::default();
-        let back = made.back();
+    let run = |start: &[f32], add: bool, gather: bool| {
+        let (mut dx, mut dw) = (start.to_vec(), vec![0.0; w.len()]);
+        let (mut sums, back) = (GradSums::default(), made.back());
         let to = Dx {
-            data: &mut got,
+            data: &mut dx,
             add,
-            gather: Some(Gather {
+            gather: gather.then_some(Gather {
                 x: &made.x,
                 back: &back,
                 sums: &mut sums,
             }),
         };
-        conv::backward(input, through, w, s, to, &mut weights);
-        near("joint dw", &less(&weights, w), &dw);
-        // The sums are those of what has been written.
+        conv::backward(input, through, w, s, to, &mut dw);
         let mut grads = vec![0.0; 3 * s.ci];
-        back.finish(&sums, x.len() / s.ci, &mut grads);
-        for (got, [want, size]) in grads.iter().zip(made.want(&got).1) {
+        if gather {
+            back.finish(&sums, x.len() / s.ci, &mut grads);
+        }
+        (dx, dw, grads)
+    };
+    let nothing = vec![f32::NAN; x.len()];
+    let (written, weights, grads) = run(&nothing, false, true);
+    near("joint dx", &written, &dx, terms[0]);
+    near("joint dw", &weights, &dw, terms[1]);
+    let (alone, again, _) = run(&nothing, false, false);
+    assert!(
+        written == alone && weights == again,
+        "{label}: gathering changes gradients"
+    );
+    // The sums are those of what has been written.
+    let summed = |grads: &[f32], dx: &[f32]| {
+        for (got, [want, size]) in grads.iter().zip(made.want(dx).1) {
             let error = (f64::from(*got) - want).abs();
             assert!(error < 1e-5 * size + 1e-12, "{label}: sums {got} {want}");
         }
-        if add {
-            got = less(&got, x);
-        }
-        near("joint dx", &got, &dx);
-        let mut alone = if add {
-            x.to_vec()
-        } else {
-            vec![f32::NAN; x.len()]
-        };
-        let to = Dx {
-            data: &mut alone,
-            add,
-            gather: None,
-        };
-        conv::backward(input, through, w, s, to, &mut vec![0.0; w.len()]);
-        if add {
-            alone = less(&alone, x);
-        }
-        assert_eq!(got, alone, "{label}: gathering changes the gradient");
+    };
+    summed(&grads, &written);
+    if joint.adds {
+        let (sum, again, grads) = run(x, true, true);
+        adds(&label, &sum, x, &written);
+        assert_eq!(
+            weights, again,
+            "{label}: adding changes the weights' gradient"
+        );
+        summed(&grads, &sum);
     }
 }
 
