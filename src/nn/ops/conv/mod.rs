@@ -1,6 +1,10 @@
 //! Convolutions. Three algorithms, one contract: what is applied to the input as it is read
 //! (a [`Prologue`](super::act::Prologue)), what is applied to the output before it is written
 //! (an [`Epilogue`]), and the statistics of the output, gathered on the way.
+//!
+//! On the way back the contract is the mirror image: what the output's gradient has still to go
+//! through as it is read (a [`Dy`]), and the sums that the batch norm before needs of the
+//! input's gradient, gathered as it is written ([`Dx`]).
 
 pub mod chain;
 mod depthwise;
