@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use frbench::head::{self, HEADS, HeadInput};
+use frbench::head::{self, HEADS, HeadInput, WeightGrad};
 use frbench::plan::spec::HeadSpec;
 use frbench::rng::Stream;
 use serde_json::json;
@@ -48,18 +48,22 @@ fn heads(c: &mut Criterion) {
             1 => name.to_string(),
             _ => format!("{name} x{times}"),
         };
+        // As in a training.
+        let weight_grad = WeightGrad::default();
         group.bench_function(label, |b| {
             b.iter(|| {
                 let input = HeadInput {
                     embeddings: &x,
                     weight: &w,
-                    weight_grad: None,
+                    weight_grad: Some(&weight_grad),
                     labels: &labels,
                     epoch: 20,
                     step: 0,
                 };
                 let loss = head.forward(&input).unwrap().loss;
-                loss.backward().unwrap()
+                let grads = loss.backward().unwrap();
+                weight_grad.take(|grad| std::hint::black_box(grad[0]));
+                grads
             });
         });
     }
