@@ -1,6 +1,6 @@
 //! L2-normalised rows and the cosines between them.
 
-use super::class_cosines::ClassCosines;
+use super::class_products::ClassProducts;
 use super::rowwise::{Normalize, RowProducts};
 use super::{HeadInput, WeightGrad};
 use crate::{Error, Result};
@@ -28,26 +28,47 @@ pub(super) fn normalize_composed(x: &Tensor) -> Result<Tensor> {
 
 /// Cosines `[B, C]` of every row of `embeddings` `[B, D]` with every row of `weight` `[C, D]`.
 pub fn cosines(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    of(embeddings, weight, None)
+    match fused(embeddings, weight, true, None)? {
+        Some(cosines) => Ok(cosines),
+        None => products(&l2_normalize(embeddings)?, &l2_normalize(weight)?),
+    }
 }
 
 /// The same of a head's input; the gradient of the class weights goes where the input says.
 pub fn cosines_of(input: &HeadInput) -> Result<Tensor> {
-    of(input.embeddings, input.weight, input.weight_grad)
+    match fused(input.embeddings, input.weight, true, input.weight_grad)? {
+        Some(cosines) => Ok(cosines),
+        None => cosines(input.embeddings, input.weight),
+    }
 }
 
-fn of(embeddings: &Tensor, weight: &Tensor, grad: Option<&WeightGrad>) -> Result<Tensor> {
-    same_width(embeddings, weight)?;
-    let fused = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
-    if fused(embeddings) && fused(weight) {
-        let (x, w) = (embeddings.contiguous()?, weight.contiguous()?);
-        return Ok(x.apply_op2(&w, ClassCosines::new(grad.cloned()))?);
+/// Dot products `[B, C]` of a head's embeddings with its class weights, whose gradient goes
+/// where the input says.
+pub(super) fn products_of(input: &HeadInput) -> Result<Tensor> {
+    match fused(input.embeddings, input.weight, false, input.weight_grad)? {
+        Some(products) => Ok(products),
+        None => products(input.embeddings, input.weight),
     }
-    products(&l2_normalize(embeddings)?, &l2_normalize(weight)?)
+}
+
+/// [`ClassProducts`], for those it takes.
+fn fused(
+    x: &Tensor,
+    w: &Tensor,
+    cosines: bool,
+    grad: Option<&WeightGrad>,
+) -> Result<Option<Tensor>> {
+    same_width(x, w)?;
+    let takes = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
+    if !takes(x) || !takes(w) {
+        return Ok(None);
+    }
+    let op = ClassProducts::new(cosines, grad.cloned());
+    Ok(Some(x.contiguous()?.apply_op2(&w.contiguous()?, op)?))
 }
 
 /// Dot products `[B, C]` of every row of `embeddings` with every row of `weight`.
-pub(super) fn products(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
+fn products(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
     same_width(embeddings, weight)?;
     if embeddings.device().is_cpu() {
         return Ok(embeddings.apply_op2(weight, RowProducts)?);

@@ -7,7 +7,7 @@ mod adaface;
 mod angular;
 mod arcface;
 mod boundary;
-mod class_cosines;
+mod class_products;
 mod combined_margin;
 mod cosface;
 pub mod cosine;

@@ -1,6 +1,6 @@
 //! Plain softmax (Liu et al., SphereFace, CVPR 2017, eq. 1): dot products of raw embeddings and raw class weights, without a bias.
 
-use super::cosine::products;
+use super::cosine::products_of;
 use super::{Head, HeadEntry, HeadInput, HeadOutput, entropy};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
@@ -30,7 +30,7 @@ impl Head for Softmax {
     }
 
     fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput> {
-        let logits = products(input.embeddings, input.weight)?;
+        let logits = products_of(input)?;
         Ok(HeadOutput {
             loss: entropy::cross_entropy(&logits, input.labels)?,
             logits,

@@ -1,5 +1,5 @@
-//! Cosines between a batch and the classes, for 32-bit floats on the CPU: one pass over the
-//! class weights forward, one back. They are by far the largest matrix of a training on many
+//! Cosines (or plain products) of a batch with the classes, for 32-bit floats on the CPU: one
+//! pass over the class weights forward, one back. They are by far the largest matrix of a training on many
 //! classes, so they are neither copied nor normalised: a product with a row of them is divided
 //! by the row's norm instead.
 //!
@@ -9,6 +9,8 @@
 //! dw_j = (sum_i g_ij u_i - w_j / |w_j| sum_i g_ij c_ij) / |w_j|
 //! dx_i = (sum_j g_ij w_j / |w_j| - u_i sum_j g_ij c_ij) / |x_i|
 //! ```
+//!
+//! Plain products have 1 for all norms, and these no gradient.
 
 use super::WeightGrad;
 use super::cosine::NORM_FLOOR;
@@ -24,8 +26,9 @@ const BLOCK: usize = 96;
 /// Slices of the classes at most. Each adds up a gradient of the embeddings of its own.
 const SLICES: usize = 8;
 
-/// `[B, D]` embeddings and `[C, D]` class weights to `[B, C]` cosines.
-pub(super) struct ClassCosines {
+/// `[B, D]` embeddings and `[C, D]` class weights to `[B, C]` cosines or products.
+pub(super) struct ClassProducts {
+    cosines: bool,
     /// Of the forward pass, for the backward pass.
     norms: OnceLock<Norms>,
     /// Where the gradient of the class weights goes; else to candle.
@@ -37,14 +40,6 @@ struct Norms {
     x: Vec<(f32, bool)>,
     /// `1 / |w|`, `[C]`.
     w: Vec<(f32, bool)>,
-}
-
-/// `1 / max(|row|, floor)`, and whether the norm itself is in it (and so has a gradient).
-fn inverse_norm(row: &[f32]) -> (f32, bool) {
-    let mut square = [0.0];
-    dot(row, row, &mut square);
-    let norm = square[0].sqrt();
-    ((1.0 / norm.max(NORM_FLOOR)) as f32, norm > NORM_FLOOR)
 }
 
 simd! {
@@ -104,17 +99,32 @@ fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
         });
 }
 
-impl ClassCosines {
-    pub fn new(weight_grad: Option<WeightGrad>) -> Self {
-        ClassCosines {
+impl ClassProducts {
+    pub fn new(cosines: bool, weight_grad: Option<WeightGrad>) -> Self {
+        ClassProducts {
+            cosines,
             norms: OnceLock::new(),
             weight_grad,
         }
     }
 
+    /// `1 / max(|row|, floor)`, and whether the norm itself is in it (and so has a gradient).
+    fn inverse_norm(&self, row: &[f32]) -> (f32, bool) {
+        if !self.cosines {
+            return (1.0, false);
+        }
+        let mut square = [0.0];
+        dot(row, row, &mut square);
+        let norm = square[0].sqrt();
+        ((1.0 / norm.max(NORM_FLOOR)) as f32, norm > NORM_FLOOR)
+    }
+
     fn forward(&self, x: &[f32], w: &[f32], [b, d]: [usize; 2]) -> Vec<f32> {
         let classes = w.len() / d;
-        let x_norms: Vec<_> = x.chunks_exact(d).map(inverse_norm).collect();
+        let x_norms: Vec<_> = x
+            .chunks_exact(d)
+            .map(|row| self.inverse_norm(row))
+            .collect();
         let units = units(x, d, &x_norms);
         let mut columns = vec![0.0; gemm::packed_len(d, b)];
         gemm::pack([d, b], |p, i| units[i * d + p], &mut columns);
@@ -130,19 +140,19 @@ impl ClassCosines {
                 gemm_packed([norms.len(), b, d], a, &columns, product, b, false);
                 let rows = w.chunks_exact(d).zip(product.chunks_exact_mut(b));
                 for ((w, product), norm) in rows.zip(norms) {
-                    *norm = inverse_norm(w);
+                    *norm = self.inverse_norm(w);
                     product.iter_mut().for_each(|v| *v *= norm.0);
                 }
             });
-        let mut cosines = vec![0.0; b * classes];
-        transpose(&product, b, &mut cosines);
+        let mut products = vec![0.0; b * classes];
+        transpose(&product, b, &mut products);
         let norms = Norms {
             x: x_norms,
             w: w_norms,
         };
         // A second forward pass of the same operation would see the same tensors.
         self.norms.get_or_init(|| norms);
-        cosines
+        products
     }
 
     /// The gradient of the embeddings. That of the class weights is written to `dw`, or added.
@@ -214,9 +224,9 @@ impl ClassCosines {
     }
 }
 
-impl CustomOp2 for ClassCosines {
+impl CustomOp2 for ClassProducts {
     fn name(&self) -> &'static str {
-        "class-cosines"
+        "class-products"
     }
 
     fn cpu_fwd(
@@ -244,12 +254,12 @@ impl CustomOp2 for ClassCosines {
         let all = [x, w, cosines, &grad].map(|t| t.storage_and_layout());
         let [x_data, w_data, c_data, g_data] = [0, 1, 2, 3].map(|i| match &*all[i].0 {
             candle_core::Storage::Cpu(storage) => slice::<f32>(storage, all[i].1),
-            _ => candle_core::bail!("class-cosines is for the CPU"),
+            _ => candle_core::bail!("class-products is for the CPU"),
         });
         let sizes = [x.dim(0)?, x.dim(1)?];
         let (inputs, outputs) = ([x_data?, w_data?], [c_data?, g_data?]);
         let Some(norms) = self.norms.get() else {
-            candle_core::bail!("class-cosines goes back before it has gone forward");
+            candle_core::bail!("class-products goes back before it has gone forward");
         };
         let back = |dw: &mut [f32], add: bool| {
             let dx = Self::backward(norms, inputs, outputs, sizes, (dw, add));
@@ -289,13 +299,20 @@ mod tests {
 
     #[test]
     fn they_are_those_that_candle_composes_in_64_bits() {
-        for (b, classes, d) in [(3, 5, 7), (5, 97, 33), (33, 1000, 64), (4, 3, 1)] {
+        let sizes = [(3, 5, 7), (5, 97, 33), (33, 1000, 64), (4, 3, 1)];
+        for ((b, classes, d), cosines) in sizes.into_iter().flat_map(|s| [(s, true), (s, false)]) {
             let (x, w) = (leaf(b, d, 1), leaf(classes, d, 2));
             let g = leaf(b, classes, 3);
-            let unit = |x: &Tensor| normalize_composed(&x.to_dtype(DType::F64).unwrap()).unwrap();
+            let unit = |x: &Tensor| {
+                let x = x.to_dtype(DType::F64).unwrap();
+                match cosines {
+                    true => normalize_composed(&x).unwrap(),
+                    false => x,
+                }
+            };
             let want = unit(&x).matmul(&unit(&w).t().unwrap()).unwrap();
-            let ours = x.apply_op2(&w, ClassCosines::new(None)).unwrap();
-            let label = format!("{b} x {classes} x {d}");
+            let ours = x.apply_op2(&w, ClassProducts::new(cosines, None)).unwrap();
+            let label = format!("{b} x {classes} x {d} {cosines}");
             let off = crate::parity::relative_error(&flat(&ours), &flat(&want));
             assert!(off < 1e-6, "{label}: {off}");
             let weighted = (&want * g.to_dtype(DType::F64).unwrap()).unwrap();
@@ -319,7 +336,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             pool.unwrap().install(|| {
                 let (x, w) = (leaf(9, 21, 1), leaf(700, 21, 2));
-                let y = x.apply_op2(&w, ClassCosines::new(None)).unwrap();
+                let y = x.apply_op2(&w, ClassProducts::new(true, None)).unwrap();
                 let grads = y.sqr().unwrap().backward().unwrap();
                 [&x, &w].map(|leaf| flat(grads.get(leaf).unwrap()))
             })
