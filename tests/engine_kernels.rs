@@ -288,7 +288,7 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
     };
     let back = out.back();
     let sums = back.sums(&out.x, dy);
-    let spread = back.finish(&sums, dy.len() / s.co, &mut vec![0.0; 3 * s.co]);
+    let spread = back.finish(&sums, Some(dy.len() / s.co), &mut vec![0.0; 3 * s.co]);
     let through = Dy {
         data: dy,
         norm: Some((&out.x, &spread)),
@@ -329,7 +329,7 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
         near("joint dw", &less(&weights, w), &dw);
         // The sums are those of what has been written.
         let mut grads = vec![0.0; 3 * s.ci];
-        back.finish(&sums, x.len() / s.ci, &mut grads);
+        back.finish(&sums, Some(x.len() / s.ci), &mut grads);
         for (got, [want, size]) in grads.iter().zip(made.want(&got).1) {
             let error = (f64::from(*got) - want).abs();
             assert!(error < 1e-5 * size + 1e-12, "{label}: sums {got} {want}");
