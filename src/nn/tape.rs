@@ -135,8 +135,7 @@ impl Network {
             }
             Pass::Evaluation => (true, false),
         };
-        let mut moments =
-            gathers.then(|| Moments::new(self.graph.nodes()[step.out].shape[2]));
+        let mut moments = gathers.then(|| Moments::new(self.graph.nodes()[step.out].shape[2]));
         if let Layer::Conv(c) = &node.layer {
             let x = held(values, first);
             let y = self.conv_train(id, c, x, &epilogue, moments.as_mut());

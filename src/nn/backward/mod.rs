@@ -364,7 +364,8 @@ impl<'a> Pass<'a> {
                 {
                     let back = net.norm_back(step, stats);
                     let sums = back.sums(x, dy);
-                    back.finish(&sums, Some(rows), &mut own).write_all(x, dy, dx);
+                    back.finish(&sums, Some(rows), &mut own)
+                        .write_all(x, dy, dx);
                 }
             });
             dx.into()
