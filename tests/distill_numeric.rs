@@ -136,6 +136,24 @@ fn vectors_computed_by_hand() {
 }
 
 #[test]
+fn input_gradients_by_hand() {
+    let student = tensor(vec![1.0, 2.0, 0.0, 1.0], &[2, 2]);
+    let teacher = tensor(vec![0.0, 0.0, 2.0, 1.0], &[2, 2]);
+    let unused = tensor(vec![0.0], &[1, 1]);
+    let loss = |student: &Tensor| {
+        let mut input = DistillInput::of_embeddings(&unused, &unused);
+        input.student.input_gradients = Some(student);
+        input.teacher.input_gradients = Some(&teacher);
+        build("at-gradient", json!({})).loss(&input).unwrap()
+    };
+    // Half of 1 + 4 and of 4, as a mean of two.
+    near(scalar(&loss(&student)), 2.25, 1e-12);
+    check_gradient(&student, loss);
+    let input = DistillInput::of_embeddings(&unused, &unused);
+    assert!(build("at-gradient", json!({})).loss(&input).is_err());
+}
+
+#[test]
 fn attention_by_hand() {
     let taps = |data: Vec<f64>| {
         Taps::of_tensors([("0.channel".to_owned(), tensor(data, &[1, 3, 1, 1]))].into())

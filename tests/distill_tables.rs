@@ -13,6 +13,7 @@ use std::path::Path;
 /// Losses that no published numbers are at hand for, with the test that computes them a second
 /// time.
 const LOSS_TESTS: &[(&str, &str)] = &[
+    ("at-gradient", "input_gradients_by_hand"),
     ("crd", "crd_follows_its_definition_over_steps"),
     ("ekd", "ekd_follows_its_definition_over_steps"),
     ("f-kd", "vectors_computed_by_hand"),

@@ -325,7 +325,7 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
     };
     let back = out.back();
     let sums = back.sums(&out.x, dy);
-    let spread = back.finish(&sums, dy.len() / s.co, &mut vec![0.0; 3 * s.co]);
+    let spread = back.finish(&sums, Some(dy.len() / s.co), &mut vec![0.0; 3 * s.co]);
     let through = Dy {
         data: dy,
         norm: Some((&out.x, &spread)),
@@ -357,7 +357,7 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
         conv::backward(input, through, w, s, to, &mut dw);
         let mut grads = vec![0.0; 3 * s.ci];
         if gather {
-            back.finish(&sums, x.len() / s.ci, &mut grads);
+            back.finish(&sums, Some(x.len() / s.ci), &mut grads);
         }
         (dx, dw, grads)
     };

@@ -153,6 +153,7 @@ impl Training {
                 teacher: Some(&Self::teacher(step)),
                 teacher_taps: None,
                 teacher_logits: None,
+                input_gradients: None,
                 classifier: Some(Classifier {
                     head: &mut *self.head,
                     weight: &self.weight,
@@ -381,6 +382,7 @@ fn the_second_bank_holds_student_features_as_constants() {
             teacher: Some(&teacher),
             teacher_taps: None,
             teacher_logits: None,
+            input_gradients: None,
             classifier: None,
         };
         students.objective.step(step).unwrap().loss

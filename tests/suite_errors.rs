@@ -212,6 +212,21 @@ const CASES: &[(&str, &str, &str)] = &[
         "entries = [\"teacher\", \"student\"",
         "entries = [\"student\"",
     ),
+    (
+        "logits of a teacher without a head",
+        "teacher = \"teacher\"\nmethod = { name = \"fcd\", normalize = true }\nnetwork = \"small\"",
+        "teacher = \"coupleface\"\nmethod = { name = \"distill\", beta = 1.0, losses = [{ name = \"logit-kd\", temperature = 4.0 }] }\nhead = { name = \"arcface\", s = 64.0, m = 0.5 }\nnetwork = \"small\"",
+    ),
+    (
+        "input gradients of other classes",
+        "teacher = \"teacher\"\nmethod = { name = \"fcd\", normalize = true }\nnetwork = \"small\"",
+        "teacher = \"teacher\"\nmethod = { name = \"distill\", losses = [{ name = \"at-gradient\" }] }\nhead = { name = \"arcface\", s = 64.0, m = 0.5 }\nnetwork = \"small\"\ntraining = \"other\"\n\n[profile.demo.training.other]\ndata = \"synth-train-40x7-v1\"\nsteps = 20\nbatch = 16\nlr = 0.1\ndecay = { kind = \"constant\" }\nmomentum = 0.9\nweight-decay = 5e-4\nflip = true\n\n[[baseline]]\nid = \"spare\"\nlabel = \"Spare\"\nmethod = { name = \"margin-softmax\" }\nhead = { name = \"arcface\", s = 64.0, m = 0.5 }\nnetwork = \"small\"",
+    ),
+    (
+        "input gradients with respect to another input",
+        "teacher = \"teacher\"\nmethod = { name = \"fcd\", normalize = true }\nnetwork = \"small\"",
+        "teacher = \"teacher\"\nmethod = { name = \"distill\", beta = 1.0, losses = [{ name = \"at-gradient\" }] }\nhead = { name = \"arcface\", s = 64.0, m = 0.5 }\nnetwork = \"other\"\ntraining = \"short\"\n\n[profile.demo.network.other]\nbackbone = { name = \"mobilefacenet\", width = 0.25 }\nembedding = 32\ninput = { size = 32, color = \"bgr\", mean = 0.5, std = 0.5 }\n\n[[baseline]]\nid = \"spare\"\nlabel = \"Spare\"\nmethod = { name = \"margin-softmax\" }\nhead = { name = \"arcface\", s = 64.0, m = 0.5 }\nnetwork = \"small\"",
+    ),
     ("duplicate id", "id = \"fcd\"", "id = \"student\""),
     ("id that is no id", "id = \"fcd\"", "id = \"F C D\""),
     (

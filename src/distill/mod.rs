@@ -11,6 +11,7 @@
 mod a_skd;
 pub mod adapter;
 mod at;
+mod at_gradient;
 mod cckd;
 mod cosine;
 mod crd;
@@ -103,6 +104,9 @@ pub struct Wants {
     pub logits: bool,
     /// Taps of both networks: the teacher is run in every step.
     pub taps: bool,
+    /// Input gradients of the classification losses of both networks: both need a classifier,
+    /// and the teacher is run in every step.
+    pub input_gradients: bool,
     /// [`DistillInput::relations`], which a method with a feature bank has to give.
     pub relations: bool,
     /// Whole-set statistics made before training.
@@ -143,6 +147,7 @@ pub struct DistillEntry {
 pub static DISTILL: &[DistillEntry] = &[
     a_skd::ENTRY,
     at::ENTRY,
+    at_gradient::ENTRY,
     cckd::ENTRY,
     cosine::ENTRY,
     crd::ENTRY,

@@ -1,4 +1,5 @@
-//! What a distillation loss sees of a network in one step: embeddings, logits, taps.
+//! What a distillation loss sees of a network in one step: embeddings, logits, taps, input
+//! gradients.
 
 use crate::nn::Value;
 use crate::{Error, Result};
@@ -17,6 +18,10 @@ pub struct View<'a> {
     pub logits: Option<&'a Tensor>,
     /// Given to losses that want them ([`Wants::taps`](super::Wants)).
     pub taps: Option<&'a Taps>,
+    /// `[B, h w c]`: of each image's own classification loss, by the network's own margin head,
+    /// with respect to the image as the network sees it. The student's is a leaf of autograd.
+    /// Given to losses that want them ([`Wants::input_gradients`](super::Wants)).
+    pub input_gradients: Option<&'a Tensor>,
 }
 
 impl<'a> View<'a> {
@@ -25,12 +30,19 @@ impl<'a> View<'a> {
             embeddings,
             logits: None,
             taps: None,
+            input_gradients: None,
         }
     }
 
     pub(super) fn logits(&self) -> Result<&'a Tensor> {
         self.logits.ok_or_else(|| {
             Error::Bug("a loss that compares logits was given none of one network".into())
+        })
+    }
+
+    pub(super) fn input_gradients(&self) -> Result<&'a Tensor> {
+        self.input_gradients.ok_or_else(|| {
+            Error::Bug("a loss that compares input gradients was given none of one network".into())
         })
     }
 

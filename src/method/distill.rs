@@ -79,13 +79,15 @@ fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
     let wants: Vec<Wants> = stated(spec)?.iter().map(Stated::wants).collect();
     let logits = wants.iter().any(|w| w.logits);
     let taps = wants.iter().any(|w| w.taps);
+    let input_gradients = wants.iter().any(|w| w.input_gradients);
     let beta = Args::new(&spec.name, &spec.params).f64_or("beta", 0.0)?;
-    if logits || beta > 0.0 {
+    let classifies = logits || input_gradients || beta > 0.0;
+    if classifies {
         require_head(spec, head)?;
     }
     let mut derive: Vec<DeriveNeed> = Vec::new();
     // A teacher that runs in the step gives its embeddings there.
-    let mut passes = if taps {
+    let mut passes = if taps || input_gradients {
         Vec::new()
     } else {
         vec![teacher_embeddings()]
@@ -98,9 +100,10 @@ fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
     }
     Ok(Needs {
         teacher: true,
-        head: logits || beta > 0.0,
+        head: classifies,
         teacher_taps: taps,
         teacher_logits: logits,
+        input_gradients,
         derive,
     })
 }
@@ -155,11 +158,13 @@ impl Objective for Sum {
                 embeddings: step.student,
                 logits: classified.as_ref().map(|(_, output)| &output.logits),
                 taps: step.taps,
+                input_gradients: step.input_gradients.map(|g| g.student),
             },
             teacher: View {
                 embeddings: step.teacher()?,
                 logits: step.teacher_logits,
                 taps: step.teacher_taps,
+                input_gradients: step.input_gradients.map(|g| g.teacher),
             },
             step: step.step,
             samples: step.samples,

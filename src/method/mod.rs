@@ -42,8 +42,24 @@ pub struct Needs {
     pub teacher_taps: bool,
     /// The logits of the teacher's classifier.
     pub teacher_logits: bool,
+    /// The input gradients of the classification losses of student and teacher, which see the
+    /// same input: both need a classifier, the teacher is run in every step, and the student
+    /// once more to have them and twice more for what depends on them.
+    pub input_gradients: bool,
     /// In the order in which they are derived.
     pub derive: Vec<DeriveNeed>,
+}
+
+impl Needs {
+    /// Whether the teacher is run in every step.
+    pub fn teacher_network(&self) -> bool {
+        self.teacher_taps || self.input_gradients
+    }
+
+    /// Whether the teacher's head and class weights are used in every step.
+    pub fn teacher_classifier(&self) -> bool {
+        self.teacher_logits || self.input_gradients
+    }
 }
 
 /// A dense row-major matrix, the form of every derived artefact.
@@ -92,6 +108,16 @@ pub struct Classifier<'a> {
     pub weight_grad: Option<&'a WeightGrad>,
 }
 
+/// What a change of the images of a step would change, `[B, h w c]`: the gradient of each
+/// image's own classification loss with respect to the image as the network sees it.
+#[derive(Clone, Copy)]
+pub struct InputGradients<'a> {
+    /// A leaf of autograd: of the student in training mode and its margin head.
+    pub student: &'a Tensor,
+    /// Constant: of the teacher in evaluation mode and its own head and class weights.
+    pub teacher: &'a Tensor,
+}
+
 /// One optimiser step as a method sees it. The loss it leads to need not depend on the class
 /// weights in every step; where the gradients hold none for them, they stay as they are.
 pub struct Step<'a> {
@@ -114,6 +140,8 @@ pub struct Step<'a> {
     /// `[B, C]`, after margin and scale of the teacher's head, constant; for methods that need
     /// them ([`Needs::teacher_logits`]).
     pub teacher_logits: Option<&'a Tensor>,
+    /// For methods that need them ([`Needs::input_gradients`]).
+    pub input_gradients: Option<InputGradients<'a>>,
     pub classifier: Option<Classifier<'a>>,
 }
 

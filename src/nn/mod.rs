@@ -2,7 +2,9 @@
 //!
 //! A backbone describes itself once, as a [`Graph`] of layers. A [`Network`] owns the
 //! parameters of a graph in flat stores and runs it: [`Network::infer`] for evaluation, and
-//! [`Network::forward_train`] with [`Network::backward`] for training. Heads and losses are
+//! [`Network::forward_train`] with [`Network::backward`] for training; passes with a way back
+//! that change nothing are [`Network::trace_training`] and [`Network::trace_evaluation`],
+//! with [`Network::gradients`]. Heads and losses are
 //! ordinary candle code over the embedding and the taps; their gradients come back in through
 //! [`OutputGrads`].
 //!
@@ -12,7 +14,6 @@
 mod backward;
 pub mod checkpoint;
 pub mod clock;
-mod evaluation;
 pub mod graph;
 pub mod init;
 pub mod network;
@@ -27,6 +28,7 @@ pub mod store;
 mod tape;
 pub mod value;
 
+pub use backward::Gradients;
 pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
 pub use init::Init;
 pub use network::{Network, Output, OutputGrads, StateDict, TrainMode};

@@ -30,6 +30,15 @@ pub(super) enum Saved {
 pub struct Tape {
     pub(super) saved: Vec<Saved>,
     pub(super) batch: usize,
+    /// Whether batch norms took running statistics, which are constants.
+    pub(super) evaluation: bool,
+}
+
+/// How a pass that remembers runs.
+enum Pass {
+    Training(TrainMode),
+    /// Running statistics, no dropout.
+    Evaluation,
 }
 
 impl Network {
@@ -39,6 +48,20 @@ impl Network {
     /// [`Error::Compute`] if `x` does not fit, if `mode.bn_group` does not divide the batch,
     /// or if a batch norm would see a single value per channel.
     pub fn forward_train(&mut self, x: &Value, mode: TrainMode) -> Result<(Output, Tape)> {
+        let (output, tape) = self.trace_training(x, mode)?;
+        for (i, saved) in tape.saved.iter().enumerate() {
+            if let Saved::Norm(_, stats) = saved {
+                self.update_running(self.train.steps[i].main, stats, mode.bn_group);
+            }
+        }
+        Ok((output, tape))
+    }
+
+    /// What [`Network::forward_train`] computes, to the bit, without updating anything.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn trace_training(&self, x: &Value, mode: TrainMode) -> Result<(Output, Tape)> {
         self.check_input(x)?;
         let n = x.batch();
         if mode.bn_group == 0 || !n.is_multiple_of(mode.bn_group) {
@@ -47,24 +70,38 @@ impl Network {
                 mode.bn_group
             )));
         }
+        self.trace(x, &Pass::Training(mode))
+    }
+
+    /// What [`Network::infer`] computes, up to rounding, with a way back: batch norms are
+    /// affine maps of constant statistics, dropout does nothing, and nothing is updated.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if `x` is not a batch of the graph's input shape.
+    pub fn trace_evaluation(&self, x: &Value) -> Result<(Output, Tape)> {
+        self.check_input(x)?;
+        self.trace(x, &Pass::Evaluation)
+    }
+
+    fn trace(&self, x: &Value, pass: &Pass) -> Result<(Output, Tape)> {
         let mut values: Vec<Option<Held>> = vec![None; self.graph.nodes().len()];
         values[0] = Some(x.clone().into());
         // Statistics that were gathered as a value was made, by node.
         let mut gathered: Vec<Option<Stats>> = vec![None; values.len()];
         let mut saved = Vec::with_capacity(self.train.steps.len());
-        for i in 0..self.train.steps.len() {
-            let step = self.train.steps[i].clone();
-            let (value, kept) = self.time(&step, "forward", || {
-                self.train_step(&step, &values, &mut gathered, &mode)
+        for (i, step) in self.train.steps.iter().enumerate() {
+            let (value, kept) = self.time(step, "forward", || {
+                self.train_step(step, &values, &mut gathered, pass)
             })?;
-            if let Saved::Norm(_, stats) = &kept {
-                self.update_running(step.main, stats, mode.bn_group);
-            }
             saved.push(kept);
             values[step.out] = Some(value);
-            self.release(&self.train.last_use, i, &step, &mut values);
+            self.release(&self.train.last_use, i, step, &mut values);
         }
-        let tape = Tape { saved, batch: n };
+        let tape = Tape {
+            saved,
+            batch: x.batch(),
+            evaluation: matches!(pass, Pass::Evaluation),
+        };
         Ok((self.output(&values), tape))
     }
 
@@ -73,7 +110,7 @@ impl Network {
         step: &Step,
         values: &[Option<Held>],
         gathered: &mut [Option<Stats>],
-        mode: &TrainMode,
+        pass: &Pass,
     ) -> Result<(Held, Saved)> {
         let id = step.main;
         let node = &self.graph.nodes()[id];
@@ -91,9 +128,14 @@ impl Network {
             ..Epilogue::NONE
         };
         // Of the whole batch, so of no use to batch norms over parts of it.
-        let whole = held(values, first).value.batch() == mode.bn_group;
-        let mut moments =
-            (step.moments && whole).then(|| Moments::new(self.graph.nodes()[step.out].shape[2]));
+        let (whole, gathers) = match pass {
+            Pass::Training(mode) => {
+                let whole = held(values, first).value.batch() == mode.bn_group;
+                (whole, whole && step.moments)
+            }
+            Pass::Evaluation => (true, false),
+        };
+        let mut moments = gathers.then(|| Moments::new(self.graph.nodes()[step.out].shape[2]));
         if let Layer::Conv(c) = &node.layer {
             let x = held(values, first);
             let y = self.conv_train(id, c, x, &epilogue, moments.as_mut());
@@ -102,7 +144,12 @@ impl Network {
         }
         let x = input(values, first);
         if let Layer::BatchNorm(_) = node.layer {
-            let stats = self.norm_stats(id, x, gathered[first].as_ref(), mode.bn_group)?;
+            let stats = match pass {
+                Pass::Training(mode) => {
+                    self.norm_stats(id, x, gathered[first].as_ref(), mode.bn_group)?
+                }
+                Pass::Evaluation => vec![self.running_stats(id)],
+            };
             let y = if step.deferred && whole {
                 let (scale, shift) = self.norm_params(id).of(&stats[0]);
                 Held::deferred(x, scale, shift, step.act)
@@ -119,6 +166,9 @@ impl Network {
                 (self.linear(id, &flat, &epilogue), Saved::One(flat))
             }
             Layer::Dropout { p } => {
+                let Pass::Training(mode) = pass else {
+                    return Ok((x.clone().into(), Saved::Nothing));
+                };
                 let mut stream = Stream::derive(mode.seed, "dropout", &[mode.step, id as u64]);
                 let mask = self.make(id, x.batch(), |m| {
                     elementwise::dropout_mask(&mut stream, *p, m)
@@ -148,6 +198,17 @@ impl Network {
         Params {
             weight: self.norm_weight(id),
             bias: self.bias(id),
+        }
+    }
+
+    fn running_stats(&self, id: usize) -> Stats {
+        let of = |view: Option<usize>| {
+            let values = self.buffers.get(view.expect("batch norms have statistics"));
+            values.iter().map(|&v| f64::from(v)).collect()
+        };
+        Stats {
+            mean: of(self.slots[id].mean),
+            var: of(self.slots[id].var),
         }
     }
 

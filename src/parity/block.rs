@@ -6,7 +6,7 @@
 use super::check::LOSS;
 use super::{Case, Check, Family, Operation, lookup};
 use crate::backbone::cbam_iresnet;
-use crate::nn::{GraphBuilder, Network, OutputGrads, StateDict, TrainMode, Value};
+use crate::nn::{GraphBuilder, Network, OutputGrads, StateDict, Value};
 use crate::registry::Args;
 use crate::{Error, Result};
 
@@ -35,7 +35,7 @@ fn cbam_ir(case: &Case) -> Result<Vec<Check>> {
         )));
     }
     let x = Value::from_tensor(&case.tensor("input.x")?)?;
-    let [batch, h, w, c] = x.shape();
+    let [_, h, w, c] = x.shape();
     let mut b = GraphBuilder::new([h, w, c]);
     let image = b.input();
     let block = cbam_iresnet::block(&mut b, image, "", channels, projects.then_some(stride));
@@ -69,55 +69,29 @@ fn cbam_ir(case: &Case) -> Result<Vec<Check>> {
         checks.push(Check::tensor(case, &tensor, &tap.to_nchw()?)?);
     }
 
-    let mut frozen = network.in_evaluation()?;
-    let mode = TrainMode {
-        bn_group: batch,
-        seed: 0,
-        step: 0,
-    };
-    let (output, tape) = frozen.forward_train(&x, mode)?;
+    let (output, tape) = network.trace_evaluation(&x)?;
     let y = output.taps["y"].to_nchw()?;
     let dy = Value::from_tensor(&(&y * (2.0 / y.elem_count() as f64))?)?;
     let grads = OutputGrads {
         embedding: None,
         taps: [("y".to_string(), dy)].into(),
     };
-    let dx = frozen.backward(tape, grads, true)?;
+    let grads = network.gradients(tape, grads)?;
     for name in case.names("grad") {
         let tensor = format!("grad.{name}");
-        checks.push(match (name, &dx) {
-            ("x", Some(dx)) => Check::tensor(case, &tensor, &dx.to_nchw()?)?,
-            _ => Check::relative(case, &tensor, &weight_grad(case, &frozen, name)?, LOSS)?,
+        checks.push(match name {
+            "x" => Check::tensor(case, &tensor, &grads.input.to_nchw()?)?,
+            _ => {
+                let view = network.params().view(name);
+                let view =
+                    view.ok_or_else(|| Error::Compute(format!("the block has no `{name}`")))?;
+                let grad = &grads.params[view.offset..view.offset + view.len];
+                let grad: Vec<f64> = grad.iter().map(|&g| f64::from(g)).collect();
+                Check::relative(case, &tensor, &grad, LOSS)?
+            }
         });
     }
     Ok(checks)
 }
 
 const SCALAR: &str = "mean(y*y)";
-
-/// The gradient of a weight. Those of a batch norm follow from the scale and the shift that
-/// stand for it: scale = weight / std, shift = bias - mean scale.
-fn weight_grad(case: &Case, frozen: &Network, name: &str) -> Result<Vec<f64>> {
-    let grad = |name: &str| -> Result<Vec<f64>> {
-        let view = frozen.params().view(name);
-        let view = view.ok_or_else(|| Error::Compute(format!("the block has no `{name}`")))?;
-        let grads = &frozen.params().grads[view.offset..view.offset + view.len];
-        Ok(grads.iter().map(|&g| f64::from(g)).collect())
-    };
-    let own = grad(name)?;
-    let Some(norm) = name.strip_suffix(".weight") else {
-        return Ok(own);
-    };
-    if !case.has(&format!("weight.{norm}.running_var")) {
-        return Ok(own);
-    }
-    let mean = case.f64(&format!("weight.{norm}.running_mean"))?;
-    let var = case.f64(&format!("weight.{norm}.running_var"))?;
-    let shift = grad(&format!("{norm}.bias"))?;
-    let pairs = own.iter().zip(&shift).zip(mean.iter().zip(&var));
-    Ok(pairs
-        .map(|((scale, shift), (mean, var))| {
-            (scale - shift * mean) / (var + crate::nn::ops::norm::EPS).sqrt()
-        })
-        .collect())
-}

@@ -183,8 +183,11 @@ impl<'a> Planner<'a> {
         });
         let seen = cost::seen(&row.schedule, row.batch, &row.data);
         let mut work = cost::train(seen, self.forward[index]);
-        if let Some(t) = row.teacher.filter(|_| row.needs.teacher_taps) {
+        if let Some(t) = row.teacher.filter(|_| row.needs.teacher_network()) {
             work += seen * self.forward[t];
+            if row.needs.input_gradients {
+                work += cost::input_gradients(seen, self.forward[index], self.forward[t]);
+            }
         }
         self.add(format!("train {} seed {seed}", row.id), spec, &needs, work)
     }

@@ -63,12 +63,12 @@ impl InStep {
             network: None,
             classifier: None,
         };
-        if needs.teacher_taps {
+        if needs.teacher_network() {
             let cache = &cx.store.images;
             let view = cache.view(data, "images", images, model.input.size)?;
             out.network = Some((load_network(model, &folder)?, model.input.clone(), view));
         }
-        if needs.teacher_logits {
+        if needs.teacher_classifier() {
             out.classifier = Some(load_classifier(model, &folder)?);
         }
         Ok(out)
@@ -92,8 +92,8 @@ impl InStep {
 fn load_classifier(spec: &TrainSpec, folder: &RunFolder) -> Result<FrozenClassifier> {
     let Some(head) = &spec.head else {
         return Err(Error::Usage(
-            "a loss compares logits, but the teacher was trained without a head; take a teacher \
-             that has one"
+            "a loss looks at the teacher's classifier, but the teacher was trained without a head; \
+             take a teacher that has one"
                 .into(),
         ));
     };

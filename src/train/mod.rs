@@ -6,9 +6,11 @@
 
 mod batch;
 mod feed;
+mod probe;
 mod teacher;
 mod trainer;
 
 pub use batch::{Batch, Images, TeacherRows};
+pub use probe::REACH;
 pub use teacher::{FrozenClassifier, FrozenNetwork, Lesson, Teacher};
 pub use trainer::{StepReport, Trainer};

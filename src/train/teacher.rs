@@ -1,12 +1,13 @@
 //! The frozen teacher, as a step sees it.
 
 use super::batch::{Batch, Images, TeacherRows};
+use super::probe;
 use crate::distill::Taps;
-use crate::head::{self, Head, HeadInput};
-use crate::nn::{Network, Value};
+use crate::head::{self, Head, HeadInput, HeadOutput};
+use crate::nn::{Network, OutputGrads, Value};
 use crate::plan::spec::{HeadSpec, InputSpec};
 use crate::{Error, Result};
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use std::collections::BTreeMap;
 
 /// Where a method's knowledge of its teacher comes from; what it does not need is none.
@@ -51,18 +52,34 @@ impl FrozenClassifier {
         })
     }
 
-    /// `[B, C]`, after margin and scale.
-    fn logits(&mut self, embeddings: &Tensor, labels: &[u32], batch: &Batch) -> Result<Tensor> {
+    /// What the head makes of embeddings `[B, D]`.
+    fn classify(
+        &mut self,
+        embeddings: &Tensor,
+        labels: &[u32],
+        batch: &Batch,
+    ) -> Result<HeadOutput> {
         self.head.restore(&self.state)?;
-        let output = self.head.forward(&HeadInput {
+        self.head.forward(&HeadInput {
             embeddings,
             weight: &self.weight,
             weight_grad: None,
             labels,
             epoch: batch.epoch,
             step: batch.step,
-        })?;
-        Ok(output.logits)
+        })
+    }
+
+    /// The gradient of the batch's mean loss with respect to the embeddings, for their network.
+    fn gradient(
+        &mut self,
+        embeddings: &Tensor,
+        labels: &[u32],
+        batch: &Batch,
+    ) -> Result<OutputGrads> {
+        let leaf = Var::from_tensor(embeddings)?;
+        let output = self.classify(&leaf, labels, batch)?;
+        Ok(probe::backward(&output, &leaf)?.1)
     }
 }
 
@@ -71,14 +88,25 @@ pub struct Lesson {
     /// `[B, D]`, raw.
     pub embeddings: Tensor,
     pub taps: Option<Taps>,
+    /// `[B, C]`, after margin and scale.
     pub logits: Option<Tensor>,
+    /// `[B, h w c]`: of each image's own classification loss with respect to the image, in
+    /// evaluation mode.
+    pub input_gradients: Option<Tensor>,
 }
 
 impl Teacher<'_> {
     /// The teacher's view of the same images under the same flips; none without a teacher.
-    pub fn lesson(&mut self, batch: &Batch, labels: &[u32]) -> Result<Option<Lesson>> {
+    /// With `input_gradients` also those, which take its network and its classifier.
+    pub fn lesson(
+        &mut self,
+        batch: &Batch,
+        labels: &[u32],
+        input_gradients: bool,
+    ) -> Result<Option<Lesson>> {
         let mut taps = None;
         let mut embeddings = None;
+        let mut gradients = None;
         if let Some(frozen) = &self.network {
             let side = frozen.input.size;
             let n = batch.samples.len();
@@ -86,10 +114,20 @@ impl Teacher<'_> {
             frozen
                 .images
                 .fill(&batch.samples, &batch.flips, frozen.input, &mut pixels)?;
-            let output = frozen
-                .network
-                .infer(&Value::new([n, side, side, 3], pixels)?)?;
-            embeddings = Some(output.embedding.to_tensor()?);
+            let images = Value::new([n, side, side, 3], pixels)?;
+            let (output, tape) = if input_gradients {
+                let (output, tape) = frozen.network.trace_evaluation(&images)?;
+                (output, Some(tape))
+            } else {
+                (frozen.network.infer(&images)?, None)
+            };
+            let own = output.embedding.to_tensor()?;
+            if let (Some(tape), Some(classifier)) = (tape, &mut self.classifier) {
+                let of_embeddings = classifier.gradient(&own, labels, batch)?;
+                let grads = frozen.network.gradients(tape, of_embeddings)?;
+                gradients = Some(probe::per_image(&grads.input)?);
+            }
+            embeddings = Some(own);
             taps = Some(Taps::of_teacher(output.taps));
         }
         if let Some(rows) = self.rows {
@@ -102,13 +140,14 @@ impl Teacher<'_> {
             };
         };
         let logits = match &mut self.classifier {
-            Some(c) => Some(c.logits(&embeddings, labels, batch)?),
+            Some(c) => Some(c.classify(&embeddings, labels, batch)?.logits),
             None => None,
         };
         Ok(Some(Lesson {
             embeddings,
             taps,
             logits,
+            input_gradients: gradients,
         }))
     }
 }

@@ -2,13 +2,15 @@
 
 use super::batch::{Batch, Images};
 use super::feed::{Feed, Input, Source};
-use super::teacher::Teacher;
+use super::probe::{Around, Probe};
+use super::teacher::{FrozenNetwork, Teacher};
 use crate::data::sampler::{Batches, Draw};
 use crate::distill::Taps;
 use crate::head::{self, Head, WeightGrad};
-use crate::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step};
+use crate::method::{self, Artefact, Classifier, InputGradients, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
+use crate::nn::ops::act::add_into;
 use crate::nn::schedule::{lr_at, total_steps};
 use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
 use crate::plan::spec::{KEPT_IMAGES, OptimizerSpec, TrainSpec};
@@ -49,6 +51,8 @@ pub struct Trainer<'a> {
     sgd: Sgd,
     classifier: Option<ClassifierState>,
     objective: Box<dyn Objective>,
+    /// For objectives that look at input gradients.
+    probe: Option<Probe>,
     /// Steps taken.
     step: u64,
     steps_per_epoch: u64,
@@ -96,15 +100,31 @@ impl<'a> Trainer<'a> {
         let needs = (entry.needs)(&spec.method, spec.head.as_ref())?;
         let given = teacher.rows.is_some() || teacher.network.is_some();
         if (needs.teacher && !given)
-            || (needs.teacher_taps && teacher.network.is_none())
-            || (needs.teacher_logits && teacher.classifier.is_none())
+            || (needs.teacher_network() && teacher.network.is_none())
+            || (needs.teacher_classifier() && teacher.classifier.is_none())
         {
             return Err(Error::Bug(format!(
                 "`{}` was not given all it needs of its teacher",
                 spec.method.name
             )));
         }
+        let own = |frozen: &FrozenNetwork| *frozen.input != spec.input;
+        if needs.input_gradients && teacher.network.as_ref().is_some_and(own) {
+            return Err(Error::Usage(format!(
+                "`{}` compares input gradients, but the teacher sees its images in another size, \
+                 colour order or normalisation than the student",
+                spec.method.name
+            )));
+        }
         let sgd = Sgd::new(&spec.optimizer, network.params().values.len());
+        let probe = match &spec.head {
+            Some(head) if needs.input_gradients => {
+                let mut head = head::build(head)?;
+                head.seed(spec.seed);
+                Some(Probe::new(head))
+            }
+            _ => None,
+        };
         let classifier = match (&spec.head, needs.head) {
             (Some(head), true) => {
                 let mut head = head::build(head)?;
@@ -150,6 +170,7 @@ impl<'a> Trainer<'a> {
             sgd,
             classifier,
             objective,
+            probe,
             step: 0,
             steps_per_epoch,
             steps,
@@ -235,7 +256,7 @@ impl<'a> Trainer<'a> {
         let (output, tape) = self.network.forward_train(&x, mode)?;
         let student = Var::from_tensor(&output.embedding.to_tensor()?)?;
         let taps = Taps::of_student(output.taps);
-        let lesson = self.teacher.lesson(&batch, &labels)?;
+        let lesson = self.teacher.lesson(&batch, &labels, self.probe.is_some())?;
         let weight = match &self.classifier {
             Some(c) => Some(Var::from_slice(
                 &c.weight,
@@ -243,6 +264,24 @@ impl<'a> Trainer<'a> {
                 &Device::Cpu,
             )?),
             None => None,
+        };
+        // All passes beside the step see the head as it is before the step.
+        if let (Some(probe), Some(c)) = (&mut self.probe, &self.classifier) {
+            probe.follow(c.head.as_ref());
+        }
+        let around = |network, weight| Around {
+            network,
+            mode,
+            images: &x,
+            weight,
+            labels: &labels,
+            epoch: batch.epoch,
+        };
+        let input_gradients = match (&mut self.probe, &weight) {
+            (Some(probe), Some(w)) => Some(Var::from_tensor(
+                &probe.input_gradients(&around(&self.network, w.as_tensor()))?,
+            )?),
+            _ => None,
         };
         let loss = self.objective.step(Step {
             step: self.step,
@@ -255,6 +294,13 @@ impl<'a> Trainer<'a> {
             teacher: lesson.as_ref().map(|l| &l.embeddings),
             teacher_taps: lesson.as_ref().and_then(|l| l.taps.as_ref()),
             teacher_logits: lesson.as_ref().and_then(|l| l.logits.as_ref()),
+            input_gradients: match (&input_gradients, &lesson) {
+                (Some(student), Some(lesson)) => {
+                    let teacher = lesson.input_gradients.as_ref();
+                    teacher.map(|teacher| InputGradients { student, teacher })
+                }
+                _ => None,
+            },
             classifier: match (&mut self.classifier, &weight) {
                 (Some(c), Some(w)) => Some(Classifier {
                     head: c.head.as_mut(),
@@ -277,7 +323,16 @@ impl<'a> Trainer<'a> {
             embedding: embedding.map(Value::from_tensor).transpose()?,
             taps: taps.gradients(&grads)?,
         };
-        if grads_in.embedding.is_none() && grads_in.taps.is_empty() {
+        let mut some = grads_in.embedding.is_some() || !grads_in.taps.is_empty();
+        let of_input_gradients = input_gradients.and_then(|g| grads.get(g.as_tensor()).cloned());
+        let pulled = match (&mut self.probe, &weight, of_input_gradients) {
+            (Some(probe), Some(w), Some(grad)) => {
+                some = true;
+                probe.pull_back(&around(&self.network, w.as_tensor()), &grad)?
+            }
+            _ => None,
+        };
+        if !some {
             return Err(Error::Bug(format!(
                 "`{}` has no gradient",
                 self.spec.method.name
@@ -285,11 +340,17 @@ impl<'a> Trainer<'a> {
         }
         self.network.backward(tape, grads_in, false)?;
         let params = self.network.params_mut();
+        if let Some(pulled) = &pulled {
+            add_into(&mut params.grads, &pulled.params);
+        }
         self.sgd.step(&mut params.values, &mut params.grads, lr);
         if let (Some(c), Some(w)) = (&mut self.classifier, &weight) {
             // A term that is off leaves the class weights alone: no decay, no momentum.
             if let Some(g) = grads.get(w.as_tensor()) {
                 c.grad.add(&g.flatten_all()?.to_vec1::<f32>()?);
+            }
+            if let Some(pulled) = &pulled {
+                c.grad.add(&pulled.weight);
             }
             c.grad.take(|grad| c.sgd.step(&mut c.weight, grad, lr));
         }

@@ -77,6 +77,9 @@ impl Network {
             (Layer::Dropout { .. }, Saved::One(mask)) => one(want[0], &|dx| {
                 elementwise::mul(dy.data(), mask.data(), hwc, elementwise::Spread::Full, dx);
             }),
+            // In evaluation, dropout does nothing.
+            (Layer::Dropout { .. }, Saved::Nothing) if want[0] => vec![(first, dy)],
+            (Layer::Dropout { .. }, Saved::Nothing) => Vec::new(),
             (Layer::Add, _) => {
                 let both = node.inputs.iter().zip(want);
                 both.filter(|(_, want)| **want)

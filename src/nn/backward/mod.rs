@@ -37,16 +37,40 @@ impl Network {
         if seeded.is_ok() {
             pass.run();
         }
-        let input = pass.pending[0].take().map(|grad| grad.settle(pass.net));
-        let input = input.or_else(|| Some(pass.net.make(0, pass.n, |g| g.fill(0.0))));
+        let input = want_input_grad.then(|| pass.input());
         self.params.grads = pass.grads;
         seeded?;
-        Ok(input.filter(|_| want_input_grad))
+        Ok(input)
+    }
+
+    /// All gradients by themselves; those in `params().grads` stay as they are. Consumes the
+    /// tape.
+    ///
+    /// # Errors
+    /// As [`Network::backward`].
+    pub fn gradients(&self, tape: Tape, grads: OutputGrads) -> Result<Gradients> {
+        let store = vec![0.0; self.params.values.len()];
+        let mut pass = Pass::new(self, tape, store, true);
+        pass.seed(grads)?;
+        pass.run();
+        Ok(Gradients {
+            input: pass.input(),
+            params: pass.grads,
+        })
     }
 
     fn norm_back(&self, step: &Step, stats: &Stats) -> Backward {
         Backward::new(self.norm_params(step.main), self.act(step.act), stats)
     }
+}
+
+/// Gradients of a loss.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// Of all learned parameters, in the order of [`Network::params`].
+    pub params: Vec<f32>,
+    /// Of the images, `[n, h, w, c]`.
+    pub input: Value,
 }
 
 /// A gradient on its way.
@@ -107,6 +131,8 @@ struct Pass<'a> {
     /// Of all parameters.
     grads: Vec<f32>,
     n: usize,
+    /// Whether the statistics of batch norms are constants.
+    evaluation: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -123,6 +149,15 @@ impl<'a> Pass<'a> {
             wanted,
             grads,
             n: tape.batch,
+            evaluation: tape.evaluation,
+        }
+    }
+
+    /// What has arrived at the images.
+    fn input(&mut self) -> Value {
+        match self.pending[0].take() {
+            Some(grad) => grad.settle(self.net),
+            None => self.net.make(0, self.n, |g| g.fill(0.0)),
         }
     }
 
@@ -315,7 +350,8 @@ impl<'a> Pass<'a> {
         let dx = if let [stats] = stats {
             let back = net.norm_back(step, stats);
             let sums = gathered.unwrap_or_else(|| back.sums(x.data(), dy.data()));
-            let spread = back.finish(&sums, self.n * hw, &mut own);
+            let rows = (!self.evaluation).then_some(self.n * hw);
+            let spread = back.finish(&sums, rows, &mut own);
             Grad {
                 through: Some(Through { x, spread }),
                 ..dy.into()
@@ -328,7 +364,8 @@ impl<'a> Pass<'a> {
                 {
                     let back = net.norm_back(step, stats);
                     let sums = back.sums(x, dy);
-                    back.finish(&sums, rows, &mut own).write_all(x, dy, dx);
+                    back.finish(&sums, Some(rows), &mut own)
+                        .write_all(x, dy, dx);
                 }
             });
             dx.into()

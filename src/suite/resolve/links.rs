@@ -21,7 +21,12 @@ pub(super) fn connect(
 ) -> Result<()> {
     for (i, stated) in stated.iter().enumerate() {
         if let Some(id) = stated.teacher.filter(|_| rows[i].needs.teacher) {
-            rows[i].teacher = Some(only(names, profile, rows, i, ("teacher", id))?);
+            let teacher = only(names, profile, rows, i, ("teacher", id))?;
+            if let Some(why) = no_teacher(&rows[i], &rows[teacher]) {
+                let message = format!("`{}` cannot teach `{}`: {why}", id.value, rows[i].entry);
+                return Err(names.source().error(&id.span, message));
+            }
+            rows[i].teacher = Some(teacher);
         }
     }
     for i in 0..rows.len() {
@@ -33,6 +38,37 @@ pub(super) fn connect(
         }
     }
     Ok(())
+}
+
+/// Why a network cannot teach what the method of a student wants to know of it.
+fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
+    let needs = &student.needs;
+    if needs.teacher_classifier() && teacher.head.is_none() {
+        return Some("its classifier is looked at, and it is trained without a head".to_string());
+    }
+    if needs.teacher_classifier() && teacher.data != student.data {
+        return Some(format!(
+            "its classifier is looked at, so both have to know the same classes; it is trained \
+             on `{}`, the student on `{}`",
+            teacher.data.name, student.data.name
+        ));
+    }
+    if needs.input_gradients && student.input != teacher.input {
+        let said = |input: &InputSpec| {
+            let color = format!("{:?}", input.color).to_lowercase();
+            let InputSpec {
+                size, mean, std, ..
+            } = input;
+            format!("size = {size}, color = \"{color}\", mean = {mean}, std = {std}")
+        };
+        return Some(format!(
+            "input gradients are compared, so both have to see the same input; it sees {}, the \
+             student {}",
+            said(&teacher.input),
+            said(&student.input)
+        ));
+    }
+    None
 }
 
 /// The one row of the entry `id`, which is to be the `what` of row `of`.

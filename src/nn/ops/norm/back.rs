@@ -99,8 +99,9 @@ impl Backward {
     }
 
     /// Adds the gradients of weight, bias and PReLU slope to the three thirds of `grads`
-    /// (`[3][c]`). `rows` rows have been gathered.
-    pub fn finish(self, sums: &GradSums, rows: usize, grads: &mut [f32]) -> Spread {
+    /// (`[3][c]`). The statistics are those of the `rows` rows that have been gathered, or
+    /// constants: then the rows have nothing to do with each other, and `k1 = k2 = 0`.
+    pub fn finish(self, sums: &GradSums, rows: Option<usize>, grads: &mut [f32]) -> Spread {
         let c = self.channels();
         let sums = sums.total(c);
         let (mut k1, mut k2) = (vec![0.0; c], vec![0.0; c]);
@@ -108,8 +109,10 @@ impl Backward {
             let (plain, centred) = (sums[i], sums[c + i]);
             let rstd = self.rstd[i];
             let k0 = self.weight[i] * rstd;
-            k1[i] = (-k0 * rstd * rstd * centred / rows as f64) as f32;
-            k2[i] = (-k0 * plain / rows as f64) as f32;
+            if let Some(rows) = rows {
+                k1[i] = (-k0 * rstd * rstd * centred / rows as f64) as f32;
+                k2[i] = (-k0 * plain / rows as f64) as f32;
+            }
             grads[i] += (centred * rstd) as f32;
             grads[c + i] += plain as f32;
             grads[2 * c + i] += sums[2 * c + i] as f32;
