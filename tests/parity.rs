@@ -136,6 +136,14 @@ fn what_is_no_case_is_an_error_that_names_the_file() {
         "{message}"
     );
 
+    // A tensor that nobody would look at.
+    let (_keep, path) = altered("a-arcface.safetensors", "expect.logits", "expcet.logits");
+    let (code, message) = fails(&path);
+    assert!(
+        code == 5 && message.contains("`expcet.logits` is none of"),
+        "{message}"
+    );
+
     let (_keep, path) = altered("a-arcface.safetensors", "input.labels", "input.lables");
     let error = parity::run(&Case::load(&path).unwrap()).unwrap_err();
     let message = error.to_string();

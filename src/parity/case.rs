@@ -19,6 +19,9 @@ use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// What the names of tensors start with.
+const PREFIXES: [&str; 4] = ["input.", "weight.", "expect.", "grad."];
+
 /// One case, read and held in memory.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -68,6 +71,12 @@ impl Case {
         }
         let params = serde_json::from_str(&text("params")?)
             .map_err(|e| wrong(format!("`params` is not a JSON object: {e}")))?;
+        // A misspelt prefix would leave a tensor out of the proof, unseen.
+        let known = |name: &&str| PREFIXES.iter().any(|p| name.starts_with(p));
+        if let Some(name) = tensors.names().into_iter().find(|n| !known(n)) {
+            let known = PREFIXES.join("*, ");
+            return Err(wrong(format!("tensor `{name}` is none of {known}*")));
+        }
         let stem = path.file_stem().unwrap_or_default();
         Ok(Case {
             path: path.to_path_buf(),

@@ -88,7 +88,8 @@ pub fn run(case: &Case) -> Result<Outcome> {
                 let verdict = if met { Verdict::Pass } else { Verdict::Miss };
                 (verdict, checks, None)
             }
-            Err(e @ (Error::Data(_) | Error::Io { .. } | Error::Bug(_))) => return Err(e),
+            Err(Error::Data(what)) => return Err(Error::Data(named(case, what))),
+            Err(e @ (Error::Io { .. } | Error::Bug(_))) => return Err(e),
             Err(why) => (Verdict::Failed, Vec::new(), Some(why.to_string())),
         },
     };
@@ -100,6 +101,15 @@ pub fn run(case: &Case) -> Result<Outcome> {
         checks,
         reason,
     })
+}
+
+/// An error of a case says of which.
+fn named(case: &Case, what: String) -> String {
+    let path = case.path.display().to_string();
+    match what.starts_with(&path) {
+        true => what,
+        false => format!("{path}: {what}"),
+    }
 }
 
 fn find(op: &str) -> Result<Run> {
