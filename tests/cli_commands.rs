@@ -334,6 +334,17 @@ fn parity_prints_each_tensor_and_exits_10_on_a_miss() {
         "{text}"
     );
 
+    // What is no case hides none.
+    let (mut command, dir) = frbench(&["parity", "a-arcface.safetensors", "broken.safetensors"]);
+    std::fs::copy(&case, dir.path().join("a-arcface.safetensors")).unwrap();
+    std::fs::write(dir.path().join("broken.safetensors"), b"broken").unwrap();
+    let out = command.assert().code(10).get_output().stdout.clone();
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.contains("1 of 2 cases pass") && text.contains("FAILED: broken.safetensors: not a"),
+        "{text}"
+    );
+
     let (error, code) = failure(&["parity", "nowhere"]);
     assert_eq!(code, 2);
     assert!(error.contains("nowhere: no such file or folder"), "{error}");

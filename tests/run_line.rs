@@ -144,6 +144,9 @@ fn a_run_ends_in_a_report_and_a_second_one_has_nothing_to_do() {
     assert_eq!(jobs(&dir.path().join("runs")), before);
     let same = before.iter().zip(&logs).all(|((_, f), l)| log(f) == *l);
     assert!(same, "the second run worked on a finished job");
+    // A shard reports what all shards have done.
+    let shard = run(frbench(dir.path(), &suite).args(["--shard", "1/2"]));
+    assert_eq!(text, String::from_utf8_lossy(&shard.stdout));
 }
 
 #[test]

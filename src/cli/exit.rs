@@ -39,4 +39,5 @@ Exit codes:
 
 Environment:
   FRBENCH_DATA  folder of data sets, where --data is not given
+  FRBENCH_ISA   kernels to use: plain, avx2 or avx512 instead of the best this machine has
   NO_COLOR      set to anything but nothing, switches colours off";

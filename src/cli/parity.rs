@@ -24,7 +24,7 @@ pub const EXPORT: &str = "\
 A case is a .safetensors file with an operation, its parameters, inputs and what they led to.
 To prove that a head here computes what your PyTorch code does:
 
-    import json
+    import json, torch
     from safetensors.torch import save_file
 
     x = torch.randn(24, 512, requires_grad=True)    # embeddings, not normalised
@@ -56,8 +56,9 @@ Tolerances, as L2 norm of the difference over L2 norm of the expected values: 2e
 logits, gradients and state, 1e-4 for the embedding of a network; protocols agree to 1e-9.";
 
 pub fn parity(args: ParityArgs) -> Result<ExitStatus> {
-    let cases = parity::load(&args.paths)?;
-    let outcomes = cases.iter().map(parity::run).collect::<Result<Vec<_>>>()?;
+    let files = parity::files(&args.paths)?;
+    let outcomes = files.iter().map(|file| parity::run_file(file));
+    let outcomes = outcomes.collect::<Result<Vec<_>>>()?;
     let passed = outcomes
         .iter()
         .filter(|o| o.verdict == Verdict::Pass)

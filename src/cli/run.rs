@@ -86,12 +86,16 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
     let outcome = run::execute(&suite, &Code::current(), &store, &options, &progress, &stop);
     progress.clear();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
     if outcome.executed == 0 && outcome.finished.len() == outcome.jobs.len() {
         let jobs = outcome.jobs.len();
         progress.line(&format!(
             "all {jobs} jobs were done already; nothing was run"
         ));
+    }
+    if outcome.left > 0 {
+        // The report is of all that is done, whichever shard has done it.
+        outcome.finished = store.finished(&outcome.jobs)?;
     }
     let input = super::report::input(&suite, &outcome, &store)?;
     super::report::publish(&input, &suite, &args.reports, args.json)?;
@@ -100,16 +104,11 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
 
 /// The exit status of a run that came to its end.
 fn conclude(args: &RunArgs, outcome: &Outcome, input: &ReportInput) -> Result<ExitStatus> {
-    if let Some((key, reason)) = outcome
-        .failed
-        .iter()
-        .find(|(_, r)| !r.starts_with("not run"))
-    {
-        let label = outcome
-            .jobs
-            .iter()
-            .find(|j| j.key == *key)
-            .map_or("", |j| &j.label);
+    let first = outcome.jobs.iter().find_map(|job| {
+        let reason = outcome.failed.get(&job.key)?;
+        (!reason.starts_with("not run")).then_some((&job.label, reason))
+    });
+    if let Some((label, reason)) = first {
         return Err(Error::Compute(format!(
             "{} of {} jobs failed; the first: {label}: {reason}",
             outcome.failed.len(),

@@ -103,6 +103,29 @@ pub fn run(case: &Case) -> Result<Outcome> {
     })
 }
 
+/// Runs the case in a file. What is wrong with one case hides no other: a file that is no case,
+/// or lacks a tensor, is an [`Outcome`] that has failed.
+///
+/// # Errors
+/// [`Error::Io`] if a temporary file cannot be written.
+pub fn run_file(path: &Path) -> Result<Outcome> {
+    match Case::load(path).and_then(|case| run(&case)) {
+        Err(Error::Data(why)) => Ok(Outcome {
+            case: path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into(),
+            op: String::new(),
+            source: String::new(),
+            verdict: Verdict::Failed,
+            checks: Vec::new(),
+            reason: Some(why),
+        }),
+        outcome => outcome,
+    }
+}
+
 /// An error of a case says of which.
 fn named(case: &Case, what: String) -> String {
     let path = case.path.display().to_string();
@@ -122,13 +145,22 @@ fn find(op: &str) -> Result<Run> {
         .ok_or_else(|| crate::registry::unknown("operation", name, (family.operations)()))
 }
 
-/// The cases that `paths` name: files as they are, and of each folder its `.safetensors`
-/// files in order of their names.
+/// The cases in the [`files`] that `paths` name.
+///
+/// # Errors
+/// As [`files`], and [`Error::Data`] for a file that is no case.
+pub fn load(paths: &[PathBuf]) -> Result<Vec<Case>> {
+    let files = files(paths)?;
+    files.iter().map(|file| Case::load(file)).collect()
+}
+
+/// The files that `paths` name: files as they are, and of each folder its `.safetensors` files
+/// in order of their names.
 ///
 /// # Errors
 /// [`Error::Usage`] for a path that is not there, [`Error::NothingSelected`] for a folder
-/// without cases, [`Error::Data`] for a file that is no case.
-pub fn load(paths: &[PathBuf]) -> Result<Vec<Case>> {
+/// without cases.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -140,7 +172,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Case>> {
             return Err(Error::Usage(format!("{path}: no such file or folder")));
         }
     }
-    files.iter().map(|file| Case::load(file)).collect()
+    Ok(files)
 }
 
 fn cases_in(folder: &Path) -> Result<Vec<PathBuf>> {
