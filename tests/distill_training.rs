@@ -1,45 +1,19 @@
 //! A training that uses all of a teacher: taps and logits in the step, losses that remember
 //! and learn, and what is saved of them.
 
-use frbench::Result;
+mod common;
+
+use common::noise::Noise;
 use frbench::backbone;
 use frbench::nn::Network;
 use frbench::plan::spec::{HeadSpec, InputSpec, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, Trainer};
+use frbench::train::{FrozenClassifier, FrozenNetwork, Teacher, Trainer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const CLASSES: usize = 5;
-const IMAGES: usize = 20;
-
-/// Noise, scaled to whatever size is asked for.
-struct Noise;
-
-impl Images for Noise {
-    fn len(&self) -> usize {
-        IMAGES
-    }
-
-    fn fill(
-        &self,
-        indices: &[u32],
-        flips: &[bool],
-        input: &InputSpec,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let side = input.size;
-        for ((&i, &flip), out) in indices
-            .iter()
-            .zip(flips)
-            .zip(out.chunks_mut(side * side * 3))
-        {
-            let mut stream = Stream::derive(1, "image", &[u64::from(i), u64::from(flip)]);
-            out.iter_mut().for_each(|v| *v = stream.normal() as f32);
-        }
-        Ok(())
-    }
-}
+const NOISE: Noise = Noise::of(20);
 
 fn input(size: usize) -> Value {
     json!({"size": size, "color": "rgb", "mean": 0.5, "std": 0.5})
@@ -78,7 +52,9 @@ impl School {
         School {
             network,
             input: serde_json::from_value(input(32)).unwrap(),
-            labels: (0..IMAGES as u32).map(|i| i % CLASSES as u32).collect(),
+            labels: (0..NOISE.images as u32)
+                .map(|i| i % CLASSES as u32)
+                .collect(),
         }
     }
 
@@ -94,7 +70,7 @@ impl School {
             network: Some(FrozenNetwork {
                 network: &self.network,
                 input: &self.input,
-                images: &Noise,
+                images: &NOISE,
             }),
             classifier: Some(
                 FrozenClassifier::new(&head, [CLASSES, 12], weight, BTreeMap::new()).unwrap(),
@@ -103,7 +79,7 @@ impl School {
         let derived = BTreeMap::new();
         Trainer::new(
             spec,
-            std::sync::Arc::new(Noise),
+            std::sync::Arc::new(NOISE),
             &self.labels,
             CLASSES,
             teacher,

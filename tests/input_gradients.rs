@@ -1,9 +1,12 @@
 //! Losses on input gradients: what a training step makes of them, and what it leaves alone.
 
+mod common;
+
+use common::noise::Noise;
 use frbench::nn::Network;
 use frbench::plan::spec::{HeadSpec, InputSpec, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{Batch, FrozenClassifier, FrozenNetwork, Images, Teacher, Trainer};
+use frbench::train::{Batch, FrozenClassifier, FrozenNetwork, Teacher, Trainer};
 use frbench::{Result, backbone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,36 +15,6 @@ use std::sync::Arc;
 const CLASSES: usize = 5;
 const IMAGES: usize = 20;
 const SIDE: usize = 32;
-
-/// Noise; one pixel of one image may be off.
-#[derive(Default)]
-struct Noise {
-    off: Option<(u32, usize, f32)>,
-}
-
-impl Images for Noise {
-    fn len(&self) -> usize {
-        IMAGES
-    }
-
-    fn fill(
-        &self,
-        indices: &[u32],
-        flips: &[bool],
-        input: &InputSpec,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let len = input.size * input.size * 3;
-        for ((&i, &flip), out) in indices.iter().zip(flips).zip(out.chunks_mut(len)) {
-            let mut stream = Stream::derive(1, "image", &[u64::from(i), u64::from(flip)]);
-            out.iter_mut().for_each(|v| *v = stream.normal() as f32);
-            if let Some((_, pixel, by)) = self.off.filter(|off| off.0 == i) {
-                out[pixel] += by;
-            }
-        }
-        Ok(())
-    }
-}
 
 fn input() -> Value {
     json!({"size": SIDE, "color": "rgb", "mean": 0.5, "std": 0.5})
@@ -90,7 +63,7 @@ impl School {
             network,
             input: serde_json::from_value(input()).unwrap(),
             labels: (0..IMAGES as u32).map(|i| i % CLASSES as u32).collect(),
-            images: Noise::default(),
+            images: Noise::of(IMAGES),
         }
     }
 
@@ -113,7 +86,7 @@ impl School {
     fn try_trainer<'a>(&'a self, spec: &'a TrainSpec) -> Result<Trainer<'a>> {
         Trainer::new(
             spec,
-            Arc::new(Noise::default()),
+            Arc::new(Noise::of(IMAGES)),
             &self.labels,
             CLASSES,
             self.teacher(),

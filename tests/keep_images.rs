@@ -1,6 +1,9 @@
 //! Drop and retrain, on a tiny scale: a network with several centres per class is trained on
 //! images some of whose labels are wrong, and another one on those that it keeps.
 
+mod common;
+
+use common::runs::{self, result};
 use frbench::nn::checkpoint::Checkpoint;
 use frbench::plan::spec::SynthSpec;
 use frbench::protocol::Embeddings;
@@ -92,19 +95,11 @@ fn frbench(dir: &Path, threads: &str) -> String {
     text
 }
 
-/// Folder and `spec.json` of the job with this label.
+/// Folder and specification of the job with this label.
 fn job(runs: &Path, label: &str) -> (PathBuf, Value) {
-    let folders = fs::read_dir(runs).unwrap().map(|e| e.unwrap().path());
-    let jobs = folders.filter_map(|folder| {
-        let spec: Value = serde_json::from_slice(&fs::read(folder.join("spec.json")).ok()?).ok()?;
-        Some((folder, spec))
-    });
-    let mut jobs = jobs.filter(|(_, spec)| spec["label"] == *label);
-    jobs.next().unwrap_or_else(|| panic!("no job `{label}`"))
-}
-
-fn result(folder: &Path) -> Value {
-    serde_json::from_slice(&fs::read(folder.join("result.json")).unwrap()).unwrap()
+    let folder = runs::job(runs, label).unwrap_or_else(|| panic!("no job `{label}`"));
+    let spec = runs::spec(&folder);
+    (folder, spec)
 }
 
 fn angle(a: &[f32], b: &[f32]) -> f64 {

@@ -1,8 +1,10 @@
 //! Trainings that remember from step to step (annealing, moving averages, anchors, memories, a
 //! feature bank): each is killed in its middle, and ends in the bits of an undisturbed one.
 
+mod common;
+
+use common::runs::{checkpoints, events, job};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -138,20 +140,7 @@ fn frbench(dir: &Path, runs: &str, threads: &str) -> Command {
 
 /// The folder of the training of `id`, once it has been begun.
 fn training(runs: &Path, id: &str) -> Option<PathBuf> {
-    let label = format!("train {id} seed 1");
-    let folders = fs::read_dir(runs).ok()?.flatten().map(|e| e.path());
-    folders.into_iter().find(|folder| {
-        let spec = fs::read(folder.join("spec.json")).unwrap_or_default();
-        serde_json::from_slice::<Value>(&spec).is_ok_and(|spec| spec["label"] == *label)
-    })
-}
-
-/// The log of a training. The last line of a killed process may be half a line.
-fn events(folder: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
-    text.lines()
-        .filter_map(|l| serde_json::from_str(l).ok())
-        .collect()
+    job(runs, &format!("train {id} seed 1"))
 }
 
 /// The steps that events of this name were logged at.
@@ -188,17 +177,6 @@ fn run_and_kill(dir: &Path, id: &str, from: u64) {
     assert!(!folder.join("done").exists(), "{id} ended before the kill");
 }
 
-/// sha256 of the final checkpoint of each training.
-fn checkpoints(runs: &Path) -> BTreeMap<&'static str, String> {
-    let of = |&(id, _): &(&'static str, u64)| {
-        let folder = training(runs, id).unwrap_or_else(|| panic!("{id} was not trained"));
-        let result = fs::read(folder.join("result.json")).unwrap();
-        let result: Value = serde_json::from_slice(&result).unwrap();
-        (id, result["checkpoint_sha256"].as_str().unwrap().to_owned())
-    };
-    KILLS.iter().map(of).collect()
-}
-
 #[test]
 fn every_training_that_remembers_survives_a_kill_to_the_bit() {
     let dir = tempfile::tempdir().unwrap();
@@ -232,5 +210,7 @@ fn every_training_that_remembers_survives_a_kill_to_the_bit() {
     let calm = checkpoints(&dir.join("calm"));
     assert_eq!(calm, checkpoints(&shaken));
     let distinct: std::collections::BTreeSet<&String> = calm.values().collect();
-    assert_eq!(distinct.len(), KILLS.len(), "two trainings are the same");
+    // And the teacher.
+    assert_eq!(calm.len(), KILLS.len() + 1);
+    assert_eq!(distinct.len(), calm.len(), "two trainings are the same");
 }

@@ -1,7 +1,10 @@
 //! The whole line on a tiny scale: a suite file to a report, through kills, neighbours and
 //! damaged data.
 
+mod common;
+
 use assert_cmd::cargo::cargo_bin;
+use common::runs::{checkpoints, events, jobs};
 use frbench::nn::checkpoint::Checkpoint;
 use serde_json::Value;
 use std::fs;
@@ -61,42 +64,8 @@ fn run(command: &mut Command) -> Output {
     out
 }
 
-/// `(label, folder)` of every job.
-fn jobs(runs: &Path) -> Vec<(String, PathBuf)> {
-    let mut found: Vec<_> = fs::read_dir(runs)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|e| {
-            let spec: Value =
-                serde_json::from_slice(&fs::read(e.path().join("spec.json")).ok()?).ok()?;
-            Some((spec["label"].as_str()?.to_string(), e.path()))
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-fn events(folder: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
-    // The last line of a killed process may be half a line.
-    text.lines()
-        .filter_map(|l| serde_json::from_str(l).ok())
-        .collect()
-}
-
 fn has(events: &[Value], name: &str) -> bool {
     events.iter().any(|e| e["event"] == name)
-}
-
-/// sha256 of the final checkpoint by label of the training.
-fn checkpoints(runs: &Path) -> Vec<(String, String)> {
-    let of = |(label, folder): (String, PathBuf)| {
-        let result: Value =
-            serde_json::from_slice(&fs::read(folder.join("result.json")).ok()?).ok()?;
-        Some((label, result["checkpoint_sha256"].as_str()?.to_string()))
-    };
-    jobs(runs).into_iter().filter_map(of).collect()
 }
 
 fn wait_until(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {

@@ -1,39 +1,17 @@
 //! Heads with state, randomness or several rows per class: a training that is stopped and
 //! resumed from its checkpoint is the undisturbed one, bit for bit.
 
+mod common;
+
+use common::noise::Noise;
 use frbench::nn::checkpoint::Checkpoint;
-use frbench::plan::spec::{InputSpec, TrainSpec};
-use frbench::rng::Stream;
-use frbench::train::{Images, Teacher, Trainer};
+use frbench::plan::spec::TrainSpec;
+use frbench::train::{Teacher, Trainer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CLASSES: usize = 5;
-
-/// Noise, mirrored or not.
-struct Noise;
-
-impl Images for Noise {
-    fn len(&self) -> usize {
-        40
-    }
-
-    fn fill(
-        &self,
-        indices: &[u32],
-        flips: &[bool],
-        input: &InputSpec,
-        out: &mut [f32],
-    ) -> frbench::Result<()> {
-        let images = out.chunks_exact_mut(input.size * input.size * 3);
-        for ((image, &index), &flip) in images.zip(indices).zip(flips) {
-            let mut stream = Stream::derive(1, "image", &[u64::from(index), u64::from(flip)]);
-            image.fill_with(|| stream.range(-1.0, 1.0) as f32);
-        }
-        Ok(())
-    }
-}
 
 fn spec(head: Value) -> TrainSpec {
     serde_json::from_value(json!({
@@ -83,7 +61,7 @@ fn a_training_resumed_from_its_checkpoint_is_the_undisturbed_one() {
         let trainer = || {
             Trainer::new(
                 &spec,
-                Arc::new(Noise),
+                Arc::new(Noise::of(40)),
                 &labels,
                 CLASSES,
                 Teacher::default(),

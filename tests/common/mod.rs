@@ -4,4 +4,6 @@
 #![allow(dead_code)]
 
 pub mod kernel_sets;
+pub mod noise;
+pub mod runs;
 pub mod scoring;

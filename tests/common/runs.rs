@@ -1,0 +1,56 @@
+//! What a run leaves in its folder.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// `(label, folder)` of every job.
+pub fn jobs(runs: &Path) -> Vec<(String, PathBuf)> {
+    let folders = fs::read_dir(runs).into_iter().flatten().flatten();
+    let mut found: Vec<_> = folders
+        .filter_map(|e| {
+            let spec = json(&e.path().join("spec.json"))?;
+            Some((spec["label"].as_str()?.to_string(), e.path()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The folder of the job with this label, once it has been begun.
+pub fn job(runs: &Path, label: &str) -> Option<PathBuf> {
+    let found = jobs(runs).into_iter().find(|(l, _)| l == label);
+    found.map(|(_, folder)| folder)
+}
+
+/// What was asked of a job.
+pub fn spec(folder: &Path) -> Value {
+    json(&folder.join("spec.json")).expect("a specification")
+}
+
+/// What a finished job has found.
+pub fn result(folder: &Path) -> Value {
+    json(&folder.join("result.json")).expect("a result")
+}
+
+/// The log of a job. The last line of a killed process may be half a line.
+pub fn events(folder: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
+    text.lines()
+        .filter_map(|l| serde_json::from_str(l).ok())
+        .collect()
+}
+
+/// sha256 of the final checkpoint by label of the training.
+pub fn checkpoints(runs: &Path) -> BTreeMap<String, String> {
+    let of = |(label, folder): (String, PathBuf)| {
+        let result = json(&folder.join("result.json"))?;
+        Some((label, result["checkpoint_sha256"].as_str()?.to_string()))
+    };
+    jobs(runs).into_iter().filter_map(of).collect()
+}
