@@ -1,7 +1,7 @@
 //! L2-normalised rows and the cosines between them.
 
 use super::class_products::ClassProducts;
-use super::rowwise::{Normalize, RowProducts};
+use super::rowwise::Normalize;
 use super::{HeadInput, WeightGrad};
 use crate::{Error, Result};
 use candle_core::{D, DType, Tensor};
@@ -70,9 +70,6 @@ fn fused(
 /// Dot products `[B, C]` of every row of `embeddings` with every row of `weight`.
 fn products(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
     same_width(embeddings, weight)?;
-    if embeddings.device().is_cpu() {
-        return Ok(embeddings.apply_op2(weight, RowProducts)?);
-    }
     Ok(embeddings.matmul(&weight.t()?)?)
 }
 

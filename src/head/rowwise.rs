@@ -3,7 +3,7 @@
 
 use super::cosine::NORM_FLOOR;
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail,
+    CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail,
 };
 use rayon::prelude::*;
 
@@ -64,41 +64,6 @@ impl CustomOp3 for NormalizeGradient {
             )),
         };
         Ok((out, x_layout.shape().clone()))
-    }
-}
-
-/// `a b^T`: the products of every row of `a` `[B, D]` with every row of `b` `[C, D]`.
-pub(super) struct RowProducts;
-
-impl CustomOp2 for RowProducts {
-    fn name(&self) -> &'static str {
-        "row-products"
-    }
-
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
-        let (rows, inner) = a_layout.shape().dims2()?;
-        let (columns, _) = b_layout.shape().dims2()?;
-        let transposed = b_layout.transpose(0, 1)?;
-        let product = a.matmul(b, (1, rows, columns, inner), a_layout, &transposed)?;
-        Ok((product, Shape::from((rows, columns))))
-    }
-
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        _product: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (a, b) = (a.detach(), b.detach());
-        Ok((Some(grad.matmul(&b)?), Some(grad.t()?.matmul(&a)?)))
     }
 }
 
@@ -208,7 +173,7 @@ mod tests {
             let unit = |x: &Tensor| normalize_composed(x).unwrap();
             let ours = a.apply_op1(Normalize).unwrap();
             assert!(distance(&ours, &unit(&a)) < tolerance);
-            let ours = ours.apply_op2(&b.apply_op1(Normalize).unwrap(), RowProducts);
+            let ours = ours.matmul(&b.apply_op1(Normalize).unwrap().t().unwrap());
             let stock = unit(&a).matmul(&unit(&b).t().unwrap());
             let (ours, stock) = (ours.unwrap(), stock.unwrap());
             assert!(distance(&ours, &stock) < tolerance);
