@@ -27,6 +27,9 @@ pub struct DataResult {
     /// Further counts: `pairs`, `probes`, `distractors`, ...
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
+    /// Things a reader must know: requested and realised rates of noise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,87 @@ pub struct TrainResult {
     /// Things a reader must know: a change of kernels on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What was learned of right and wrong labels, epoch by epoch, where the set knows which
+    /// are which.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelEpoch>,
+    /// Where the network looks, stage by stage, if it has spatial attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<StageAttention>,
+    /// Pictures about this network, in the folder of its job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
+}
+
+/// One epoch of a training on a set whose true labels are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelEpoch {
+    /// 1-based.
+    pub epoch: u64,
+    /// Images whose label is right.
+    pub clean: Fitted,
+    /// Images of a person of another class of the set.
+    pub flipped: Fitted,
+    /// Images of nobody in the set; they have no true class.
+    pub outliers: Fitted,
+    /// What a head that rewrites labels did, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrections: Option<Corrections>,
+}
+
+/// How many of some images lie nearest, by cosine, to which class weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fitted {
+    pub images: u64,
+    /// Those nearest to the class of their label.
+    pub to_label: u64,
+    /// Those nearest to the class of the person they show.
+    pub to_truth: u64,
+}
+
+/// Labels that a head rewrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrections {
+    pub clean: u64,
+    pub flipped: u64,
+    pub outliers: u64,
+    /// Of the flipped ones, those that were given their true class.
+    pub to_truth: u64,
+}
+
+/// The spatial attention of one block: how much of it falls on the five landmarks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageAttention {
+    /// Such as `layer2.1.spatial`.
+    pub tap: String,
+    /// Share of the attention, after the sigmoid, within the discs around the eyes, the nose
+    /// and the corners of the mouth, mean over images.
+    pub on_landmarks: f64,
+    /// Share of the map's area that these discs take: what an attention that prefers nothing
+    /// would have there.
+    pub area: f64,
+}
+
+/// A picture for the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// What it shows; pictures of one kind stand side by side.
+    pub kind: PictureKind,
+    /// What a reader sees on it.
+    pub caption: String,
+    /// In the folder of the job.
+    pub file: FileHash,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PictureKind {
+    /// Faces and where the network looks in them.
+    Attention,
+    /// Images whose labels were corrected.
+    Corrections,
 }
 
 /// Averages since the previous point.

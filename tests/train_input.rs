@@ -62,6 +62,7 @@ fn spec() -> TrainSpec {
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,
+            degrade: None,
         },
         head: Some(HeadSpec {
             name: "arcface".into(),

@@ -147,6 +147,7 @@ fn spec(case: &Case) -> TrainSpec {
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,
+            degrade: None,
         },
         head: Some(HeadSpec {
             name: "arcface".into(),

@@ -200,6 +200,7 @@ mod tests {
             color,
             mean: 0.5,
             std: 0.5,
+            degrade: None,
         }
     }
 

@@ -31,6 +31,10 @@ pub fn describe(spec: &DataSpec, root: &Path) -> Result<DataResult> {
         images: set.parts().iter().map(|(_, s)| s.len() as u64).sum(),
         identities,
         counts,
+        notes: match &set {
+            DataSet::Train(s) => s.notes.clone(),
+            _ => Vec::new(),
+        },
     })
 }
 

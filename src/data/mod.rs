@@ -8,6 +8,7 @@
 //! | [`set`] | data sets: images and what is known about them |
 //! | [`registry`] | public data sets: their files, and where users get them |
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
+//! | [`noise`] | wrong labels and outliers, planted in a training set |
 //! | [`cache`], [`sampler`], [`balanced`] | what a training step sees |
 
 pub mod align;
@@ -18,6 +19,7 @@ pub mod decode;
 pub mod image;
 pub mod list;
 pub mod manifest;
+pub mod noise;
 pub mod record;
 pub mod registry;
 pub mod resize;

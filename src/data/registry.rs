@@ -251,6 +251,7 @@ mod tests {
             images: 12000,
             identities: 0,
             counts: BTreeMap::from([("pairs".into(), 5999)]),
+            notes: vec![],
         };
         let differences = registry.get("lfw").unwrap().differences(&found);
         assert_eq!(differences, ["pairs: 5999, published 6000"]);

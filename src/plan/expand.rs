@@ -101,7 +101,7 @@ impl<'a> Planner<'a> {
 
     fn data_jobs<'b>(&mut self, sets: impl Iterator<Item = &'b DataSpec>) -> Vec<LayoutData> {
         let mut out: Vec<LayoutData> = Vec::new();
-        for set in sets {
+        for set in sets.flat_map(|set| parts(set).chain([set])) {
             let job = self.data(set);
             if out.iter().all(|d| d.job != job) {
                 out.push(LayoutData {
@@ -115,7 +115,9 @@ impl<'a> Planner<'a> {
 
     fn data(&mut self, set: &DataSpec) -> Key {
         let label = format!("data {}", set.name);
-        let key = self.add(label, JobSpec::Data(set.clone()), &[], cost::data(set));
+        let needs: Vec<Key> = parts(set).map(|part| self.data(part)).collect();
+        let spec = JobSpec::Data(self.of_identities(set, &needs));
+        let key = self.add(label, spec, &needs, cost::data(set));
         let found = match self.known.results.get(&key) {
             Some(JobResult::Data(result)) => Some(identity(result).to_string()),
             _ => set.identity.clone(),
@@ -124,6 +126,21 @@ impl<'a> Planner<'a> {
         let name = found.unwrap_or_else(|| format!("not made yet: {}", self.comparison(&key)));
         self.names.data.insert(key.clone(), format!("data {name}"));
         key
+    }
+
+    /// A set with the sets that it is made of named by their identities, as far as they are
+    /// known: another pixel there makes another list here.
+    fn of_identities(&self, set: &DataSpec, parts: &[Key]) -> DataSpec {
+        let mut set = set.clone();
+        if let DataSource::Noisy(noisy) = &mut set.source {
+            let sets = [Some(&mut noisy.base), noisy.outliers.as_mut()];
+            for (part, key) in sets.into_iter().flatten().zip(parts) {
+                if let Some(JobResult::Data(found)) = self.known.results.get(key) {
+                    part.identity = Some(identity(found).to_string());
+                }
+            }
+        }
+        set
     }
 
     fn train(&mut self, index: usize, seed: u64) -> Key {
@@ -206,6 +223,7 @@ impl<'a> Planner<'a> {
                 data: data.clone(),
                 part: "images".to_string(),
                 views,
+                native: false,
             }),
             &[model.clone(), data.clone()],
             cost::embed(images, self.forward[keep.by], views),
@@ -238,6 +256,7 @@ impl<'a> Planner<'a> {
                 data: data.clone(),
                 part: (*part).to_string(),
                 views: column.views,
+                native: column.native,
             });
             let label = format!("embed {} seed {seed} {} {part}", row.id, column.data.name);
             let work = cost::embed(images / column.parts.len() as f64, forward, column.views);
@@ -281,6 +300,15 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// The sets that a set is made of: first its base.
+fn parts(set: &DataSpec) -> impl Iterator<Item = &DataSpec> {
+    let parts = match &set.source {
+        DataSource::Noisy(noisy) => [Some(&noisy.base), noisy.outliers.as_ref()],
+        _ => [None, None],
+    };
+    parts.into_iter().flatten()
+}
+
 fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
     LayoutRow {
         id: row.id.clone(),
@@ -291,6 +319,7 @@ fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
         note: row.note.clone(),
         settings: row.settings.clone(),
         teacher: row.teacher.map(|t| suite.rows[t].id.clone()),
+        condition: row.condition.clone(),
         runs,
     }
 }

@@ -47,6 +47,8 @@ pub struct LayoutRow {
     pub settings: Params,
     /// Id of the teacher's row.
     pub teacher: Option<String>,
+    /// Id of the condition it is trained under, and its label.
+    pub condition: Option<(String, String)>,
     pub runs: Vec<SeedRun>,
 }
 

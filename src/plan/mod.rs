@@ -44,7 +44,10 @@ pub struct Round {
 pub fn plan(suite: &Resolved, known: &Known, code: &Code) -> Round {
     let mut round = outlook(suite, known, code);
     if !round.finished {
-        round.jobs.retain(|j| matches!(j.spec, JobSpec::Data(_)));
+        round.jobs.retain(|j| match &j.spec {
+            JobSpec::Data(set) => set.has_known_parts(),
+            _ => false,
+        });
     }
     round
 }

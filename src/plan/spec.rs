@@ -33,6 +33,20 @@ pub struct DataSpec {
     pub identity: Option<String>,
 }
 
+impl DataSpec {
+    /// Whether the identities of the sets that it is made of, if any, are known: before, nobody
+    /// can say what it is.
+    pub fn has_known_parts(&self) -> bool {
+        match &self.source {
+            DataSource::Noisy(noisy) => {
+                let parts = [Some(&noisy.base), noisy.outliers.as_ref()];
+                parts.into_iter().flatten().all(|p| p.identity.is_some())
+            }
+            _ => true,
+        }
+    }
+}
+
 /// What the files of a data set hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -54,6 +68,23 @@ pub enum DataSource {
     Synth(SynthSpec),
     /// Files that the user has; paths are relative to the data set's folder.
     Files { files: Vec<String> },
+    /// Another training set in which something is wrong.
+    Noisy(Box<NoisySpec>),
+}
+
+/// Noise planted in a training set, as the scripts of BoundaryFace (Wu and Gong, ECCV 2022) do.
+/// The sets it is made of are named by their identities, where these are known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoisySpec {
+    pub base: DataSpec,
+    /// Where open-set noise is taken from; none without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outliers: Option<DataSpec>,
+    /// Share of each class's images that get the label of another class.
+    pub closed: f64,
+    /// Share of each class's images that are replaced by outliers.
+    pub open: f64,
+    pub seed: u64,
 }
 
 /// What the face world should render.
@@ -163,6 +194,27 @@ pub struct InputSpec {
     /// `x / 255` is mapped to `(x - mean) / std`.
     pub mean: f64,
     pub std: f64,
+    /// What is taken from the image, after mirroring, before the network sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrade: Option<DegradeSpec>,
+}
+
+/// A loss of resolution: the input is reduced to `side` x `side` and enlarged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DegradeSpec {
+    pub kind: DegradeKind,
+    /// Pixels, at most the input's.
+    pub side: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DegradeKind {
+    /// Both ways by the nearest pixel, then a vertical blur: the code of A-SKD as released.
+    #[serde(rename = "nearest+blur")]
+    NearestBlur,
+    /// Both ways by cubic convolution, reduced with antialiasing.
+    #[serde(rename = "bicubic")]
+    Bicubic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,6 +294,9 @@ pub struct EmbedSpec {
     /// `images`, `probes`, `distractors`.
     pub part: String,
     pub views: Views,
+    /// The network sees the images without the loss of resolution it was trained under.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
 }
 
 /// Which views of an image are embedded and how they are stored.

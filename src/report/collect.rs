@@ -71,6 +71,7 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
                 than: c.than.clone(),
                 on: column_id(c.column.as_deref().unwrap_or(&c.on), &c.metric),
                 margin: c.margin,
+                question: c.question,
             })
             .collect(),
         columns,
@@ -240,6 +241,9 @@ fn row(
             images_per_second: None,
             train_key: run.train.to_string(),
             checkpoint_sha256: String::new(),
+            labels: Vec::new(),
+            attention: Vec::new(),
+            pictures: Vec::new(),
         };
         if let Some(t) = trained(s, &run.train) {
             out.status = RunStatus::Done;
@@ -247,6 +251,9 @@ fn row(
             out.train_seconds = Some(t.seconds);
             out.images_per_second = Some(t.images_per_second);
             out.checkpoint_sha256 = t.checkpoint_sha256.clone();
+            out.labels = t.labels.clone();
+            out.attention = t.attention.clone();
+            out.pictures = t.pictures.clone();
             for note in &t.notes {
                 notes.insert(format!("{} (seed {}): {note}", row.label, run.seed));
             }
@@ -300,6 +307,10 @@ fn row(
         },
         of: row.of.clone(),
         note: row.note.clone().unwrap_or_default(),
+        condition: row
+            .condition
+            .as_ref()
+            .map_or(String::new(), |(_, label)| label.clone()),
         backbone: first
             .map(|t| backbone(&t.backbone, t.input.size))
             .unwrap_or_default(),

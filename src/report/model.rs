@@ -2,7 +2,7 @@
 //! against. Nothing here is derived; means, intervals and verdicts are computed in
 //! [`super::derive()`].
 
-use crate::result::{CurvePoint, DataResult, Metric};
+use crate::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -104,6 +104,10 @@ pub struct Row {
     pub of: Option<String>,
     #[serde(default)]
     pub note: String,
+    /// What was done to the data, such as `C30`; rows of one condition are compared with each
+    /// other. Empty where nothing was done, or where a teacher serves all conditions.
+    #[serde(default)]
+    pub condition: String,
     /// Such as `MobileNetV2 0.5x`.
     pub backbone: String,
     /// Trainable parameters of the backbone (without the head); 0 is unknown.
@@ -147,6 +151,13 @@ pub struct SeedRun {
     pub train_key: String,
     #[serde(default)]
     pub checkpoint_sha256: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelEpoch>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<StageAttention>,
+    /// In the folder of the training job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
 }
 
 /// One measured quantity.
@@ -203,6 +214,9 @@ pub struct Claim {
     /// In the unit of the raw values, 0 or more.
     #[serde(default)]
     pub margin: f64,
+    /// The question of the paper: the report's first paragraph answers it.
+    #[serde(default)]
+    pub question: bool,
 }
 
 /// Whether a published number could be had.

@@ -3,7 +3,7 @@
 
 use super::scheduler::Context;
 use super::store::Store;
-use crate::data::manifest;
+use crate::data::{manifest, noise};
 use crate::key::Key;
 use crate::plan::spec::{DataSource, DataSpec, SynthSpec};
 use crate::result::DataResult;
@@ -27,6 +27,9 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
             cx.stop.check("rendering")
         })?;
     }
+    if let DataSource::Noisy(noisy) = &spec.source {
+        noise::plant(noisy, &dir, &root)?;
+    }
     let result = manifest::describe(spec, &root)?;
     hold_against_pin(spec, &result, &dir)?;
     stamp(&result, &dir, &cx.store.folder(&cx.job.key).file(STAMPS))?;
@@ -46,6 +49,7 @@ pub fn hold_against_pin(spec: &DataSpec, found: &DataResult, dir: &Path) -> Resu
             spec.name,
             match spec.source {
                 DataSource::Synth(_) => "delete the folder to have it rendered again",
+                DataSource::Noisy(_) => "delete the folder to have its noise drawn again",
                 DataSource::Files { .. } => "these are not the files the suite was written for",
             }
         ))),

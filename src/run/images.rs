@@ -158,6 +158,7 @@ mod tests {
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,
+            degrade: None,
         };
         let fill = |images: &dyn Images| {
             let mut out = vec![0.0; 3 * 12];

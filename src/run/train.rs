@@ -212,6 +212,9 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         curve: curve.points,
         input_wait: Some(waits.share()),
         notes,
+        labels: Vec::new(),
+        attention: Vec::new(),
+        pictures: Vec::new(),
     })
 }
 

@@ -139,13 +139,16 @@ pub fn family(spec: &DataSpec) -> String {
     match &spec.source {
         DataSource::Synth(s) => format!("synth-{}", s.twin),
         DataSource::Files { .. } => spec.name.clone(),
+        DataSource::Noisy(noisy) => family(&noisy.base),
     }
 }
 
 /// Images in the set, as far as its name tells.
 pub fn images(spec: &DataSpec) -> Option<u64> {
-    let DataSource::Synth(synth) = &spec.source else {
-        return None;
+    let synth = match &spec.source {
+        DataSource::Synth(synth) => synth,
+        DataSource::Files { .. } => return None,
+        DataSource::Noisy(noisy) => return images(&noisy.base),
     };
     let of = |key: &str| synth.size.get(key).copied().unwrap_or(0);
     Some(match spec.format {
@@ -162,7 +165,7 @@ mod tests {
     fn size(name: &str) -> Vec<(String, u64)> {
         match synth(name).unwrap().source {
             DataSource::Synth(s) => s.size.into_iter().collect(),
-            DataSource::Files { .. } => unreachable!(),
+            _ => unreachable!(),
         }
     }
 

@@ -119,6 +119,11 @@ pub const SUITE: &[Field] = &[
         Shape::Tables(ABLATION),
         "Variants of one of the above.",
     ),
+    may(
+        "condition",
+        Shape::Tables(CONDITION),
+        "What may be done to the data; profiles say under which conditions their entries run.",
+    ),
     must(
         "protocol",
         Map(PROTOCOL),
@@ -261,6 +266,71 @@ pub const ABLATION: &[Field] = &[
     ),
 ];
 
+/// `[[condition]]`
+pub const CONDITION: &[Field] = &[
+    must(
+        "id",
+        Text,
+        "Name within the suite: lower-case letters, digits and dashes. A row under it is called `ENTRY@ID`.",
+    ),
+    must("label", Text, "Name in tables."),
+    may("note", Text, "What a reader of the table must know."),
+    may(
+        "noise",
+        Shape::Table(NOISE),
+        "What is wrong in the training set; without it, nothing.",
+    ),
+    may(
+        "degrade",
+        Shape::Table(DEGRADE),
+        "Loss of resolution of what the networks see, in training and evaluation.",
+    ),
+];
+
+/// `noise` of a condition.
+pub const NOISE: &[Field] = &[
+    must(
+        "closed",
+        RATE,
+        "Share of each class's images, rounded down, that get the label of another class at random.",
+    ),
+    may(
+        "open",
+        RATE,
+        "Share of each class's images, rounded down, that are replaced by `outliers` of the profile under labels at random.",
+    ),
+    must(
+        "seed",
+        Int {
+            min: 0,
+            max: 1 << 53,
+        },
+        "Seed of the draw: the same images are wrong for all entries and training seeds.",
+    ),
+];
+
+/// `degrade` of a condition or of an input.
+pub const DEGRADE: &[Field] = &[
+    must(
+        "kind",
+        Choice(&["nearest+blur", "bicubic"]),
+        "Reduced and enlarged by the nearest pixel and then blurred, or by cubic convolution.",
+    ),
+    may(
+        "factor",
+        Float {
+            min: 1.0,
+            max: 28.0,
+        },
+        "How many times smaller the input becomes before it is enlarged again. State this or `side`.",
+    ),
+    may(
+        "side",
+        Int { min: 4, max: 448 },
+        "Side in pixels that the input is reduced to. State this or `factor`.",
+    ),
+];
+
 /// `[protocol.NAME]`
 pub const PROTOCOL: &[Field] = &[must(
     "kind",
@@ -292,6 +362,16 @@ pub const PROFILE: &[Field] = &[
         "Ids to run, in the order of the table. An id with a matrix stands for all its rows.",
     ),
     may(
+        "conditions",
+        Texts,
+        "Ids of conditions: every entry but the teacher is run once under each. Without it, on the data as they are.",
+    ),
+    may(
+        "outliers",
+        Text,
+        "Name of the data set whose images open-set noise puts in: a training set, or the distractors of an identification set.",
+    ),
+    may(
         "evaluate",
         Shape::Tables(EVALUATE),
         "Columns of the table: a data set under a protocol.",
@@ -313,6 +393,11 @@ pub const EVALUATE: &[Field] = &[
         "entries",
         Texts,
         "Evaluate only these entries there; without it, all.",
+    ),
+    may(
+        "native",
+        Bool,
+        "The images are small by themselves: networks see them without any `degrade` of their own.",
     ),
 ];
 
@@ -344,6 +429,11 @@ pub const INPUT: &[Field] = &[
             max: 10.0,
         },
         "Divides x / 255 - mean.",
+    ),
+    may(
+        "degrade",
+        Shape::Table(DEGRADE),
+        "Loss of resolution before the network sees the image, after mirroring; without it, none.",
     ),
 ];
 
@@ -460,7 +550,7 @@ pub const DECAY: &[Field] = &[
     ),
 ];
 
-/// `[profile.NAME.override.ID]`
+/// `[profile.NAME.override.ID]`; the id is an entry's, or `ENTRY@CONDITION`
 pub const OVERRIDE: &[Field] = &[
     may("method", Named, "Method parameters that differ."),
     may("head", Named, "Head parameters that differ."),
@@ -491,6 +581,16 @@ pub const CLAIM: &[Field] = &[
         "margin",
         NOT_NEGATIVE,
         "Smallest difference that counts, in units of the metric.",
+    ),
+    may(
+        "under",
+        Text,
+        "Id of the condition it is about; without it, all that the profile runs.",
+    ),
+    may(
+        "question",
+        Bool,
+        "This is what the paper asks: the report begins with the answer.",
     ),
     may("source", Text, "Where the claim is made."),
 ];

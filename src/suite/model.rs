@@ -16,6 +16,7 @@ pub struct Suite {
     pub paper: Option<Paper>,
     /// Teacher, student, baselines, methods, ablations: in this order.
     pub entries: Vec<Entry>,
+    pub conditions: Vec<Condition>,
     pub protocols: Vec<Protocol>,
     pub profiles: Vec<Profile>,
     pub claims: Vec<Claim>,
@@ -88,6 +89,40 @@ pub struct Named {
     pub params: Vec<(At<String>, Node)>,
 }
 
+/// What is done to the data that entries are trained on and evaluated with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    pub id: At<String>,
+    pub label: String,
+    pub note: Option<String>,
+    pub noise: Option<Noise>,
+    pub degrade: Option<At<Degrade>>,
+}
+
+/// Shares of each class's images, and the seed of the draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    pub closed: f64,
+    pub open: f64,
+    pub seed: u64,
+}
+
+/// A loss of resolution, whose size depends on the input it is applied to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Degrade {
+    pub kind: crate::plan::spec::DegradeKind,
+    pub to: Reduced,
+}
+
+/// How far an input is reduced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reduced {
+    /// So many times.
+    Factor(f64),
+    /// To this side in pixels.
+    Side(usize),
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
     pub id: At<String>,
@@ -101,6 +136,8 @@ pub struct Profile {
     pub train_data: At<String>,
     pub seeds: At<Vec<u64>>,
     pub entries: Vec<At<String>>,
+    pub conditions: Vec<At<String>>,
+    pub outliers: Option<At<String>>,
     pub evaluate: Vec<Evaluate>,
     pub networks: Vec<Network>,
     pub trainings: Vec<Training>,
@@ -113,6 +150,7 @@ pub struct Evaluate {
     pub data: At<String>,
     pub protocol: At<String>,
     pub entries: Option<Vec<At<String>>>,
+    pub native: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -120,7 +158,9 @@ pub struct Network {
     pub id: At<String>,
     pub backbone: Named,
     pub embedding: usize,
+    /// Without its loss of resolution, which is `degrade`.
     pub input: crate::plan::spec::InputSpec,
+    pub degrade: Option<At<Degrade>>,
     pub conv: crate::plan::spec::ConvMode,
 }
 
@@ -146,6 +186,8 @@ pub struct Claim {
     pub on: At<String>,
     pub metric: String,
     pub margin: f64,
+    pub under: Option<At<String>>,
+    pub question: bool,
     pub source: Option<String>,
 }
 

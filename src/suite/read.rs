@@ -7,7 +7,7 @@ use super::tree::{Node, Table, Value};
 use super::{check, tree};
 use crate::Result;
 use crate::plan::spec::{
-    BalancedSpec, Color, ConvMode, Decay, InputSpec, Length, OptimizerSpec, ScheduleSpec,
+    BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec, ScheduleSpec,
 };
 
 /// Reads a suite. The error is a usage error that points into `text`.
@@ -31,6 +31,10 @@ pub fn parse(source: Source) -> Result<Suite> {
         analysis: text(&root, "analysis").value.trim().to_string(),
         published: texts(&root, "published"),
         paper: root.get("paper").map(paper),
+        conditions: items(&root, "condition")
+            .iter()
+            .map(|n| condition(&source, n))
+            .collect::<Result<_>>()?,
         protocols: pairs(&root, "protocol").iter().map(protocol).collect(),
         profiles: profiles(&source, pairs(&root, "profile"))?,
         claims: items(&root, "claim").iter().map(claim).collect(),
@@ -40,6 +44,7 @@ pub fn parse(source: Source) -> Result<Suite> {
     };
     unique(&suite.source, suite.entries.iter().map(|e| &e.id))?;
     unique(&suite.source, suite.claims.iter().map(|c| &c.id))?;
+    unique(&suite.source, suite.conditions.iter().map(|c| &c.id))?;
     Ok(suite)
 }
 
@@ -177,6 +182,41 @@ fn paper(node: &Node) -> Paper {
     }
 }
 
+fn condition(source: &Source, node: &Node) -> Result<Condition> {
+    Ok(Condition {
+        id: text(node, "id"),
+        label: text(node, "label").value,
+        note: plain(node, "note"),
+        noise: node.get("noise").map(|n| Noise {
+            closed: number(n, "closed").unwrap_or(0.0),
+            open: number(n, "open").unwrap_or(0.0),
+            seed: int(n, "seed").unwrap_or(0) as u64,
+        }),
+        degrade: degrade(source, node)?,
+    })
+}
+
+/// The `degrade` of a condition or of an input.
+fn degrade(source: &Source, node: &Node) -> Result<Option<At<Degrade>>> {
+    let Some(node) = node.get("degrade") else {
+        return Ok(None);
+    };
+    let to = match (number(node, "factor"), int(node, "side")) {
+        (Some(factor), None) => Reduced::Factor(factor),
+        (None, Some(side)) => Reduced::Side(side as usize),
+        (both, _) => {
+            let what = if both.is_some() { "both" } else { "neither" };
+            let message = format!("`degrade` states {what} of `factor` and `side`; state one");
+            return Err(source.error(&node.span, message));
+        }
+    };
+    let kind = match text(node, "kind").as_str() {
+        "bicubic" => DegradeKind::Bicubic,
+        _ => DegradeKind::NearestBlur,
+    };
+    Ok(Some(At::new(Degrade { kind, to }, node.span.clone())))
+}
+
 fn protocol((id, node): &(At<String>, Node)) -> Protocol {
     Protocol {
         id: id.clone(),
@@ -193,6 +233,8 @@ fn claim(node: &Node) -> Claim {
         on: text(node, "on"),
         metric: text(node, "metric").value,
         margin: number(node, "margin").unwrap_or(0.0),
+        under: opt_text(node, "under"),
+        question: node.get("question").and_then(Node::as_bool) == Some(true),
         source: plain(node, "source"),
     }
 }
@@ -320,15 +362,21 @@ fn profile(source: &Source, id: &At<String>, node: &Node) -> Result<Profile> {
         train_data: text(node, "train-data"),
         seeds: seeds.ok_or_else(|| missing("seeds"))?,
         entries: names(node, "entries"),
+        conditions: names(node, "conditions"),
+        outliers: opt_text(node, "outliers"),
         evaluate: items(node, "evaluate")
             .iter()
             .map(|n| Evaluate {
                 data: text(n, "data"),
                 protocol: text(n, "protocol"),
                 entries: n.get("entries").map(|_| names(n, "entries")),
+                native: n.get("native").and_then(Node::as_bool) == Some(true),
             })
             .collect(),
-        networks: pairs(node, "network").iter().map(network).collect(),
+        networks: pairs(node, "network")
+            .iter()
+            .map(|p| network(source, p))
+            .collect::<Result<_>>()?,
         trainings: pairs(node, "training")
             .iter()
             .map(|p| training(source, p))
@@ -340,9 +388,9 @@ fn profile(source: &Source, id: &At<String>, node: &Node) -> Result<Profile> {
     })
 }
 
-fn network((id, node): &(At<String>, Node)) -> Network {
+fn network(source: &Source, (id, node): &(At<String>, Node)) -> Result<Network> {
     let input = node.get("input").unwrap_or(node);
-    Network {
+    Ok(Network {
         id: id.clone(),
         backbone: named(node.get("backbone").unwrap_or(node)),
         embedding: int(node, "embedding").unwrap_or(0) as usize,
@@ -354,12 +402,14 @@ fn network((id, node): &(At<String>, Node)) -> Network {
             },
             mean: number(input, "mean").unwrap_or(0.0),
             std: number(input, "std").unwrap_or(1.0),
+            degrade: None,
         },
+        degrade: degrade(source, input)?,
         conv: match text(node, "conv").as_str() {
             "direct" => ConvMode::Direct,
             _ => ConvMode::Fast,
         },
-    }
+    })
 }
 
 fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training> {

@@ -197,6 +197,7 @@ mod tests {
                 color: Color::Rgb,
                 mean: 0.5,
                 std: 0.5,
+                degrade: None,
             },
             batches: Batches::new(3, 4, 10).unwrap(),
             flip: true,

@@ -1,5 +1,6 @@
 //! Which files make up a data set.
 
+use crate::data::noise;
 use crate::plan::spec::{DataFormat, DataSource, DataSpec};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ fn required(spec: &DataSpec, dir: &Path) -> Vec<String> {
         DataSource::Files { files } if !files.is_empty() => return files.clone(),
         DataSource::Files { .. } => &spec.name,
         DataSource::Synth(synth) => &synth.twin,
+        DataSource::Noisy(_) => return vec![noise::LIST.into()],
     };
     match spec.format {
         DataFormat::Train => vec!["train.rec".into()],

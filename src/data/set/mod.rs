@@ -22,12 +22,15 @@ pub struct TrainSet {
     pub classes: u32,
     /// The person on each image, if there is an `identities.txt`: labels may be wrong.
     pub identities: Option<Vec<u64>>,
+    /// What a reader of results must know about the set.
+    pub notes: Vec<String>,
 }
 
 impl TrainSet {
-    /// Whether each image shows another person than most of its class, if that is known. Of
-    /// people on equally many images the one with the smallest number is the class's.
-    pub fn wrong_labels(&self) -> Option<Vec<bool>> {
+    /// The class of the person on each image, if it is known who that is; none for people of no
+    /// class. A class is the person on most of its images, of people on equally many the one
+    /// with the smallest number.
+    pub fn truth(&self) -> Option<Vec<Option<u32>>> {
         let people = self.identities.as_ref()?;
         let mut counts: Vec<BTreeMap<u64, usize>> = vec![BTreeMap::new(); self.classes as usize];
         for (&label, &person) in self.labels.iter().zip(people) {
@@ -37,13 +40,16 @@ impl TrainSet {
             let count = count.iter().rev();
             count.max_by_key(|(_, images)| **images).map(|(p, _)| *p)
         };
-        let of_class: Vec<Option<u64>> = counts.iter().map(most).collect();
-        let images = self.labels.iter().zip(people);
-        Some(
-            images
-                .map(|(&label, &p)| of_class[label as usize] != Some(p))
-                .collect(),
-        )
+        let classes = counts.iter().map(most).zip(0..);
+        let class_of: BTreeMap<u64, u32> = classes.filter_map(|(p, c)| Some((p?, c))).collect();
+        Some(people.iter().map(|p| class_of.get(p).copied()).collect())
+    }
+
+    /// Whether each image shows another person than most of its class, if that is known.
+    pub fn wrong_labels(&self) -> Option<Vec<bool>> {
+        let truth = self.truth()?;
+        let images = self.labels.iter().zip(truth);
+        Some(images.map(|(l, t)| t != Some(*l)).collect())
     }
 }
 

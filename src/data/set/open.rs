@@ -4,7 +4,8 @@ use super::{DataSet, Files, IdentificationSet, Images, PairSet, TemplateSet, Tra
 use crate::data::bin::BinReader;
 use crate::data::list::{self, Noise};
 use crate::data::source::{AlignedSource, FileSource, RecSource};
-use crate::plan::spec::{DataFormat, DataSpec};
+use crate::data::noise;
+use crate::plan::spec::{DataFormat, DataSource, DataSpec};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use std::sync::Arc;
 /// `Error::Data`: files are missing (all of them are listed), malformed, or contradict each
 /// other.
 pub fn open(spec: &DataSpec, root: &Path) -> Result<DataSet> {
+    if let DataSource::Noisy(noisy) = &spec.source {
+        return noise::open(noisy, &root.join(&spec.name), root).map(DataSet::Train);
+    }
     let files = locate(spec, root)?;
     match spec.format {
         DataFormat::Train => train(&files).map(DataSet::Train),
@@ -95,6 +99,7 @@ fn train(files: &Files) -> Result<TrainSet> {
         labels,
         classes,
         identities,
+        notes: Vec::new(),
     })
 }
 

@@ -60,6 +60,7 @@ pub(super) fn columns(names: &Names, profile: &Profile) -> Result<Vec<Column>> {
                 .entries
                 .as_ref()
                 .map(|ids| ids.iter().map(|id| id.value.clone()).collect()),
+            native: item.native,
         };
         if columns.iter().any(|c| c.id() == column.id()) {
             return Err(source.error(

@@ -80,7 +80,8 @@ fn only(
     (what, id): (&str, &At<String>),
 ) -> Result<usize> {
     names.entry(what, id)?;
-    let mut found = (0..rows.len()).filter(|&j| rows[j].entry == id.value);
+    let own = |j: &usize| rows[*j].entry == id.value && rows[*j].shares_condition(&rows[of]);
+    let mut found = (0..rows.len()).filter(own);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(names.source().error(

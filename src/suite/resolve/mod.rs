@@ -36,9 +36,12 @@ pub struct Resolved {
 /// One row of the table: a way to train, at its seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// The entry's id; with a matrix, `id:key=value,...`.
+    /// The entry's id; with a matrix, `id:key=value,...`; under a condition, `id@condition`.
     pub id: String,
     pub entry: String,
+    /// Id and label of the condition it runs under.
+    pub condition: Option<(String, String)>,
+    /// The row that it varies.
     pub of: Option<String>,
     pub role: Role,
     pub label: String,
@@ -88,6 +91,8 @@ pub struct Column {
     pub views: Views,
     /// The entries that are evaluated here; none means all.
     pub entries: Option<Vec<String>>,
+    /// Networks see the images without any loss of resolution of their own.
+    pub native: bool,
 }
 
 impl Column {
@@ -115,6 +120,8 @@ pub struct ResolvedClaim {
     pub on: String,
     pub metric: String,
     pub margin: f64,
+    /// The question of the paper.
+    pub question: bool,
     pub source: Option<String>,
 }
 
@@ -184,28 +191,60 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Registries) -> Result<Resol
 fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedClaim> {
     let mut out = Vec::new();
     for claim in &suite.claims {
-        let runs = |id: &str| rows.iter().any(|r| r.entry == id);
-        let both = runs(&claim.better) && runs(&claim.than);
-        let mut ids: Vec<Option<String>> = columns
+        let on: Vec<String> = columns
             .iter()
             .filter(|c| c.data.name == claim.on.value || dataset::family(&c.data) == claim.on.value)
-            .filter(|c| both && c.has(&claim.better) && c.has(&claim.than))
-            .map(|c| Some(c.id()))
+            .filter(|c| c.has(&claim.better) && c.has(&claim.than))
+            .map(Column::id)
             .collect();
-        if ids.is_empty() {
-            ids.push(None);
+        let mut tests: Vec<(String, String, Option<String>)> = compared(claim, rows)
+            .flat_map(|(better, than)| {
+                on.iter()
+                    .map(move |c| (better.clone(), than.clone(), Some(c.clone())))
+            })
+            .collect();
+        if tests.is_empty() {
+            let (better, than) = (claim.better.value.clone(), claim.than.value.clone());
+            tests.push((better, than, None));
         }
-        out.extend(ids.into_iter().map(|column| ResolvedClaim {
+        out.extend(tests.into_iter().map(|(better, than, column)| ResolvedClaim {
             id: claim.id.value.clone(),
             text: claim.text.clone(),
-            better: claim.better.value.clone(),
-            than: claim.than.value.clone(),
+            better,
+            than,
             column,
             on: claim.on.value.clone(),
             metric: claim.metric.clone(),
             margin: claim.margin,
+            question: claim.question,
             source: claim.source.clone(),
         }));
     }
     out
+}
+
+/// The pairs of rows, by id, that a claim compares: within one condition, and with what stands
+/// outside of all.
+fn compared<'a>(claim: &'a Claim, rows: &'a [Row]) -> impl Iterator<Item = (String, String)> + 'a {
+    let of = |id: &'a str| rows.iter().filter(move |r| r.entry == id);
+    let under = claim.under.as_ref();
+    let named = move |row: &Row| {
+        let condition = row.condition.as_ref().map(|(id, _)| id);
+        under.is_none_or(|u| condition.is_none_or(|c| *c == u.value))
+    };
+    of(&claim.better).filter(move |b| named(b)).flat_map(move |b| {
+        of(&claim.than)
+            .filter(move |t| named(t) && t.shares_condition(b))
+            .map(|t| (b.id.clone(), t.id.clone()))
+    })
+}
+
+impl Row {
+    /// Whether two rows may build on or be compared with each other.
+    fn shares_condition(&self, other: &Row) -> bool {
+        match (&self.condition, &other.condition) {
+            (Some(a), Some(b)) => a.0 == b.0,
+            _ => true,
+        }
+    }
 }

@@ -24,6 +24,13 @@ impl<'a> Names<'a> {
             .ok_or_else(|| self.unknown(what, id, self.suite.entries.iter().map(|e| e.id.as_str())))
     }
 
+    pub fn condition(&self, id: &At<String>) -> Result<&'a Condition> {
+        let conditions = &self.suite.conditions;
+        let found = conditions.iter().find(|c| c.id.value == id.value);
+        let known = conditions.iter().map(|c| c.id.as_str());
+        found.ok_or_else(|| self.unknown("condition", id, known))
+    }
+
     pub fn unknown<'b>(
         &self,
         what: &str,
@@ -63,6 +70,9 @@ impl<'a> Names<'a> {
         for claim in &self.suite.claims {
             self.entry("entry", &claim.better)?;
             self.entry("entry", &claim.than)?;
+            if let Some(under) = &claim.under {
+                self.condition(under)?;
+            }
             self.claimed_data(claim)?;
         }
         for reference in &self.suite.references {
@@ -139,7 +149,15 @@ impl<'a> Names<'a> {
 
     pub fn overrides(&self, profile: &Profile) -> Result<()> {
         for (id, _) in &profile.overrides {
-            self.entry("entry", id)?;
+            let (entry, condition) = match id.value.split_once('@') {
+                Some((entry, condition)) => (entry, Some(condition)),
+                None => (id.as_str(), None),
+            };
+            let at = |name: &str| At::new(name.to_string(), id.span.clone());
+            self.entry("entry", &at(entry))?;
+            if let Some(condition) = condition {
+                self.condition(&at(condition))?;
+            }
         }
         Ok(())
     }

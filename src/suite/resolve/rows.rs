@@ -19,31 +19,72 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
     }
     let mut rows = Vec::new();
     let mut stated = Vec::new();
-    for entry in wanted {
-        let settings = settings(names, profile, entry)?;
-        for row in expand(names, profile, entry, &settings)? {
-            stated.push(Stated {
-                teacher: names.teacher(entry)?,
-                keep: settings.keep.clone(),
-            });
-            rows.push(row);
+    for condition in conditions(names, profile)? {
+        for entry in &wanted {
+            // A teacher serves all conditions, and is trained once.
+            let condition = condition.filter(|_| entry.role != Role::Teacher);
+            if condition.is_none() && rows.iter().any(|r: &Row| r.entry == entry.id.value) {
+                continue;
+            }
+            let place = Place {
+                names,
+                profile,
+                entry,
+                condition,
+            };
+            let settings = settings(&place)?;
+            for row in expand(&place, &settings)? {
+                stated.push(Stated {
+                    teacher: names.teacher(entry)?,
+                    keep: settings.keep.clone(),
+                });
+                rows.push(row);
+            }
         }
     }
     links::connect(names, profile, &mut rows, &stated)?;
     Ok(rows)
 }
 
-/// What an entry states, after its origin and the profile's overrides.
-fn settings(names: &Names, profile: &Profile, entry: &Entry) -> Result<Settings> {
+/// Where a row comes from.
+struct Place<'a> {
+    names: &'a Names<'a>,
+    profile: &'a Profile,
+    entry: &'a Entry,
+    condition: Option<&'a Condition>,
+}
+
+/// The conditions that a profile runs under; none is one of its own.
+fn conditions<'a>(names: &Names<'a>, profile: &Profile) -> Result<Vec<Option<&'a Condition>>> {
+    let mut out: Vec<Option<&Condition>> = Vec::new();
+    for id in &profile.conditions {
+        let condition = names.condition(id)?;
+        if out.contains(&Some(condition)) {
+            let message = format!("`{}` is listed twice", id.value);
+            return Err(names.source().error(&id.span, message));
+        }
+        out.push(Some(condition));
+    }
+    if out.is_empty() {
+        out.push(None);
+    }
+    Ok(out)
+}
+
+/// What an entry states, after its origin and the profile's overrides: first those of the
+/// entry, then those of the entry under this condition.
+fn settings(place: &Place) -> Result<Settings> {
+    let (names, profile, entry) = (place.names, place.profile, place.entry);
     let mut out = Settings::default();
     let mut overlay = |entry: &Entry| {
         out.overlay(&entry.settings);
-        for (_, s) in profile
-            .overrides
-            .iter()
-            .filter(|(id, _)| *id.value == *entry.id.value)
-        {
-            out.overlay(s);
+        let id = &entry.id.value;
+        let here = place.condition.map(|c| format!("{id}@{}", c.id.value));
+        for wanted in [Some(id.clone()), here].into_iter().flatten() {
+            let stated = profile.overrides.iter();
+            for (_, s) in stated.filter(|(id, _)| id.value == wanted) {
+                out.overlay(s);
+            }
         }
     };
     if let Some(origin) = names.origin(entry)? {
@@ -98,12 +139,7 @@ fn overlay_named(mine: &mut Option<Named>, over: &Option<Named>) {
     }
 }
 
-fn expand(
-    names: &Names,
-    profile: &Profile,
-    entry: &Entry,
-    settings: &Settings,
-) -> Result<Vec<Row>> {
+fn expand(place: &Place, settings: &Settings) -> Result<Vec<Row>> {
     let mut combinations = vec![Vec::new()];
     for (key, values) in settings.matrix.iter().flatten() {
         combinations = combinations
@@ -119,17 +155,21 @@ fn expand(
     }
     combinations
         .into_iter()
-        .map(|values| row(names, profile, entry, settings, values))
+        .map(|values| row(place, settings, values))
         .collect()
 }
 
 fn row(
-    names: &Names,
-    profile: &Profile,
-    entry: &Entry,
+    place: &Place,
     settings: &Settings,
     values: Vec<(At<String>, crate::suite::tree::Node)>,
 ) -> Result<Row> {
+    let &Place {
+        names,
+        profile,
+        entry,
+        condition,
+    } = place;
     let (source, known) = (names.source(), names.known);
     let mut id = entry.id.value.clone();
     let mut label = entry.label.clone();
@@ -140,6 +180,12 @@ fn row(
         };
         id += &format!("{}{}={value}", if i == 0 { ':' } else { ',' }, key.value);
         label = label.replace(&format!("{{{}}}", key.value), &value);
+    }
+    let mut of = entry.of.as_ref().map(|o| o.value.clone());
+    if let Some(condition) = condition {
+        let under = format!("@{}", condition.id.value);
+        id += &under;
+        of = of.map(|of| of + &under);
     }
     let values_of = values.iter().map(|(k, n)| (k.value.clone(), n.json()));
     let stated: Params = values_of.collect();
@@ -197,10 +243,24 @@ fn row(
             ),
         ));
     }
+    let data = match condition.and_then(|c| c.noise) {
+        Some(noise) => noisy(names, profile, data, noise)?,
+        None => data,
+    };
+    let degrade = condition.and_then(|c| c.degrade.as_ref());
+    let degrade = degrade.or(network.degrade.as_ref());
+    let input = InputSpec {
+        degrade: degrade
+            .map(|d| degraded(source, d, network.input.size))
+            .transpose()?
+            .flatten(),
+        ..network.input.clone()
+    };
     Ok(Row {
         id,
         entry: entry.id.value.clone(),
-        of: entry.of.as_ref().map(|o| o.value.clone()),
+        condition: condition.map(|c| (c.id.value.clone(), c.label.clone())),
+        of,
         role: entry.role,
         label,
         note: entry.note.clone(),
@@ -220,7 +280,7 @@ fn row(
             params: registries::params(source, &network.backbone, backbone)?,
             conv: network.conv,
         },
-        input: network.input.clone(),
+        input,
         data,
         schedule: training.schedule.clone(),
         optimizer: training.optimizer.clone(),
@@ -229,6 +289,75 @@ fn row(
         flip: training.flip,
         balanced: training.balanced,
     })
+}
+
+/// The training set with a condition's noise in it; itself where there is none.
+fn noisy(names: &Names, profile: &Profile, base: DataSpec, noise: Noise) -> Result<DataSpec> {
+    let percent = |rate: f64| ((rate * 1e6).round() / 1e4).to_string();
+    let mut name = base.name.clone() + "+";
+    if noise.closed > 0.0 {
+        name += &format!("c{}", percent(noise.closed));
+    }
+    let mut outliers = None;
+    if noise.open > 0.0 {
+        let set = profile.outliers.as_ref().ok_or_else(|| {
+            names.source().error(
+                &profile.id.span,
+                format_args!(
+                    "profile `{}` has open-set noise and states no `outliers` to take it from",
+                    profile.id.value
+                ),
+            )
+        })?;
+        let spec = names.known.dataset(names.source(), set)?;
+        if !matches!(spec.format, DataFormat::Train | DataFormat::Identification) {
+            return Err(names.source().error(
+                &set.span,
+                format_args!(
+                    "`{}` holds {}; outliers are taken from a training set, or from distractors",
+                    set.value,
+                    holds(spec.format)
+                ),
+            ));
+        }
+        name += &format!("o{}-{}", percent(noise.open), spec.name);
+        outliers = Some(spec);
+    }
+    if name.ends_with('+') {
+        return Ok(base);
+    }
+    name += &format!("-seed{}", noise.seed);
+    Ok(DataSpec {
+        format: base.format,
+        identity: names.known.pins.get(&name).cloned(),
+        name,
+        source: DataSource::Noisy(Box::new(NoisySpec {
+            base,
+            outliers,
+            closed: noise.closed,
+            open: noise.open,
+            seed: noise.seed,
+        })),
+    })
+}
+
+/// What a loss of resolution comes to at this input size; nothing where it loses nothing.
+fn degraded(source: &Source, stated: &At<Degrade>, size: usize) -> Result<Option<DegradeSpec>> {
+    let side = match stated.to {
+        Reduced::Factor(factor) => (size as f64 / factor).round() as usize,
+        Reduced::Side(side) => side,
+    };
+    if !(2..=size).contains(&side) {
+        return Err(source.error(
+            &stated.span,
+            format_args!(
+                "an input of {size} x {size} pixels cannot be reduced to {side} x {side}; it must \
+                 be at least 2 and at most {size}"
+            ),
+        ));
+    }
+    let kind = stated.kind;
+    Ok((side < size).then_some(DegradeSpec { kind, side }))
 }
 
 fn missing(source: &Source, entry: &Entry, key: &str) -> crate::Error {
