@@ -369,3 +369,43 @@ fn references_are_listed_whole_and_by_suite() {
     assert_eq!(names, ["coupleface", "ekd"]);
     assert_eq!(of[0]["rows"][0]["value"], Value::Null);
 }
+
+/// Learning rates by epoch, on both sides of every milestone, as papers have them.
+#[test]
+fn published_schedules_are_traced_epoch_by_epoch() {
+    for (suite, method, per_epoch, phases) in [
+        // 1e-1 for epochs 1 to 5, 1e-2 to 11, 1e-3 to 18, 1e-4 to 30.
+        (
+            "boundaryface",
+            "arcface",
+            490_623 / 64,
+            &[5, 11, 18, 30][..],
+        ),
+        // 5 epochs, 5, 4, 2 and 4.
+        ("askd", "askd", 490_623 / 128, &[5, 10, 14, 16, 20]),
+    ] {
+        let out = stdout(&["show", suite, "--profile", "paper", "--lr", method]);
+        let lines: Vec<Vec<f64>> = out
+            .lines()
+            .map(|l| {
+                l.split_whitespace()
+                    .filter_map(|n| n.parse().ok())
+                    .collect()
+            })
+            .filter(|l: &Vec<f64>| l.len() == 3)
+            .collect();
+        let rate = |step: u64| {
+            let line = lines.iter().find(|l| l[0] == step as f64);
+            line.unwrap_or_else(|| panic!("step {step} is not in\n{out}"))[2]
+        };
+        let mut want = 0.1;
+        let mut start = 0;
+        for end in phases {
+            let end = end * per_epoch;
+            for step in [start, end - 1] {
+                assert!((rate(step) - want).abs() < 1e-6, "{suite}, step {step}");
+            }
+            (start, want) = (end, want * 0.1);
+        }
+    }
+}

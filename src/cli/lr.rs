@@ -1,8 +1,9 @@
 //! `frbench show --lr`: the learning rate over a method's training.
 
 use super::text::table;
+use frbench::data::registry::Registry;
 use frbench::nn::schedule::{lr_at, total_steps};
-use frbench::plan::spec::{Decay, Length};
+use frbench::plan::spec::{DataSource, DataSpec, Decay, Length};
 use frbench::suite::check::suggest;
 use frbench::suite::{Resolved, dataset};
 use frbench::{Error, Result};
@@ -19,13 +20,15 @@ pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
         let ids = suite.rows.iter().map(|r| r.id.as_str());
         Error::NothingSelected(format!("no method `{method}`; {}", suggest(method, ids)))
     })?;
-    let per_epoch = dataset::images(&row.data).map(|n| n / row.batch as u64);
+    let images = images(&row.data)?;
+    let per_epoch = images.map(|n| n / row.batch as u64);
     let per_epoch = match (per_epoch, row.schedule.length) {
         (Some(n), _) => n.max(1),
         (None, Length::Steps(_)) => 1,
         (None, Length::Epochs(_)) => {
             return Err(Error::Data(format!(
-                "`{}` trains for epochs of `{}`, whose size is known only from its files",
+                "`{}` trains for epochs of `{}`, whose size is known only from its files; its \
+                 declaration states no `images`",
                 row.id, row.data.name
             )));
         }
@@ -45,7 +48,7 @@ pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
     ];
     for step in steps.into_iter().filter(|s| *s < total) {
         let epoch = step as f64 / per_epoch as f64;
-        let epoch = match dataset::images(&row.data) {
+        let epoch = match images {
             Some(_) => format!("{epoch:.2}"),
             None => "-".to_string(),
         };
@@ -57,4 +60,18 @@ pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
         row.batch,
         table(&out)
     ))
+}
+
+/// Images of a set, by its name or, of a public set, by its declaration.
+fn images(data: &DataSpec) -> Result<Option<u64>> {
+    if let Some(known) = dataset::images(data) {
+        return Ok(Some(known));
+    }
+    let base = match &data.source {
+        DataSource::Noisy(noisy) => &noisy.base,
+        _ => data,
+    };
+    let declared = Registry::load(None)?;
+    let set = declared.get(&base.name);
+    Ok(set.and_then(|s| s.counts.get("images").copied()))
 }

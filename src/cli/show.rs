@@ -7,7 +7,7 @@ use super::text::{duration, quantity, table};
 use clap::Args;
 use frbench::Result;
 use frbench::key::Key;
-use frbench::plan::spec::{ConvMode, Job, JobSpec, Length};
+use frbench::plan::spec::{ConvMode, DegradeSpec, Job, JobSpec, Length};
 use frbench::plan::{Code, Kind, Round, keys};
 use frbench::suite::Resolved;
 use frbench::suite::resolve::Row;
@@ -105,8 +105,12 @@ fn network(row: &Row) -> String {
         ConvMode::Fast => "",
         ConvMode::Direct => ", direct convolutions",
     };
+    let seen = match row.input.degrade {
+        Some(DegradeSpec { kind, side }) => format!(" from {side} px by {kind}"),
+        None => String::new(),
+    };
     format!(
-        "{name}{params}, {size} px, {}-d{conv}",
+        "{name}{params}, {size} px{seen}, {}-d{conv}",
         row.backbone.embedding
     )
 }

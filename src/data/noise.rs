@@ -252,9 +252,8 @@ fn realised(changes: &[Change], images: usize, spec: &NoisySpec) -> String {
 
 /// The sets that a noisy one is made of.
 fn sets(spec: &NoisySpec, root: &Path) -> Result<(TrainSet, Option<Images>)> {
-    let wrong = |spec: &DataSpec, what: &str| {
-        Error::Usage(format!("`{}` is not {what}", spec.name))
-    };
+    let wrong =
+        |spec: &DataSpec, what: &str| Error::Usage(format!("`{}` is not {what}", spec.name));
     let DataSet::Train(base) = set::open(&spec.base, root)? else {
         return Err(wrong(&spec.base, "a training set"));
     };
@@ -287,9 +286,8 @@ fn to_csv(changes: &[Change]) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::Data`] with the line that is wrong.
 pub fn from_csv(text: &[u8], path: &Path) -> Result<Vec<Change>> {
-    let wrong = |line: u64, what: String| {
-        Error::Data(format!("{}: line {line}: {what}", path.display()))
-    };
+    let wrong =
+        |line: u64, what: String| Error::Data(format!("{}: line {line}: {what}", path.display()));
     let mut reader = csv::Reader::from_reader(text);
     let header = reader.headers().map_err(|e| wrong(1, e.to_string()))?;
     if header.iter().ne(HEADER) {
@@ -313,7 +311,10 @@ pub fn from_csv(text: &[u8], path: &Path) -> Result<Vec<Change>> {
                 _ => Some(number(3)?),
             },
         };
-        if changes.last().is_some_and(|last| last.image >= change.image) {
+        if changes
+            .last()
+            .is_some_and(|last| last.image >= change.image)
+        {
             return Err(wrong(line, "images must ascend, none twice".into()));
         }
         changes.push(change);
@@ -432,8 +433,14 @@ mod tests {
         assert_eq!(from_csv(&text, path).unwrap(), changes);
         for (text, want) in [
             ("image,class\n", "line 1: want `image,class,label,outlier`"),
-            ("image,class,label,outlier\n1,0,x,\n", "line 2: `label` is `x`"),
-            ("image,class,label,outlier\n1,0,1,\n1,0,1,\n", "line 3: images must ascend"),
+            (
+                "image,class,label,outlier\n1,0,x,\n",
+                "line 2: `label` is `x`",
+            ),
+            (
+                "image,class,label,outlier\n1,0,1,\n1,0,1,\n",
+                "line 3: images must ascend",
+            ),
             ("image,class,label,outlier\n1,0,1\n", "line 2:"),
         ] {
             let message = from_csv(text.as_bytes(), path).unwrap_err().to_string();

@@ -189,7 +189,11 @@ impl Objective for CoupleFace {
         if let Some(bank) = &mut self.student_bank {
             bank.update(step.labels, step.student)?;
         }
-        Ok(StepLoss { loss, parts })
+        Ok(StepLoss {
+            loss,
+            parts,
+            labels: None,
+        })
     }
 
     fn state(&self) -> BTreeMap<String, Matrix<f32>> {

@@ -186,7 +186,12 @@ impl Objective for Sum {
         let first = terms.next();
         let first = first.ok_or_else(|| Error::Bug("`distill` without a loss".into()))?;
         let loss = terms.try_fold(first, |sum, term| sum + term)?;
-        Ok(StepLoss { loss, parts })
+        let labels = classified.and_then(|(_, output)| output.labels);
+        Ok(StepLoss {
+            loss,
+            parts,
+            labels,
+        })
     }
 
     fn learn(&mut self, grads: &GradStore, lr: f64) -> Result<()> {

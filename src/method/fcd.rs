@@ -61,6 +61,10 @@ impl Objective for Fcd {
             parts.push((name, scalar(&term)?));
             loss = (loss + (term * beta)?)?;
         }
-        Ok(StepLoss { loss, parts })
+        Ok(StepLoss {
+            loss,
+            parts,
+            labels: None,
+        })
     }
 }

@@ -36,8 +36,11 @@ fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
 impl Objective for MarginSoftmax {
     fn step(&mut self, mut step: Step) -> Result<StepLoss> {
         let (name, output) = classify(&mut step)?;
-        let loss = output.loss;
-        let parts = vec![(name, scalar(&loss)?)];
-        Ok(StepLoss { loss, parts })
+        let parts = vec![(name, scalar(&output.loss)?)];
+        Ok(StepLoss {
+            loss: output.loss,
+            parts,
+            labels: output.labels,
+        })
     }
 }

@@ -150,6 +150,8 @@ pub struct StepLoss {
     pub loss: Tensor,
     /// Its parts before weighting, for curves.
     pub parts: Vec<(&'static str, f64)>,
+    /// The labels that the head took its loss against, where it rewrites any, `[B]`.
+    pub labels: Option<Vec<u32>>,
 }
 
 /// The training objective of a method, with whatever it remembers from step to step.

@@ -217,6 +217,16 @@ pub enum DegradeKind {
     Bicubic,
 }
 
+/// As a suite names it.
+impl std::fmt::Display for DegradeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            DegradeKind::NearestBlur => "nearest+blur",
+            DegradeKind::Bicubic => "bicubic",
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Color {

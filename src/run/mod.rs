@@ -16,6 +16,7 @@ pub mod derive;
 pub mod embed;
 pub mod environment;
 pub mod folder;
+pub mod gallery;
 pub mod images;
 pub mod observer;
 pub mod scheduler;

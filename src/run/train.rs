@@ -1,6 +1,7 @@
 //! Executes a training job: feeds the trainer, writes checkpoints and curves, resumes.
 
 use super::folder::RunFolder;
+use super::gallery;
 use super::scheduler::Context;
 use super::teacher::{InStep, Rows};
 use crate::data::set::{self, DataSet, TrainSet};
@@ -9,8 +10,8 @@ use crate::method::{self, Artefact};
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::ops::simd;
-use crate::plan::spec::{JobSpec, KEPT_IMAGES, TrainSpec};
-use crate::result::{CurvePoint, TrainResult};
+use crate::plan::spec::{DataSource, JobSpec, KEPT_IMAGES, TrainSpec};
+use crate::result::{CurvePoint, LabelEpoch, TrainResult};
 use crate::train::{Teacher, TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::{Value, json};
@@ -68,7 +69,23 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         teacher,
         &derived,
     )?;
+    // Labels of the face world are right where nothing else is said.
+    let generated = matches!(data_spec.source, DataSource::Synth(_));
+    let right = || set.labels.iter().map(|l| Some(*l)).collect();
+    let truth = set.truth().or_else(|| generated.then(right));
+    if let Some(truth) = &truth {
+        trainer.watch(truth.clone());
+    }
     let mut result = drive(spec, &mut trainer, cx)?;
+    if let Some(truth) = &truth {
+        result.labels = trainer.label_epochs();
+        if result.labels.iter().all(LabelEpoch::says_nothing) {
+            result.labels.clear();
+        }
+        let folder = cx.claim.folder();
+        let picture = gallery::corrections(&set, truth, trainer.corrected(), folder)?;
+        result.pictures.extend(picture);
+    }
     if let (Some(Artefact::U32(kept)), Some(key)) =
         (derived.get(KEPT_IMAGES), spec.derived.get(KEPT_IMAGES))
     {

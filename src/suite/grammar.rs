@@ -165,6 +165,9 @@ pub const PAPER: &[Field] = &[
     ),
 ];
 
+const UNDER_DOC: &str =
+    "Ids of conditions: where a profile has several, this entry runs under these alone.";
+const MATRIX_DOC: &str = "Method parameters, and as `\"head.NAME\"` those of the head, by the values they take; one row per combination.";
 const KEEP_DOC: &str = "Train on the images that another entry's network finds near to their class alone (Sub-center ArcFace's drop and retrain).";
 
 /// `[teacher]`, `[student]`, `[[baseline]]`, `[[method]]`
@@ -198,16 +201,13 @@ pub const ENTRY: &[Field] = &[
         "Name of a training recipe of the profile.",
     ),
     may("keep", Shape::Table(KEEP), KEEP_DOC),
+    may("under", Texts, UNDER_DOC),
     may(
         "seeds",
         Ints,
         "Instead of the profile's seeds. A teacher is the network of its first seed.",
     ),
-    may(
-        "matrix",
-        Matrix,
-        "Method parameters by the values they take; one row per combination.",
-    ),
+    may("matrix", Matrix, MATRIX_DOC),
 ];
 
 /// `keep` of an entry.
@@ -254,16 +254,13 @@ pub const ABLATION: &[Field] = &[
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
     may("keep", Shape::Table(KEEP), KEEP_DOC),
+    may("under", Texts, UNDER_DOC),
     may(
         "seeds",
         Ints,
         "Instead of the seeds of the entry it varies.",
     ),
-    may(
-        "matrix",
-        Matrix,
-        "Method parameters by the values they take; one row per combination.",
-    ),
+    may("matrix", Matrix, MATRIX_DOC),
 ];
 
 /// `[[condition]]`

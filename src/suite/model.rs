@@ -58,6 +58,8 @@ pub struct Entry {
     /// The entry that an ablation varies.
     pub of: Option<At<String>>,
     pub teacher: Option<At<String>>,
+    /// The conditions it runs under, if not all of the profile.
+    pub under: Option<At<Vec<String>>>,
     pub settings: Settings,
 }
 

@@ -7,7 +7,8 @@ use super::tree::{Node, Table, Value};
 use super::{check, tree};
 use crate::Result;
 use crate::plan::spec::{
-    BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec, ScheduleSpec,
+    BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec,
+    ScheduleSpec,
 };
 
 /// Reads a suite. The error is a usage error that points into `text`.
@@ -136,6 +137,9 @@ fn entry(node: &Node, role: Role) -> Entry {
         note: plain(node, "note"),
         of: opt_text(node, "of"),
         teacher: opt_text(node, "teacher"),
+        under: node
+            .get("under")
+            .map(|n| At::new(texts(node, "under"), n.span.clone())),
         settings: settings(node),
     }
 }

@@ -6,11 +6,13 @@
 
 mod batch;
 mod feed;
+mod labels;
 mod probe;
 mod teacher;
 mod trainer;
 
 pub use batch::{Batch, Images, TeacherRows};
+pub use labels::Corrected;
 pub use probe::REACH;
 pub use teacher::{FrozenClassifier, FrozenNetwork, Lesson, Teacher};
 pub use trainer::{StepReport, Trainer};

@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, Images};
 use super::feed::{Feed, Input, Source};
+use super::labels::{Corrected, Looked, Watch};
 use super::probe::{Around, Probe};
 use super::teacher::{FrozenNetwork, Teacher};
 use crate::data::sampler::{Batches, Draw};
@@ -14,6 +15,7 @@ use crate::nn::ops::act::add_into;
 use crate::nn::schedule::{lr_at, total_steps};
 use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
 use crate::plan::spec::{KEPT_IMAGES, OptimizerSpec, TrainSpec};
+use crate::result::LabelEpoch;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use candle_core::{Device, Var};
@@ -53,6 +55,8 @@ pub struct Trainer<'a> {
     objective: Box<dyn Objective>,
     /// For objectives that look at input gradients.
     probe: Option<Probe>,
+    /// Where the true labels are known.
+    watch: Option<Watch>,
     /// Steps taken.
     step: u64,
     steps_per_epoch: u64,
@@ -171,6 +175,7 @@ impl<'a> Trainer<'a> {
             classifier,
             objective,
             probe,
+            watch: None,
             step: 0,
             steps_per_epoch,
             steps,
@@ -182,6 +187,25 @@ impl<'a> Trainer<'a> {
             },
             feed: None,
         })
+    }
+
+    /// Looks from now on at what is learned of right and wrong labels. `truth` is the class of
+    /// the person on each image of the set, none for people of no class. A training without a
+    /// head has nothing to look at.
+    pub fn watch(&mut self, truth: Vec<Option<u32>>) {
+        if self.classifier.is_some() && truth.len() == self.labels.len() {
+            self.watch = Some(Watch::new(truth));
+        }
+    }
+
+    /// What was seen, epoch by epoch; empty where nobody looked.
+    pub fn label_epochs(&self) -> Vec<LabelEpoch> {
+        self.watch.as_ref().map_or(Vec::new(), Watch::epochs)
+    }
+
+    /// The labels that the head rewrote in the last epoch, as far as anybody looked.
+    pub fn corrected(&self) -> &[Corrected] {
+        self.watch.as_ref().map_or(&[], Watch::corrected)
     }
 
     /// Steps taken so far.
@@ -317,6 +341,16 @@ impl<'a> Trainer<'a> {
                 self.step, loss.parts
             )));
         }
+        if let (Some(watch), Some(c), Some(w)) = (&mut self.watch, &self.classifier, &weight) {
+            watch.step(&Looked {
+                batch: &batch,
+                labels: &labels,
+                rewritten: loss.labels.as_deref(),
+                embeddings: student.as_tensor(),
+                weight: w.as_tensor(),
+                rows_per_class: c.head.rows_per_class(),
+            })?;
+        }
         let grads = loss.loss.backward()?;
         let embedding = grads.get(student.as_tensor());
         let grads_in = OutputGrads {
@@ -392,6 +426,9 @@ impl<'a> Trainer<'a> {
                 .map_err(|e| Error::Bug(e.to_string()))?;
             c.metadata.insert("head".into(), state);
         }
+        if let Some(watch) = &self.watch {
+            c.metadata.insert("labels".into(), watch.save()?);
+        }
         Ok(c)
     }
 
@@ -426,6 +463,9 @@ impl<'a> Trainer<'a> {
             state.insert(name, Matrix { rows, cols, data });
         }
         self.objective.restore(state)?;
+        if let (Some(watch), Some(seen)) = (&mut self.watch, c.metadata.get("labels")) {
+            watch.restore(seen)?;
+        }
         let step = c.metadata.get("step").and_then(|s| s.parse().ok());
         self.step = step.ok_or_else(|| wrong("no step"))?;
         Ok(())

@@ -3,8 +3,8 @@
 use super::{DataSet, Files, IdentificationSet, Images, PairSet, TemplateSet, TrainSet, locate};
 use crate::data::bin::BinReader;
 use crate::data::list::{self, Noise};
-use crate::data::source::{AlignedSource, FileSource, RecSource};
 use crate::data::noise;
+use crate::data::source::{AlignedSource, FileSource, RecSource};
 use crate::plan::spec::{DataFormat, DataSource, DataSpec};
 use crate::{Error, Result};
 use std::collections::BTreeMap;

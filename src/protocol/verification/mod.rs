@@ -3,6 +3,7 @@
 //! Several "10-fold accuracies" are in use (they differ in view fusion, threshold grid, tie
 //! rule and in what follows the +-), so a rule is part of the protocol's id.
 
+mod face_pytorch;
 mod insightface;
 mod intervals;
 
@@ -42,19 +43,26 @@ struct Rule {
     score: fn(&Pairs) -> Result<Outcome>,
 }
 
-static RULES: &[Rule] = &[Rule {
-    name: "insightface",
-    score: insightface::score,
-}];
+static RULES: &[Rule] = &[
+    Rule {
+        name: "insightface",
+        score: insightface::score,
+    },
+    Rule {
+        name: "face-pytorch",
+        score: face_pytorch::score,
+    },
+];
 
 pub(super) static INFO: Info = Info {
     name: "verification",
     summary: "k-fold verification accuracy and TAR@FAR on pairs (LFW, CFP-FP, AgeDB-30, ...)",
-    source: "deepinsight/insightface recognition/arcface_torch/eval/verification.py",
+    source: "deepinsight/insightface recognition/arcface_torch/eval/verification.py; face-pytorch: \
+             gist-ailab/teaching-where-to-look evaluation/eval_agedb.py, after Face_Pytorch",
     params: &[
         Param {
             name: "rule",
-            kind: Kind::Choice(&["insightface"]),
+            kind: Kind::Choice(&["insightface", "face-pytorch"]),
             required: false,
             doc: "view fusion, threshold grid and tie rule (default insightface)",
         },

@@ -207,18 +207,22 @@ fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedClaim>
             let (better, than) = (claim.better.value.clone(), claim.than.value.clone());
             tests.push((better, than, None));
         }
-        out.extend(tests.into_iter().map(|(better, than, column)| ResolvedClaim {
-            id: claim.id.value.clone(),
-            text: claim.text.clone(),
-            better,
-            than,
-            column,
-            on: claim.on.value.clone(),
-            metric: claim.metric.clone(),
-            margin: claim.margin,
-            question: claim.question,
-            source: claim.source.clone(),
-        }));
+        out.extend(
+            tests
+                .into_iter()
+                .map(|(better, than, column)| ResolvedClaim {
+                    id: claim.id.value.clone(),
+                    text: claim.text.clone(),
+                    better,
+                    than,
+                    column,
+                    on: claim.on.value.clone(),
+                    metric: claim.metric.clone(),
+                    margin: claim.margin,
+                    question: claim.question,
+                    source: claim.source.clone(),
+                }),
+        );
     }
     out
 }
@@ -232,11 +236,13 @@ fn compared<'a>(claim: &'a Claim, rows: &'a [Row]) -> impl Iterator<Item = (Stri
         let condition = row.condition.as_ref().map(|(id, _)| id);
         under.is_none_or(|u| condition.is_none_or(|c| *c == u.value))
     };
-    of(&claim.better).filter(move |b| named(b)).flat_map(move |b| {
-        of(&claim.than)
-            .filter(move |t| named(t) && t.shares_condition(b))
-            .map(|t| (b.id.clone(), t.id.clone()))
-    })
+    of(&claim.better)
+        .filter(move |b| named(b))
+        .flat_map(move |b| {
+            of(&claim.than)
+                .filter(move |t| named(t) && t.shares_condition(b))
+                .map(|t| (b.id.clone(), t.id.clone()))
+        })
 }
 
 impl Row {

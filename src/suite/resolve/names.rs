@@ -66,6 +66,10 @@ impl<'a> Names<'a> {
         for entry in &self.suite.entries {
             self.origin(entry)?;
             self.teachers(entry)?;
+            for id in entry.under.iter().flat_map(|u| &u.value) {
+                let span = entry.under.as_ref().map_or(0..0, |u| u.span.clone());
+                self.condition(&At::new(id.clone(), span))?;
+            }
         }
         for claim in &self.suite.claims {
             self.entry("entry", &claim.better)?;

@@ -7,6 +7,9 @@ use super::*;
 use crate::suite::preset;
 use crate::suite::source::{At, Source};
 
+/// What keys of a matrix begin with that vary the head and not the method.
+const OF_HEAD: &str = "head.";
+
 pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
     let mut wanted: Vec<&Entry> = Vec::new();
     for id in &profile.entries {
@@ -23,7 +26,9 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
         for entry in &wanted {
             // A teacher serves all conditions, and is trained once.
             let condition = condition.filter(|_| entry.role != Role::Teacher);
-            if condition.is_none() && rows.iter().any(|r: &Row| r.entry == entry.id.value) {
+            let there = rows.iter().any(|r: &Row| r.entry == entry.id.value);
+            let elsewhere = condition.is_some_and(|c| !entry.runs_under(&c.id.value));
+            if (condition.is_none() && there) || elsewhere {
                 continue;
             }
             let place = Place {
@@ -42,8 +47,28 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
             }
         }
     }
+    for entry in wanted {
+        if let Some(under) = &entry.under
+            && rows.iter().all(|r| r.entry != entry.id.value)
+        {
+            let message = format!(
+                "profile `{}` runs `{}`, but under none of its conditions, {}",
+                profile.id.value,
+                entry.id.value,
+                under.join(", ")
+            );
+            return Err(names.source().error(&under.span, message));
+        }
+    }
     links::connect(names, profile, &mut rows, &stated)?;
     Ok(rows)
+}
+
+impl Entry {
+    fn runs_under(&self, condition: &str) -> bool {
+        let under = self.under.as_ref();
+        under.is_none_or(|ids| ids.iter().any(|id| id == condition))
+    }
 }
 
 /// Where a row comes from.
@@ -193,9 +218,20 @@ fn row(
     let Some(mut method) = settings.method.clone() else {
         return Err(missing(source, entry, "method"));
     };
+    let mut head = settings.head.clone();
     for (key, node) in values {
-        method.params.retain(|(k, _)| k.value != key.value);
-        method.params.push((key, node));
+        let (named, key) = match key.value.strip_prefix(OF_HEAD) {
+            None => (&mut method, key),
+            Some(name) => match &mut head {
+                Some(head) => (head, At::new(name.to_string(), key.span.clone())),
+                None => {
+                    let message = format!("`{}` varies a head; state `head`", key.value);
+                    return Err(source.error(&key.span, message));
+                }
+            },
+        };
+        named.params.retain(|(k, _)| k.value != key.value);
+        named.params.push((key, node));
     }
     let infos = known.method_infos();
     let info = registries::find(source, "method", &method, &infos)?;
@@ -203,8 +239,7 @@ fn row(
         name: info.name.to_string(),
         params: registries::params(source, &method, info)?,
     };
-    let head = settings
-        .head
+    let head = head
         .as_ref()
         .map(|named| preset::head(source, named, known))
         .transpose()?;
