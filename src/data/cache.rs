@@ -1,5 +1,6 @@
 //! Decoded pixels at a network's input size, made once per run.
 
+use super::degrade::Degrade;
 use super::resize::square;
 use super::source::ImageSource;
 use crate::plan::spec::{Color, InputSpec};
@@ -113,12 +114,17 @@ impl PixelCache {
             )));
         }
         let table = levels(input);
+        let degrade = input.degrade.as_ref();
+        let degrade = degrade.map(|spec| Degrade::new(spec, self.size));
         out.par_chunks_exact_mut(n)
             .zip(indices)
             .zip(flips)
             .for_each(|((out, &i), &flip)| {
                 let image = self.image(i as usize);
                 normalise(image, self.size, flip, input.color, &table, out);
+                if let Some(degrade) = &degrade {
+                    degrade.apply(out);
+                }
             });
         Ok(())
     }

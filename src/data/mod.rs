@@ -8,6 +8,7 @@
 //! | [`set`] | data sets: images and what is known about them |
 //! | [`registry`] | public data sets: their files, and where users get them |
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
+//! | [`degrade`] | what a network sees of an image whose resolution is taken away |
 //! | [`noise`] | wrong labels and outliers, planted in a training set |
 //! | [`cache`], [`sampler`], [`balanced`] | what a training step sees |
 
@@ -16,6 +17,7 @@ pub mod balanced;
 pub mod bin;
 pub mod cache;
 pub mod decode;
+pub mod degrade;
 pub mod image;
 pub mod list;
 pub mod manifest;

@@ -199,6 +199,15 @@ pub struct InputSpec {
     pub degrade: Option<DegradeSpec>,
 }
 
+impl InputSpec {
+    /// Whether the inputs of two networks have the same form and units, so that what changes
+    /// them can be compared; one may have lost resolution.
+    pub fn is_compatible(&self, other: &InputSpec) -> bool {
+        let form = |i: &InputSpec| (i.size, i.color, i.mean, i.std);
+        form(self) == form(other)
+    }
+}
+
 /// A loss of resolution: the input is reduced to `side` x `side` and enlarged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradeSpec {

@@ -28,15 +28,13 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let network = load_network(model, &cx.store.folder(&spec.model))?;
     let n = images.len();
     let dim = model.backbone.embedding * if spec.views == Views::Both { 2 } else { 1 };
+    let mut input = model.input.clone();
+    if spec.native {
+        input.degrade = None;
+    }
     write_rows(cx, n, dim, &mut |from, to| {
         let indices: Vec<u32> = (from as u32..to as u32).collect();
-        embed_views(
-            &network,
-            images.as_ref(),
-            &indices,
-            &model.input,
-            spec.views,
-        )
+        embed_views(&network, images.as_ref(), &indices, &input, spec.views)
     })
 }
 

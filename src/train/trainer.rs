@@ -112,7 +112,7 @@ impl<'a> Trainer<'a> {
                 spec.method.name
             )));
         }
-        let own = |frozen: &FrozenNetwork| *frozen.input != spec.input;
+        let own = |frozen: &FrozenNetwork| !frozen.input.is_compatible(&spec.input);
         if needs.input_gradients && teacher.network.as_ref().is_some_and(own) {
             return Err(Error::Usage(format!(
                 "`{}` compares input gradients, but the teacher sees its images in another size, \

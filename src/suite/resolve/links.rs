@@ -53,7 +53,7 @@ fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
             teacher.data.name, student.data.name
         ));
     }
-    if needs.input_gradients && student.input != teacher.input {
+    if needs.input_gradients && !student.input.is_compatible(&teacher.input) {
         let said = |input: &InputSpec| {
             let color = format!("{:?}", input.color).to_lowercase();
             let InputSpec {
