@@ -181,7 +181,7 @@ pub fn hash_pixels(set: &DataSet) -> Result<String> {
         images.iter().for_each(|h| hash.update(h));
     }
     match set {
-        DataSet::Train(_) | DataSet::Identification(_) => {}
+        DataSet::Train(_) | DataSet::Identification(_) | DataSet::Gallery(_) => {}
         DataSet::Pairs(s) => relate(&mut hash, &s.pairs, &s.same),
         DataSet::Templates(s) => {
             for (template, media) in s.template.iter().zip(&s.media) {
@@ -245,6 +245,14 @@ fn counts(set: &DataSet) -> (u64, BTreeMap<String, u64>) {
                 ("distractors", s.distractors.len() as u64),
                 ("noisy_probes", s.noisy_probes.len() as u64),
                 ("noisy_distractors", s.noisy_distractors.len() as u64),
+            ],
+        ),
+        DataSet::Gallery(s) => (
+            distinct(s.probe_ids.iter().chain(&s.gallery_ids)),
+            vec![
+                ("probes", s.probes.len() as u64),
+                ("gallery", s.gallery.len() as u64),
+                ("distractors", s.distractors.len() as u64),
             ],
         ),
         DataSet::Templates(s) => (

@@ -262,6 +262,7 @@ fn sets(spec: &NoisySpec, root: &Path) -> Result<(TrainSet, Option<Images>)> {
         Some(spec) => Some(match set::open(spec, root)? {
             DataSet::Train(set) => set.source,
             DataSet::Identification(set) => set.distractors,
+            DataSet::Gallery(set) => set.distractors,
             _ => return Err(wrong(spec, "a training set, nor has it distractors")),
         }),
     };

@@ -59,6 +59,8 @@ pub enum DataFormat {
     Identification,
     /// Images grouped by template and media, and a list of template pairs (IJB).
     Templates,
+    /// Probes and a gallery with identities, and distractors in the gallery (TinyFace).
+    Gallery,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,7 +94,7 @@ pub struct NoisySpec {
 pub struct SynthSpec {
     /// Version of the generator. A change of any pixel is a new version.
     pub world: String,
-    /// `train`, `lfw`, `cfp-fp`, `agedb-30`, `megaface`, ...
+    /// `train`, `lfw`, `cfp-fp`, `agedb-30`, `megaface`, `tinyface`, ...
     pub twin: String,
     /// Sizes, such as `identities`, `images`, `pairs`, `probes`, `distractors`.
     pub size: BTreeMap<String, u64>,
@@ -310,7 +312,7 @@ pub struct DeriveSpec {
 pub struct EmbedSpec {
     pub model: Key,
     pub data: Key,
-    /// `images`, `probes`, `distractors`.
+    /// `images`, `probes`, `gallery`, `distractors`.
     pub part: String,
     pub views: Views,
     /// The network sees the images without the loss of resolution it was trained under.
@@ -341,7 +343,7 @@ pub struct ScoreSpec {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProtocolSpec {
-    /// `verification`, `identification`, `template-verification`.
+    /// `verification`, `identification`, `template-verification`, `gallery-identification`.
     pub name: String,
     #[serde(default)]
     pub params: Params,

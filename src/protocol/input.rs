@@ -35,6 +35,16 @@ pub struct IdentificationData {
     pub noisy_distractors: Vec<usize>,
 }
 
+/// Probes, and a gallery with images of their people; distractors of the gallery are nobody's
+/// mate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GalleryData {
+    /// The person of each probe image.
+    pub probe_ids: Vec<u32>,
+    /// The person of each gallery image that is not a distractor.
+    pub gallery_ids: Vec<u32>,
+}
+
 /// Images grouped by template and media, and pairs of templates (IJB 1:1).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TemplateData {
@@ -58,6 +68,7 @@ pub enum Description<'a> {
     Pairs(&'a PairData),
     Identification(&'a IdentificationData),
     Templates(&'a TemplateData),
+    Gallery(&'a GalleryData),
 }
 
 /// Everything a protocol scores.

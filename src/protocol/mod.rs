@@ -6,6 +6,7 @@ mod bootstrap;
 mod check;
 pub mod embeddings;
 mod evidence;
+mod gallery;
 mod identification;
 mod input;
 pub mod operating;
@@ -14,7 +15,9 @@ mod template;
 mod verification;
 
 pub use embeddings::{EmbeddingWriter, Embeddings};
-pub use input::{Description, IdentificationData, PairData, Part, ScoreInput, TemplateData};
+pub use input::{
+    Description, GalleryData, IdentificationData, PairData, Part, ScoreInput, TemplateData,
+};
 
 use crate::plan::spec::{DataFormat, ProtocolSpec, Views};
 use crate::registry::{Args, Info, did_you_mean};
@@ -65,6 +68,13 @@ pub static PROTOCOLS: &[ProtocolEntry] = &[
         format: DataFormat::Identification,
         score: identification::score,
     },
+    ProtocolEntry {
+        info: gallery::INFO,
+        parts: &["probes", "gallery", "distractors"],
+        views: Views::Sum,
+        format: DataFormat::Gallery,
+        score: gallery::score,
+    },
 ];
 
 /// The table line of a protocol.
@@ -113,5 +123,20 @@ fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
             args.of
         ))),
         None => Ok(fars),
+    }
+}
+
+/// The parameter `ranks`: whole numbers from 1.
+fn ranks(args: &Args, default: &[f64]) -> Result<Vec<usize>> {
+    let ranks = floats(args, "ranks", default)?;
+    match ranks
+        .iter()
+        .find(|r| !(**r >= 1.0 && r.fract() == 0.0 && **r <= 1e9))
+    {
+        Some(bad) => Err(Error::Usage(format!(
+            "`{}`: rank {bad} in `ranks`, want whole numbers from 1",
+            args.of
+        ))),
+        None => Ok(ranks.into_iter().map(|r| r as usize).collect()),
     }
 }

@@ -5,6 +5,8 @@
 //! the tile they fall into, the instruction set or the number of threads, and equal
 //! embeddings get equal scores: ties are real ties.
 
+use super::input::Part;
+
 /// Which code multiplies. All give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
@@ -194,6 +196,16 @@ pub fn dot_f64(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     lanes.iter().sum::<f64>() + rest
+}
+
+/// Rows of a part in f32, row-major, their views added, and 1 / norm of each.
+pub fn fused(part: &Part, rows: impl Iterator<Item = usize>) -> (Vec<f32>, Vec<f64>) {
+    let flat: Vec<f32> = rows
+        .flat_map(|row| part.fused(row))
+        .map(|v| v as f32)
+        .collect();
+    let norms = flat.chunks_exact(part.dim()).map(inverse_norm).collect();
+    (flat, norms)
 }
 
 /// 1 / L2 norm, or 0 for the zero vector (as scikit-learn's `normalize` leaves it).

@@ -7,7 +7,7 @@ use crate::key::sha256_hex;
 use crate::plan::spec::{EmbedSpec, JobSpec, ScoreSpec};
 use crate::protocol::embeddings::Embeddings;
 use crate::protocol::{
-    self, Description, IdentificationData, PairData, Part, ScoreInput, TemplateData,
+    self, Description, GalleryData, IdentificationData, PairData, Part, ScoreInput, TemplateData,
 };
 use crate::result::{FileHash, ScoreResult};
 use crate::{Error, Result, files};
@@ -63,6 +63,7 @@ enum Described {
     Pairs(PairData),
     Identification(IdentificationData),
     Templates(TemplateData),
+    Gallery(GalleryData),
 }
 
 impl Described {
@@ -94,6 +95,10 @@ impl Described {
                 same: s.same.clone(),
                 subjects: Some(s.subjects.clone()).filter(|s| !s.is_empty()),
             }),
+            DataSet::Gallery(s) => Described::Gallery(GalleryData {
+                probe_ids: s.probe_ids.clone(),
+                gallery_ids: s.gallery_ids.clone(),
+            }),
             DataSet::Train(_) => return Err(Error::Bug("a training set is not scored".into())),
         })
     }
@@ -103,6 +108,7 @@ impl Described {
             Described::Pairs(d) => Description::Pairs(d),
             Described::Identification(d) => Description::Identification(d),
             Described::Templates(d) => Description::Templates(d),
+            Described::Gallery(d) => Description::Gallery(d),
         }
     }
 }

@@ -17,6 +17,8 @@ enum Form {
     Train,
     /// `1200`: pairs, a multiple of 20. The argument is the full size.
     Pairs(u64),
+    /// `3000`: images. The argument is the full size.
+    Images(u64),
     /// `40x5+2000`: probe identities x images of each + distractors.
     Identification(u64, u64, u64),
 }
@@ -31,6 +33,14 @@ const TWINS: &[Twin] = &[
         "megaface",
         DataFormat::Identification,
         Form::Identification(80, 44, 1_000_000),
+    ),
+    Twin::new("outliers", DataFormat::Train, Form::Images(100_000)),
+    // Half of each person's images are probes, the others (of an odd number one more) are in
+    // the gallery.
+    Twin::new(
+        "tinyface",
+        DataFormat::Gallery,
+        Form::Identification(2569, 3, 153_428),
     ),
 ];
 
@@ -109,6 +119,7 @@ impl Form {
                 text.map_or(Some(full), count)
                     .filter(|n| n.is_multiple_of(20))?,
             )]),
+            (Form::Images(full), text) => keys(&[("images", text.map_or(Some(full), count)?)]),
             (Form::Identification(probes, images, distractors), None) => keys(&[
                 ("probes", probes),
                 ("images", images),
@@ -152,7 +163,7 @@ pub fn images(spec: &DataSpec) -> Option<u64> {
     };
     let of = |key: &str| synth.size.get(key).copied().unwrap_or(0);
     Some(match spec.format {
-        DataFormat::Train => of("identities") * of("images"),
+        DataFormat::Train => synth.size.values().product(),
         DataFormat::Pairs => 2 * of("pairs"),
         _ => of("probes") * of("images") + of("distractors"),
     })
@@ -198,6 +209,9 @@ mod tests {
             "synth-lfw-12oo-v1",
             "synth-lfw-1210-v1",
             "synth-lfw-1200-v9",
+            "synth-outliers-0-v1",
+            "synth-outliers-30x2-v1",
+            "synth-tinyface-100x8-v1",
             "synth-",
         ] {
             assert!(synth(name).is_err(), "{name}");
@@ -227,8 +241,11 @@ mod tests {
 
     #[test]
     fn images_and_families_follow_from_the_name() {
-        let s = synth("synth-megaface-40x5+2000-v1").unwrap();
-        assert_eq!(images(&s), Some(2200));
+        let counted = |name: &str| images(&synth(name).unwrap());
+        assert_eq!(counted("synth-megaface-40x5+2000-v1"), Some(2200));
+        assert_eq!(counted("synth-tinyface-100x8+2000-v1"), Some(2800));
+        assert_eq!(counted("synth-train-40x6-v1"), Some(240));
+        assert_eq!(counted("synth-outliers-3000-v1"), Some(3000));
         assert_eq!(
             family(&synth("synth-cfp-fp-1000-v1").unwrap()),
             "synth-cfp-fp"

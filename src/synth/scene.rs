@@ -17,7 +17,7 @@ const MARGIN: f64 = 5.0;
 
 /// Pixels per centimetre at zoom 1: the eyes of the mean head are as far apart as in the
 /// template of the crop.
-const SCALE: f32 = 5.6;
+pub const SCALE: f32 = 5.6;
 
 /// Grid vertex at the root of the nose: row 25 is at y = 0.55, the middle column is the midline.
 const BRIDGE: usize = 25 * COLS + COLS / 2;
@@ -145,7 +145,18 @@ impl Camera {
 }
 
 impl Scene {
+    /// In a picture just large enough for the aligned crop.
     pub fn new(id: &Identity, c: &Condition) -> Self {
+        Self::framed(id, c, frame)
+    }
+
+    /// In the picture that `frame` says: its side, and where the turning point of the head lies
+    /// in it, in pixels. It is told where the detector sees the landmarks from that point.
+    pub fn framed(
+        id: &Identity,
+        c: &Condition,
+        frame: impl FnOnce(&Landmarks) -> (usize, [f64; 2]),
+    ) -> Self {
         let points = shape(id, c);
         let (grid, marks) = points.split_at(ROWS * COLS);
         let normals = head::normals(grid);

@@ -49,6 +49,16 @@ impl<'a> Lamp<'a> {
 
 /// The picture in linear light, before the camera, row by row.
 pub fn picture(scene: &Scene, paint: &Paint, c: &Condition) -> Vec<Vec3> {
+    picture_behind(scene, paint, c, |_, _| None)
+}
+
+/// The picture behind `front`: a surface and its normal at a pixel, or nothing.
+pub fn picture_behind(
+    scene: &Scene,
+    paint: &Paint,
+    c: &Condition,
+    front: impl Fn(f32, f32) -> Option<(Texel, Vec3)>,
+) -> Vec<Vec3> {
     let solids = scene.solids();
     let hairs = scene.hairs();
     let lamp = Lamp::new(c);
@@ -60,6 +70,10 @@ pub fn picture(scene: &Scene, paint: &Paint, c: &Condition) -> Vec<Vec3> {
     let mut out = Vec::with_capacity(side * side);
     for y in 0..side {
         for x in 0..side {
+            if let Some((texel, n)) = front(x as f32, y as f32) {
+                out.push(scale(lamp.on(&texel, n), gain));
+                continue;
+            }
             let i = y * side + x;
             let (s, h) = (&solids.hits[i], &hairs.hits[i]);
             let cover = if h.is_some() && h.depth > s.depth - 0.15 {
@@ -160,7 +174,7 @@ fn exposure(skin: Vec3, c: &Condition) -> f32 {
 }
 
 /// What is behind the person: a gradient and a few soft shapes.
-struct Backdrop {
+pub struct Backdrop {
     colors: [Vec3; 2],
     middle: f32,
     slope: [f32; 2],
@@ -170,7 +184,8 @@ struct Backdrop {
 }
 
 impl Backdrop {
-    fn new(seed: u32, side: f32) -> Self {
+    /// For a square picture of `side` pixels.
+    pub fn new(seed: u32, side: f32) -> Self {
         let r = |k: i32| unit(hash2(k, 77, seed));
         let color = |k: i32| {
             let v = 0.02 + 0.8 * r(k) * r(k);
@@ -201,7 +216,8 @@ impl Backdrop {
         }
     }
 
-    fn at(&self, x: f32, y: f32) -> Vec3 {
+    /// Linear light at a pixel.
+    pub fn at(&self, x: f32, y: f32) -> Vec3 {
         let t = 0.5 + self.slope[0] * (x - self.middle) + self.slope[1] * (y - self.middle);
         let mut c = mix3(self.colors[0], self.colors[1], t.clamp(0.0, 1.0));
         for ([cx, cy, rx, ry], color) in &self.shapes {

@@ -7,11 +7,13 @@
 use super::condition::{Age, Condition, Pose, Profile};
 use super::identity::POPULATIONS;
 use super::world::World;
+use super::{photo, texture, tiny};
 use crate::data::decode::encode_jpeg;
 use crate::plan::spec::SynthSpec;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Seed of the world that data sets are rendered from.
 pub const SEED: u64 = 20_260;
@@ -38,6 +40,45 @@ pub enum Layout {
         images: u64,
         distractors: u64,
     },
+    /// First the probes, `probes` images of each person; then the gallery, `gallery` other
+    /// images of each; then the distractors, one image of one person each.
+    Gallery {
+        people: u64,
+        probes: u64,
+        gallery: u64,
+        distractors: u64,
+    },
+}
+
+impl Layout {
+    /// The collections that a data set is made of, where there are several: their names and
+    /// their images. Distractors come last.
+    pub fn parts(&self) -> Vec<(&'static str, Range<u64>)> {
+        let counts = match *self {
+            Layout::Train { .. } | Layout::Pairs { .. } => Vec::new(),
+            Layout::Identification {
+                probes,
+                images,
+                distractors,
+            } => vec![("probes", probes * images), ("distractors", distractors)],
+            Layout::Gallery {
+                people,
+                probes,
+                gallery,
+                distractors,
+            } => vec![
+                ("probes", people * probes),
+                ("gallery", people * gallery),
+                ("distractors", distractors),
+            ],
+        };
+        let mut start = 0;
+        let part = |(name, count)| {
+            start += count;
+            (name, start - count..start)
+        };
+        counts.into_iter().map(part).collect()
+    }
 }
 
 /// Two pictures, each of a person counted within the twin.
@@ -67,6 +108,8 @@ enum Purpose {
     CfpFp,
     AgeDb,
     Megaface,
+    Outliers,
+    TinyFace,
 }
 
 /// A row of [`TWINS`].
@@ -118,6 +161,18 @@ pub const TWINS: &[TwinInfo] = &[
         sizes: &[("probes", 80), ("images", 44), ("distractors", 1_000_000)],
         purpose: Purpose::Megaface,
     },
+    TwinInfo {
+        name: "outliers",
+        summary: "pictures for open-set noise: faces that nobody aligned, and no faces at all",
+        sizes: &[("images", 100_000)],
+        purpose: Purpose::Outliers,
+    },
+    TwinInfo {
+        name: "tinyface",
+        summary: "faces of few pixels, searched in a gallery with distractors",
+        sizes: &[("probes", 2569), ("images", 3), ("distractors", 153_428)],
+        purpose: Purpose::TinyFace,
+    },
 ];
 
 /// Largest value of any size.
@@ -126,10 +181,8 @@ const MOST: u64 = 10_000_000;
 /// Share of the images of `noisy-train` that show the person of another class.
 const NOISE: f64 = 0.1;
 
-/// Identities are numbered `range << 40 | index`.
-const DISTRACTORS: u64 = 16;
-
 impl Purpose {
+    /// Identities are numbered `range << 40 | index`.
     fn range(self) -> u64 {
         match self {
             Purpose::Train => 1,
@@ -138,6 +191,16 @@ impl Purpose {
             Purpose::AgeDb => 4,
             Purpose::Megaface => 5,
             Purpose::NoisyTrain => 6,
+            Purpose::Outliers => 7,
+            Purpose::TinyFace => 8,
+        }
+    }
+
+    /// The range of its distractors.
+    fn distractors(self) -> u64 {
+        match self {
+            Purpose::TinyFace => 17,
+            _ => 16,
         }
     }
 }
@@ -173,6 +236,25 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
             at_least(info, "identities", identities, 2)?;
             at_least(info, "images", images, 1)?;
             Layout::Train { identities, images }
+        }
+        Purpose::Outliers => {
+            at_least(info, "images", get("images"), 2)?;
+            Layout::Train {
+                identities: get("images"),
+                images: 1,
+            }
+        }
+        Purpose::TinyFace => {
+            let (people, images) = (get("probes"), get("images"));
+            at_least(info, "probes", people, 2)?;
+            at_least(info, "images", images, 2)?;
+            at_least(info, "distractors", get("distractors"), 1)?;
+            Layout::Gallery {
+                people,
+                probes: images / 2,
+                gallery: images.div_ceil(2),
+                distractors: get("distractors"),
+            }
         }
         Purpose::Megaface => {
             let (probes, images) = (get("probes"), get("images"));
@@ -272,11 +354,7 @@ impl Twin {
         match &self.layout {
             Layout::Train { identities, images } => identities * images,
             Layout::Pairs { pairs } => 2 * pairs.len() as u64,
-            Layout::Identification {
-                probes,
-                images,
-                distractors,
-            } => probes * images + distractors,
+            several => several.parts().last().map_or(0, |(_, last)| last.end),
         }
     }
 
@@ -285,8 +363,8 @@ impl Twin {
     }
 
     /// The person that image `i` is said to show, counted within the twin: the class of a
-    /// training image, the label of a probe, the index of a distractor. It is the person in it,
-    /// but for the noise of `noisy-train`.
+    /// training image, the label of a probe or of a gallery image, the index of a distractor. It
+    /// is the person in it, but for the noise of `noisy-train`.
     pub fn label(&self, i: u64) -> u64 {
         match &self.layout {
             Layout::Train { images, .. } => i / images,
@@ -298,14 +376,39 @@ impl Twin {
                     i - probes * images
                 }
             }
+            Layout::Gallery { .. } => self.in_gallery(i).0,
         }
     }
 
-    /// The world's id of the person in image `i`. Ids of different twins, and of probes and
-    /// distractors, lie in disjoint ranges.
+    /// Who is on image `i` of a gallery twin, counted among the probes' people or among the
+    /// distractors, and which picture of that person it is: the gallery has the first ones.
+    fn in_gallery(&self, i: u64) -> (u64, u64) {
+        match self.layout {
+            Layout::Gallery {
+                people,
+                probes,
+                gallery,
+                ..
+            } => {
+                let (second, third) = (people * probes, people * (probes + gallery));
+                if i < second {
+                    (i / probes, gallery + i % probes)
+                } else if i < third {
+                    ((i - second) / gallery, (i - second) % gallery)
+                } else {
+                    (i - third, 0)
+                }
+            }
+            _ => (i, 0),
+        }
+    }
+
+    /// The world's id of the person in image `i`; where it shows none, a number that is no
+    /// person's. Ids of different twins, and of probes and distractors, lie in disjoint ranges.
     pub fn identity(&self, i: u64) -> u64 {
-        let range = match &self.layout {
-            Layout::Identification { probes, images, .. } if i >= probes * images => DISTRACTORS,
+        let parts = self.layout.parts();
+        let range = match parts.last() {
+            Some((_, distractors)) if i >= distractors.start => self.purpose.distractors(),
             _ => self.purpose.range(),
         };
         range << 40 | self.shown(i)
@@ -341,19 +444,25 @@ impl Twin {
             Layout::Train { images, .. } => i % images,
             Layout::Identification { probes, images, .. } if i < probes * images => i % images,
             Layout::Identification { .. } => 0,
+            Layout::Gallery { .. } => self.in_gallery(i).1,
             Layout::Pairs { .. } => i,
         };
         let profile = self.profile(i);
+        let mut condition = self.world.condition(identity, number, &profile);
+        if self.purpose == Purpose::TinyFace {
+            // The fewer pixels, the less sure is a detector of its landmarks.
+            condition.detector = condition.detector.map(|p| p.map(|error| 2.0 * error));
+        }
         Item {
             identity,
-            condition: self.world.condition(identity, number, &profile),
+            condition,
         }
     }
 
     fn profile(&self, i: u64) -> Profile {
         let adult = Age::Between(20.0, 70.0);
         match self.purpose {
-            Purpose::Train | Purpose::NoisyTrain => Profile {
+            Purpose::Train | Purpose::NoisyTrain | Purpose::Outliers => Profile {
                 pose: Pose::Wild,
                 age: adult,
                 nuisance: 1.0,
@@ -404,10 +513,18 @@ impl Twin {
                 age: adult,
                 nuisance: 0.9,
             },
+            Purpose::TinyFace => Profile {
+                pose: Pose::Around {
+                    spread: 22.0,
+                    limit: 60.0,
+                },
+                age: adult,
+                nuisance: 1.0,
+            },
         }
     }
 
-    /// Image `i`, aligned, as JPEG. Any thread may ask for any image.
+    /// Image `i`, aligned but for outliers, as JPEG. Any thread may ask for any image.
     ///
     /// # Errors
     /// [`Error::Bug`] if `i` is not below [`Twin::len`] or the encoder fails.
@@ -415,10 +532,23 @@ impl Twin {
         if i >= self.len() {
             return Err(Error::Bug(format!("image {i} of a twin of {}", self.len())));
         }
-        let item = self.item(i);
-        let person = self.world.identity(item.identity);
-        let image = self.world.render(&person, &item.condition).image;
-        encode_jpeg(&image, item.condition.camera.jpeg)
+        let Item {
+            identity,
+            condition,
+        } = self.item(i);
+        let person = || self.world.identity(identity);
+        let jpeg = condition.camera.jpeg;
+        match self.purpose {
+            Purpose::Outliers if i.is_multiple_of(2) => {
+                encode_jpeg(&photo::photo(&person(), &condition), jpeg)
+            }
+            Purpose::Outliers => encode_jpeg(&texture::texture(identity, &condition), jpeg),
+            Purpose::TinyFace => {
+                let near = self.world.render(&person(), &condition).image;
+                encode_jpeg(&tiny::tiny(&near, identity, &condition)?, tiny::JPEG)
+            }
+            _ => encode_jpeg(&self.world.render(&person(), &condition).image, jpeg),
+        }
     }
 }
 
@@ -480,6 +610,11 @@ mod tests {
                 "megaface",
                 vec![("probes", 5), ("images", 3), ("distractors", 50)],
             ),
+            ("outliers", vec![("images", 40)]),
+            (
+                "tinyface",
+                vec![("probes", 5), ("images", 3), ("distractors", 50)],
+            ),
         ];
         let mut seen = BTreeMap::new();
         for (name, size) in &sets {
@@ -520,6 +655,61 @@ mod tests {
         assert!((0..15).all(|i| (15..65).all(|j| t.identity(i) != t.identity(j))));
         assert_eq!(t.label(14), 4);
         assert_eq!(t.label(15), 0);
+    }
+
+    #[test]
+    fn every_probe_has_mates_in_the_gallery_and_no_picture_is_in_both() {
+        let t = twin(&spec(
+            "tinyface",
+            &[("probes", 4), ("images", 5), ("distractors", 6)],
+        ))
+        .unwrap();
+        assert_eq!(
+            t.layout.parts(),
+            [
+                ("probes", 0..8),
+                ("gallery", 8..20),
+                ("distractors", 20..26)
+            ]
+        );
+        let people = |range: Range<u64>| range.map(|i| t.label(i)).collect::<Vec<_>>();
+        assert_eq!(people(0..8), [0, 0, 1, 1, 2, 2, 3, 3]);
+        assert_eq!(people(8..20), [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        assert_eq!(people(20..26), [0, 1, 2, 3, 4, 5]);
+        for i in 0..t.len() {
+            for j in 0..i {
+                let (a, b) = (t.item(i), t.item(j));
+                assert_eq!(
+                    a.identity == b.identity,
+                    i < 20 && j < 20 && t.label(i) == t.label(j)
+                );
+                assert_ne!(a.condition, b.condition, "{i} {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_does_not_depend_on_how_many_there_are() {
+        let outlier = |count| twin(&spec("outliers", &[("images", count)])).unwrap();
+        for i in 0..4 {
+            assert_eq!(
+                outlier(4).render_jpeg(i).unwrap(),
+                outlier(9).render_jpeg(i).unwrap()
+            );
+        }
+        let faces = |people, distractors| {
+            let size = [
+                ("probes", people),
+                ("images", 2),
+                ("distractors", distractors),
+            ];
+            twin(&spec("tinyface", &size)).unwrap()
+        };
+        let (small, large) = (faces(2, 1), faces(3, 5));
+        // A probe, an image of the gallery and a distractor.
+        for (i, j) in [(1, 1), (3, 4), (4, 6)] {
+            assert_eq!(small.render_jpeg(i).unwrap(), large.render_jpeg(j).unwrap());
+        }
     }
 
     #[test]

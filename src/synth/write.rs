@@ -24,6 +24,8 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
 /// | `noisy-train` | the same, and `identities.txt` |
 /// | pairs | `<twin>.bin` (`cfp_fp.bin`), and `identities.txt`: a line per image with its person |
 /// | `megaface` | `probes.rec/.idx` (label = person) and `distractors.rec/.idx` (label = index) |
+/// | `outliers` | `train.rec`, `train.idx`, `property` (label = index) |
+/// | `tinyface` | the files of `megaface`, and `gallery.rec/.idx` (label = person) |
 ///
 /// The bytes do not depend on the number of threads. Memory stays bounded. No file has its
 /// final name before it is complete.
@@ -56,12 +58,10 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
             identities(&twin, &dir.join("identities.txt"))?;
             out.finish()
         }
-        Layout::Identification { probes, images, .. } => {
-            for (name, part) in [
-                ("probes.rec", 0..probes * images),
-                ("distractors.rec", probes * images..twin.len()),
-            ] {
-                let mut out = RecWriter::create(dir.join(name), RecLayout::Plain)?;
+        several => {
+            for (name, part) in several.parts() {
+                let file = dir.join(format!("{name}.rec"));
+                let mut out = RecWriter::create(file, RecLayout::Plain)?;
                 records(&twin, part, &mut out, &mut *progress)?;
                 out.finish(CROP)?;
             }

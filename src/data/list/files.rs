@@ -63,6 +63,18 @@ pub fn image_folder(dir: &Path) -> Result<FolderList> {
     Ok(list)
 }
 
+/// Lists the images in `dir` and in its folders, as paths relative to it in bytewise order.
+pub fn images_below(dir: &Path) -> Result<Vec<String>> {
+    let mut paths = names(dir, false)?;
+    for folder in names(dir, true)? {
+        let files = names(&dir.join(&folder), false)?;
+        paths.extend(files.iter().map(|file| format!("{folder}/{file}")));
+    }
+    paths.retain(|path| is_image(path));
+    paths.sort_unstable();
+    Ok(paths)
+}
+
 fn is_image(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|e| e.to_str());
     extension.is_some_and(|e| ["jpg", "jpeg", "png"].contains(&e.to_ascii_lowercase().as_str()))
@@ -125,5 +137,8 @@ mod tests {
         assert_eq!(list.classes, ["B", "a", "b"]);
         assert_eq!(list.paths, ["B/x.jpeg", "b/10.png", "b/2.JPG"]);
         assert_eq!(list.labels, [0, 2, 2]);
+        std::fs::write(dir.path().join("c.png"), b"").unwrap();
+        let below = images_below(dir.path()).unwrap();
+        assert_eq!(below, ["B/x.jpeg", "b/10.png", "b/2.JPG", "c.png"]);
     }
 }

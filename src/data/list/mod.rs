@@ -5,7 +5,7 @@ mod ijb;
 mod megaface;
 mod pairs;
 
-pub use files::{FolderList, image_folder, parse_labels, safe_path};
+pub use files::{FolderList, image_folder, images_below, parse_labels, safe_path};
 pub use ijb::{
     Detection, Member, TemplatePair, parse_detections, parse_members, parse_pairs, parse_subjects,
 };

@@ -17,6 +17,7 @@ fn optional(format: DataFormat) -> &'static [&'static str] {
             "megaface_noises.txt",
         ],
         DataFormat::Templates => &[],
+        DataFormat::Gallery => &["probes.idx", "gallery.idx", "distractors.idx"],
     }
 }
 
@@ -36,6 +37,9 @@ fn required(spec: &DataSpec, dir: &Path) -> Vec<String> {
             _ => vec![format!("{named}.bin")],
         },
         DataFormat::Identification => vec!["probes.rec".into(), "distractors.rec".into()],
+        DataFormat::Gallery => ["probes.rec", "gallery.rec", "distractors.rec"]
+            .map(String::from)
+            .into(),
         DataFormat::Templates => ["face_tid_mid", "template_pair_label", "name_5pts_score"]
             .into_iter()
             .map(

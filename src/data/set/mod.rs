@@ -1,6 +1,7 @@
 //! Data sets: images and what is known about them, opened from a folder.
 
 mod files;
+mod gallery;
 mod open;
 
 pub use files::{Files, locate, missing};
@@ -77,6 +78,20 @@ pub struct IdentificationSet {
     pub noisy_distractors: Vec<usize>,
 }
 
+/// Probes to find in a gallery that also holds distractors.
+#[derive(Clone)]
+pub struct GallerySet {
+    pub probes: Images,
+    /// The person on each probe.
+    pub probe_ids: Vec<u32>,
+    /// Images of the people on the probes, and perhaps of others with a name.
+    pub gallery: Images,
+    /// The person on each image of the gallery.
+    pub gallery_ids: Vec<u32>,
+    /// Images of nobody on a probe.
+    pub distractors: Images,
+}
+
 /// Images grouped into templates, and pairs of templates (IJB 1:1).
 #[derive(Clone)]
 pub struct TemplateSet {
@@ -100,6 +115,7 @@ pub enum DataSet {
     Pairs(PairSet),
     Identification(IdentificationSet),
     Templates(TemplateSet),
+    Gallery(GallerySet),
 }
 
 impl DataSet {
@@ -112,6 +128,11 @@ impl DataSet {
             DataSet::Identification(s) => {
                 vec![("probes", &s.probes), ("distractors", &s.distractors)]
             }
+            DataSet::Gallery(s) => vec![
+                ("probes", &s.probes),
+                ("gallery", &s.gallery),
+                ("distractors", &s.distractors),
+            ],
         }
     }
 

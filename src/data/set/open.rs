@@ -26,15 +26,20 @@ pub fn open(spec: &DataSpec, root: &Path) -> Result<DataSet> {
         DataFormat::Pairs => pairs(&files).map(DataSet::Pairs),
         DataFormat::Identification => identification(&files).map(DataSet::Identification),
         DataFormat::Templates => templates(&files).map(DataSet::Templates),
+        DataFormat::Gallery => super::gallery::gallery(&files).map(DataSet::Gallery),
     }
 }
 
-fn bad<T>(path: &Path, what: impl std::fmt::Display) -> Result<T> {
+pub(super) fn bad<T>(path: &Path, what: impl std::fmt::Display) -> Result<T> {
     Err(Error::Data(format!("{}: {what}", path.display())))
 }
 
 /// The file for a role, among the files that a set declares.
-fn role(files: &Files, what: &str, test: impl Fn(&str) -> bool) -> Result<PathBuf> {
+pub(super) fn role(
+    files: &Files,
+    what: &str,
+    test: impl Fn(&str) -> bool,
+) -> Result<PathBuf> {
     match files.find(test) {
         Some(path) => Ok(path),
         None => bad(

@@ -8,8 +8,8 @@
 mod sweep;
 
 use super::input::{Description, IdentificationData, Part, ScoreInput};
-use super::scores::{dot, inverse_norm};
-use super::{Scored, bootstrap, check, evidence, fars, operating};
+use super::scores::{dot, fused};
+use super::{Scored, bootstrap, check, evidence, fars, operating, ranks};
 use crate::plan::spec::ProtocolSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::result::{Metric, ScoreResult};
@@ -57,7 +57,7 @@ struct Pair {
 /// Scores probes (part `probes`) against distractors (part `distractors`).
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("identification", &spec.params);
-    let ranks = ranks(&args)?;
+    let ranks = ranks(&args, &[1.0, 5.0, 10.0])?;
     let fars = fars(&args, &[1e-6, 1e-5, 1e-4, 1e-3])?;
     let resamples = args.usize_or("resamples", bootstrap::RESAMPLES)?;
     let Description::Identification(data) = input.data else {
@@ -157,19 +157,6 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     })
 }
 
-fn ranks(args: &Args) -> Result<Vec<usize>> {
-    let ranks = super::floats(args, "ranks", &[1.0, 5.0, 10.0])?;
-    match ranks
-        .iter()
-        .find(|r| **r < 1.0 || r.fract() != 0.0 || **r > 1e9)
-    {
-        Some(bad) => Err(Error::Usage(format!(
-            "`identification`: rank {bad} in `ranks`, want whole numbers from 1"
-        ))),
-        None => Ok(ranks.into_iter().map(|r| r as usize).collect()),
-    }
-}
-
 /// Rows on the noise lists. They are dropped: the one treatment that has the intended
 /// result under every scorer.
 struct Noise {
@@ -214,11 +201,7 @@ impl Probes {
             .filter(|i| !noise.probes.contains(i))
             .map(|i| i as u32)
             .collect();
-        let mut rows = Vec::with_capacity(index.len() * part.dim());
-        for &i in &index {
-            rows.extend(part.fused(i as usize).iter().map(|&v| v as f32));
-        }
-        let inverse_norm = rows.chunks_exact(part.dim()).map(inverse_norm).collect();
+        let (rows, inverse_norm) = fused(part, index.iter().map(|&i| i as usize));
         Probes {
             dim: part.dim(),
             index,

@@ -4,7 +4,7 @@
 use super::{Pair, Probes};
 use crate::protocol::input::Part;
 use crate::protocol::operating;
-use crate::protocol::scores::{Kernel, Panels, inverse_norm};
+use crate::protocol::scores::{Kernel, Panels, fused};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -99,13 +99,8 @@ pub(super) fn run(
         let right: Vec<(Panels, Vec<f64>)> = batch
             .par_chunks(nr)
             .map(|rows| {
-                let fused: Vec<f32> = rows
-                    .iter()
-                    .flat_map(|&row| distractors.fused(row))
-                    .map(|v| v as f32)
-                    .collect();
-                let norms = fused.chunks_exact(probes.dim).map(inverse_norm).collect();
-                (Panels::pack(&fused, probes.dim, nr), norms)
+                let (flat, norms) = fused(distractors, rows.iter().copied());
+                (Panels::pack(&flat, probes.dim, nr), norms)
             })
             .collect();
         let floor = tail.floor;

@@ -83,5 +83,6 @@ pub(super) fn holds(format: DataFormat) -> &'static str {
         DataFormat::Pairs => "pairs",
         DataFormat::Identification => "probes and distractors",
         DataFormat::Templates => "templates",
+        DataFormat::Gallery => "probes, a gallery and distractors",
     }
 }

@@ -345,7 +345,7 @@ fn noisy(names: &Names, profile: &Profile, base: DataSpec, noise: Noise) -> Resu
             )
         })?;
         let spec = names.known.dataset(names.source(), set)?;
-        if !matches!(spec.format, DataFormat::Train | DataFormat::Identification) {
+        if matches!(spec.format, DataFormat::Pairs | DataFormat::Templates) {
             return Err(names.source().error(
                 &set.span,
                 format_args!(
