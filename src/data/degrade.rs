@@ -73,7 +73,10 @@ impl Degrade {
                         row.iter_mut().zip(from).for_each(|(v, f)| *v += w * f);
                     }
                 }
-                for (row, out) in blurred.chunks_exact(3 * n).zip(image.chunks_exact_mut(3 * n)) {
+                for (row, out) in blurred
+                    .chunks_exact(3 * n)
+                    .zip(image.chunks_exact_mut(3 * n))
+                {
                     for (x, out) in out.chunks_exact_mut(3).enumerate() {
                         let mut sum = [0.0; 3];
                         for (k, w) in across.iter().enumerate() {
@@ -166,7 +169,11 @@ fn resample(image: &[f32], [height, width]: [usize; 2], taps: &[Taps]) -> Vec<f3
     }
     let mut columns = vec![0.0f32; 3 * to * to];
     for (t, out) in taps.iter().zip(columns.chunks_exact_mut(3 * to)) {
-        for (w, row) in t.weights.iter().zip(rows[3 * to * t.first..].chunks_exact(3 * to)) {
+        for (w, row) in t
+            .weights
+            .iter()
+            .zip(rows[3 * to * t.first..].chunks_exact(3 * to))
+        {
             out.iter_mut().zip(row).for_each(|(o, v)| *o += w * v);
         }
     }

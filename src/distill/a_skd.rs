@@ -23,9 +23,11 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
             Param {
                 name: "maps",
-                kind: Kind::Choice(&["both", "channel", "spatial"]),
+                kind: Kind::Choice(&["both", "channel", "spatial", "channel-pooling"]),
                 required: false,
-                doc: "which attention is compared (default \"both\")",
+                doc: "which attention is compared (default \"both\"); \"channel-pooling\": no \
+                      learned maps, but the mean over channels of the output of every stage, \
+                      reconstructed after the name of an ablation",
             },
             Param {
                 name: "distance",
@@ -49,9 +51,34 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
 
 struct ASkd {
     lambda: f64,
-    kinds: &'static [&'static str],
+    compared: Compared,
     cosine: bool,
     mean: bool,
+}
+
+/// Which taps are compared.
+enum Compared {
+    /// Learned maps, by what their names end in.
+    Maps(&'static [&'static str]),
+    /// Outputs of stages, averaged over their channels.
+    Stages,
+}
+
+impl Compared {
+    fn has(&self, tap: &str) -> bool {
+        match self {
+            Compared::Maps(ends) => ends.iter().any(|end| tap.ends_with(end)),
+            Compared::Stages => tap.starts_with("stage"),
+        }
+    }
+
+    /// What is compared of a tap `[B, C, H, W]`.
+    fn map(&self, tap: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Compared::Maps(_) => tap.clone(),
+            Compared::Stages => tap.mean_keepdim(1)?,
+        })
+    }
 }
 
 fn wants(_params: &Params) -> Wants {
@@ -65,10 +92,11 @@ fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
     let args = Args::new(ENTRY.info.name, setup.params);
     Ok(Box::new(ASkd {
         lambda: args.f64("lambda")?,
-        kinds: match args.text_or("maps", "both")? {
-            "channel" => &[".channel"],
-            "spatial" => &[".spatial"],
-            _ => &[".channel", ".spatial"],
+        compared: match args.text_or("maps", "both")? {
+            "channel" => Compared::Maps(&[".channel"]),
+            "spatial" => Compared::Maps(&[".spatial"]),
+            "channel-pooling" => Compared::Stages,
+            _ => Compared::Maps(&[".channel", ".spatial"]),
         },
         cosine: args.text_or("distance", "cosine")? == "cosine",
         mean: args.text_or("reduction", "sum")? == "mean",
@@ -78,7 +106,7 @@ fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
 impl Distill for ASkd {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         let (student, teacher) = (input.student.taps()?, input.teacher.taps()?);
-        let is_map = |name: &String| self.kinds.iter().any(|kind| name.ends_with(kind));
+        let is_map = |name: &String| self.compared.has(name);
         let names: Vec<String> = student.names().into_iter().filter(is_map).collect();
         let theirs: Vec<String> = teacher.names().into_iter().filter(is_map).collect();
         if names.is_empty() || names != theirs {
@@ -91,7 +119,11 @@ impl Distill for ASkd {
         }
         let mut sum: Option<Tensor> = None;
         for name in &names {
-            let one = self.distance(&student.get(name)?, &teacher.get(name)?.detach())?;
+            let map = |tap: Tensor| self.compared.map(&tap);
+            let one = self.distance(
+                &map(student.get(name)?)?,
+                &map(teacher.get(name)?)?.detach(),
+            )?;
             sum = Some(match sum {
                 Some(sum) => (sum + one)?,
                 None => one,
@@ -115,5 +147,44 @@ impl ASkd {
         let unit = |maps: &Tensor| l2_normalize(&maths::wide(&maths::flat(maps)?)?);
         let cosine = (unit(student)? * unit(teacher)?)?.sum(1)?;
         Ok((1.0 - cosine)?.mean_all()?.to_dtype(student.dtype())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distill::{Taps, View};
+    use candle_core::Device;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    /// Pooled over channels, a stage is compared by where it is active alone.
+    #[test]
+    fn channel_pooling_sees_where_and_not_in_which_channel() {
+        let tap = |values: [f32; 8]| {
+            let tensor = Tensor::from_slice(&values, (1, 2, 2, 2), &Device::Cpu).unwrap();
+            Taps::of_tensors(BTreeMap::from([("stage1".to_string(), tensor)]))
+        };
+        let teacher = tap([1.0, 0.0, 0.0, 1.0, 3.0, 0.0, 0.0, 1.0]);
+        let swapped = tap([3.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+        let elsewhere = tap([0.0, 1.0, 1.0, 0.0, 0.0, 3.0, 1.0, 0.0]);
+        let params = Params::from([
+            ("lambda".to_string(), json!(2.0)),
+            ("maps".to_string(), json!("channel-pooling")),
+        ]);
+        let embeddings = Tensor::zeros((1, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let mut loss = crate::distill::build("a-skd", &params).unwrap();
+        let mut of = |student: &Taps| -> f32 {
+            let view = |taps| View {
+                taps: Some(taps),
+                ..View::of_embeddings(&embeddings)
+            };
+            let mut input = DistillInput::of_embeddings(&embeddings, &embeddings);
+            (input.student, input.teacher) = (view(student), view(&teacher));
+            loss.loss(&input).unwrap().to_scalar().unwrap()
+        };
+        assert!(of(&swapped).abs() < 1e-6);
+        // No place in common: a cosine of 0.
+        assert!((of(&elsewhere) - 2.0).abs() < 1e-6);
     }
 }

@@ -155,7 +155,12 @@ fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vec<
     let (rows, norms) = fused(probes, 0..data.probe_ids.len());
     let (mate_rows, mate_norms) = fused(gallery, 0..data.gallery_ids.len());
     let (mut kept, mut searched) = (Vec::new(), Vec::new());
-    for (i, (&person, probe)) in data.probe_ids.iter().zip(rows.chunks_exact(dim)).enumerate() {
+    for (i, (&person, probe)) in data
+        .probe_ids
+        .iter()
+        .zip(rows.chunks_exact(dim))
+        .enumerate()
+    {
         let Some(mates) = mates.get(&person) else {
             continue;
         };

@@ -106,7 +106,7 @@ pub struct Row {
     pub note: String,
     /// What was done to the data, such as `C30`; rows of one condition are compared with each
     /// other. Empty where nothing was done, or where a teacher serves all conditions.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub condition: String,
     /// Such as `MobileNetV2 0.5x`.
     pub backbone: String,
@@ -215,7 +215,7 @@ pub struct Claim {
     #[serde(default)]
     pub margin: f64,
     /// The question of the paper: the report's first paragraph answers it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub question: bool,
 }
 

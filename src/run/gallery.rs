@@ -20,7 +20,7 @@ const MOST: usize = 24;
 const ACROSS: usize = 4;
 /// Side of an image, and what is left free around it, in pixels.
 const TILE: usize = 56;
-const GAP: usize = 4;
+pub(super) const GAP: usize = 4;
 /// A bar under the corrected class says whether it is the true one.
 const BAR: usize = 4;
 
@@ -47,26 +47,43 @@ pub fn corrections(
     files::write_atomic(&folder.file(LIST), list(&all, truth).as_bytes())?;
     let shown = spread(&all);
     let image = draw(set, truth, &shown)?;
-    let bytes = encode_jpeg(&image, 88)?;
-    files::write_atomic(&folder.file(FILE), &bytes)?;
     let right = |c: &&Corrected| truth[c.image as usize] == Some(c.corrected);
-    Ok(Some(Picture {
-        kind: PictureKind::Corrections,
-        caption: format!(
-            "{} of {} images whose labels were corrected in the last epoch, in threes: the image, \
-             one of the class of its label, one of the class it was given. The bar is blue where \
-             that is the person's own class ({} of these), orange where it is not.",
-            shown.len(),
-            all.len(),
-            shown.iter().filter(right).count()
-        ),
+    let caption = format!(
+        "{} of {} images whose labels were corrected in the last epoch, in threes: the image, one \
+         of the class of its label, one of the class it was given. The bar is blue where that is \
+         the person's own class ({} of these), orange where it is not.",
+        shown.len(),
+        all.len(),
+        shown.iter().filter(right).count()
+    );
+    picture(PictureKind::Corrections, &image, FILE, caption, folder).map(Some)
+}
+
+/// Writes a picture for the report into the folder of its job.
+pub(super) fn picture(
+    kind: PictureKind,
+    image: &Image,
+    file: &str,
+    caption: String,
+    folder: &RunFolder,
+) -> Result<Picture> {
+    let bytes = encode_jpeg(image, 88)?;
+    files::write_atomic(&folder.file(file), &bytes)?;
+    Ok(Picture {
+        kind,
+        caption,
         file: FileHash {
-            path: FILE.to_string(),
+            path: file.to_string(),
             bytes: bytes.len() as u64,
             sha256: sha256_hex(&bytes),
         },
         size: (image.width as u32, image.height as u32),
-    }))
+    })
+}
+
+/// An empty sheet.
+pub(super) fn paper(width: usize, height: usize) -> Result<Image> {
+    Image::new(width, height, [PAPER].repeat(width * height).concat())
 }
 
 fn list(all: &[Corrected], truth: &[Option<u32>]) -> String {
@@ -94,12 +111,9 @@ fn draw(set: &TrainSet, truth: &[Option<u32>], shown: &[Corrected]) -> Result<Im
     };
     let (wide, high) = (3 * TILE + 3 * GAP, TILE + BAR + 2 * GAP);
     let across = ACROSS.min(shown.len());
-    let mut picture = Image::new(
+    let mut picture = paper(
         across * wide + GAP,
         shown.len().div_ceil(across) * high + GAP,
-        [PAPER]
-            .repeat((across * wide + GAP) * (shown.len().div_ceil(across) * high + GAP))
-            .concat(),
     )?;
     for (k, c) in shown.iter().enumerate() {
         let (left, top) = (k % across * wide + GAP, k / across * high + GAP);
@@ -127,7 +141,7 @@ fn draw(set: &TrainSet, truth: &[Option<u32>], shown: &[Corrected]) -> Result<Im
     Ok(picture)
 }
 
-fn paste(onto: &mut Image, image: &Image, left: usize, top: usize) -> Result<()> {
+pub(super) fn paste(onto: &mut Image, image: &Image, left: usize, top: usize) -> Result<()> {
     if left + image.width > onto.width || top + image.height > onto.height {
         return Err(Error::Bug(
             "a picture is too small for what is on it".into(),

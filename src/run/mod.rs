@@ -11,6 +11,7 @@
 //! | `result.json` | atomically | the [`crate::result::JobResult`] |
 //! | `done` | last | empty; its presence means all of the above is whole |
 
+pub mod attention;
 pub mod data;
 pub mod derive;
 pub mod embed;

@@ -1,5 +1,6 @@
 //! Executes a training job: feeds the trainer, writes checkpoints and curves, resumes.
 
+use super::attention;
 use super::folder::RunFolder;
 use super::gallery;
 use super::scheduler::Context;
@@ -63,7 +64,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     teacher.rows = rows.as_ref().map(|r| r as &dyn TeacherRows);
     let mut trainer = Trainer::new(
         spec,
-        images,
+        images.clone(),
         &set.labels,
         set.classes as usize,
         teacher,
@@ -86,6 +87,19 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         let picture = gallery::corrections(&set, truth, trainer.corrected(), folder)?;
         result.pictures.extend(picture);
     }
+    let mut seen = vec![false; set.classes as usize];
+    let labels = set.labels.iter().zip(0..);
+    let first = labels.filter(|(l, _)| !std::mem::replace(&mut seen[**l as usize], true));
+    let first: Vec<u32> = first.map(|(_, image)| image).collect();
+    let (stages, picture) = attention::look(
+        trainer.network(),
+        images.as_ref(),
+        &first,
+        &spec.input,
+        cx.claim.folder(),
+    )?;
+    result.attention = stages;
+    result.pictures.extend(picture);
     if let (Some(Artefact::U32(kept)), Some(key)) =
         (derived.get(KEPT_IMAGES), spec.derived.get(KEPT_IMAGES))
     {

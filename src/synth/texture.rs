@@ -70,10 +70,7 @@ impl Plane {
         let sway = |k: u32| self.bend * (noise(2.5 * x + 9.0, 2.5 * y + 9.0, self.seed ^ k) - 0.5);
         let (x, y) = (x + sway(1), y + sway(2));
         let [a, b] = self.across;
-        [
-            a * x - b * y + self.shift[0],
-            b * x + a * y + self.shift[1],
-        ]
+        [a * x - b * y + self.shift[0], b * x + a * y + self.shift[1]]
     }
 }
 
@@ -209,9 +206,8 @@ impl Pattern {
                 edge,
                 crossed,
             } => {
-                let wave = |x: f32| {
-                    smoothstep(0.5 - edge, 0.5 + edge, 0.5 + 0.5 * libm::sinf(TAU * x))
-                };
+                let wave =
+                    |x: f32| smoothstep(0.5 - edge, 0.5 + edge, 0.5 + 0.5 * libm::sinf(TAU * x));
                 let one = mix3(*a, *b, wave(count[0] * u));
                 match crossed {
                     true => mix3(one, mix3(*d, one, 0.35), wave(count[1] * v)),
@@ -241,7 +237,12 @@ impl Pattern {
                 for octave in 0..6u32 {
                     let f = size * (1u32 << octave) as f32;
                     let n = noise(f * u, f * v, seed.wrapping_add(octave));
-                    sum += weight * if *ridged { 1.0 - (2.0 * n - 1.0).abs() } else { n };
+                    sum += weight
+                        * if *ridged {
+                            1.0 - (2.0 * n - 1.0).abs()
+                        } else {
+                            n
+                        };
                     weight *= 0.5;
                 }
                 let t = if *ridged { sum } else { 2.0 * sum - 0.5 };

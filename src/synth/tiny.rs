@@ -101,7 +101,10 @@ mod tests {
         for (x, y) in [(8, 9), (21, 30), (39, 38)] {
             let want = |v: usize| (v as f64 - 1.5) / 4.0;
             let want = 20.0 * want(x) + want(y);
-            assert!((f64::from(big.pixel(x, y)[0]) - want).abs() <= 0.51, "{x} {y}");
+            assert!(
+                (f64::from(big.pixel(x, y)[0]) - want).abs() <= 0.51,
+                "{x} {y}"
+            );
         }
         // Three times: of pixel 1, target 4 is the middle. Twice and a half between them:
         // (-1, 9, 9, -1) / 16.

@@ -83,6 +83,9 @@ fn run(seed: u64, base: [f64; 4], speed: f64) -> SeedRun {
         images_per_second: Some(speed),
         train_key: format!("{seed}a5fc0").repeat(11)[..64].into(),
         checkpoint_sha256: format!("{seed}9d07e").repeat(11)[..64].into(),
+        labels: Vec::new(),
+        attention: Vec::new(),
+        pictures: Vec::new(),
     }
 }
 
@@ -96,6 +99,7 @@ fn row(id: &str, label: &str, role: Role, base: [f64; 4]) -> Row {
         group: String::new(),
         of: None,
         note: String::new(),
+        condition: String::new(),
         backbone: if teacher {
             "iResNet-18"
         } else {
@@ -194,6 +198,7 @@ pub fn input() -> ReportInput {
         than: than.into(),
         on: columns()[column].id.clone(),
         margin: 0.001,
+        question: false,
     };
     let mut references = published::load("coupleface", None).unwrap();
     references.extend(published::load("ekd", None).unwrap().into_iter().take(26));
@@ -234,6 +239,7 @@ pub fn input() -> ReportInput {
                 images: 2400,
                 identities: 600,
                 counts: BTreeMap::from([("pairs".into(), 1200)]),
+                notes: Vec::new(),
             },
             pinned: true,
         }],

@@ -35,11 +35,7 @@ pub(super) fn bad<T>(path: &Path, what: impl std::fmt::Display) -> Result<T> {
 }
 
 /// The file for a role, among the files that a set declares.
-pub(super) fn role(
-    files: &Files,
-    what: &str,
-    test: impl Fn(&str) -> bool,
-) -> Result<PathBuf> {
+pub(super) fn role(files: &Files, what: &str, test: impl Fn(&str) -> bool) -> Result<PathBuf> {
     match files.find(test) {
         Some(path) => Ok(path),
         None => bad(
