@@ -2,11 +2,20 @@
 
 mod report_fixture;
 
+#[path = "common/skeleton.rs"]
+mod skeleton;
+
 use frbench::report::model::*;
 use frbench::report::{Written, derive, write};
 use frbench::stats::ClaimVerdict;
 use report_fixture::input;
-use std::path::Path;
+use skeleton::skeleton;
+use std::path::{Path, PathBuf};
+
+/// Nothing here has pictures.
+fn nowhere(_: &str, _: &str) -> PathBuf {
+    PathBuf::new()
+}
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
@@ -14,36 +23,12 @@ fn read(path: &Path) -> String {
 
 fn written(input: &ReportInput) -> (tempfile::TempDir, Written) {
     let dir = tempfile::tempdir().unwrap();
-    let written = write(input, &dir.path().join("new/coupleface-demo")).unwrap();
+    let written = write(input, &dir.path().join("new/coupleface-demo"), &nowhere).unwrap();
     (dir, written)
 }
 
 fn html(input: &ReportInput) -> String {
     read(&written(input).1.html)
-}
-
-/// The text of a page, one element a line, without style and plots.
-fn skeleton(html: &str) -> String {
-    let body = &html[html.find("<body>").unwrap()..];
-    let mut out = String::new();
-    let mut rest = body;
-    while let Some(start) = rest.find('<') {
-        let text = rest[..start]
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
-        if !text.is_empty() {
-            out.push_str(&text);
-            out.push('\n');
-        }
-        rest = &rest[start..];
-        let end = match rest.starts_with("<svg") {
-            true => rest.find("</svg>").unwrap() + "</svg>".len(),
-            false => rest.find('>').unwrap() + 1,
-        };
-        rest = &rest[end..];
-    }
-    out
 }
 
 #[test]
@@ -121,7 +106,7 @@ fn equal_input_gives_equal_bytes() {
     }
     // A second report replaces the first, and leaves nothing else behind.
     let folder = first.html.parent().unwrap();
-    write(&input(), folder).unwrap();
+    write(&input(), folder, &nowhere).unwrap();
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 4);
 }
 
@@ -241,7 +226,7 @@ fn error_rates_count_downwards() {
             }
         }
     }
-    assert!(down.rows[3].cells[0].best && down.gaps[0].clear);
+    assert!(down.rows[3].cells[0].best && down.yardsticks[0].gaps[0].clear);
 }
 
 #[test]
@@ -418,5 +403,5 @@ fn hostile_text_stays_text() {
 #[test]
 fn page_for_looking_at() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
-    assert!(write(&input(), &dir).unwrap().html.is_file());
+    assert!(write(&input(), &dir, &nowhere).unwrap().html.is_file());
 }

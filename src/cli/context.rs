@@ -78,29 +78,46 @@ pub fn load(name: &str) -> Result<(Suite, Registries)> {
     Ok((suite, known))
 }
 
+/// The whole profile, whatever part of it is asked for.
+pub fn resolve_all(args: &SuiteArgs) -> Result<Resolved> {
+    let (suite, known) = load(&args.suite)?;
+    suite::resolve(&suite, &args.profile, &known)
+}
+
 /// The part of the suite that is asked for.
 pub fn resolve(args: &SuiteArgs) -> Result<Resolved> {
-    let (suite, known) = load(&args.suite)?;
-    let resolved = suite::resolve(&suite, &args.profile, &known)?;
+    part(resolve_all(args)?, args)
+}
+
+/// What is asked for of a profile.
+pub fn part(whole: Resolved, args: &SuiteArgs) -> Result<Resolved> {
     let selection = Selection {
         only: args.only.clone(),
         seeds: args.seeds.clone(),
     };
-    plan::select(resolved, &selection)
+    plan::select(whole, &selection)
 }
 
 /// All jobs as far as the data sets that are already there let them be foreseen.
 pub fn outlook(suite: &Resolved, runs: &Path, code: &Code) -> Result<Round> {
     let mut known = Known::default();
-    for job in plan::outlook(suite, &known, code).jobs {
-        if matches!(job.spec, JobSpec::Data(_))
-            && is_done(runs, &job)
-            && let Some(result) = result(runs, &job)?
-        {
-            known.results.insert(job.key, result);
+    loop {
+        let round = plan::outlook(suite, &known, code);
+        let before = known.results.len();
+        for job in &round.jobs {
+            if matches!(job.spec, JobSpec::Data(_))
+                && !known.results.contains_key(&job.key)
+                && is_done(runs, job)
+                && let Some(result) = result(runs, job)?
+            {
+                known.results.insert(job.key.clone(), result);
+            }
+        }
+        // What is known of one set may name another that is made of it.
+        if known.results.len() == before {
+            return Ok(round);
         }
     }
-    Ok(plan::outlook(suite, &known, code))
 }
 
 /// Whether the job has been finished in `runs`.

@@ -6,6 +6,7 @@ use super::output::print;
 use super::text::{iso_time, table};
 use clap::Args;
 use frbench::Result;
+use frbench::key::Key;
 use frbench::plan::{self, Code};
 use frbench::report::derive::{Cell, Derived, derive};
 use frbench::report::{self, ReportInput, collect};
@@ -34,27 +35,18 @@ pub struct ReportArgs {
 /// Renders what has been run so far; runs nothing.
 pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     let suite = context::resolve(&args.suite)?;
-    let round = context::outlook(&suite, &args.runs.runs, &Code::current())?;
     let store = Store::new("data", &args.runs.runs);
-    let outcome = Outcome {
-        finished: store.finished(&round.jobs)?,
-        jobs: round.jobs,
-        layout: round.layout,
-        executed: 0,
-        failed: BTreeMap::new(),
-        left: 0,
-    };
+    let outcome = so_far(&suite, &store, BTreeMap::new())?;
+    let command = command(&args.suite);
     if outcome.finished.is_empty() && !args.json {
         print(&format!(
-            "nothing of this suite has been run in `{}` yet; `frbench run {} --profile {}` does\n",
+            "nothing of this suite has been run in `{}` yet; `{command}` does\n",
             args.runs.runs.display(),
-            suite.suite,
-            suite.profile
         ))?;
         return Ok(ExitStatus::Incomplete);
     }
-    let input = input(&suite, &outcome, &store)?;
-    publish(&input, &suite, &args.reports, args.json)?;
+    let input = input(&suite, &outcome, &store, command)?;
+    publish(&input, &suite, &store, &args.reports, args.json)?;
     Ok(if outcome.finished.len() < outcome.jobs.len() {
         ExitStatus::Incomplete
     } else {
@@ -62,10 +54,43 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     })
 }
 
+/// What has been run of a suite, by whomever; `failed` are jobs that could not be.
+pub fn so_far(suite: &Resolved, store: &Store, failed: BTreeMap<Key, String>) -> Result<Outcome> {
+    let round = context::outlook(suite, store.runs(), &Code::current())?;
+    Ok(Outcome {
+        finished: store.finished(&round.jobs)?,
+        jobs: round.jobs,
+        layout: round.layout,
+        executed: 0,
+        failed,
+        left: 0,
+    })
+}
+
+/// What makes the whole report: the suite by the name or path it was asked for by.
+pub fn command(args: &SuiteArgs) -> String {
+    let quoted = |text: &str| match text.contains(char::is_whitespace) {
+        true => format!("'{text}'"),
+        false => text.to_string(),
+    };
+    format!(
+        "frbench run {} --profile {}",
+        quoted(&args.suite),
+        quoted(&args.profile)
+    )
+}
+
 /// Write the report's folder and print its summary.
-pub fn publish(input: &ReportInput, suite: &Resolved, reports: &Path, json: bool) -> Result<()> {
+pub fn publish(
+    input: &ReportInput,
+    suite: &Resolved,
+    store: &Store,
+    reports: &Path,
+    json: bool,
+) -> Result<()> {
     let folder = reports.join(format!("{}-{}", suite.suite, suite.profile));
-    let written = report::write(input, &folder)?;
+    let locate = |train: &str, file: &str| store.folder(&Key(train.to_string())).file(file);
+    let written = report::write(input, &folder, &locate)?;
     if json {
         let text = std::fs::read_to_string(&written.json)
             .map_err(|e| frbench::Error::io(&written.json, e))?;
@@ -76,8 +101,13 @@ pub fn publish(input: &ReportInput, suite: &Resolved, reports: &Path, json: bool
     print(&format!("\nreport: {}\n", written.html.display()))
 }
 
-/// What is known about a suite's runs.
-pub fn input(suite: &Resolved, outcome: &Outcome, store: &Store) -> Result<ReportInput> {
+/// What is known about a suite's runs; `command` is said to make the report again.
+pub fn input(
+    suite: &Resolved,
+    outcome: &Outcome,
+    store: &Store,
+    command: String,
+) -> Result<ReportInput> {
     let mut published = Vec::new();
     for source in &suite.published {
         published.extend(report::published::load(
@@ -93,7 +123,7 @@ pub fn input(suite: &Resolved, outcome: &Outcome, store: &Store) -> Result<Repor
         failed: &outcome.failed,
         published,
         environment: environment(outcome, store),
-        command: format!("frbench run {} --profile {}", suite.suite, suite.profile),
+        command,
         started,
         finished_at: finished,
     })
@@ -152,21 +182,24 @@ fn environment(outcome: &Outcome, store: &Store) -> BTreeMap<String, String> {
     facts.into_iter().map(|(k, v)| (k, v.join("; "))).collect()
 }
 
-/// The headline table and the claims, as plain text.
+/// The answer to the paper's question, the headline table and the claims, as plain text.
 pub fn summary(input: &ReportInput) -> String {
     let derived = derive(input);
+    let answers = derived.claims.iter().filter_map(|c| c.answer.as_ref());
+    let answers: String = answers.map(|a| format!("{a}\n")).collect();
+    let gap = if answers.is_empty() { "" } else { "\n" };
     let mut heading = vec![String::new()];
     let headline = |c: &usize| input.columns[*c].headline;
     let shown: Vec<usize> = (0..input.columns.len()).filter(headline).collect();
     heading.extend(shown.iter().map(|&c| input.columns[c].label.clone()));
     let mut rows = vec![heading];
     for (row, cells) in input.rows.iter().zip(&derived.rows) {
-        let mut line = vec![row.label.clone()];
+        let mut line = vec![input.name(row)];
         line.extend(shown.iter().map(|&c| figure(&cells.cells[c])));
         rows.push(line);
     }
     let mut out = format!(
-        "\n{}, profile {}\n\n{}",
+        "\n{}, profile {}\n\n{answers}{gap}{}",
         input.suite.title,
         input.suite.profile,
         table(&rows)

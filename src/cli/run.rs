@@ -75,7 +75,8 @@ impl FromStr for Shard {
 
 pub fn run(args: RunArgs) -> Result<ExitStatus> {
     set_threads(args.jobs)?;
-    let suite = super::context::resolve(&args.suite)?;
+    let whole = super::context::resolve_all(&args.suite)?;
+    let suite = super::context::part(whole.clone(), &args.suite)?;
     let store = Store::new(args.data.root(), &args.runs.runs);
     let options = Options {
         shard: args.shard.map(|s| (s.index as usize, s.count as usize)),
@@ -86,23 +87,24 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
     let outcome = run::execute(&suite, &Code::current(), &store, &options, &progress, &stop);
     progress.clear();
-    let mut outcome = outcome?;
+    let outcome = outcome?;
     if outcome.executed == 0 && outcome.finished.len() == outcome.jobs.len() {
         let jobs = outcome.jobs.len();
         progress.line(&format!(
             "all {jobs} jobs were done already; nothing was run"
         ));
     }
-    if outcome.left > 0 {
-        // The report is of all that is done, whichever shard has done it.
-        outcome.finished = store.finished(&outcome.jobs)?;
-    }
-    let input = super::report::input(&suite, &outcome, &store)?;
-    super::report::publish(&input, &suite, &args.reports, args.json)?;
-    conclude(&args, &outcome, &input)
+    // The report is of all that is done of the profile, whichever part was asked for now and
+    // whoever has done the rest.
+    let so_far = super::report::so_far(&whole, &store, outcome.failed.clone())?;
+    let command = super::report::command(&args.suite);
+    let input = super::report::input(&whole, &so_far, &store, command.clone())?;
+    super::report::publish(&input, &whole, &store, &args.reports, args.json)?;
+    let asked = super::report::input(&suite, &outcome, &store, command)?;
+    conclude(&args, &outcome, &asked)
 }
 
-/// The exit status of a run that came to its end.
+/// The exit status of a run that came to its end, by what it was asked for.
 fn conclude(args: &RunArgs, outcome: &Outcome, input: &ReportInput) -> Result<ExitStatus> {
     let first = outcome.jobs.iter().find_map(|job| {
         let reason = outcome.failed.get(&job.key)?;

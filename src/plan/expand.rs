@@ -86,6 +86,7 @@ impl<'a> Planner<'a> {
             profile: suite.profile.clone(),
             summary: suite.summary.clone(),
             data,
+            conditions: suite.conditions.clone(),
             rows: rows.map(|(r, runs)| layout_row(suite, r, runs)).collect(),
             columns: suite.columns.iter().map(layout_column).collect(),
             cells,

@@ -5,6 +5,7 @@ use crate::registry::Params;
 use crate::suite::model::{Paper, Role};
 use crate::suite::resolve::{ReferenceRow, ResolvedClaim};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Rows, columns and cells of a suite's table, with all that the report says about them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Layout {
     pub summary: String,
     /// Data jobs, training sets first.
     pub data: Vec<LayoutData>,
+    /// Labels of the suite's conditions, and what it says about them.
+    pub conditions: BTreeMap<String, String>,
     pub rows: Vec<LayoutRow>,
     pub columns: Vec<LayoutColumn>,
     pub cells: Vec<Cell>,

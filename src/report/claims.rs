@@ -1,9 +1,10 @@
 //! Verdicts on the suite's claims, and each in one sentence.
 
 use super::derive::{CONFIDENCE, DerivedRow};
-use super::format::{Unit, fixed};
-use super::model::{Claim, Column, ReportInput};
-use crate::stats::{self, ClaimRule, ClaimVerdict, Difference, MIN_SEEDS};
+use super::finding::{Found, Pair, closing};
+use super::format::fixed;
+use super::model::{Claim, ReportInput};
+use crate::stats::{self, ClaimRule, ClaimVerdict, Difference};
 use serde::Serialize;
 
 /// A judged claim.
@@ -19,6 +20,10 @@ pub struct ClaimResult {
     pub p_adjusted: Option<f64>,
     /// What was found, in words.
     pub sentence: String,
+    /// The same in one sentence that ends in the verdict, where the claim is the question of
+    /// the paper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// The word a reader sees.
@@ -46,11 +51,15 @@ pub(super) fn judge_all(input: &ReportInput, rows: &[DerivedRow]) -> Vec<ClaimRe
         let result = &mut results[i];
         result.p_adjusted = Some(adjusted);
         if result.verdict != ClaimVerdict::Inconclusive && adjusted >= 1.0 - CONFIDENCE {
-            result.sentence.push_str(&format!(
+            let note = format!(
                 " Judged together with the other claims it would not stand (Holm, {} claims: p = {}).",
                 p.len(),
                 fixed(adjusted, 2)
-            ));
+            );
+            result.sentence.push_str(&note);
+            if let Some(answer) = &mut result.answer {
+                answer.push_str(&note);
+            }
         }
     }
     results
@@ -63,6 +72,9 @@ fn judge(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> ClaimResult
         difference: None,
         p: None,
         p_adjusted: None,
+        answer: claim
+            .question
+            .then(|| closing(sentence.trim_end_matches('.'), ClaimVerdict::Inconclusive)),
         sentence,
     };
     let row = |id: &str| input.rows.iter().position(|r| r.id == id);
@@ -77,14 +89,15 @@ fn judge(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> ClaimResult
         ));
     };
     let column = &input.columns[c];
-    let labels = (&*input.rows[better].label, &*input.rows[than].label);
-    for (i, label) in [(better, labels.0), (than, labels.1)] {
+    for i in [better, than] {
         let cell = &rows[i].cells[c];
         if cell.values.is_empty() {
             let why = cell.reasons.first().map_or("no run", String::as_str);
+            let label = input.name(&input.rows[i]);
             return silent(format!("{label} has no value on {} ({why}).", column.label));
         }
     }
+    let pair = Pair::of(input, &input.rows[better], &input.rows[than]);
     let judged = stats::judge(
         &rows[better].cells[c].values,
         &rows[than].cells[c].values,
@@ -96,9 +109,16 @@ fn judge(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> ClaimResult
     );
     let Some(difference) = judged.difference else {
         return silent(format!(
-            "{} and {} have no seed in common, so they cannot be paired.",
-            labels.0, labels.1
+            "{}{} and {} have no seed in common, so they cannot be paired.",
+            pair.under, pair.better, pair.than
         ));
+    };
+    let found = Found {
+        pair,
+        column,
+        margin: claim.margin,
+        verdict: judged.verdict,
+        difference,
     };
     ClaimResult {
         id: claim.id.clone(),
@@ -106,51 +126,7 @@ fn judge(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> ClaimResult
         difference: Some(difference),
         p: judged.p,
         p_adjusted: None,
-        sentence: sentence(labels, column, claim.margin, judged.verdict, difference),
+        sentence: found.sentence(),
+        answer: claim.question.then(|| found.answer()),
     }
-}
-
-fn sentence(
-    (a, b): (&str, &str),
-    column: &Column,
-    margin: f64,
-    verdict: ClaimVerdict,
-    found: Difference,
-) -> String {
-    let unit = Unit::of(&column.unit);
-    let found_so = format!(
-        "{a} is {} {b} on {}",
-        apart(&unit, found.mean),
-        column.label
-    );
-    let Some((low, high)) = found.interval else {
-        let s = if found.n == 1 { "" } else { "s" };
-        return format!(
-            "{found_so}, but {} seed{s} in common give no interval ({MIN_SEEDS} are needed).",
-            found.n
-        );
-    };
-    let size = format!("{} {}", unit.value(margin), unit.difference);
-    let size = size.trim_end();
-    let against = match (verdict, margin > 0.0) {
-        (ClaimVerdict::Inconclusive, _) if low >= -margin && high <= margin => {
-            format!(", all within the margin of {size}: no difference that matters")
-        }
-        (ClaimVerdict::Inconclusive, true) => format!(", not clear of the margin of {size}"),
-        (ClaimVerdict::Inconclusive, false) => ", which includes no difference".into(),
-        (_, true) => format!(", clear of the margin of {size}"),
-        (_, false) => String::new(),
-    };
-    format!(
-        "{found_so}: 95 % interval {} over {} seeds in pairs{against}.",
-        unit.range((low, high)),
-        found.n
-    )
-}
-
-/// `0.42 points better than`.
-fn apart(unit: &Unit, mean: f64) -> String {
-    let size = unit.value(mean.abs());
-    let word = if mean >= 0.0 { "better" } else { "worse" };
-    format!("{size} {} {word} than", unit.difference).replace("  ", " ")
 }

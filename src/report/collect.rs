@@ -61,7 +61,6 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
             paper: layout.paper.as_ref().map(paper).unwrap_or_default(),
             analysis: layout.analysis.clone(),
         },
-        rows,
         claims: tested
             .into_iter()
             .map(|c| Claim {
@@ -75,6 +74,8 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
             })
             .collect(),
         columns,
+        conditions: used(&layout.conditions, &rows),
+        rows,
         published: s
             .published
             .iter()
@@ -101,6 +102,14 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
         finished: s.finished_at.clone(),
         notes: notes.into_iter().collect(),
     })
+}
+
+/// What is said about the conditions that rows have.
+fn used(said: &BTreeMap<String, String>, rows: &[Row]) -> BTreeMap<String, String> {
+    let has = |label: &String| rows.iter().any(|r| r.condition == *label);
+    let of = said.iter().filter(|(label, _)| has(label));
+    of.map(|(label, note)| (label.clone(), note.clone()))
+        .collect()
 }
 
 /// A number that the suite itself states. Its context is prose, so it is shown and never held
@@ -300,7 +309,7 @@ fn row(
             crate::suite::model::Role::Method => Role::Method,
             crate::suite::model::Role::Ablation => Role::Ablation,
         },
-        group: if row.entry == row.id {
+        group: if row.settings.is_empty() {
             String::new()
         } else {
             row.entry.clone()

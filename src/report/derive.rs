@@ -12,13 +12,31 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 /// The computed half of a report, in the order of the input's rows and columns.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Derived {
-    /// Id of the row that is the teacher, and of the student alone.
+    /// Id of the row that is the teacher.
     pub teacher: Option<String>,
-    pub student: Option<String>,
+    /// One per condition, in the order of the input; a single one without conditions.
+    pub yardsticks: Vec<Yardstick>,
     pub rows: Vec<DerivedRow>,
-    pub gaps: Vec<Gap>,
     pub claims: Vec<claims::ClaimResult>,
     pub published: Vec<published::Comparison>,
+}
+
+impl Derived {
+    /// What rows of this condition are held against; nothing of a condition that has none.
+    pub fn yardstick(&self, condition: &str) -> Option<&Yardstick> {
+        self.yardsticks.iter().find(|y| y.condition == condition)
+    }
+}
+
+/// What the rows of one condition are held against.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Yardstick {
+    /// Empty in a suite without conditions.
+    pub condition: String,
+    /// Id of the row that is the student alone under this condition.
+    pub student: Option<String>,
+    /// One per column.
+    pub gaps: Vec<Gap>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,14 +73,15 @@ pub struct Cell {
     pub sd: Option<f64>,
     /// 95 % interval of the mean over seeds (Student's t).
     pub interval: Option<(f64, f64)>,
-    /// Best mean of the rows with all their seeds, teacher and ablations aside.
+    /// Best mean of the rows of its condition with all their seeds, teacher and ablations aside.
     pub best: bool,
     /// Improvement on the student alone, paired by seed; positive is better whatever the
     /// direction of the metric.
     pub over_student: Option<Difference>,
     /// The same against the row this one is an ablation of.
     pub over_reference: Option<Difference>,
-    /// Share of the distance from student to teacher, where that is clear.
+    /// Share of the distance from student to teacher, where that is clear. The student is that of
+    /// the row's condition.
     pub gap_closed: Option<Share>,
 }
 
@@ -84,7 +103,8 @@ pub struct Gap {
     pub clear: bool,
 }
 
-/// Computes everything a report shows from what was measured.
+/// Computes everything a report shows from what was measured. Rows of different conditions
+/// are never compared; a teacher serves all of them.
 pub fn derive(input: &ReportInput) -> Derived {
     let mut rows: Vec<DerivedRow> = input
         .rows
@@ -94,19 +114,33 @@ pub fn derive(input: &ReportInput) -> Derived {
             cells: input.columns.iter().map(|c| cell(row, c)).collect(),
         })
         .collect();
-    let first = |role| input.rows.iter().position(|r| r.role == role);
-    let (teacher, student) = (first(Role::Teacher), first(Role::Student));
-    let mut gaps = Vec::new();
-    for (c, column) in input.columns.iter().enumerate() {
-        mark_best(input, &mut rows, c);
-        let gap = gap(&rows, column, c, teacher, student);
-        compare(input, &mut rows, c, student, &gap);
-        gaps.push(gap);
+    let teacher = input.rows.iter().position(|r| r.role == Role::Teacher);
+    let mut blocks = input.blocks(|r| r.role != Role::Teacher);
+    if blocks.is_empty() {
+        blocks.push(("", Vec::new()));
     }
-    let id = |row: Option<usize>| row.map(|i| input.rows[i].id.clone());
+    let yardsticks = blocks
+        .into_iter()
+        .map(|(condition, members)| {
+            let is_student = |i: &usize| input.rows[*i].role == Role::Student;
+            let student = members.iter().copied().find(is_student);
+            let mut gaps = Vec::new();
+            for (c, column) in input.columns.iter().enumerate() {
+                mark_best(input, &mut rows, &members, c);
+                let gap = gap(&rows, column, c, teacher, student);
+                compare(input, &mut rows, &members, c, student, &gap);
+                gaps.push(gap);
+            }
+            Yardstick {
+                condition: condition.to_string(),
+                student: student.map(|i| input.rows[i].id.clone()),
+                gaps,
+            }
+        })
+        .collect();
     Derived {
-        teacher: id(teacher),
-        student: id(student),
+        teacher: teacher.map(|i| input.rows[i].id.clone()),
+        yardsticks,
         claims: claims::judge_all(input, &rows),
         published: input
             .published
@@ -114,7 +148,6 @@ pub fn derive(input: &ReportInput) -> Derived {
             .map(|p| published::compare(p, input, &rows))
             .collect(),
         rows,
-        gaps,
     }
 }
 
@@ -163,24 +196,22 @@ fn cell(row: &Row, column: &Column) -> Cell {
     }
 }
 
-fn mark_best(input: &ReportInput, rows: &mut [DerivedRow], c: usize) {
-    let oriented = |row: &DerivedRow| {
-        let cell = Some(&row.cells[c]).filter(|cell| cell.state == CellState::Complete)?;
-        cell.mean.map(|m| direction(&input.columns[c]) * m)
-    };
-    let competes = |i: usize| !matches!(input.rows[i].role, Role::Teacher | Role::Ablation);
-    let means = || rows.iter().enumerate().filter(|(i, _)| competes(*i));
-    if means().filter(|(_, r)| oriented(r).is_some()).count() < 2 {
+/// Marks the best of the `members`; nothing is best where all are the same.
+fn mark_best(input: &ReportInput, rows: &mut [DerivedRow], members: &[usize], c: usize) {
+    let competes = |i: &&usize| !matches!(input.rows[**i].role, Role::Teacher | Role::Ablation);
+    let means: Vec<(usize, f64)> = members
+        .iter()
+        .filter(competes)
+        .filter_map(|&i| {
+            let cell = Some(&rows[i].cells[c]).filter(|c| c.state == CellState::Complete)?;
+            Some((i, direction(&input.columns[c]) * cell.mean?))
+        })
+        .collect();
+    let best = means.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.1));
+    if means.iter().all(|(_, mean)| *mean == best) {
         return;
     }
-    let best = means()
-        .filter_map(|(_, r)| oriented(r))
-        .fold(f64::NEG_INFINITY, f64::max);
-    let winners: Vec<usize> = means()
-        .filter(|(_, r)| oriented(r) == Some(best))
-        .map(|(i, _)| i)
-        .collect();
-    for i in winners {
+    for (i, _) in means.into_iter().filter(|(_, mean)| *mean == best) {
         rows[i].cells[c].best = true;
     }
 }
@@ -211,26 +242,34 @@ fn gap(
     }
 }
 
+/// The row that an ablation is held against: the one it names, else the first method of its
+/// condition.
+pub(super) fn reference(input: &ReportInput, row: &Row) -> Option<usize> {
+    let is_default = |r: &Row| r.role == Role::Method && r.condition == row.condition;
+    match (&row.of, row.role) {
+        (Some(of), _) => input.rows.iter().position(|r| r.id == *of),
+        (None, Role::Ablation) => input.rows.iter().position(is_default),
+        _ => None,
+    }
+}
+
 /// Fills in what needs two rows.
 fn compare(
     input: &ReportInput,
     rows: &mut [DerivedRow],
+    members: &[usize],
     c: usize,
     student: Option<usize>,
     gap: &Gap,
 ) {
     let column = &input.columns[c];
-    let default = input.rows.iter().position(|r| r.role == Role::Method);
-    for (i, row) in input.rows.iter().enumerate() {
+    for &i in members {
+        let row = &input.rows[i];
         let over = |other: Option<usize>| {
             let other = other.filter(|&o| o != i)?;
             advantage(&rows[i].cells[c], &rows[other].cells[c], column)
         };
-        let reference = match (&row.of, row.role) {
-            (Some(of), _) => input.rows.iter().position(|r| r.id == *of),
-            (None, Role::Ablation) => default,
-            _ => None,
-        };
+        let reference = reference(input, row);
         let over_student = match row.role {
             Role::Student | Role::Teacher => None,
             _ => over(student),

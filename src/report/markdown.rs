@@ -1,5 +1,6 @@
 //! `report.md`: the same report for terminals, job summaries and pull requests.
 
+use super::pictures::Figure;
 use super::prose::{Block, Span};
 use super::view::*;
 use std::fmt::Write;
@@ -11,6 +12,8 @@ pub(super) fn page(view: &View) -> String {
     results(&mut out, view);
     gaps(&mut out, view);
     ablations(&mut out, view);
+    labels(&mut out, view);
+    attention(&mut out, view);
     published(&mut out, view);
     analysis(&mut out, view);
     data(&mut out, view);
@@ -34,7 +37,8 @@ fn head(out: &mut String, view: &View) {
         code(&view.profile),
         paper.join(", ")
     );
-    for paragraph in [&view.answer, &view.caveats] {
+    let questions: Vec<String> = view.questions.iter().map(|q| q.answer.clone()).collect();
+    for paragraph in [&questions, &view.answer, &view.caveats] {
         let sentences: Vec<String> = paragraph.iter().map(|s| text(s)).collect();
         if !sentences.is_empty() {
             let _ = writeln!(out, "{}\n", sentences.join(" "));
@@ -65,6 +69,16 @@ fn claims(out: &mut String, view: &View) {
 
 fn results(out: &mut String, view: &View) {
     out.push_str("## Results\n\n");
+    for b in view.blocks.iter().filter(|b| !b.condition.is_empty()) {
+        let note = match b.note.as_str() {
+            "" => String::new(),
+            note => format!(": {}", text(note)),
+        };
+        let _ = writeln!(out, "- Condition {}{note}", text(&b.condition));
+    }
+    if view.conditional {
+        out.push('\n');
+    }
     let mut head: Vec<String> = ["", "role"].map(String::from).to_vec();
     head.extend(
         view.columns
@@ -72,15 +86,21 @@ fn results(out: &mut String, view: &View) {
             .map(|c| text(format!("{} {} {}", c.label, c.unit, c.arrow).trim())),
     );
     head.extend(["parameters", "MACs", "backbone"].map(String::from));
-    let rows = view.rows.iter().map(|r| {
-        let mut line = vec![text(&r.label), r.role.to_string()];
+    let rows = view.blocks.iter().flat_map(|b| &b.rows).map(|r| {
+        let mut line = vec![text(&r.name), r.role.to_string()];
         line.extend(r.cells.iter().map(cell));
         line.extend([r.parameters.clone(), r.macs.clone(), text(&r.backbone)]);
         line
     });
     table(out, &head, 2, rows);
-    out.push_str(
-        "± is the sample standard deviation over training seeds, shown from 3 seeds on. Bold: best mean of the rows with all their seeds, teacher aside.\n\n",
+    let of = if view.conditional {
+        "of one condition "
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        out,
+        "± is the sample standard deviation over training seeds, shown from 3 seeds on. Bold: best mean of the rows {of}with all their seeds, teacher aside.\n"
     );
 }
 
@@ -88,20 +108,28 @@ fn gaps(out: &mut String, view: &View) {
     for p in &view.protocols {
         let title = format!("{} ({}, {})", p.column.label, p.protocol, p.column.metric);
         let _ = writeln!(out, "### {}\n", text(&title));
-        if !p.facts.is_empty() {
-            let _ = writeln!(out, "{}\n", text(&p.facts));
+        let of_conditions = p.blocks.iter().filter(|b| !b.note.is_empty());
+        let mut facts: Vec<String> = vec![text(&p.facts)];
+        facts.extend(of_conditions.map(|b| text(&format!("{}: {}", b.condition, b.note))));
+        facts.retain(|fact| !fact.is_empty());
+        if !facts.is_empty() {
+            let _ = writeln!(out, "{}\n", facts.join(" "));
         }
-        let rows = p.rows.iter().map(|r| {
+        let rows = p.blocks.iter().flat_map(|b| &b.rows).map(|r| {
+            let mark = if r.foreign { " †" } else { "" };
             vec![
-                text(&r.label),
+                text(&r.name),
                 cell(&r.cell),
                 r.interval.clone(),
-                two(&r.over_student),
+                two(&r.over_student) + mark,
                 two(&r.gap),
             ]
         });
         let head = ["", "mean", "95 % interval", "over student", "gap closed"];
         table(out, &head, 1, rows);
+    }
+    if !view.foreign.is_empty() {
+        let _ = writeln!(out, "{}\n", text(&view.foreign));
     }
 }
 
@@ -111,7 +139,7 @@ fn ablations(out: &mut String, view: &View) {
     }
     out.push_str("## Ablations\n\n");
     for a in &view.ablations {
-        let _ = writeln!(out, "### {}\n", text(&a.group));
+        let _ = writeln!(out, "### {}\n", text(&a.title));
         let mut head = vec![String::new()];
         head.extend(view.columns.iter().map(|c| text(&c.label)));
         let rows = a.rows.iter().map(|r| {
@@ -131,6 +159,92 @@ fn ablations(out: &mut String, view: &View) {
             out,
             "In brackets: difference to {}, paired by seed, with its 95 % interval.\n",
             text(&a.reference)
+        );
+    }
+}
+
+fn labels(out: &mut String, view: &View) {
+    if view.labels.is_empty() {
+        return;
+    }
+    out.push_str("## Wrong labels\n\nThe last epoch of training, mean over seeds. The first four numbers are shares of images nearest to a class: of those with right labels and with wrong ones to the class of the label, of those with wrong labels to the class of the person, of outliers to the class of the label. The others are about labels that a head rewrote: how many; how many of these were wrong (precision); how many of the labels of another class were rewritten (recall), and of those, how many were given the person's class; how many right labels were rewritten.\n\n");
+    let rows = view.labels.iter().flat_map(|b| &b.rows).map(|r| {
+        let mut line = vec![text(&r.name)];
+        let shares = [&r.clean, &r.flipped, &r.truth, &r.outliers];
+        let rewritten = [&r.corrected, &r.precision, &r.recall, &r.landed];
+        line.extend(shares.into_iter().chain(rewritten).map(measured));
+        line.push(match r.damaged_share.value.as_str() {
+            "" => measured(&r.damaged),
+            share => format!("{} ({share})", r.damaged.value),
+        });
+        line
+    });
+    let head = [
+        "",
+        "right labels",
+        "wrong labels",
+        "at the person",
+        "outliers",
+        "corrected",
+        "precision",
+        "recall",
+        "right class",
+        "damaged",
+    ];
+    table(out, &head, 1, rows);
+    figures(out, view.labels.iter().map(|b| (&b.condition, &b.gallery)));
+}
+
+fn attention(out: &mut String, view: &View) {
+    let Some(a) = &view.attention else {
+        return;
+    };
+    out.push_str("## Where networks look\n\n");
+    if !a.stages.is_empty() {
+        out.push_str("Share of spatial attention on eyes, nose and corners of the mouth, mean over seeds, and how many times the share of the area that they take.\n\n");
+        let mut head = vec![String::new()];
+        head.extend(a.stages.iter().map(|(stage, tap)| match tap.as_str() {
+            "" => stage.clone(),
+            tap => format!("{stage}, {}", text(tap)),
+        }));
+        let rows = a.blocks.iter().flat_map(|b| &b.rows).map(|r| {
+            let mut line = vec![text(&r.name)];
+            line.extend(r.cells.iter().map(|c| match c.on.value.as_str() {
+                "" => "–".to_string(),
+                _ => format!("{}, {}", measured(&c.on), c.ratio),
+            }));
+            line
+        });
+        table(out, &head, 1, rows);
+    }
+    figures(out, a.gallery.iter().map(|b| (&b.condition, &b.rows)));
+    if !a.caption.is_empty() {
+        let _ = writeln!(out, "{}\n", text(&a.caption));
+    }
+}
+
+/// Pictures with what is said about each, if each has something of its own.
+fn figures<'a>(out: &mut String, blocks: impl Iterator<Item = (&'a String, &'a Vec<Figure>)>) {
+    for (condition, figure) in blocks.flat_map(|(c, b)| b.iter().map(move |f| (c, f))) {
+        if figure.source.is_empty() {
+            continue;
+        }
+        let under = match condition.as_str() {
+            "" => String::new(),
+            condition => format!(" under {condition}"),
+        };
+        let name = format!("{}{under}, seed {}", figure.title, figure.seed);
+        let said = if figure.explained {
+            &*figure.caption
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            out,
+            "{}\n\n![{}]({})\n",
+            text(format!("{name}. {said}").trim()),
+            text(&name),
+            figure.source
         );
     }
 }
@@ -210,6 +324,12 @@ fn data(out: &mut String, view: &View) {
         "decoder",
     ];
     table(out, &head, 5, rows);
+    for d in view.data.iter().filter(|d| !d.notes.is_empty()) {
+        let _ = writeln!(out, "- {}: {}", text(&d.name), text(&d.notes.join("; ")));
+    }
+    if view.data.iter().any(|d| !d.notes.is_empty()) {
+        out.push('\n');
+    }
 }
 
 fn runs(out: &mut String, view: &View) {
@@ -259,6 +379,14 @@ fn cell(cell: &CellView) -> String {
         }
     }
     line
+}
+
+fn measured(m: &Measured) -> String {
+    match (m.value.as_str(), m.spread.as_str()) {
+        ("", _) => "–".into(),
+        (value, "") => value.into(),
+        (value, spread) => format!("{value} {spread}"),
+    }
 }
 
 fn two(two: &Two) -> String {

@@ -6,10 +6,12 @@
 pub mod claims;
 pub mod collect;
 pub mod derive;
+mod finding;
 mod format;
 mod html;
 mod markdown;
 pub mod model;
+mod pictures;
 mod plots;
 mod prose;
 pub mod published;
@@ -21,11 +23,13 @@ mod words;
 
 pub use derive::{Derived, derive};
 pub use model::ReportInput;
+pub use pictures::Locate;
 
 use crate::{Error, Result};
+use pictures::Pictures;
 use std::path::{Path, PathBuf};
 
-/// The files of a report.
+/// The files of a report; pictures lie in the folder `pictures` beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub html: PathBuf,
@@ -36,13 +40,16 @@ pub struct Written {
     pub json: PathBuf,
 }
 
-/// Writes the report into `dir`, which is created; each file is replaced as a whole.
+/// Writes the report into `dir`, which is created; each file is replaced as a whole. `locate`
+/// says where the files of trainings lie: pictures are copied from there, and one that is
+/// missing is a note in the report.
 ///
 /// # Errors
 /// [`Error::Io`] with the path where the folder cannot be written.
-pub fn write(input: &ReportInput, dir: &Path) -> Result<Written> {
+pub fn write(input: &ReportInput, dir: &Path, locate: Locate) -> Result<Written> {
     let derived = derive(input);
-    let view = view::View::new(input, &derived);
+    let pictures = Pictures::load(input, locate);
+    let view = view::View::new(input, &derived, &pictures);
     let text = [
         ("index.html", html::page(&view)?),
         ("report.md", markdown::page(&view)),
@@ -50,9 +57,11 @@ pub fn write(input: &ReportInput, dir: &Path) -> Result<Written> {
         ("results.json", json(input, &derived)?),
     ];
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    pictures.write(dir)?;
     for (name, text) in &text {
         crate::files::write_atomic(&dir.join(name), text.as_bytes())?;
     }
+    pictures.prune(dir)?;
     Ok(Written {
         html: dir.join("index.html"),
         markdown: dir.join("report.md"),
@@ -61,9 +70,10 @@ pub fn write(input: &ReportInput, dir: &Path) -> Result<Written> {
     })
 }
 
-/// The report as Markdown, for a terminal or a job summary.
+/// The report as Markdown, without pictures, for a terminal or a job summary.
 pub fn markdown(input: &ReportInput) -> String {
-    markdown::page(&view::View::new(input, &derive(input)))
+    let view = view::View::new(input, &derive(input), &Pictures::default());
+    markdown::page(&view)
 }
 
 fn json(input: &ReportInput, derived: &Derived) -> Result<String> {

@@ -14,6 +14,9 @@ pub struct ReportInput {
     pub rows: Vec<Row>,
     /// One per data set, protocol and metric, in the order of the suite.
     pub columns: Vec<Column>,
+    /// What is said about the conditions of rows, by their labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<String, String>,
     #[serde(default)]
     pub claims: Vec<Claim>,
     #[serde(default)]
@@ -33,6 +36,45 @@ pub struct ReportInput {
     /// Things a reader must know: ties at a threshold, few false accepts, ...
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+impl ReportInput {
+    /// Labels of the conditions, in the order in which rows have them; rows of none aside.
+    pub fn conditions(&self) -> Vec<&str> {
+        let mut labels: Vec<&str> = Vec::new();
+        for row in self.rows.iter().filter(|r| !r.condition.is_empty()) {
+            if !labels.contains(&row.condition.as_str()) {
+                labels.push(&row.condition);
+            }
+        }
+        labels
+    }
+
+    /// What a row is called outside of a table of its condition: `ArcFace`, or where there are
+    /// several conditions `ArcFace under C30`.
+    pub fn name(&self, row: &Row) -> String {
+        match row.condition.as_str() {
+            condition if !condition.is_empty() && self.conditions().len() > 1 => {
+                format!("{} under {condition}", row.label)
+            }
+            _ => row.label.clone(),
+        }
+    }
+
+    /// Rows that `chosen` picks, by number: first those of no condition, then condition by
+    /// condition, each with its label. Nothing is in an empty block.
+    pub fn blocks(&self, chosen: impl Fn(&Row) -> bool) -> Vec<(&str, Vec<usize>)> {
+        let labels = std::iter::once("").chain(self.conditions());
+        let of = |label: &str| {
+            let here = |(_, row): &(usize, &Row)| row.condition == label && chosen(row);
+            let rows = self.rows.iter().enumerate().filter(here);
+            rows.map(|(i, _)| i).collect::<Vec<_>>()
+        };
+        labels
+            .map(|label| (label, of(label)))
+            .filter(|(_, rows)| !rows.is_empty())
+            .collect()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

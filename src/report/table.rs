@@ -3,13 +3,14 @@
 use super::model::{ReportInput, RunStatus};
 use crate::{Error, Result};
 
-const HEADER: [&str; 26] = [
+const HEADER: [&str; 27] = [
     "suite",
     "profile",
     "row",
     "label",
     "role",
     "group",
+    "condition",
     "backbone",
     "parameters",
     "macs",
@@ -57,6 +58,7 @@ pub(super) fn csv(input: &ReportInput) -> Result<String> {
                     row.label.clone(),
                     row.role.name().into(),
                     row.group.clone(),
+                    row.condition.clone(),
                     row.backbone.clone(),
                     row.parameters.to_string(),
                     row.macs.to_string(),

@@ -1,9 +1,9 @@
-//! The first paragraph: the suite's question, answered from the numbers.
+//! The first paragraphs: the suite's question, answered from the numbers.
 
 use super::claims::name;
-use super::derive::{CellState, Derived};
+use super::derive::{CellState, Derived, Yardstick};
 use super::format::{Unit, fixed};
-use super::model::{ReportInput, Role};
+use super::model::{Claim, ReportInput, Role, Row};
 use crate::stats::{ClaimVerdict, MIN_SEEDS};
 
 /// Sentences in order of importance; each says only what the numbers support.
@@ -66,12 +66,26 @@ fn named(
     verdict: ClaimVerdict,
     word: &str,
 ) -> Option<String> {
-    let texts: Vec<String> = input
-        .claims
-        .iter()
-        .zip(&derived.claims)
-        .filter(|(_, result)| result.verdict == verdict)
-        .map(|(claim, _)| format!("“{}”", claim.text.trim().trim_end_matches('.')))
+    let several = input.conditions().len() > 1;
+    // What is claimed under several conditions is said once.
+    let mut texts: Vec<(&str, Vec<String>)> = Vec::new();
+    for (claim, result) in input.claims.iter().zip(&derived.claims) {
+        if result.verdict != verdict {
+            continue;
+        }
+        let text = claim.text.trim().trim_end_matches('.');
+        let condition = condition(input, claim).filter(|_| several);
+        match texts.iter_mut().find(|t| t.0 == text && several) {
+            Some(known) => known.1.extend(condition),
+            None => texts.push((text, condition.into_iter().collect())),
+        }
+    }
+    let texts: Vec<String> = texts
+        .into_iter()
+        .map(|(text, conditions)| match conditions.as_slice() {
+            [] => format!("“{text}”"),
+            some => format!("“{text}” ({})", list(some)),
+        })
         .collect();
     let more = texts.len().saturating_sub(4);
     match (texts.len(), more) {
@@ -82,6 +96,13 @@ fn named(
             texts[..4].join(", ")
         )),
     }
+}
+
+/// The condition that a claim is judged under.
+fn condition(input: &ReportInput, claim: &Claim) -> Option<String> {
+    let ids = [&claim.better, &claim.than];
+    let rows = input.rows.iter().filter(|r| ids.contains(&&r.id));
+    rows.map(|r| r.condition.clone()).find(|c| !c.is_empty())
 }
 
 /// The columns that the answer is taken from.
@@ -95,46 +116,95 @@ fn gap(input: &ReportInput, derived: &Derived) -> Option<String> {
         let row = input.rows.iter().find(|r| Some(&r.id) == id.as_ref())?;
         Some(row.backbone.clone())
     };
-    let (teacher, student) = (backbone(&derived.teacher)?, backbone(&derived.student)?);
-    let measures: Vec<usize> = headlines(input);
-    let n = measures.len();
-    let clear: Vec<usize> = measures
-        .into_iter()
-        .filter(|&i| derived.gaps[i].clear)
-        .collect();
-    if clear.is_empty() {
+    let student = derived.yardsticks.iter().find_map(|y| y.student.clone());
+    let (teacher, student) = (backbone(&derived.teacher)?, backbone(&student)?);
+    let n = headlines(input).len();
+    if derived
+        .yardsticks
+        .iter()
+        .all(|y| clear(input, y).is_empty())
+    {
+        let under = match input.conditions().len() {
+            0 | 1 => "",
+            _ => " under any condition",
+        };
         return Some(format!(
-            "On no measure is the teacher ({teacher}) above the student alone ({student}) by more than chance may explain, so there is no gap that distillation could be said to close."
+            "On no measure is the teacher ({teacher}) above the student alone ({student}) by more than chance may explain{under}, so there is no gap that distillation could be said to close."
         ));
     }
-    let sizes: Vec<String> = clear
-        .iter()
-        .filter_map(|&i| {
-            let unit = Unit::of(&input.columns[i].unit);
-            let size = unit.value(derived.gaps[i].difference?.mean);
-            Some(format!(
-                "{size} {} on {}",
-                unit.difference, input.columns[i].label
-            ))
-        })
-        .collect();
+    let found = match derived.yardsticks.as_slice() {
+        [one] => {
+            let clear = clear(input, one);
+            let sizes: Vec<String> = clear
+                .iter()
+                .filter_map(|&i| {
+                    let unit = Unit::of(&input.columns[i].unit);
+                    let size = unit.value(one.gaps[i].difference?.mean);
+                    Some(format!(
+                        "{size} {} on {}",
+                        unit.difference, input.columns[i].label
+                    ))
+                })
+                .collect();
+            format!("{} of {n} measures: {}", clear.len(), list(&sizes))
+        }
+        several => {
+            let counts: Vec<String> = several
+                .iter()
+                .map(|y| format!("{} under {}", clear(input, y).len(), y.condition))
+                .collect();
+            format!("{} of {n} measures", list(&counts))
+        }
+    };
     Some(format!(
-        "The teacher ({teacher}) is above the student alone ({student}) by more than chance may explain on {} of {n} measures: {}.",
-        clear.len(),
-        list(&sizes)
+        "The teacher ({teacher}) is above the student alone ({student}) by more than chance may explain on {found}."
     ))
+}
+
+/// The columns that the answer is taken from on which there is a gap.
+fn clear(input: &ReportInput, yardstick: &Yardstick) -> Vec<usize> {
+    let mut columns = headlines(input);
+    columns.retain(|&c| yardstick.gaps[c].clear);
+    columns
 }
 
 /// Mean share of the gap per method, over the columns where the gap is clear.
 fn closed(input: &ReportInput, derived: &Derived) -> Option<String> {
-    let clear: Vec<usize> = headlines(input)
-        .into_iter()
-        .filter(|&c| derived.gaps[c].clear)
+    let parts: Vec<(&Yardstick, String)> = derived
+        .yardsticks
+        .iter()
+        .filter_map(|y| Some((y, closed_under(input, derived, y)?)))
         .collect();
+    match parts.as_slice() {
+        [] => None,
+        [(only, shares)] if derived.yardsticks.len() == 1 => {
+            let over = match clear(input, only).len() {
+                1 => "there".to_string(),
+                n => format!("on average over these {n}"),
+            };
+            Some(format!("Of that gap, {over}, the methods close: {shares}."))
+        }
+        several => {
+            let parts: Vec<String> = several
+                .iter()
+                .map(|(y, shares)| format!("under {}, {shares}", y.condition))
+                .collect();
+            Some(format!(
+                "Of that gap, on average over the measures that have one, the methods close: {}.",
+                parts.join("; ")
+            ))
+        }
+    }
+}
+
+/// `FCD 90 % and CoupleFace 87 %`.
+fn closed_under(input: &ReportInput, derived: &Derived, yardstick: &Yardstick) -> Option<String> {
+    let clear = clear(input, yardstick);
     let mut parts = Vec::new();
     let mut partial = Vec::new();
     for (row, d) in input.rows.iter().zip(&derived.rows) {
-        if !matches!(row.role, Role::Baseline | Role::Method) {
+        let competes = matches!(row.role, Role::Baseline | Role::Method);
+        if !competes || row.condition != yardstick.condition {
             continue;
         }
         let shares: Vec<f64> = clear
@@ -161,34 +231,44 @@ fn closed(input: &ReportInput, derived: &Derived) -> Option<String> {
     if parts.is_empty() {
         return None;
     }
-    let over = match clear.len() {
-        1 => "there".to_string(),
-        n => format!("on average over these {n}"),
-    };
     let without = match partial.len() {
         0 => String::new(),
         _ => format!(" ({} without a value somewhere)", list(&partial)),
     };
-    Some(format!(
-        "Of that gap, {over}, the methods close: {}{without}.",
-        list(&parts)
-    ))
+    Some(list(&parts) + &without)
 }
 
 /// Which row is best where, for suites without a teacher and a student.
 fn best(input: &ReportInput, derived: &Derived) -> Option<String> {
-    if derived.teacher.is_some() && derived.student.is_some() {
+    let distilled = derived.yardsticks.iter().any(|y| y.student.is_some());
+    if derived.teacher.is_some() && distilled {
         return None;
     }
-    let mut parts = Vec::new();
-    for (row, d) in input.rows.iter().zip(&derived.rows) {
-        let wins = d.cells.iter().filter(|c| c.best).count();
-        if wins > 0 {
-            parts.push(format!("{} on {wins}", row.label));
-        }
-    }
+    let under = |condition: &str| {
+        let here = |(row, _): &(&Row, _)| row.condition == condition;
+        let wins: Vec<String> = input
+            .rows
+            .iter()
+            .zip(&derived.rows)
+            .filter(here)
+            .filter_map(|(row, d)| {
+                let wins = d.cells.iter().filter(|c| c.best).count();
+                (wins > 0).then(|| format!("{} on {wins}", row.label))
+            })
+            .collect();
+        let place = match condition {
+            "" => String::new(),
+            condition => format!("under {condition} "),
+        };
+        (!wins.is_empty()).then(|| place + &list(&wins))
+    };
+    let parts: Vec<String> = derived
+        .yardsticks
+        .iter()
+        .filter_map(|y| under(&y.condition))
+        .collect();
     let n = input.columns.len();
-    (!parts.is_empty()).then(|| format!("Of {n} measures, the best mean has {}.", list(&parts)))
+    (!parts.is_empty()).then(|| format!("Of {n} measures, the best mean has {}.", parts.join("; ")))
 }
 
 fn holes(input: &ReportInput, derived: &Derived) -> Option<String> {

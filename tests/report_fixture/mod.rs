@@ -218,6 +218,7 @@ pub fn input() -> ReportInput {
         },
         rows: vec![teacher, student, fcd, coupleface, plus, random, own],
         columns: columns(),
+        conditions: BTreeMap::new(),
         claims: vec![
             claim("lfw", "coupleface", "fcd", 0, "CoupleFace beats FCD on synth-lfw."),
             claim("cfp", "coupleface", "fcd", 1, "CoupleFace beats FCD on synth-cfp-fp."),

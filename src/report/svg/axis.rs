@@ -34,8 +34,11 @@ impl Axis {
         match scale {
             Scale::Linear => {
                 if max - min < 1e-9 * max.abs().max(1e-9) {
-                    let pad = if max == 0.0 { 1.0 } else { max.abs() * 0.05 };
-                    (min, max) = (min - pad, max + pad);
+                    let pad = max.abs() * 0.05;
+                    (min, max) = match max {
+                        0.0 => (0.0, 1.0),
+                        _ => (min - pad, max + pad),
+                    };
                 }
                 let step = step(max - min, 5.0);
                 (min, max) = ((min / step).floor() * step, (max / step).ceil() * step);
@@ -57,6 +60,20 @@ impl Axis {
             from,
             to,
         }
+    }
+
+    /// Without the part outside of `low` to `high`, where no value can be. An end that is
+    /// outside because a value is there stays.
+    pub fn within(
+        mut self,
+        (low, high): (f64, f64),
+        values: impl IntoIterator<Item = f64>,
+    ) -> Self {
+        let outside = |v: &f64| *v < low || *v > high;
+        if !values.into_iter().any(|v| outside(&v)) {
+            (self.min, self.max) = (self.min.max(low), self.max.min(high));
+        }
+        self
     }
 
     /// The coordinate of a value; values outside the range are moved to its ends.
@@ -147,6 +164,19 @@ mod tests {
         assert_eq!(labels(&axis), ["1e-4", "1e-3", "0.01", "0.1", "1"]);
         assert!((axis.at(1e-3) - 10.0).abs() < 1e-9);
         assert_eq!(axis.at(0.0), 0.0);
+    }
+
+    #[test]
+    fn rates_do_not_leave_their_range() {
+        let around = |values: &[f64]| {
+            let axis = Axis::around(Scale::Linear, values.iter().copied(), 0.0, 1.0);
+            let axis = axis.within((0.0, 100.0), values.iter().copied());
+            (axis.min, axis.max)
+        };
+        assert_eq!(around(&[0.0, 0.0]), (0.0, 1.0));
+        assert_eq!(around(&[100.0, 100.0]), (94.0, 100.0));
+        // An interval may.
+        assert!(around(&[99.0, 101.0]).1 >= 101.0);
     }
 
     #[test]

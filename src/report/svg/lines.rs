@@ -2,11 +2,11 @@
 
 use super::{Axis, Canvas, Scale, shorten};
 
-/// One line. `style` picks one of the eight colours and dash patterns of the style sheet.
+/// One line. `class` picks colour and dash pattern from the style sheet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub label: String,
-    pub style: usize,
+    pub class: String,
     pub points: Vec<(f64, f64)>,
 }
 
@@ -18,6 +18,8 @@ pub struct LineChart {
     pub y: String,
     pub x_scale: Scale,
     pub y_scale: Scale,
+    /// Values that the upward axis reaches in any case, so that plots can be compared.
+    pub y_range: Option<(f64, f64)>,
     /// Height of the drawing for a width of 440.
     pub height: f64,
     /// A diagonal of chance (ROC).
@@ -38,7 +40,12 @@ pub fn lines(chart: &LineChart) -> String {
     let points = || chart.series.iter().flat_map(|s| s.points.iter());
     let (right, bottom) = (WIDTH - RIGHT, chart.height - BOTTOM);
     let x = Axis::around(chart.x_scale, points().map(|p| p.0), LEFT, right);
-    let y = Axis::around(chart.y_scale, points().map(|p| p.1), bottom, TOP);
+    let ends = chart
+        .y_range
+        .into_iter()
+        .flat_map(|(low, high)| [low, high]);
+    let values = points().map(|p| p.1).chain(ends);
+    let y = Axis::around(chart.y_scale, values, bottom, TOP);
 
     for (value, text) in x.ticks() {
         let at = x.at(value);
@@ -73,7 +80,7 @@ pub fn lines(chart: &LineChart) -> String {
             .filter(usable)
             .map(|p| (x.at(p.0), y.at(p.1)))
             .collect();
-        let class = format!("line s{}", series.style % 8);
+        let class = format!("line {}", series.class);
         match drawn.as_slice() {
             [] => {}
             [one] => canvas.dot(&class, *one, 2.5, &series.label),
@@ -112,11 +119,12 @@ mod tests {
             y: "y".into(),
             x_scale: Scale::Linear,
             y_scale: Scale::Linear,
+            y_range: None,
             height: 240.0,
             chance: false,
             series: vec![Series {
                 label: "\"one\"".into(),
-                style: 9,
+                class: "s1".into(),
                 points,
             }],
         }
@@ -130,6 +138,14 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains("a &lt;chart&gt;") && svg.contains("&quot;one&quot;"));
+    }
+
+    #[test]
+    fn a_range_is_reached_where_no_point_is() {
+        let mut low = chart(vec![(0.0, 1.0), (10.0, 2.0)]);
+        low.y_range = Some((0.0, 100.0));
+        // 2 of 100 over a height of 176.
+        assert!(lines(&low).contains("L426.0 196.5"), "{}", lines(&low));
     }
 
     #[test]

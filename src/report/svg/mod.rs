@@ -7,7 +7,7 @@ mod dots;
 mod lines;
 
 pub use axis::{Axis, Scale};
-pub use dots::{DotRow, dots};
+pub use dots::{DotGroup, DotRow, dots};
 pub use lines::{LineChart, Series, lines};
 
 use std::fmt::Write;
@@ -61,6 +61,17 @@ impl Canvas {
         );
     }
 
+    /// Text on one or two lines around a height, ending at `x`; browsers show `title` on hovering.
+    fn name(&mut self, (x, y): (f64, f64), lines: &[String], title: &str) {
+        let first = y + 4.0 - 6.5 * (lines.len() as f64 - 1.0);
+        let _ = write!(self.body, r#"<text class="name" text-anchor="end">"#);
+        for (i, line) in lines.iter().enumerate() {
+            let (y, line) = (first + 13.0 * i as f64, escape(line));
+            let _ = write!(self.body, r#"<tspan x="{x:.1}" y="{y:.1}">{line}</tspan>"#);
+        }
+        let _ = write!(self.body, "<title>{}</title></text>", escape(title));
+    }
+
     fn finish(self, label: &str) -> String {
         format!(
             r#"<svg class="plot" viewBox="0 0 {:.0} {:.0}" role="img" aria-label="{}">{}</svg>"#,
@@ -89,6 +100,26 @@ fn escape(text: &str) -> String {
     out
 }
 
+/// Text on two lines of at most `max` characters, broken between words where that is possible;
+/// what does not fit is cut off.
+fn wrap(text: &str, max: usize) -> Vec<String> {
+    if text.chars().count() <= max {
+        return vec![text.to_string()];
+    }
+    let mut first = String::new();
+    for word in text.split_inclusive(' ') {
+        if first.chars().count() + word.trim_end().chars().count() > max {
+            break;
+        }
+        first.push_str(word);
+    }
+    let rest = text[first.len()..].trim_start();
+    match first.trim_end() {
+        "" => vec![shorten(text, max)],
+        first => vec![first.to_string(), shorten(rest, max)],
+    }
+}
+
 /// At most `max` characters, the last of which says that more followed.
 fn shorten(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
@@ -111,5 +142,9 @@ mod tests {
         );
         assert_eq!(shorten("abcdef", 4), "abc…");
         assert_eq!(shorten("äöü", 3), "äöü");
+        assert_eq!(wrap("ab cd", 5), ["ab cd"]);
+        assert_eq!(wrap("ab cd efgh", 5), ["ab cd", "efgh"]);
+        assert_eq!(wrap("äb cdefghijk", 5), ["äb", "cdef…"]);
+        assert_eq!(wrap("äbcdefg hi", 5), ["äbcd…"]);
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::spec::*;
 use crate::registry::Params;
 use names::Names;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A profile, ready to be planned.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Resolved {
     pub paper: Option<Paper>,
     pub profile: String,
     pub summary: String,
+    /// Labels of the conditions, and what the suite says about them.
+    pub conditions: BTreeMap<String, String>,
     pub rows: Vec<Row>,
     pub columns: Vec<Column>,
     pub claims: Vec<ResolvedClaim>,
@@ -170,6 +173,11 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Registries) -> Result<Resol
         paper: suite.paper.clone(),
         profile: profile.id.value.clone(),
         summary: profile.summary.clone(),
+        conditions: suite
+            .conditions
+            .iter()
+            .filter_map(|c| Some((c.label.clone(), c.note.clone()?)))
+            .collect(),
         claims: claims(suite, &rows, &columns),
         references: suite
             .references
