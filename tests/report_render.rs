@@ -3,7 +3,7 @@
 mod report_fixture;
 
 use frbench::report::model::*;
-use frbench::report::{Written, derive, write};
+use frbench::report::{PictureFiles, Written, derive, write};
 use frbench::stats::ClaimVerdict;
 use report_fixture::input;
 use std::path::Path;
@@ -14,7 +14,12 @@ fn read(path: &Path) -> String {
 
 fn written(input: &ReportInput) -> (tempfile::TempDir, Written) {
     let dir = tempfile::tempdir().unwrap();
-    let written = write(input, &dir.path().join("new/coupleface-demo")).unwrap();
+    let written = write(
+        input,
+        &dir.path().join("new/coupleface-demo"),
+        &PictureFiles::new(),
+    )
+    .unwrap();
     (dir, written)
 }
 
@@ -121,7 +126,7 @@ fn equal_input_gives_equal_bytes() {
     }
     // A second report replaces the first, and leaves nothing else behind.
     let folder = first.html.parent().unwrap();
-    write(&input(), folder).unwrap();
+    write(&input(), folder, &PictureFiles::new()).unwrap();
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 4);
 }
 
@@ -418,5 +423,10 @@ fn hostile_text_stays_text() {
 #[test]
 fn page_for_looking_at() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
-    assert!(write(&input(), &dir).unwrap().html.is_file());
+    assert!(
+        write(&input(), &dir, &PictureFiles::new())
+            .unwrap()
+            .html
+            .is_file()
+    );
 }

@@ -8,7 +8,8 @@ use clap::Args;
 use frbench::Result;
 use frbench::plan::{self, Code};
 use frbench::report::derive::{Cell, Derived, derive};
-use frbench::report::{self, ReportInput, collect};
+use frbench::report::{self, PictureFiles, ReportInput, collect};
+use frbench::result::JobResult;
 use frbench::run::{Outcome, Store};
 use frbench::stats::ClaimVerdict;
 use frbench::suite::Resolved;
@@ -54,7 +55,8 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Incomplete);
     }
     let input = input(&suite, &outcome, &store)?;
-    publish(&input, &suite, &args.reports, args.json)?;
+    let pictures = pictures(&outcome, &store);
+    publish(&input, &suite, (&args.reports, &pictures), args.json)?;
     Ok(if outcome.finished.len() < outcome.jobs.len() {
         ExitStatus::Incomplete
     } else {
@@ -63,9 +65,14 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
 }
 
 /// Write the report's folder and print its summary.
-pub fn publish(input: &ReportInput, suite: &Resolved, reports: &Path, json: bool) -> Result<()> {
+pub fn publish(
+    input: &ReportInput,
+    suite: &Resolved,
+    (reports, pictures): (&Path, &PictureFiles),
+    json: bool,
+) -> Result<()> {
     let folder = reports.join(format!("{}-{}", suite.suite, suite.profile));
-    let written = report::write(input, &folder)?;
+    let written = report::write(input, &folder, pictures)?;
     if json {
         let text = std::fs::read_to_string(&written.json)
             .map_err(|e| frbench::Error::io(&written.json, e))?;
@@ -74,6 +81,20 @@ pub fn publish(input: &ReportInput, suite: &Resolved, reports: &Path, json: bool
     print(&summary(input))?;
     print(&format!("\n{}: {}\n", suite.profile, suite.summary))?;
     print(&format!("\nreport: {}\n", written.html.display()))
+}
+
+/// Where the pictures of all trainings are.
+pub fn pictures(outcome: &Outcome, store: &Store) -> PictureFiles {
+    let mut files = PictureFiles::new();
+    for (key, result) in &outcome.finished {
+        if let JobResult::Train(trained) = result {
+            for picture in &trained.pictures {
+                let path = store.folder(key).file(&picture.file.path);
+                files.insert(picture.file.sha256.clone(), path);
+            }
+        }
+    }
+    files
 }
 
 /// What is known about a suite's runs.

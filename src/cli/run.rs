@@ -98,7 +98,8 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
         outcome.finished = store.finished(&outcome.jobs)?;
     }
     let input = super::report::input(&suite, &outcome, &store)?;
-    super::report::publish(&input, &suite, &args.reports, args.json)?;
+    let pictures = super::report::pictures(&outcome, &store);
+    super::report::publish(&input, &suite, (&args.reports, &pictures), args.json)?;
     conclude(&args, &outcome, &input)
 }
 

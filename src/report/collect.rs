@@ -292,7 +292,10 @@ fn row(
     });
     Row {
         id: row.id.clone(),
-        label: row.label.clone(),
+        label: match &row.condition {
+            Some((_, condition)) => format!("{} · {condition}", row.label),
+            None => row.label.clone(),
+        },
         role: match row.role {
             crate::suite::model::Role::Teacher => Role::Teacher,
             crate::suite::model::Role::Student => Role::Student,

@@ -100,7 +100,7 @@ pub fn derive(input: &ReportInput) -> Derived {
     for (c, column) in input.columns.iter().enumerate() {
         mark_best(input, &mut rows, c);
         let gap = gap(&rows, column, c, teacher, student);
-        compare(input, &mut rows, c, student, &gap);
+        compare(input, &mut rows, c, teacher);
         gaps.push(gap);
     }
     let id = |row: Option<usize>| row.map(|i| input.rows[i].id.clone());
@@ -163,25 +163,29 @@ fn cell(row: &Row, column: &Column) -> Cell {
     }
 }
 
+/// The best of each condition, if its rows differ at all.
 fn mark_best(input: &ReportInput, rows: &mut [DerivedRow], c: usize) {
     let oriented = |row: &DerivedRow| {
         let cell = Some(&row.cells[c]).filter(|cell| cell.state == CellState::Complete)?;
         cell.mean.map(|m| direction(&input.columns[c]) * m)
     };
     let competes = |i: usize| !matches!(input.rows[i].role, Role::Teacher | Role::Ablation);
-    let means = || rows.iter().enumerate().filter(|(i, _)| competes(*i));
-    if means().filter(|(_, r)| oriented(r).is_some()).count() < 2 {
-        return;
-    }
-    let best = means()
-        .filter_map(|(_, r)| oriented(r))
-        .fold(f64::NEG_INFINITY, f64::max);
-    let winners: Vec<usize> = means()
-        .filter(|(_, r)| oriented(r) == Some(best))
-        .map(|(i, _)| i)
-        .collect();
-    for i in winners {
-        rows[i].cells[c].best = true;
+    let mut conditions: Vec<&str> = input.rows.iter().map(|r| r.condition.as_str()).collect();
+    conditions.sort_unstable();
+    conditions.dedup();
+    for condition in conditions {
+        let means: Vec<(usize, f64)> = (0..rows.len())
+            .filter(|i| competes(*i) && input.rows[*i].condition == condition)
+            .filter_map(|i| Some((i, oriented(&rows[i])?)))
+            .collect();
+        let ends = |f: fn(f64, f64) -> f64, from| means.iter().map(|m| m.1).fold(from, f);
+        let best = ends(f64::max, f64::NEG_INFINITY);
+        if means.len() < 2 || best == ends(f64::min, f64::INFINITY) {
+            continue;
+        }
+        for (i, _) in means.iter().filter(|(_, m)| *m == best) {
+            rows[*i].cells[c].best = true;
+        }
     }
 }
 
@@ -212,13 +216,7 @@ fn gap(
 }
 
 /// Fills in what needs two rows.
-fn compare(
-    input: &ReportInput,
-    rows: &mut [DerivedRow],
-    c: usize,
-    student: Option<usize>,
-    gap: &Gap,
-) {
+fn compare(input: &ReportInput, rows: &mut [DerivedRow], c: usize, teacher: Option<usize>) {
     let column = &input.columns[c];
     let default = input.rows.iter().position(|r| r.role == Role::Method);
     for (i, row) in input.rows.iter().enumerate() {
@@ -226,6 +224,7 @@ fn compare(
             let other = other.filter(|&o| o != i)?;
             advantage(&rows[i].cells[c], &rows[other].cells[c], column)
         };
+        let student = student_of(input, row);
         let reference = match (&row.of, row.role) {
             (Some(of), _) => input.rows.iter().position(|r| r.id == *of),
             (None, Role::Ablation) => default,
@@ -236,6 +235,7 @@ fn compare(
             _ => over(student),
         };
         let over_reference = over(reference);
+        let gap = gap(rows, column, c, teacher, student);
         let share = over_student.and_then(|over| {
             let gap = gap.difference.filter(|_| gap.clear)?.mean;
             let closed = |better: f64| gap_closed(gap, 0.0, better, true);
@@ -250,6 +250,12 @@ fn compare(
         cell.over_reference = over_reference;
         cell.gap_closed = share;
     }
+}
+
+/// The student alone under the condition of a row.
+fn student_of(input: &ReportInput, row: &Row) -> Option<usize> {
+    let is = |r: &Row| r.role == Role::Student && r.condition == row.condition;
+    input.rows.iter().position(is)
 }
 
 /// Improvement of `a` on `b`, paired by seed; none without a common seed.

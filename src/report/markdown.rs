@@ -11,6 +11,8 @@ pub(super) fn page(view: &View) -> String {
     results(&mut out, view);
     gaps(&mut out, view);
     ablations(&mut out, view);
+    labels(&mut out, view);
+    looks(&mut out, view);
     published(&mut out, view);
     analysis(&mut out, view);
     data(&mut out, view);
@@ -34,6 +36,15 @@ fn head(out: &mut String, view: &View) {
         code(&view.profile),
         paper.join(", ")
     );
+    for q in &view.questions {
+        let _ = writeln!(
+            out,
+            "{} **{}**: {}\n",
+            text(&q.text),
+            q.verdict,
+            text(&q.sentence)
+        );
+    }
     for paragraph in [&view.answer, &view.caveats] {
         let sentences: Vec<String> = paragraph.iter().map(|s| text(s)).collect();
         if !sentences.is_empty() {
@@ -103,6 +114,55 @@ fn gaps(out: &mut String, view: &View) {
         let head = ["", "mean", "95 % interval", "over student", "gap closed"];
         table(out, &head, 1, rows);
     }
+}
+
+fn labels(out: &mut String, view: &View) {
+    let Some(labels) = &view.labels else {
+        return;
+    };
+    out.push_str("## Right and wrong labels\n\n");
+    let head = [
+        "in the last epoch, %",
+        "right labels at their class",
+        "wrong labels at the label's class",
+        "wrong labels at the person's class",
+        "outliers at the label's class",
+        "corrected images",
+        "precision",
+        "recall",
+        "landed",
+        "damaged",
+    ];
+    let rows = labels.rows.iter().map(|r| {
+        let cells = [
+            &r.clean,
+            &r.flipped,
+            &r.truth,
+            &r.outliers,
+            &r.corrected,
+            &r.precision,
+            &r.recall,
+            &r.landed,
+            &r.damaged,
+        ];
+        let cells = cells.into_iter().cloned();
+        std::iter::once(text(&r.label)).chain(cells).collect()
+    });
+    table(out, &head, 1, rows);
+}
+
+fn looks(out: &mut String, view: &View) {
+    let Some(first) = view.looks.first() else {
+        return;
+    };
+    out.push_str("## Where networks look\n\nAttention on the landmarks, as a multiple of what indifference would have there.\n\n");
+    let mut head = vec![String::new()];
+    head.extend((1..=first.stages.len()).map(|s| format!("stage {s}")));
+    let rows = view.looks.iter().map(|l| {
+        let stages = l.stages.iter().cloned();
+        std::iter::once(text(&l.row)).chain(stages).collect()
+    });
+    table(out, &head, 1, rows);
 }
 
 fn ablations(out: &mut String, view: &View) {

@@ -8,8 +8,10 @@ pub mod collect;
 pub mod derive;
 mod format;
 mod html;
+mod labels;
 mod markdown;
 pub mod model;
+mod pictures;
 mod plots;
 mod prose;
 pub mod published;
@@ -21,6 +23,7 @@ mod words;
 
 pub use derive::{Derived, derive};
 pub use model::ReportInput;
+pub use pictures::PictureFiles;
 
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -36,11 +39,30 @@ pub struct Written {
     pub json: PathBuf,
 }
 
-/// Writes the report into `dir`, which is created; each file is replaced as a whole.
+/// Writes the report into `dir`, which is created; each file is replaced as a whole. Pictures
+/// that are not among `pictures` any more are left out, and the report says so.
 ///
 /// # Errors
 /// [`Error::Io`] with the path where the folder cannot be written.
-pub fn write(input: &ReportInput, dir: &Path) -> Result<Written> {
+pub fn write(input: &ReportInput, dir: &Path, pictures: &PictureFiles) -> Result<Written> {
+    let mut input = input.clone();
+    let mut lost = 0;
+    for run in input.rows.iter_mut().flat_map(|r| &mut r.runs) {
+        run.pictures.retain(|p| {
+            let copied = pictures.get(&p.file.sha256).is_some_and(|from| {
+                let to = dir.join(pictures::place(p));
+                copy(from, &to, &p.file.sha256).is_ok()
+            });
+            lost += usize::from(!copied);
+            copied
+        });
+    }
+    if lost > 0 {
+        input.notes.push(format!(
+            "{lost} pictures of trainings are not there any more."
+        ));
+    }
+    let input = &input;
     let derived = derive(input);
     let view = view::View::new(input, &derived);
     let text = [
@@ -59,6 +81,21 @@ pub fn write(input: &ReportInput, dir: &Path) -> Result<Written> {
         csv: dir.join("results.csv"),
         json: dir.join("results.json"),
     })
+}
+
+/// A picture into the report, unless it has become another one.
+fn copy(from: &Path, to: &Path, sha256: &str) -> Result<()> {
+    let bytes = crate::files::read(from)?;
+    if crate::key::sha256_hex(&bytes) != sha256 {
+        return Err(Error::Data(format!(
+            "{}: not the picture it was",
+            from.display()
+        )));
+    }
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    crate::files::write_atomic(to, &bytes)
 }
 
 /// The report as Markdown, for a terminal or a job summary.

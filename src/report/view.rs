@@ -3,7 +3,8 @@
 use super::derive::{Cell, CellState, Derived, Share};
 use super::format::{Unit, count, duration, fixed};
 use super::model::*;
-use super::{claims, plots, prose, references, words};
+use super::{claims, labels, pictures, plots, prose, references, words};
+use crate::result::PictureKind;
 use crate::stats::Difference;
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub(super) struct View {
     pub profile: String,
     pub paper: Paper,
     pub links: Vec<Link>,
+    /// What the paper asks, answered.
+    pub questions: Vec<ClaimView>,
     pub answer: Vec<String>,
     pub caveats: Vec<String>,
     pub claims: Vec<ClaimView>,
@@ -23,6 +26,10 @@ pub(super) struct View {
     pub ablations: Vec<AblationView>,
     pub training: Vec<Plot>,
     pub roc: Vec<Plot>,
+    pub labels: Option<labels::LabelsView>,
+    pub corrected: Vec<pictures::Shown>,
+    pub attention: Vec<pictures::Shown>,
+    pub looks: Vec<pictures::Looks>,
     pub compared: Vec<references::Compared>,
     pub sources: Vec<references::Source>,
     pub analysis: Vec<prose::Block>,
@@ -45,7 +52,10 @@ pub(super) struct Link {
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ClaimView {
-    pub id: String,
+    /// For addresses within the page.
+    pub anchor: String,
+    /// The address of the protocol that it is judged by; empty where there is none.
+    pub column: String,
     pub text: String,
     pub verdict: &'static str,
     pub sentence: String,
@@ -144,6 +154,7 @@ pub(super) struct DataView {
     pub name: String,
     pub size: String,
     pub pinned: bool,
+    pub notes: Vec<String>,
     pub pixels: String,
     pub decoder: String,
     pub files: Vec<(String, String, String)>,
@@ -190,6 +201,12 @@ impl View {
             profile: input.suite.profile.clone(),
             links: links(&input.suite.paper),
             paper: input.suite.paper.clone(),
+            questions: claims(input, derived)
+                .into_iter()
+                .zip(&input.claims)
+                .filter(|(_, claim)| claim.question)
+                .map(|(view, _)| view)
+                .collect(),
             answer: words::answer(input, derived),
             caveats: words::caveats(input, derived),
             claims: claims(input, derived),
@@ -201,6 +218,10 @@ impl View {
             ablations: ablations(input, derived),
             training: plots::training(input),
             roc: plots::roc(input),
+            labels: labels::view(input),
+            corrected: pictures::of_kind(input, PictureKind::Corrections),
+            attention: pictures::of_kind(input, PictureKind::Attention),
+            looks: pictures::looks(input),
             compared,
             sources,
             analysis: prose::blocks(&input.suite.analysis),
@@ -243,8 +264,14 @@ fn claims(input: &ReportInput, derived: &Derived) -> Vec<ClaimView> {
         .claims
         .iter()
         .zip(&derived.claims)
-        .map(|(claim, result)| ClaimView {
-            id: claim.id.clone(),
+        .enumerate()
+        .map(|(i, (claim, result))| ClaimView {
+            anchor: format!("c{}", i + 1),
+            column: input
+                .columns
+                .iter()
+                .position(|c| c.id == claim.on)
+                .map_or(String::new(), |c| format!("m{}", c + 1)),
             text: claim.text.clone(),
             verdict: claims::name(result.verdict),
             sentence: result.sentence.clone(),
@@ -429,11 +456,13 @@ fn data(set: &DataSet) -> DataView {
     if r.identities > 0 {
         size.push(format!("{} identities", r.identities));
     }
-    size.extend(r.counts.iter().map(|(name, n)| format!("{n} {name}")));
+    let counts = r.counts.iter().filter(|(_, n)| **n > 0);
+    size.extend(counts.map(|(name, n)| format!("{n} {}", name.replace('_', " "))));
     DataView {
         name: r.name.clone(),
         size: size.join(", "),
         pinned: set.pinned,
+        notes: r.notes.clone(),
         pixels: r.pixels_sha256.clone(),
         decoder: r.decoder.clone(),
         files: r
