@@ -192,8 +192,8 @@ fn heat(face: &Image, map: &[f64], [h, w]: [usize; 2]) -> Result<Image> {
         let at = f64::from(m[0]) / 255.0 * (HEAT.len() - 1) as f64;
         let (below, part) = (at as usize, at.fract());
         let above = (below + 1).min(HEAT.len() - 1);
-        for c in 0..3 {
-            let colour = HEAT[below][c] * (1.0 - part) + HEAT[above][c] * part;
+        for (low, high) in HEAT[below].iter().zip(&HEAT[above]) {
+            let colour = low * (1.0 - part) + high * part;
             out.push((0.35 * grey + 0.65 * colour).round() as u8);
         }
     }

@@ -15,7 +15,7 @@ pub const JPEG: u8 = 95;
 const SIDES: [u64; 2] = [14, 28];
 
 /// An aligned crop as a distant camera sees it: reduced by area to a side drawn from
-/// [`SIDES`], with that camera's noise and compression, and enlarged to 112 x 112 by cubic
+/// `SIDES`, with that camera's noise and compression, and enlarged to 112 x 112 by cubic
 /// convolution. `number` and the condition's seed address what is drawn.
 ///
 /// # Errors

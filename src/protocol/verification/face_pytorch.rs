@@ -38,8 +38,8 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
             "pairs are scored as they are held out: less the mean of the other folds".into(),
         ],
     };
-    for fold in 0..pairs.folds {
-        let others = (images - counts[fold]) as f64;
+    for (fold, own) in counts.iter().enumerate() {
+        let others = (images - own) as f64;
         let mean: Vec<f64> = (0..dim)
             .map(|d| {
                 let all = sums.iter().enumerate().filter(|(f, _)| *f != fold);
