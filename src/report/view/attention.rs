@@ -56,10 +56,8 @@ pub(super) fn view(input: &ReportInput, pictures: &Pictures) -> Option<Attention
         }
     });
     let figures = |i: usize| pictures.of(&input.rows[i], PictureKind::Attention);
-    let mut gallery: Vec<Block<Figure>> = blocks(input, pictured, figures)
-        .into_iter()
-        .map(Block::flatten)
-        .collect();
+    let gallery = blocks(input, pictured, figures);
+    let mut gallery = side_by_side(gallery.into_iter().map(Block::flatten).collect());
     let caption = shared(&gallery);
     for figure in gallery.iter_mut().flat_map(|b| &mut b.rows) {
         figure.explained &= caption.is_empty();
@@ -70,6 +68,17 @@ pub(super) fn view(input: &ReportInput, pictures: &Pictures) -> Option<Attention
         gallery,
         caption,
     })
+}
+
+/// What belongs to no condition, the teacher's pictures, stands first in each.
+fn side_by_side(mut gallery: Vec<Block<Figure>>) -> Vec<Block<Figure>> {
+    if gallery.len() > 1 && gallery[0].condition.is_empty() {
+        let shared = gallery.remove(0).rows;
+        for block in &mut gallery {
+            block.rows.splice(0..0, shared.iter().cloned());
+        }
+    }
+    gallery
 }
 
 /// Stages by their place in the network, as many as any row has.
