@@ -119,6 +119,35 @@ fn a_run_ends_in_a_report_and_a_second_one_has_nothing_to_do() {
 }
 
 #[test]
+fn a_part_is_run_and_the_whole_profile_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = suite(dir.path(), r#""teacher", "student", "fcd""#, 40);
+    let report = |only: &str| {
+        let mut command = frbench(dir.path(), &suite);
+        let out = run(command.args(["--only", only, "--json"])).stdout;
+        let report: Value = serde_json::from_slice(&out).unwrap();
+        let rows = report["input"]["rows"].as_array().unwrap().iter();
+        let done = |r: &Value| (r["id"].to_string(), r["runs"][0]["status"].to_string());
+        (
+            rows.map(done).collect::<Vec<_>>(),
+            report["input"]["command"].as_str().unwrap().to_string(),
+        )
+    };
+    let rows = |student: &str| {
+        let rows = [("teacher", "done"), ("student", student), ("fcd", "done")];
+        rows.map(|(id, status)| (format!("\"{id}\""), format!("\"{status}\"")))
+    };
+    // FCD needs the teacher.
+    let (found, command) = report("fcd");
+    assert_eq!(found, rows("missing"));
+    // The command is that of the whole, by the path the suite was given by.
+    let whole = format!("frbench run {} --profile smoke", suite.display());
+    assert_eq!(command, whole);
+    let (found, _) = report("student");
+    assert_eq!(found, rows("done"), "what was done before is gone");
+}
+
+#[test]
 fn a_killed_training_resumes_to_the_bits_of_an_undisturbed_one() {
     let dir = tempfile::tempdir().unwrap();
     let suite = suite(dir.path(), r#""teacher", "coupleface""#, 150);

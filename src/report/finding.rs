@@ -118,9 +118,27 @@ impl Found<'_> {
     }
 }
 
-/// `0.42 points better than`.
+/// `0.42 points better than`, or `0.00 points apart from`.
 fn apart(unit: &Unit, mean: f64) -> String {
     let size = unit.value(mean.abs());
-    let word = if mean >= 0.0 { "better" } else { "worse" };
-    format!("{size} {} {word} than", unit.difference).replace("  ", " ")
+    let word = match unit.value(mean) {
+        shown if shown == unit.value(0.0) => "apart from",
+        _ if mean >= 0.0 => "better than",
+        _ => "worse than",
+    };
+    format!("{size} {} {word}", unit.difference).replace("  ", " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rounds_to_nothing_is_neither_better_nor_worse() {
+        let points = |mean| apart(&Unit::of("%"), mean);
+        assert_eq!(points(0.0042), "0.42 points better than");
+        assert_eq!(points(-0.0042), "0.42 points worse than");
+        assert_eq!(points(-1e-17), "0.00 points apart from");
+        assert_eq!(apart(&Unit::of(""), 0.5), "0.5000 better than");
+    }
 }

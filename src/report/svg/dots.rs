@@ -97,7 +97,7 @@ fn guide(canvas: &mut Canvas, x: &Axis, guides: &[(&'static str, f64)], (from, t
 }
 
 fn draw(canvas: &mut Canvas, x: &Axis, row: &DotRow, y: f64) {
-    canvas.name((LEFT - 8.0, y), &wrap(&row.label, LETTERS), &row.label);
+    canvas.name((LEFT - 12.0, y), &wrap(&row.label, LETTERS), &row.label);
     let Some(mean) = row.mean else {
         canvas.text("hole", (LEFT + 8.0, y + 4.0), "start", &row.hole);
         return;
