@@ -248,6 +248,56 @@ fn equal_input_gives_equal_bytes() {
     assert_eq!(names(a.path()), names(b.path()));
 }
 
+#[test]
+fn hostile_text_stays_text() {
+    let hostile = "<script>x</script>\"><img src=x>|`*[a](javascript:b)\n# {{ 7 }}";
+    let mut input = input();
+    for row in input.rows.iter_mut().filter(|r| !r.condition.is_empty()) {
+        row.condition = format!("{} {hostile}", row.condition);
+        input
+            .conditions
+            .insert(row.condition.clone(), hostile.into());
+        for run in &mut row.runs {
+            for picture in &mut run.pictures {
+                picture.caption = hostile.into();
+            }
+            for stage in &mut run.attention {
+                stage.tap = hostile.into();
+            }
+        }
+    }
+    for claim in &mut input.claims {
+        claim.id = hostile.into();
+    }
+    input.data[0].result.notes = vec![hostile.into()];
+    let (_dir, files) = written(&input);
+    let page = read(&files.html);
+    for forbidden in ["<script", "<img src=x", "href=\"javascript"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    // Addresses within the page hold together.
+    assert!(page.contains("href=\"#claim--script-x--script---"));
+    for line in read(&files.markdown).lines() {
+        assert!(
+            !line.contains("<script") && !line.starts_with("# {{"),
+            "{line}"
+        );
+    }
+}
+
+/// Everything that would make a browser fetch something.
+#[test]
+fn pictures_alone_are_loaded_and_from_beside_the_page() {
+    let page = read(&written(&input()).1.html);
+    for forbidden in [
+        "<script", "<link", "<iframe", "<object", "url(", "@import", "srcset",
+    ] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    let sources = page.matches(" src=\"").count();
+    assert_eq!(page.matches("<img src=\"pictures/").count(), sources);
+}
+
 /// Leaves a page under `target/tmp` for looking at it in a browser.
 #[test]
 fn page_for_looking_at() {

@@ -173,20 +173,24 @@ fn curves<'a>(rows: impl Iterator<Item = &'a Row>, column: &Column) -> Vec<Serie
     .collect()
 }
 
+/// A line of shares: its label, its class, and the share in an epoch.
+type ShareLine = (&'static str, &'static str, fn(&LabelEpoch) -> Option<f64>);
+
 /// What a row has learned of right and wrong labels, over epochs; none where none was wrong.
 pub(super) fn fits(row: &Row) -> Option<Plot> {
     let epochs = || row.runs.iter().flat_map(|r| &r.labels);
     if epochs().all(|e| e.flipped.images + e.outliers.images == 0) {
         return None;
     }
-    let of_label = |epoch: &LabelEpoch| view::to_label(&epoch.flipped);
-    let lines: [(&str, &str, &dyn Fn(&LabelEpoch) -> Option<f64>); 4] = [
-        ("right labels", "s2", &|e| view::to_label(&e.clean)),
-        ("wrong labels, at the label", "s5", &of_label),
-        ("wrong labels, at the person", "s0", &|e| {
+    let lines: [ShareLine; 4] = [
+        ("right labels", "s2", |e| view::to_label(&e.clean)),
+        ("wrong labels, at the label", "s5", |e| {
+            view::to_label(&e.flipped)
+        }),
+        ("wrong labels, at the person", "s0", |e| {
             view::to_truth(&e.flipped)
         }),
-        ("outliers, at the label", "s4", &|e| {
+        ("outliers, at the label", "s4", |e| {
             view::to_label(&e.outliers)
         }),
     ];
@@ -198,22 +202,18 @@ pub(super) fn fits(row: &Row) -> Option<Plot> {
 pub(super) fn corrections(row: &Row) -> Option<Plot> {
     let mut epochs = row.runs.iter().flat_map(|r| &r.labels);
     epochs.find(|e| e.corrections.is_some())?;
-    let lines: [(&str, &str, &dyn Fn(&LabelEpoch) -> Option<f64>); 2] = [
-        ("precision", "s0", &view::precision),
-        ("recall", "s1", &view::recall),
+    let lines: [ShareLine; 2] = [
+        ("precision", "s0", view::precision),
+        ("recall", "s1", view::recall),
     ];
     Some(shares(row, "precision and recall of corrections", &lines))
 }
 
 /// Shares over epochs, means over seeds, on an axis from 0 to 100 %.
-fn shares(
-    row: &Row,
-    what: &str,
-    lines: &[(&str, &str, &dyn Fn(&LabelEpoch) -> Option<f64>)],
-) -> Plot {
+fn shares(row: &Row, what: &str, lines: &[ShareLine]) -> Plot {
     let all = || row.runs.iter().flat_map(|r| &r.labels);
     let numbers: BTreeSet<u64> = all().map(|e| e.epoch).collect();
-    let mean = |n: u64, value: &dyn Fn(&LabelEpoch) -> Option<f64>| {
+    let mean = |n: u64, value: fn(&LabelEpoch) -> Option<f64>| {
         let of_epoch = all().filter(|e| e.epoch == n);
         let values: Vec<f64> = of_epoch.filter_map(value).collect();
         let sum: f64 = values.iter().sum();
@@ -224,7 +224,7 @@ fn shares(
         class: class.to_string(),
         points: numbers
             .iter()
-            .filter_map(|&n| Some((n as f64, mean(n, value)?)))
+            .filter_map(|&n| Some((n as f64, mean(n, *value)?)))
             .collect(),
     });
     let chart = LineChart {

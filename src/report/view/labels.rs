@@ -96,7 +96,7 @@ fn row(input: &ReportInput, row: &Row) -> LabelRow {
         flipped: percent(&|e| to_label(&e.flipped)),
         outliers: percent(&|e| to_label(&e.outliers)),
         truth: percent(&|e| to_truth(&e.flipped)),
-        corrected: images(|c| all(c)),
+        corrected: images(all),
         precision: percent(&precision),
         recall: percent(&recall),
         landed: percent(&|e| {

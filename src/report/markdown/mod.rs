@@ -1,8 +1,12 @@
 //! `report.md`: the same report for terminals, job summaries and pull requests.
 
-use super::pictures::Figure;
+mod findings;
+mod markup;
+
 use super::prose::{Block, Span};
 use super::view::*;
+use findings::{attention, labels};
+use markup::*;
 use std::fmt::Write;
 
 pub(super) fn page(view: &View) -> String {
@@ -163,92 +167,6 @@ fn ablations(out: &mut String, view: &View) {
     }
 }
 
-fn labels(out: &mut String, view: &View) {
-    if view.labels.is_empty() {
-        return;
-    }
-    out.push_str("## Wrong labels\n\nThe last epoch of training, mean over seeds. The first four numbers are shares of images nearest to a class: of those with right labels and with wrong ones to the class of the label, of those with wrong labels to the class of the person, of outliers to the class of the label. The others are about labels that a head rewrote: how many; how many of these were wrong (precision); how many of the labels of another class were rewritten (recall), and of those, how many were given the person's class; how many right labels were rewritten.\n\n");
-    let rows = view.labels.iter().flat_map(|b| &b.rows).map(|r| {
-        let mut line = vec![text(&r.name)];
-        let shares = [&r.clean, &r.flipped, &r.truth, &r.outliers];
-        let rewritten = [&r.corrected, &r.precision, &r.recall, &r.landed];
-        line.extend(shares.into_iter().chain(rewritten).map(measured));
-        line.push(match r.damaged_share.value.as_str() {
-            "" => measured(&r.damaged),
-            share => format!("{} ({share})", r.damaged.value),
-        });
-        line
-    });
-    let head = [
-        "",
-        "right labels",
-        "wrong labels",
-        "at the person",
-        "outliers",
-        "corrected",
-        "precision",
-        "recall",
-        "right class",
-        "damaged",
-    ];
-    table(out, &head, 1, rows);
-    figures(out, view.labels.iter().map(|b| (&b.condition, &b.gallery)));
-}
-
-fn attention(out: &mut String, view: &View) {
-    let Some(a) = &view.attention else {
-        return;
-    };
-    out.push_str("## Where networks look\n\n");
-    if !a.stages.is_empty() {
-        out.push_str("Share of spatial attention on eyes, nose and corners of the mouth, mean over seeds, and how many times the share of the area that they take.\n\n");
-        let mut head = vec![String::new()];
-        head.extend(a.stages.iter().map(|(stage, tap)| match tap.as_str() {
-            "" => stage.clone(),
-            tap => format!("{stage}, {}", text(tap)),
-        }));
-        let rows = a.blocks.iter().flat_map(|b| &b.rows).map(|r| {
-            let mut line = vec![text(&r.name)];
-            line.extend(r.cells.iter().map(|c| match c.on.value.as_str() {
-                "" => "–".to_string(),
-                _ => format!("{}, {}", measured(&c.on), c.ratio),
-            }));
-            line
-        });
-        table(out, &head, 1, rows);
-    }
-    figures(out, a.gallery.iter().map(|b| (&b.condition, &b.rows)));
-    if !a.caption.is_empty() {
-        let _ = writeln!(out, "{}\n", text(&a.caption));
-    }
-}
-
-/// Pictures with what is said about each, if each has something of its own.
-fn figures<'a>(out: &mut String, blocks: impl Iterator<Item = (&'a String, &'a Vec<Figure>)>) {
-    for (condition, figure) in blocks.flat_map(|(c, b)| b.iter().map(move |f| (c, f))) {
-        if figure.source.is_empty() {
-            continue;
-        }
-        let under = match condition.as_str() {
-            "" => String::new(),
-            condition => format!(" under {condition}"),
-        };
-        let name = format!("{}{under}, seed {}", figure.title, figure.seed);
-        let said = if figure.explained {
-            &*figure.caption
-        } else {
-            ""
-        };
-        let _ = writeln!(
-            out,
-            "{}\n\n![{}]({})\n",
-            text(format!("{name}. {said}").trim()),
-            text(&name),
-            figure.source
-        );
-    }
-}
-
 fn published(out: &mut String, view: &View) {
     if view.compared.is_empty() && view.sources.is_empty() {
         return;
@@ -364,111 +282,4 @@ fn runs(out: &mut String, view: &View) {
         text(&view.started),
         text(&view.finished)
     );
-}
-
-fn cell(cell: &CellView) -> String {
-    let mut line = if cell.best {
-        format!("**{}**", cell.text)
-    } else {
-        cell.text.clone()
-    };
-    for part in [&cell.spread, &cell.seeds] {
-        if !part.is_empty() {
-            line.push(' ');
-            line.push_str(part);
-        }
-    }
-    line
-}
-
-fn measured(m: &Measured) -> String {
-    match (m.value.as_str(), m.spread.as_str()) {
-        ("", _) => "–".into(),
-        (value, "") => value.into(),
-        (value, spread) => format!("{value} {spread}"),
-    }
-}
-
-fn two(two: &Two) -> String {
-    match (two.value.as_str(), two.interval.as_str()) {
-        ("", _) => "–".into(),
-        (value, "") => value.into(),
-        (value, interval) => format!("{value} [{interval}]"),
-    }
-}
-
-/// The first `left` columns are set left, the others right.
-fn table<H: AsRef<str>>(
-    out: &mut String,
-    head: &[H],
-    left: usize,
-    rows: impl Iterator<Item = Vec<String>>,
-) {
-    let names: Vec<&str> = head.iter().map(AsRef::as_ref).collect();
-    let _ = writeln!(out, "| {} |", names.join(" | "));
-    let align = |i| if i < left { "---|" } else { "---:|" };
-    let _ = writeln!(out, "|{}", (0..head.len()).map(align).collect::<String>());
-    for row in rows {
-        let _ = writeln!(out, "| {} |", row.join(" | "));
-    }
-    out.push('\n');
-}
-
-/// Text that Markdown must not take for markup, on one line.
-fn text(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    for c in raw.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' | '~' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// A code span; back quotes and bars cannot be escaped within one.
-fn code(raw: &str) -> String {
-    let plain: String = raw
-        .chars()
-        .map(|c| match c {
-            '`' => '\'',
-            '|' => '¦',
-            c if c.is_control() => ' ',
-            c => c,
-        })
-        .collect();
-    if plain.trim().is_empty() {
-        "–".into()
-    } else {
-        format!("`{plain}`")
-    }
-}
-
-fn link(label: &str, url: &str) -> String {
-    match url {
-        "" => text(label),
-        url => format!("[{}]({url})", text(label)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suite_text_stays_text() {
-        assert_eq!(
-            text("a|b <script> *x* [y](z)\nq"),
-            "a\\|b &lt;script&gt; \\*x\\* \\[y\\](z) q"
-        );
-        assert_eq!(code("a`b|c\n"), "`a'b¦c `");
-        assert_eq!(code(""), "–");
-    }
 }
