@@ -12,7 +12,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const PEOPLE: usize = 8;
 const IMAGES: usize = 50;
@@ -83,16 +82,7 @@ fn wrong() -> Vec<bool> {
 }
 
 fn frbench(dir: &Path, threads: &str) -> String {
-    let out = Command::new(env!("CARGO_BIN_EXE_frbench"))
-        .current_dir(dir)
-        .env_remove("FRBENCH_DATA")
-        .args(["run", "keep.toml", "--profile", "demo"])
-        .args(["--jobs", threads])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.success(), "{text}");
-    text
+    runs::told(runs::command(dir, "keep.toml").args(["--jobs", threads]))
 }
 
 /// Folder and specification of the job with this label.

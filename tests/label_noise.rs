@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 const CLASSES: usize = 10;
 const IMAGES: usize = 16;
@@ -74,21 +74,13 @@ weight-decay = 5e-4
 flip = true
 "#;
 
-fn frbench(dir: &Path, suite: &str) -> Output {
+fn frbench(dir: &Path, suite: &str) -> Command {
     fs::write(dir.join("noise.toml"), suite).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_frbench"))
-        .current_dir(dir)
-        .env_remove("FRBENCH_DATA")
-        .args(["run", "noise.toml", "--profile", "demo"])
-        .output()
-        .unwrap()
+    runs::command(dir, "noise.toml")
 }
 
 fn run(dir: &Path, suite: &str) -> String {
-    let out = frbench(dir, suite);
-    let text = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.success(), "{text}");
-    text
+    runs::told(&mut frbench(dir, suite))
 }
 
 /// The data job of the noisy set: what was asked for, and what was found.
@@ -273,7 +265,7 @@ fn what_is_planted_is_listed_counted_and_trained_on() {
     let path = data.join(&spec.name).join("noise.csv");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("0,", "1,", 1)).unwrap();
-    let out = frbench(dir, SUITE);
+    let out = frbench(dir, SUITE).output().unwrap();
     let text = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(5), "{text}");
     assert!(text.contains("noise.csv"), "{text}");

@@ -27,6 +27,11 @@ fn sets() -> Vec<SynthSpec> {
             &[("probes", 3), ("images", 3), ("distractors", 12)],
         ),
         spec("noisy-train", &[("identities", 6), ("images", 5)]),
+        spec("outliers", &[("images", 8)]),
+        spec(
+            "tinyface",
+            &[("probes", 3), ("images", 3), ("distractors", 6)],
+        ),
     ]
 }
 
@@ -78,8 +83,8 @@ fn files_do_not_depend_on_the_number_of_threads_and_equal_the_pinned_ones() {
 fn what_was_written_is_read_back_by_the_readers_of_real_data() {
     let dir = tempfile::tempdir().unwrap();
     let mut quiet = |_: u64, _: u64| Ok(());
-    let [train, lfw, _, _, megaface, _] = &sets()[..] else {
-        panic!("six sets");
+    let [train, lfw, _, _, megaface, _, outliers, tinyface] = &sets()[..] else {
+        panic!("eight sets");
     };
     write(train, dir.path(), &mut quiet).unwrap();
     let rec = RecReader::open(dir.path().join("train.rec")).unwrap();
@@ -101,6 +106,14 @@ fn what_was_written_is_read_back_by_the_readers_of_real_data() {
     write(megaface, dir.path(), &mut quiet).unwrap();
     let len = |name: &str| RecReader::open(dir.path().join(name)).unwrap().len();
     assert_eq!((len("probes.rec"), len("distractors.rec")), (9, 12));
+
+    let other = tempfile::tempdir().unwrap();
+    let len = |name: &str| RecReader::open(other.path().join(name)).unwrap().len();
+    write(outliers, other.path(), &mut quiet).unwrap();
+    assert_eq!(len("train.rec"), 8);
+    write(tinyface, other.path(), &mut quiet).unwrap();
+    let parts = ["probes.rec", "gallery.rec", "distractors.rec"].map(len);
+    assert_eq!(parts, [3, 6, 6]);
 }
 
 #[test]
@@ -132,4 +145,13 @@ noisy-train identities.txt 27a35597ed733b93328c3c227ae2af03081450c4ccc871ec16e00
 noisy-train property db7cc791ac04dd3e0c173ea65bd62e2c1211abb755209e45c96500a642866a2b
 noisy-train train.idx f2ca35141590d4b5e8fbb52db24ee24a7104635c180b918a7cda74c5381c7ec2
 noisy-train train.rec 37464effe7fc0e6b56330fd44980c234bd2c96bca42899a088c801a8ed68bffc
+outliers property 6c3e34a7f02f985a32bb6920fbd033462c9e170f75f26912ca37b28794fc1986
+outliers train.idx ae2895ec6d142a71c81da922a80534fced667a2c9766785378c379a2f76c505d
+outliers train.rec fee18d401fcb25d4e07ed024bbad53f73e1db5a5c3de394aa6a1a6a17d6d1ac1
+tinyface distractors.idx 9b2f7a59e57e223af7e1df3992a2b85f446ed9616c13fa0c3da9a30992a25397
+tinyface distractors.rec 16a92fb41065a2278a7f7b88c35ab51572a3ccd2a725a29970e2c763238bc827
+tinyface gallery.idx 7a8ab832f2eb4f084d0b20b4c6e4827bb6176e593978d209fee9a102a55e5a79
+tinyface gallery.rec 9a61f02b7e06ef20cfe841eeb47c79fc715795d4bad29ec111cffe74e4663d36
+tinyface probes.idx 12c96647e4a4084266b2af8f93c5b90865a4e572ad7ac37ff3a740041b607755
+tinyface probes.rec 6d5c295cf977016b9ee7b1e55a3da829b31991546b010325ac7a8d4f8871b28a
 ";

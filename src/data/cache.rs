@@ -173,6 +173,7 @@ mod tests {
     use super::*;
     use crate::data::decode::encode_png;
     use crate::data::image::Image;
+    use crate::plan::spec::{DegradeKind, DegradeSpec};
     use std::borrow::Cow;
 
     struct Pictures(Vec<Vec<u8>>);
@@ -247,5 +248,49 @@ mod tests {
         let broken = Pictures(vec![b"nothing".to_vec()]);
         let message = PixelCache::build(&broken, 2).err().unwrap().to_string();
         assert!(message.starts_with("picture 0: "), "{message}");
+    }
+
+    /// Teacher and student see one image, mirrored alike; what is taken from the student's is
+    /// taken after that. The nearest pixel is not the same one from either side.
+    #[test]
+    fn resolution_is_lost_after_mirroring() {
+        let side = 6;
+        let pixels = (0..3 * side * side).map(|i| (i * 67 % 251) as u8).collect();
+        let image = encode_png(&Image::new(side, side, pixels).unwrap()).unwrap();
+        let cache = PixelCache::build(&Pictures(vec![image]), side).unwrap();
+        let whole = InputSpec {
+            size: side,
+            color: Color::Rgb,
+            mean: 0.5,
+            std: 0.5,
+            degrade: None,
+        };
+        let spec = DegradeSpec {
+            kind: DegradeKind::NearestBlur,
+            side: 3,
+        };
+        let small = InputSpec {
+            degrade: Some(spec),
+            ..whole.clone()
+        };
+        let fill = |input: &InputSpec, flip: bool| {
+            let mut out = vec![0.0; 3 * side * side];
+            cache.fill_batch(&[0], &[flip], input, &mut out).unwrap();
+            out
+        };
+        for flip in [false, true] {
+            let mut teacher = fill(&whole, flip);
+            Degrade::new(&spec, side).apply(&mut teacher);
+            assert_eq!(teacher, fill(&small, flip));
+        }
+        let mut mirrored = fill(&small, false);
+        mirrored.chunks_exact_mut(3 * side).for_each(|row| {
+            let pixels: Vec<f32> = row.chunks_exact(3).rev().flatten().copied().collect();
+            row.copy_from_slice(&pixels);
+        });
+        assert_ne!(mirrored, fill(&small, true));
+        assert!(small.is_compatible(&whole));
+        let other = InputSpec { size: 8, ..whole };
+        assert!(!small.is_compatible(&other));
     }
 }

@@ -3,6 +3,7 @@
 //! It works on the network's input (normalised, mirrored) in floats, nothing is rounded to
 //! bytes and nothing clamped.
 
+use super::resize;
 use crate::plan::spec::{DegradeKind, DegradeSpec};
 
 /// Takes the resolution from square images of one size.
@@ -130,7 +131,7 @@ fn cubic(from: usize, to: usize) -> Vec<Taps> {
             let first = (centre - 2.0 * stretch + 0.5).max(0.0) as usize;
             let end = ((centre + 2.0 * stretch + 0.5) as usize).min(from);
             let weights: Vec<f64> = (first..end)
-                .map(|j| keys((j as f64 + 0.5 - centre) / stretch))
+                .map(|j| resize::cubic((j as f64 + 0.5 - centre) / stretch))
                 .collect();
             let total: f64 = weights.iter().sum();
             Taps {
@@ -139,18 +140,6 @@ fn cubic(from: usize, to: usize) -> Vec<Taps> {
             }
         })
         .collect()
-}
-
-fn keys(x: f64) -> f64 {
-    const A: f64 = -0.5;
-    let x = x.abs();
-    if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
-    } else {
-        0.0
-    }
 }
 
 /// Both axes of `[height, width, 3]`, first along rows.

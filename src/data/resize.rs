@@ -6,6 +6,18 @@
 
 use super::image::Image;
 
+/// The kernel of cubic convolution (Keys, 1981) with a = -1/2, at a distance in pixels.
+pub fn cubic(distance: f64) -> f64 {
+    let d = distance.abs();
+    if d < 1.0 {
+        (1.5 * d - 2.5) * d * d + 1.0
+    } else if d < 2.0 {
+        ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
+    } else {
+        0.0
+    }
+}
+
 /// The source pixels under one target pixel: the first, and the weights from there on.
 struct Taps {
     start: usize,

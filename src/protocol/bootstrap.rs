@@ -4,12 +4,30 @@
 //! gives person i a weight w_i (how often it was drawn), a genuine pair the weight w_i and an
 //! impostor pair the weight w_a * w_b.
 
+use crate::Result;
+use crate::registry::{Args, Kind, Param};
 use crate::rng::Stream;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Resamples of a 95 % interval.
-pub const RESAMPLES: usize = 1000;
+const RESAMPLES: usize = 1000;
+
+/// How a suite states another number of them.
+pub const PARAM: Param = Param {
+    name: "resamples",
+    kind: Kind::Int {
+        min: 0,
+        max: 100_000,
+    },
+    required: false,
+    doc: "identity resamples of the 95 % intervals (default 1000)",
+};
+
+/// As stated, or the default.
+pub fn resamples(args: &Args) -> Result<usize> {
+    args.usize_or(PARAM.name, RESAMPLES)
+}
 
 /// Numbers persons `0..n` in the order of their ids.
 pub fn number(ids: impl Iterator<Item = u32>) -> (BTreeMap<u32, u32>, usize) {

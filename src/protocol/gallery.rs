@@ -26,15 +26,7 @@ pub(super) static INFO: Info = Info {
             required: false,
             doc: "ranks to report (default 1, 5, 10, 20)",
         },
-        Param {
-            name: "resamples",
-            kind: Kind::Int {
-                min: 0,
-                max: 100_000,
-            },
-            required: false,
-            doc: "identity resamples of the 95 % intervals (default 1000)",
-        },
+        bootstrap::PARAM,
     ],
 };
 
@@ -62,7 +54,7 @@ struct Probe {
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new(INFO.name, &spec.params);
     let ranks = ranks(&args, &[1.0, 5.0, 10.0, 20.0])?;
-    let resamples = args.usize_or("resamples", bootstrap::RESAMPLES)?;
+    let resamples = bootstrap::resamples(&args)?;
     let Description::Gallery(data) = input.data else {
         return Err(Error::Data(format!(
             "`{}` needs probes, a gallery and distractors",

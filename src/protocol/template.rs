@@ -43,15 +43,7 @@ pub(super) static INFO: Info = Info {
             required: false,
             doc: "false accept rates (default 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)",
         },
-        Param {
-            name: "resamples",
-            kind: Kind::Int {
-                min: 0,
-                max: 100_000,
-            },
-            required: false,
-            doc: "identity resamples of the 95 % intervals (default 1000)",
-        },
+        bootstrap::PARAM,
     ],
 };
 
@@ -73,7 +65,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     choice("far_selection", selection, &["nearest", "exact"])?;
     let detector = args.bool("detector_score")?;
     let fars = fars(&args, &[1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])?;
-    let resamples = args.usize_or("resamples", bootstrap::RESAMPLES)?;
+    let resamples = bootstrap::resamples(&args)?;
     let Description::Templates(data) = input.data else {
         return Err(Error::Data(
             "`template-verification` needs templates".into(),

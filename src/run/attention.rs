@@ -11,6 +11,7 @@ use crate::plan::spec::{Color, InputSpec};
 use crate::result::{Picture, PictureKind, StageAttention};
 use crate::train::Images;
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 const FILE: &str = "attention.jpg";
 /// Taps of spatial attention, before the sigmoid, end in this.
@@ -25,19 +26,27 @@ const FINE: usize = 8;
 const TILE: usize = 72;
 
 /// What is found, and the picture, which is written into the folder of the job; nothing of a
-/// network without spatial attention. `first` are the numbers of the first image of each
-/// identity; those that the picture shows are the same for all networks of a set.
+/// network without spatial attention. It is shown the first image of each identity of the set,
+/// so that networks of one set are shown the same; `labels` are those of all images.
 ///
 /// # Errors
 /// An image that cannot be decoded, or what the disk refuses.
 pub fn look(
     network: &Network,
     images: &dyn Images,
-    first: &[u32],
+    labels: &[u32],
     input: &InputSpec,
     folder: &RunFolder,
 ) -> Result<(Vec<StageAttention>, Option<Picture>)> {
-    let first = &first[..first.len().min(MOST)];
+    let taps: Vec<&str> = network.graph().taps().map(|(name, _)| name).collect();
+    let last = last_of_stages(&taps);
+    if last.is_empty() {
+        return Ok((Vec::new(), None));
+    }
+    let mut seen = BTreeSet::new();
+    let images_of = labels.iter().zip(0..);
+    let first = images_of.filter(|(label, _)| seen.insert(**label));
+    let first: Vec<u32> = first.map(|(_, image)| image).take(MOST).collect();
     let mut sums: Vec<(String, f64, f64, usize)> = Vec::new();
     let mut rows: Vec<Vec<Image>> = Vec::new();
     for some in first.chunks(32) {
@@ -47,11 +56,6 @@ pub fn look(
         images.fill(some, &vec![false; some.len()], input, &mut pixels)?;
         let x = Value::new([some.len(), side, side, 3], pixels)?;
         let taps = network.infer(&x)?.taps;
-        let names: Vec<String> = taps.keys().cloned().collect();
-        let last = last_of_stages(&names);
-        if last.is_empty() {
-            return Ok((Vec::new(), None));
-        }
         let drawn = DRAWN.saturating_sub(rows.len()).min(some.len());
         for seen in x.data().chunks_exact(len).take(drawn) {
             rows.push(vec![resize(&as_seen(seen, input)?, TILE, TILE)]);
@@ -106,7 +110,7 @@ pub fn look(
 }
 
 /// Of each stage `layerS` the spatial tap of its last block, in the order of stages.
-fn last_of_stages(names: &[String]) -> Vec<String> {
+fn last_of_stages(names: &[&str]) -> Vec<String> {
     let mut last: Vec<(u32, u32, String)> = Vec::new();
     for name in names {
         let place = name
@@ -118,9 +122,9 @@ fn last_of_stages(names: &[String]) -> Vec<String> {
             continue;
         };
         match last.iter_mut().find(|l| l.0 == stage) {
-            Some(l) if l.1 < block => *l = (stage, block, name.clone()),
+            Some(l) if l.1 < block => *l = (stage, block, name.to_string()),
             Some(_) => {}
-            None => last.push((stage, block, name.clone())),
+            None => last.push((stage, block, name.to_string())),
         }
     }
     last.sort();
@@ -214,7 +218,6 @@ mod tests {
             "layer2.0.spatial",
             "stage2",
         ];
-        let names = names.map(String::from);
         assert_eq!(
             last_of_stages(&names),
             ["layer1.10.spatial", "layer2.0.spatial"]

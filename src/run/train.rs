@@ -87,14 +87,10 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         let picture = gallery::corrections(&set, truth, trainer.corrected(), folder)?;
         result.pictures.extend(picture);
     }
-    let mut seen = vec![false; set.classes as usize];
-    let labels = set.labels.iter().zip(0..);
-    let first = labels.filter(|(l, _)| !std::mem::replace(&mut seen[**l as usize], true));
-    let first: Vec<u32> = first.map(|(_, image)| image).collect();
     let (stages, picture) = attention::look(
         trainer.network(),
         images.as_ref(),
-        &first,
+        &set.labels,
         &spec.input,
         cx.claim.folder(),
     )?;

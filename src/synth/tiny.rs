@@ -5,7 +5,7 @@ use super::world::CROP;
 use crate::Result;
 use crate::data::decode::{decode, encode_jpeg};
 use crate::data::image::Image;
-use crate::data::resize::resize;
+use crate::data::resize::{cubic, resize};
 use crate::rng::Stream;
 
 /// Quality at which the enlarged picture is kept.
@@ -39,17 +39,8 @@ fn taps(from: usize, to: usize, j: usize) -> (isize, [f64; 4]) {
     let t = at - below;
     (
         below as isize - 1,
-        [t + 1.0, t, 1.0 - t, 2.0 - t].map(convolution),
+        [t + 1.0, t, 1.0 - t, 2.0 - t].map(cubic),
     )
-}
-
-/// Keys' cubic convolution with a = -1/2 at a distance of 0 to 2 pixels.
-fn convolution(d: f64) -> f64 {
-    if d < 1.0 {
-        (1.5 * d - 2.5) * d * d + 1.0
-    } else {
-        ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
-    }
 }
 
 /// A larger square by cubic convolution along either axis; edges repeat.

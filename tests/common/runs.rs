@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
@@ -53,4 +54,22 @@ pub fn checkpoints(runs: &Path) -> BTreeMap<String, String> {
         Some((label, result["checkpoint_sha256"].as_str()?.to_string()))
     };
     jobs(runs).into_iter().filter_map(of).collect()
+}
+
+/// `frbench run FILE --profile demo` in `dir`, on that folder's own data.
+pub fn command(dir: &Path, suite: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_frbench"));
+    command
+        .current_dir(dir)
+        .env_remove("FRBENCH_DATA")
+        .args(["run", suite, "--profile", "demo"]);
+    command
+}
+
+/// What a command that succeeds tells on the way.
+pub fn told(command: &mut Command) -> String {
+    let out = command.output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{text}");
+    text
 }

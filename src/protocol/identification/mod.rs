@@ -34,15 +34,7 @@ pub(super) static INFO: Info = Info {
             required: false,
             doc: "false accept rates over all probe-distractor scores (default 1e-6, 1e-5, 1e-4, 1e-3)",
         },
-        Param {
-            name: "resamples",
-            kind: Kind::Int {
-                min: 0,
-                max: 100_000,
-            },
-            required: false,
-            doc: "identity resamples of the 95 % intervals (default 1000)",
-        },
+        bootstrap::PARAM,
     ],
 };
 
@@ -59,7 +51,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("identification", &spec.params);
     let ranks = ranks(&args, &[1.0, 5.0, 10.0])?;
     let fars = fars(&args, &[1e-6, 1e-5, 1e-4, 1e-3])?;
-    let resamples = args.usize_or("resamples", bootstrap::RESAMPLES)?;
+    let resamples = bootstrap::resamples(&args)?;
     let Description::Identification(data) = input.data else {
         return Err(Error::Data(
             "`identification` needs probes and distractors".into(),

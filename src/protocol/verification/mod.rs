@@ -78,15 +78,7 @@ pub(super) static INFO: Info = Info {
             required: false,
             doc: "false accept rates of TAR@FAR, by order statistics over all pairs (default 1e-3, 1e-2, 1e-1)",
         },
-        Param {
-            name: "resamples",
-            kind: Kind::Int {
-                min: 0,
-                max: 100_000,
-            },
-            required: false,
-            doc: "identity resamples of the 95 % intervals (default 1000)",
-        },
+        bootstrap::PARAM,
     ],
 };
 
@@ -108,7 +100,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         )));
     }
     let fars = fars(&args, &[1e-3, 1e-2, 1e-1])?;
-    let resamples = args.usize_or("resamples", bootstrap::RESAMPLES)?;
+    let resamples = bootstrap::resamples(&args)?;
     let Description::Pairs(data) = input.data else {
         return Err(Error::Data("`verification` needs pairs of images".into()));
     };

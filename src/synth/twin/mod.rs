@@ -4,19 +4,27 @@
 //! be rendered in any order and by any number of threads. Every twin takes its people from a
 //! range of its own, so that no two twins share one.
 
+mod layout;
+mod table;
+
+pub use layout::{Layout, Pair};
+pub use table::{TWINS, TwinInfo, info};
+
 use super::condition::{Age, Condition, Pose, Profile};
-use super::identity::POPULATIONS;
 use super::world::World;
 use super::{photo, texture, tiny};
 use crate::data::decode::encode_jpeg;
 use crate::plan::spec::SynthSpec;
 use crate::rng::Stream;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
-use std::ops::Range;
+use layout::draw_pairs;
+use table::{MOST, Purpose, at_least, sizes};
 
 /// Seed of the world that data sets are rendered from.
 pub const SEED: u64 = 20_260;
+
+/// Share of the images of `noisy-train` that show the person of another class.
+const NOISE: f64 = 0.1;
 
 /// JPEG-encoded images are asked for by their place in the data set.
 #[derive(Clone, Debug)]
@@ -26,199 +34,11 @@ pub struct Twin {
     purpose: Purpose,
 }
 
-/// What the images of a twin are.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Layout {
-    /// Image `i` has class `i / images`.
-    Train { identities: u64, images: u64 },
-    /// Images `2 j` and `2 j + 1` are pair `j`; ten folds of equal size and balance.
-    Pairs { pairs: Vec<Pair> },
-    /// First the probes, image `i` of person `i / images`; then the distractors, one image of
-    /// one person each.
-    Identification {
-        probes: u64,
-        images: u64,
-        distractors: u64,
-    },
-    /// First the probes, `probes` images of each person; then the gallery, `gallery` other
-    /// images of each; then the distractors, one image of one person each.
-    Gallery {
-        people: u64,
-        probes: u64,
-        gallery: u64,
-        distractors: u64,
-    },
-}
-
-impl Layout {
-    /// The collections that a data set is made of, where there are several: their names and
-    /// their images. Distractors come last.
-    pub fn parts(&self) -> Vec<(&'static str, Range<u64>)> {
-        let counts = match *self {
-            Layout::Train { .. } | Layout::Pairs { .. } => Vec::new(),
-            Layout::Identification {
-                probes,
-                images,
-                distractors,
-            } => vec![("probes", probes * images), ("distractors", distractors)],
-            Layout::Gallery {
-                people,
-                probes,
-                gallery,
-                distractors,
-            } => vec![
-                ("probes", people * probes),
-                ("gallery", people * gallery),
-                ("distractors", distractors),
-            ],
-        };
-        let mut start = 0;
-        let part = |(name, count)| {
-            start += count;
-            (name, start - count..start)
-        };
-        counts.into_iter().map(part).collect()
-    }
-}
-
-/// Two pictures, each of a person counted within the twin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    pub people: [u64; 2],
-}
-
-impl Pair {
-    pub fn same(&self) -> bool {
-        self.people[0] == self.people[1]
-    }
-}
-
 /// One image: a person's id in the world and the condition.
 #[derive(Clone, Debug)]
 pub struct Item {
     pub identity: u64,
     pub condition: Condition,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Train,
-    NoisyTrain,
-    Lfw,
-    CfpFp,
-    AgeDb,
-    Megaface,
-    Outliers,
-    TinyFace,
-}
-
-/// A row of [`TWINS`].
-#[derive(Clone, Copy, Debug)]
-pub struct TwinInfo {
-    /// The name in a [`SynthSpec`]; data sets are called `synth-<name>`.
-    pub name: &'static str,
-    pub summary: &'static str,
-    /// Keys of the size with their full values; a key that is left out takes it.
-    pub sizes: &'static [(&'static str, u64)],
-    purpose: Purpose,
-}
-
-/// All twins.
-pub const TWINS: &[TwinInfo] = &[
-    TwinInfo {
-        name: "train",
-        summary: "training set: people under every pose, age and light",
-        sizes: &[("identities", 10_000), ("images", 50)],
-        purpose: Purpose::Train,
-    },
-    TwinInfo {
-        name: "noisy-train",
-        summary: "training set in which a tenth of the images show somebody else",
-        sizes: &[("identities", 10_000), ("images", 50)],
-        purpose: Purpose::NoisyTrain,
-    },
-    TwinInfo {
-        name: "lfw",
-        summary: "pairs of nearly frontal photographs",
-        sizes: &[("pairs", 6000)],
-        purpose: Purpose::Lfw,
-    },
-    TwinInfo {
-        name: "cfp-fp",
-        summary: "pairs of a frontal picture and a profile",
-        sizes: &[("pairs", 7000)],
-        purpose: Purpose::CfpFp,
-    },
-    TwinInfo {
-        name: "agedb-30",
-        summary: "pairs of pictures thirty years apart",
-        sizes: &[("pairs", 6000)],
-        purpose: Purpose::AgeDb,
-    },
-    TwinInfo {
-        name: "megaface",
-        summary: "probes searched among distractors",
-        sizes: &[("probes", 80), ("images", 44), ("distractors", 1_000_000)],
-        purpose: Purpose::Megaface,
-    },
-    TwinInfo {
-        name: "outliers",
-        summary: "pictures for open-set noise: faces that nobody aligned, and no faces at all",
-        sizes: &[("images", 100_000)],
-        purpose: Purpose::Outliers,
-    },
-    TwinInfo {
-        name: "tinyface",
-        summary: "faces of few pixels, searched in a gallery with distractors",
-        sizes: &[("probes", 2569), ("images", 3), ("distractors", 153_428)],
-        purpose: Purpose::TinyFace,
-    },
-];
-
-/// Largest value of any size.
-const MOST: u64 = 10_000_000;
-
-/// Share of the images of `noisy-train` that show the person of another class.
-const NOISE: f64 = 0.1;
-
-impl Purpose {
-    /// Identities are numbered `range << 40 | index`.
-    fn range(self) -> u64 {
-        match self {
-            Purpose::Train => 1,
-            Purpose::Lfw => 2,
-            Purpose::CfpFp => 3,
-            Purpose::AgeDb => 4,
-            Purpose::Megaface => 5,
-            Purpose::NoisyTrain => 6,
-            Purpose::Outliers => 7,
-            Purpose::TinyFace => 8,
-        }
-    }
-
-    /// The range of its distractors.
-    fn distractors(self) -> u64 {
-        match self {
-            Purpose::TinyFace => 17,
-            _ => 16,
-        }
-    }
-}
-
-/// The twin's row in [`TWINS`].
-///
-/// # Errors
-/// [`Error::Usage`] if there is none; the message suggests the nearest name.
-pub fn info(name: &str) -> Result<&'static TwinInfo> {
-    TWINS.iter().find(|t| t.name == name).ok_or_else(|| {
-        let near = TWINS
-            .iter()
-            .max_by(|a, b| {
-                strsim::jaro_winkler(a.name, name).total_cmp(&strsim::jaro_winkler(b.name, name))
-            })
-            .map_or("", |t| t.name);
-        Error::Usage(format!("unknown twin `{name}`; did you mean `{near}`?"))
-    })
 }
 
 /// The twin that a specification describes.
@@ -285,67 +105,6 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
         world,
         purpose: info.purpose,
     })
-}
-
-fn sizes(info: &TwinInfo, given: &BTreeMap<String, u64>) -> Result<BTreeMap<&'static str, u64>> {
-    let keys: Vec<&str> = info.sizes.iter().map(|s| s.0).collect();
-    if let Some(bad) = given.keys().find(|k| !keys.contains(&k.as_str())) {
-        return Err(Error::Usage(format!(
-            "twin `{}` has no size `{bad}`; its sizes are {}",
-            info.name,
-            keys.join(", ")
-        )));
-    }
-    let mut out = BTreeMap::new();
-    for (key, full) in info.sizes {
-        let value = given.get(*key).copied().unwrap_or(*full);
-        if value > MOST {
-            return Err(Error::Usage(format!(
-                "twin `{}`: `{key}` is {value}, at most {MOST} can be rendered",
-                info.name
-            )));
-        }
-        out.insert(*key, value);
-    }
-    Ok(out)
-}
-
-fn at_least(info: &TwinInfo, key: &str, value: u64, least: u64) -> Result<()> {
-    if value >= least {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "twin `{}`: `{key}` is {value}, want at least {least}",
-        info.name
-    )))
-}
-
-/// Pairs in ten folds; each fold has people of its own, its genuine pairs first. Impostors
-/// come from one population, so that skin tone or type does not tell them apart.
-fn draw_pairs(purpose: Purpose, pairs: u64) -> Vec<Pair> {
-    let half = pairs / 20;
-    // Enough people for an impostor pair in every population, even in the smallest fold.
-    let people = half.max(2 * POPULATIONS).next_multiple_of(POPULATIONS);
-    let mut out = Vec::with_capacity(pairs as usize);
-    for fold in 0..10 {
-        let first = fold * people;
-        let mut s = Stream::derive(SEED, "synth-pairs", &[purpose.range(), pairs, fold]);
-        let order = s.permutation(people as usize);
-        for k in 0..half {
-            let p = first + u64::from(order[k as usize]);
-            out.push(Pair { people: [p, p] });
-        }
-        let kin = people / POPULATIONS;
-        for _ in 0..half {
-            let a = s.below(people);
-            let step = 1 + s.below(kin - 1);
-            let b = (a / POPULATIONS + step) % kin * POPULATIONS + a % POPULATIONS;
-            out.push(Pair {
-                people: [first + a, first + b],
-            });
-        }
-    }
-    out
 }
 
 impl Twin {
@@ -555,6 +314,8 @@ impl Twin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use std::ops::Range;
 
     fn spec(name: &str, size: &[(&str, u64)]) -> SynthSpec {
         SynthSpec {
