@@ -87,13 +87,6 @@ pub struct LabelEpoch {
     pub corrections: Option<Corrections>,
 }
 
-impl LabelEpoch {
-    /// Whether no label was wrong and none was to be corrected.
-    pub fn says_nothing(&self) -> bool {
-        self.flipped.images + self.outliers.images == 0 && self.corrections.is_none()
-    }
-}
-
 /// How many of some images lie nearest, by cosine, to which class weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fitted {

@@ -174,6 +174,10 @@ impl Head for Boundary {
         self.name
     }
 
+    fn rewrites_labels(&self) -> bool {
+        true
+    }
+
     fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput> {
         let mut cosines = Cosines::of(input)?;
         let active = input.epoch > self.epoch_start && cosines.matrix.dim(1)? > 1;

@@ -80,6 +80,11 @@ pub trait Head: Send {
         Ok(())
     }
 
+    /// Whether it may take its loss against other labels than those of the set.
+    fn rewrites_labels(&self) -> bool {
+        false
+    }
+
     /// Rows of class weights that each class has, side by side.
     fn rows_per_class(&self) -> usize {
         1

@@ -102,7 +102,7 @@ impl<'a> Planner<'a> {
 
     fn data_jobs<'b>(&mut self, sets: impl Iterator<Item = &'b DataSpec>) -> Vec<LayoutData> {
         let mut out: Vec<LayoutData> = Vec::new();
-        for set in sets.flat_map(|set| parts(set).chain([set])) {
+        for set in sets.flat_map(|set| set.parts().chain([set])) {
             let job = self.data(set);
             if out.iter().all(|d| d.job != job) {
                 out.push(LayoutData {
@@ -116,7 +116,7 @@ impl<'a> Planner<'a> {
 
     fn data(&mut self, set: &DataSpec) -> Key {
         let label = format!("data {}", set.name);
-        let needs: Vec<Key> = parts(set).map(|part| self.data(part)).collect();
+        let needs: Vec<Key> = set.parts().map(|part| self.data(part)).collect();
         let spec = JobSpec::Data(self.of_identities(set, &needs));
         let key = self.add(label, spec, &needs, cost::data(set));
         let found = match self.known.results.get(&key) {
@@ -133,12 +133,9 @@ impl<'a> Planner<'a> {
     /// known: another pixel there makes another list here.
     fn of_identities(&self, set: &DataSpec, parts: &[Key]) -> DataSpec {
         let mut set = set.clone();
-        if let DataSource::Noisy(noisy) = &mut set.source {
-            let sets = [Some(&mut noisy.base), noisy.outliers.as_mut()];
-            for (part, key) in sets.into_iter().flatten().zip(parts) {
-                if let Some(JobResult::Data(found)) = self.known.results.get(key) {
-                    part.identity = Some(identity(found).to_string());
-                }
+        for (part, key) in set.parts_mut().zip(parts) {
+            if let Some(JobResult::Data(found)) = self.known.results.get(key) {
+                part.identity = Some(identity(found).to_string());
             }
         }
         set
@@ -299,15 +296,6 @@ impl<'a> Planner<'a> {
         }
         key
     }
-}
-
-/// The sets that a set is made of: first its base.
-fn parts(set: &DataSpec) -> impl Iterator<Item = &DataSpec> {
-    let parts = match &set.source {
-        DataSource::Noisy(noisy) => [Some(&noisy.base), noisy.outliers.as_ref()],
-        _ => [None, None],
-    };
-    parts.into_iter().flatten()
 }
 
 fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {

@@ -37,13 +37,28 @@ impl DataSpec {
     /// Whether the identities of the sets that it is made of, if any, are known: before, nobody
     /// can say what it is.
     pub fn has_known_parts(&self) -> bool {
-        match &self.source {
+        self.parts().all(|p| p.identity.is_some())
+    }
+
+    /// The sets that this one is made of: first its base.
+    pub fn parts(&self) -> impl Iterator<Item = &DataSpec> {
+        let parts = match &self.source {
+            DataSource::Noisy(noisy) => [Some(&noisy.base), noisy.outliers.as_ref()],
+            DataSource::Synth(_) | DataSource::Files { .. } => [None, None],
+        };
+        parts.into_iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> impl Iterator<Item = &mut DataSpec> {
+        let parts = match &mut self.source {
             DataSource::Noisy(noisy) => {
-                let parts = [Some(&noisy.base), noisy.outliers.as_ref()];
-                parts.into_iter().flatten().all(|p| p.identity.is_some())
+                let NoisySpec { base, outliers, .. } = noisy.as_mut();
+                [Some(base), outliers.as_mut()]
             }
-            _ => true,
-        }
+            DataSource::Synth(_) | DataSource::Files { .. } => [None, None],
+        };
+        parts.into_iter().flatten()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::ops::simd;
 use crate::plan::spec::{DataSource, JobSpec, KEPT_IMAGES, TrainSpec};
-use crate::result::{CurvePoint, LabelEpoch, TrainResult};
+use crate::result::{CurvePoint, TrainResult};
 use crate::train::{Teacher, TeacherRows, Trainer};
 use crate::{Error, Result, files};
 use serde_json::{Value, json};
@@ -70,8 +70,9 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         teacher,
         &derived,
     )?;
-    // Labels of the face world are right where nothing else is said.
-    let generated = matches!(data_spec.source, DataSource::Synth(_));
+    // Labels of the face world are right where nothing else is said; what could be seen of them
+    // is how many a head takes for wrong.
+    let generated = matches!(data_spec.source, DataSource::Synth(_)) && trainer.rewrites_labels();
     let right = || set.labels.iter().map(|l| Some(*l)).collect();
     let truth = set.truth().or_else(|| generated.then(right));
     if let Some(truth) = &truth {
@@ -80,9 +81,6 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let mut result = drive(spec, &mut trainer, cx)?;
     if let Some(truth) = &truth {
         result.labels = trainer.label_epochs();
-        if result.labels.iter().all(LabelEpoch::says_nothing) {
-            result.labels.clear();
-        }
         let folder = cx.claim.folder();
         let picture = gallery::corrections(&set, truth, trainer.corrected(), folder)?;
         result.pictures.extend(picture);

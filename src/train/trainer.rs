@@ -198,6 +198,12 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// Whether its head may correct labels.
+    pub fn rewrites_labels(&self) -> bool {
+        let head = self.classifier.as_ref().map(|c| &c.head);
+        head.is_some_and(|head| head.rewrites_labels())
+    }
+
     /// What was seen, epoch by epoch; empty where nobody looked.
     pub fn label_epochs(&self) -> Vec<LabelEpoch> {
         self.watch.as_ref().map_or(Vec::new(), Watch::epochs)
