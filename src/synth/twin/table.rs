@@ -18,7 +18,7 @@ pub(super) enum Purpose {
 /// A row of [`TWINS`].
 #[derive(Clone, Copy, Debug)]
 pub struct TwinInfo {
-    /// The name in a [`SynthSpec`]; data sets are called `synth-<name>`.
+    /// The name in a `SynthSpec`; data sets are called `synth-<name>`.
     pub name: &'static str,
     pub summary: &'static str,
     /// Keys of the size with their full values; a key that is left out takes it.
