@@ -651,6 +651,35 @@ fn entries_run_under_every_condition_and_the_teacher_once() {
 }
 
 #[test]
+fn a_loss_that_is_declared_and_empty_has_a_row_and_no_jobs() {
+    let loss = "{ name = \"horkd\" }";
+    let text = TINY.replacen("{ name = \"fcd\", weight = 1.0 }", loss, 1);
+    assert!(text.contains(loss));
+    let suite = resolved(&text, "demo");
+    let row = suite.rows.iter().find(|r| r.entry == "fcd").unwrap();
+    let reason = frbench::distill::declared("horkd").unwrap().reason;
+    let note = row.note.as_deref().unwrap();
+    assert!(note.contains(reason), "{note}");
+    let selected = select(suite.clone(), &Selection::default()).unwrap();
+    let round = outlook(&selected, &Known::default(), &Code::current());
+    assert!(round.jobs.iter().all(|j| !j.label.contains("fcd")));
+    let shown = round.layout.rows.iter().find(|r| r.id == "fcd").unwrap();
+    assert!(shown.runs.is_empty() && shown.note == row.note);
+    // Alone there is nothing to run, and parameters of it are not known.
+    let alone = Selection {
+        only: vec!["fcd".into()],
+        ..Selection::default()
+    };
+    let error = select(suite, &alone).unwrap_err().to_string();
+    assert!(error.contains("declared and empty"), "{error}");
+    let text = text.replacen("\"horkd\"", "\"horkd\", order = 2", 1);
+    let suite = parse(Source::new("tiny.toml", &text)).unwrap();
+    let known = Registries::current().unwrap();
+    let error = validate(&suite, &known).unwrap_err().to_string();
+    assert!(error.contains("it has no `order`"), "{error}");
+}
+
+#[test]
 fn a_noisy_set_is_made_once_its_parts_are_known() {
     let suite = conditioned();
     let code = Code::current();

@@ -91,7 +91,10 @@ fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
             data(suite, row),
             length(row),
             seeds.join(" "),
-            format!("{}/{}", trained.count(), layout.runs.len()),
+            match layout.runs.len() {
+                0 => "not run".into(),
+                runs => format!("{}/{runs}", trained.count()),
+            },
         ]);
     }
     table(&out) + "\n"

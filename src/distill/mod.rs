@@ -163,10 +163,15 @@ pub static DISTILL: &[DistillEntry] = &[
     sp::ENTRY,
 ];
 
+/// The declaration of a loss that is known by name only.
+pub fn declared(name: &str) -> Option<&'static Declared> {
+    DECLARED.iter().find(|d| d.name == name)
+}
+
 /// The table line of a loss. [`Error::Usage`] for an unknown name, and for one that is only
 /// declared.
 pub fn find(name: &str) -> Result<&'static DistillEntry> {
-    if let Some(declared) = DECLARED.iter().find(|d| d.name == name) {
+    if let Some(declared) = declared(name) {
         return Err(Error::Usage(format!(
             "`{name}` is declared but cannot be run: {}",
             declared.reason

@@ -2,6 +2,7 @@
 
 use crate::suite::Resolved;
 use crate::suite::check::suggest;
+use crate::suite::resolve::Row;
 use crate::{Error, Result};
 
 /// What the command line asks for; empty means everything.
@@ -30,16 +31,26 @@ pub fn select(mut suite: Resolved, selection: &Selection) -> Result<Resolved> {
     for row in &mut suite.rows {
         let named = |n: &String| *n == row.id || *n == row.entry;
         row.listed = selection.only.is_empty() || selection.only.iter().any(named);
+        // One that is declared and empty has no seeds from the start, and is shown as such.
+        let empty = row.seeds.is_empty();
         if !selection.seeds.is_empty() {
             row.seeds.retain(|s| selection.seeds.contains(s));
         }
-        row.listed &= !row.seeds.is_empty();
+        row.listed &= empty || !row.seeds.is_empty();
     }
-    if suite.rows.iter().any(|r| r.listed) {
+    let runs = |r: &Row| r.listed && !r.seeds.is_empty();
+    if suite.rows.iter().any(runs) {
         return Ok(suite);
     }
+    let wanted = &selection.seeds;
+    if wanted.is_empty() {
+        return Err(Error::NothingSelected(format!(
+            "nothing can be trained of {}: declared and empty",
+            selection.only.join(", ")
+        )));
+    }
     Err(Error::NothingSelected(format!(
-        "no row of profile `{}` of suite `{}` trains with any of the seeds {:?}",
-        suite.profile, suite.suite, selection.seeds
+        "no row of profile `{}` of suite `{}` trains with any of the seeds {wanted:?}",
+        suite.profile, suite.suite
     )))
 }

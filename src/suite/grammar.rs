@@ -378,7 +378,7 @@ pub const PROFILE: &[Field] = &[
     may(
         "override",
         Map(OVERRIDE),
-        "Changes to entries, by id, for this profile only.",
+        "Changes to entries, by id, for this profile only: `ENTRY`, `ENTRY@CONDITION`, and `*` for all entries.",
     ),
 ];
 
@@ -547,7 +547,8 @@ pub const DECAY: &[Field] = &[
     ),
 ];
 
-/// `[profile.NAME.override.ID]`; the id is an entry's, or `ENTRY@CONDITION`
+/// `[profile.NAME.override.ID]`; the id is an entry's, `*` for all entries, or one of them with
+/// `@CONDITION`
 pub const OVERRIDE: &[Field] = &[
     may("method", Named, "Method parameters that differ."),
     may("head", Named, "Head parameters that differ."),

@@ -255,11 +255,20 @@ fn loss(source: &Source, node: &Node) -> Result<()> {
             _ => named.params.push((key.clone(), value.clone())),
         }
     }
+    // One without a definition is known by name alone; its row stays empty.
     if let Some(name) = &named.name
-        && distill::DECLARED.iter().any(|d| d.name == name.value)
+        && distill::declared(name).is_some()
     {
-        let error = distill::find(name).err();
-        return Err(source.error(&name.span, error.map_or(String::new(), |e| e.to_string())));
+        return match named.params.first() {
+            None => Ok(()),
+            Some((key, _)) => {
+                let message = format!(
+                    "`{}` is declared but not defined, so it has no `{}`",
+                    name.value, key.value
+                );
+                Err(source.error(&key.span, message))
+            }
+        };
     }
     let known: Vec<Info> = distill::DISTILL.iter().map(|d| d.info).collect();
     let info = find(source, "distillation loss", &named, &known)?;

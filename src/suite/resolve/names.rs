@@ -1,5 +1,6 @@
 //! References between the parts of a suite: who is the teacher, what is a variant of what.
 
+use super::rows::ALL;
 use crate::Result;
 use crate::suite::check::suggest;
 use crate::suite::dataset;
@@ -158,7 +159,9 @@ impl<'a> Names<'a> {
                 None => (id.as_str(), None),
             };
             let at = |name: &str| At::new(name.to_string(), id.span.clone());
-            self.entry("entry", &at(entry))?;
+            if entry != ALL {
+                self.entry("entry", &at(entry))?;
+            }
             if let Some(condition) = condition {
                 self.condition(&at(condition))?;
             }

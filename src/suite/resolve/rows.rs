@@ -4,11 +4,15 @@ use super::columns::holds;
 use super::links::{self, Stated};
 use super::names::Names;
 use super::*;
+use crate::distill::{self, Declared};
 use crate::suite::preset;
 use crate::suite::source::{At, Source};
 
 /// What keys of a matrix begin with that vary the head and not the method.
 const OF_HEAD: &str = "head.";
+
+/// The id of an override that is for all entries.
+pub(super) const ALL: &str = "*";
 
 pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
     let mut wanted: Vec<&Entry> = Vec::new();
@@ -96,19 +100,22 @@ fn conditions<'a>(names: &Names<'a>, profile: &Profile) -> Result<Vec<Option<&'a
     Ok(out)
 }
 
-/// What an entry states, after its origin and the profile's overrides: first those of the
-/// entry, then those of the entry under this condition.
+/// What an entry states, after its origin and the profile's overrides: first those for all
+/// entries, then those of the entry, each in general and then under this condition.
 fn settings(place: &Place) -> Result<Settings> {
     let (names, profile, entry) = (place.names, place.profile, place.entry);
     let mut out = Settings::default();
     let mut overlay = |entry: &Entry| {
         out.overlay(&entry.settings);
-        let id = &entry.id.value;
-        let here = place.condition.map(|c| format!("{id}@{}", c.id.value));
-        for wanted in [Some(id.clone()), here].into_iter().flatten() {
-            let stated = profile.overrides.iter();
-            for (_, s) in stated.filter(|(id, _)| id.value == wanted) {
-                out.overlay(s);
+        // An ablation has what is said of all from the entry that it varies.
+        let all = entry.of.is_none().then_some(ALL);
+        for id in all.into_iter().chain([entry.id.as_str()]) {
+            let here = place.condition.map(|c| format!("{id}@{}", c.id.value));
+            for wanted in [Some(id.to_string()), here].into_iter().flatten() {
+                let stated = profile.overrides.iter();
+                for (_, s) in stated.filter(|(id, _)| id.value == wanted) {
+                    out.overlay(s);
+                }
             }
         }
     };
@@ -243,7 +250,11 @@ fn row(
         .as_ref()
         .map(|named| preset::head(source, named, known))
         .transpose()?;
-    let needs = needs(names, entry, &method, &method_spec, head.as_ref())?;
+    let empty = undefined(&method_spec);
+    let needs = match empty {
+        Some(_) => Needs::default(),
+        None => needs(names, entry, &method, &method_spec, head.as_ref())?,
+    };
 
     let wanted = settings.network.as_ref();
     let wanted = wanted.ok_or_else(|| missing(source, entry, "network"))?;
@@ -298,9 +309,16 @@ fn row(
         of,
         role: entry.role,
         label,
-        note: entry.note.clone(),
+        note: match empty {
+            Some(d) => Some(format!("Not run: {}.", d.reason)),
+            None => entry.note.clone(),
+        },
         settings: stated,
-        seeds: seeds.value.clone(),
+        // A row without seeds is shown, and nothing is run for it.
+        seeds: match empty {
+            Some(_) => Vec::new(),
+            None => seeds.value.clone(),
+        },
         first_seed: seeds.value.first().copied().unwrap_or(0),
         listed: true,
         teacher: None,
@@ -324,6 +342,13 @@ fn row(
         flip: training.flip,
         balanced: training.balanced,
     })
+}
+
+/// The loss of a method that is declared and has no definition to run it by.
+fn undefined(method: &MethodSpec) -> Option<&'static Declared> {
+    let losses = method.params.get("losses")?.as_array()?;
+    let names = losses.iter().filter_map(|loss| loss["name"].as_str());
+    names.filter_map(distill::declared).next()
 }
 
 /// The training set with a condition's noise in it; itself where there is none.
