@@ -200,8 +200,10 @@ pub(super) fn fits(row: &Row) -> Option<Plot> {
 /// Precision and recall of a row's corrections over epochs; none of a head that corrects
 /// nothing.
 pub(super) fn corrections(row: &Row) -> Option<Plot> {
+    // Where no label is wrong, the precision is 0 and the recall nothing: the table says so.
+    let wrong = |e: &LabelEpoch| e.flipped.images + e.outliers.images > 0;
     let mut epochs = row.runs.iter().flat_map(|r| &r.labels);
-    epochs.find(|e| e.corrections.is_some())?;
+    epochs.find(|e| e.corrections.is_some() && wrong(e))?;
     let lines: [ShareLine; 2] = [
         ("precision", "s0", view::precision),
         ("recall", "s1", view::recall),

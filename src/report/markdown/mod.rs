@@ -109,6 +109,7 @@ fn results(out: &mut String, view: &View) {
 }
 
 fn gaps(out: &mut String, view: &View) {
+    let columns = if view.held { 5 } else { 3 };
     for p in &view.protocols {
         let title = format!("{} ({}, {})", p.column.label, p.protocol, p.column.metric);
         let _ = writeln!(out, "### {}\n", text(&title));
@@ -121,16 +122,18 @@ fn gaps(out: &mut String, view: &View) {
         }
         let rows = p.blocks.iter().flat_map(|b| &b.rows).map(|r| {
             let mark = if r.foreign { " †" } else { "" };
-            vec![
+            let mut line = vec![
                 text(&r.name),
                 cell(&r.cell),
                 r.interval.clone(),
                 two(&r.over_student) + mark,
                 two(&r.gap),
-            ]
+            ];
+            line.truncate(columns);
+            line
         });
         let head = ["", "mean", "95 % interval", "over student", "gap closed"];
-        table(out, &head, 1, rows);
+        table(out, &head[..columns], 1, rows);
     }
     if !view.foreign.is_empty() {
         let _ = writeln!(out, "{}\n", text(&view.foreign));

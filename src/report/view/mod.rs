@@ -38,6 +38,8 @@ pub(super) struct View {
     /// Rows have conditions.
     pub conditional: bool,
     pub protocols: Vec<ProtocolView>,
+    /// Whether there is a student alone that rows are held against.
+    pub held: bool,
     /// Whose difference to the student is not one of methods alone; empty if nobody's.
     pub foreign: String,
     pub ablations: Vec<AblationView>,
@@ -165,6 +167,11 @@ impl View {
                 |r| r.role != Role::Ablation,
                 |i| row(input, derived, i),
             ),
+            held: derived
+                .rows
+                .iter()
+                .flat_map(|r| &r.cells)
+                .any(|c| c.over_student.is_some() || c.gap_closed.is_some()),
             conditional: !input.conditions().is_empty(),
             foreign: protocols::foreign(input, derived),
             ablations: ablations::view(input, derived),
