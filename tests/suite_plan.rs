@@ -653,7 +653,9 @@ fn entries_run_under_every_condition_and_the_teacher_once() {
 #[test]
 fn a_loss_that_is_declared_and_empty_has_a_row_and_no_jobs() {
     let loss = "{ name = \"horkd\" }";
-    let text = TINY.replacen("{ name = \"fcd\", weight = 1.0 }", loss, 1);
+    let fcd = "{ name = \"fcd\", normalize = true }";
+    let empty = format!("{{ name = \"distill\", losses = [{loss}] }}");
+    let text = TINY.replacen(fcd, &empty, 1);
     assert!(text.contains(loss));
     let suite = resolved(&text, "demo");
     let row = suite.rows.iter().find(|r| r.entry == "fcd").unwrap();

@@ -53,6 +53,7 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
             ids.join(", ")
         ));
     }
+    notes.extend(mixed_kernels(&s.environment));
     Ok(ReportInput {
         suite: SuiteInfo {
             name: layout.suite.clone(),
@@ -102,6 +103,16 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
         finished: s.finished_at.clone(),
         notes: notes.into_iter().collect(),
     })
+}
+
+/// What to know where trainings ran on different kernels: each set has bits of its own.
+fn mixed_kernels(environment: &BTreeMap<String, String>) -> Option<String> {
+    let sets = environment.get("kernels").filter(|k| k.contains("; "))?;
+    Some(format!(
+        "Trainings ran on different kernels ({sets}; `env.json` in the folder of each says on \
+         which). Sets agree to rounding, and training amplifies it: rows compared by seed are \
+         not paired to the bit."
+    ))
 }
 
 /// What is said about the conditions that rows have.
@@ -338,4 +349,21 @@ fn backbone(b: &BackboneSpec, side: usize) -> String {
         .filter(|w| *w != 1.0);
     let width = width.map(|w| format!(" x{w}")).unwrap_or_default();
     format!("{}{width} @{side}", b.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixed_kernels_are_named_and_one_set_is_not() {
+        let with = |sets: &str| {
+            let facts = BTreeMap::from([("kernels".to_string(), sets.to_string())]);
+            mixed_kernels(&facts)
+        };
+        assert_eq!(with("avx512"), None);
+        let note = with("avx512; plain").unwrap();
+        assert!(note.contains("(avx512; plain;"), "{note}");
+        assert_eq!(mixed_kernels(&BTreeMap::new()), None);
+    }
 }
