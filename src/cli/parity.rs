@@ -52,6 +52,21 @@ Parameters are those of a suite (`frbench list heads`); `epoch`, `step` and `see
 step is taken. Any other input is state of the head before the step (`input.t` of
 curricularface), any other expected tensor its state afterwards.
 
+Other operations, by the same scheme:
+
+  distill/LOSS    `input.student` and `input.teacher` (embeddings, maps or logits; taps as
+                  `input.student.NAME`), `expect.loss`, `grad.student`; `input.labels` where the
+                  loss wants them (`frbench list losses`)
+  eval/PROTOCOL   verification: `input.embeddings` of pairs, two rows each, `input.issame`,
+                  `expect.accuracy_mean`, `expect.accuracy_std`, `expect.fold_accuracy`;
+                  identification: `input.probe`, `input.probe_id`, `input.distractor`,
+                  `expect.rank`, `expect.tar`; template-verification: `input.features`,
+                  `input.template`, `input.media`, `input.pair_a`, `input.pair_b`,
+                  `input.label`, `expect.scores`, `expect.tar`
+  backbone/NAME   `expect.embedding`; weights and input are made from their names
+
+A tensor that is missing is named.
+
 Tolerances, as L2 norm of the difference over L2 norm of the expected values: 2e-5 for losses,
 logits, gradients and state, 1e-4 for the embedding of a network; protocols agree to 1e-9.";
 

@@ -34,13 +34,12 @@ fn ours(operation: &str) -> &str {
 
 fn run(case: &Case) -> Result<Vec<Check>> {
     let wrong = |what: String| Error::Data(format!("{}: {what}", case.path.display()));
-    match case.metadata.get("fill").map(String::as_str) {
-        Some("splitmix64-v1") => {}
-        other => {
-            return Err(wrong(format!(
-                "`fill` is {other:?}, want \"splitmix64-v1\""
-            )));
-        }
+    let fill = case.metadata.get("fill").map_or("", String::as_str);
+    if fill != "splitmix64-v1" {
+        return Err(wrong(format!(
+            "weights are made from their names, and the metadata's `fill` says how: it is \
+             `{fill}`, want `splitmix64-v1`"
+        )));
     }
     let shapes = case.metadata.get("state_dict").map_or("", String::as_str);
     let shapes: BTreeMap<String, Vec<usize>> = serde_json::from_str(shapes)
