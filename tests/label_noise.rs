@@ -261,8 +261,20 @@ fn what_is_planted_is_listed_counted_and_trained_on() {
     // A data set, and two rows with a training, embeddings and a score each.
     assert_eq!(new, 1 + 2 * 3);
 
-    // A list that was changed is noticed.
+    // Generated sets may be deleted: nothing is made for nothing, and what is needed again is
+    // made as it was.
     let path = data.join(&spec.name).join("noise.csv");
+    let (list, checkpoints) = (fs::read(&path).unwrap(), runs::checkpoints(&runs_dir));
+    fs::remove_dir_all(&data).unwrap();
+    let told = run(dir, SUITE);
+    assert!(told.contains("nothing was run") && !data.exists(), "{told}");
+    fs::remove_dir_all(&folder).unwrap();
+    let told = run(dir, SUITE);
+    assert!(told.contains("train boundary@mixed seed 1"), "{told}");
+    assert_eq!(fs::read(&path).unwrap(), list);
+    assert_eq!(runs::checkpoints(&runs_dir), checkpoints);
+
+    // A list that was changed is noticed.
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("0,", "1,", 1)).unwrap();
     let out = frbench(dir, SUITE).output().unwrap();

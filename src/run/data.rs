@@ -19,21 +19,29 @@ const STAMPS: &str = "verified.json";
 pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
     let root = cx.store.data_root().to_path_buf();
     let dir = root.join(&spec.name);
-    if let DataSource::Synth(synth) = &spec.source
-        && !dir.exists()
-    {
-        render(synth, &spec.name, &root, &mut |done, total| {
-            cx.progress(done, total, "images", "rendered");
-            cx.stop.check("rendering")
-        })?;
-    }
-    if let DataSource::Noisy(noisy) = &spec.source {
-        noise::plant(noisy, &dir, &root)?;
-    }
+    make(spec, &root, &mut |done, total| {
+        cx.progress(done, total, "images", "rendered");
+        cx.stop.check("rendering")
+    })?;
     let result = manifest::describe(spec, &root)?;
     hold_against_pin(spec, &result, &dir)?;
     stamp(&result, &dir, &cx.store.folder(&cx.job.key).file(STAMPS))?;
     Ok(result)
+}
+
+/// Makes what can be made and is not there: renders a set of the face world, plants noise. A list
+/// of noise that is there must be the one that would be drawn.
+fn make(
+    spec: &DataSpec,
+    root: &Path,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<()> {
+    let dir = root.join(&spec.name);
+    match &spec.source {
+        DataSource::Synth(synth) if !dir.exists() => render(synth, &spec.name, root, progress),
+        DataSource::Noisy(noisy) => noise::plant(noisy, &dir, root),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a set whose pixels and labels are not the pinned ones, if any are pinned.
@@ -83,8 +91,23 @@ pub fn render(
     Ok(())
 }
 
-/// Hold the files against the recorded hashes.
-pub fn verify(spec: &DataSpec, recorded: &DataResult, store: &Store, key: &Key) -> Result<()> {
+/// Whether a set was recorded, can be made again and has no folder any more.
+pub fn is_gone(spec: &DataSpec, store: &Store) -> bool {
+    let made = !matches!(spec.source, DataSource::Files { .. });
+    made && !store.data_root().join(&spec.name).exists()
+}
+
+/// Holds the files against the recorded hashes; a set that [`is_gone`] is made again before.
+pub fn verify(
+    spec: &DataSpec,
+    recorded: &DataResult,
+    store: &Store,
+    key: &Key,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<()> {
+    if is_gone(spec, store) {
+        make(spec, store.data_root(), progress)?;
+    }
     let dir = store.data_root().join(&spec.name);
     let total: u64 = recorded.files.iter().map(|f| f.bytes).sum();
     let stamps = store.folder(key).file(STAMPS);

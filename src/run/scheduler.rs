@@ -94,7 +94,7 @@ pub fn execute(
             .collect();
         observer.planned(&open, selected.len() - open.len());
         missing_files(&selected, store)?;
-        verify_data(&selected, store, &now.finished, &mut verified)?;
+        session.verify_data(&selected, &now.finished, &mut verified)?;
         session.round(&selected, &mut now)?;
         if round.finished || !now.failed.is_empty() {
             return Ok(now);
@@ -126,25 +126,6 @@ fn missing_files(jobs: &[Job], store: &Store) -> Result<()> {
     Err(Error::Data(missing.join("\n\n")))
 }
 
-/// Data that was recorded is hashed again before anything is built on it, also when there is
-/// nothing left to build.
-fn verify_data(
-    jobs: &[Job],
-    store: &Store,
-    finished: &Finished,
-    verified: &mut BTreeSet<Key>,
-) -> Result<()> {
-    for job in jobs {
-        if let (JobSpec::Data(spec), Some(JobResult::Data(result))) =
-            (&job.spec, finished.get(&job.key))
-            && verified.insert(job.key.clone())
-        {
-            super::data::verify(spec, result, store, &job.key)?;
-        }
-    }
-    Ok(())
-}
-
 /// What all jobs of a run share.
 struct Session<'a> {
     store: &'a Store,
@@ -155,6 +136,35 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Data that was recorded is hashed again before anything is built on it, also when there is
+    /// nothing left to build. A generated set whose folder is gone is made again, but not for
+    /// nothing.
+    fn verify_data(
+        &self,
+        jobs: &[Job],
+        finished: &Finished,
+        verified: &mut BTreeSet<Key>,
+    ) -> Result<()> {
+        let idle = jobs.iter().all(|j| finished.contains_key(&j.key));
+        for job in jobs {
+            let (JobSpec::Data(spec), Some(JobResult::Data(result))) =
+                (&job.spec, finished.get(&job.key))
+            else {
+                continue;
+            };
+            let spared = idle && super::data::is_gone(spec, self.store);
+            if spared || !verified.insert(job.key.clone()) {
+                continue;
+            }
+            super::data::verify(spec, result, self.store, &job.key, &mut |done, total| {
+                self.observer
+                    .progress(job, done, total, "images", "rendered");
+                self.stop.check("rendering")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Run what can be run of `selected`, until only jobs that failed or wait for a failed
     /// one are left.
     fn round(&self, selected: &[Job], outcome: &mut Outcome) -> Result<()> {
