@@ -52,6 +52,16 @@ const CASES: &[(&str, &str, &str)] = &[
     ("negative seed", "seeds = [7]", "seeds = [-7]"),
     ("seed twice", "seeds = [1, 2]", "seeds = [1, 1]"),
     ("no seed", "seeds = [7]", "seeds = []"),
+    (
+        "a metric that the protocol does not yield",
+        "metric = \"accuracy\"",
+        "metric = \"acuracy\"",
+    ),
+    (
+        "false accept rate that is none",
+        "folds = 10",
+        "folds = 10, fars = [2.0]",
+    ),
     ("unknown method", "name = \"fcd\"", "name = \"fcdd\""),
     ("unknown head", "name = \"arcface\"", "name = \"arcfce\""),
     (

@@ -7,7 +7,7 @@
 
 use super::input::{Description, GalleryData, Part, ScoreInput};
 use super::scores::{Kernel, Panels, dot, fused};
-use super::{Scored, bootstrap, check, evidence, operating, ranks};
+use super::{Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use crate::plan::spec::ProtocolSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::result::{Metric, ScoreResult};
@@ -50,10 +50,17 @@ struct Probe {
     ties: u64,
 }
 
+const RANKS: [f64; 4] = [1.0, 5.0, 10.0, 20.0];
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new(INFO.name, &spec.params);
+    Ok(ranks(&args, &RANKS)?.into_iter().map(rank_id).collect())
+}
+
 /// Searches probes (part `probes`) in parts `gallery` and `distractors`.
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new(INFO.name, &spec.params);
-    let ranks = ranks(&args, &[1.0, 5.0, 10.0, 20.0])?;
+    let ranks = ranks(&args, &RANKS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Gallery(data) = input.data else {
         return Err(Error::Data(format!(
@@ -105,7 +112,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         .iter()
         .zip(intervals)
         .map(|(&n, interval)| Metric {
-            id: format!("rank-{n}"),
+            id: rank_id(n),
             value: share(n),
             higher_is_better: true,
             chance: Some(mean_chance(&searched, total, n)),

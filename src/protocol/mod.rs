@@ -42,6 +42,8 @@ pub struct ProtocolEntry {
     pub views: Views,
     /// The kind of data set it runs on.
     pub format: DataFormat,
+    /// Ids of the metrics it yields with these parameters; an error where they are wrong.
+    pub metrics: fn(&ProtocolSpec) -> Result<Vec<String>>,
     pub score: fn(&ProtocolSpec, &ScoreInput) -> Result<Scored>,
 }
 
@@ -52,6 +54,7 @@ pub static PROTOCOLS: &[ProtocolEntry] = &[
         parts: &["images"],
         views: Views::Both,
         format: DataFormat::Pairs,
+        metrics: verification::metrics,
         score: verification::score,
     },
     ProtocolEntry {
@@ -59,6 +62,7 @@ pub static PROTOCOLS: &[ProtocolEntry] = &[
         parts: &["images"],
         views: Views::Both,
         format: DataFormat::Templates,
+        metrics: template::metrics,
         score: template::score,
     },
     ProtocolEntry {
@@ -66,6 +70,7 @@ pub static PROTOCOLS: &[ProtocolEntry] = &[
         parts: &["probes", "distractors"],
         views: Views::Sum,
         format: DataFormat::Identification,
+        metrics: identification::metrics,
         score: identification::score,
     },
     ProtocolEntry {
@@ -73,6 +78,7 @@ pub static PROTOCOLS: &[ProtocolEntry] = &[
         parts: &["probes", "gallery", "distractors"],
         views: Views::Sum,
         format: DataFormat::Gallery,
+        metrics: gallery::metrics,
         score: gallery::score,
     },
 ];
@@ -124,6 +130,10 @@ fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
         ))),
         None => Ok(fars),
     }
+}
+
+fn rank_id(rank: usize) -> String {
+    format!("rank-{rank}")
 }
 
 /// The parameter `ranks`: whole numbers from 1.

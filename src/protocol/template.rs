@@ -47,6 +47,14 @@ pub(super) static INFO: Info = Info {
     ],
 };
 
+const FARS: [f64; 6] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new("template-verification", &spec.params);
+    let fars = fars(&args, &FARS)?.into_iter();
+    Ok(fars.map(operating::tar_id).collect())
+}
+
 /// Scores templates. Image `i` is row `i` of the part `images`.
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("template-verification", &spec.params);
@@ -64,7 +72,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let selection = args.text_or("far_selection", "nearest")?;
     choice("far_selection", selection, &["nearest", "exact"])?;
     let detector = args.bool("detector_score")?;
-    let fars = fars(&args, &[1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])?;
+    let fars = fars(&args, &FARS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Templates(data) = input.data else {
         return Err(Error::Data(

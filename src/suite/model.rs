@@ -186,7 +186,7 @@ pub struct Claim {
     pub better: At<String>,
     pub than: At<String>,
     pub on: At<String>,
-    pub metric: String,
+    pub metric: At<String>,
     pub margin: f64,
     pub under: Option<At<String>>,
     pub question: bool,

@@ -235,7 +235,7 @@ fn claim(node: &Node) -> Claim {
         better: text(node, "better"),
         than: text(node, "than"),
         on: text(node, "on"),
-        metric: text(node, "metric").value,
+        metric: text(node, "metric"),
         margin: number(node, "margin").unwrap_or(0.0),
         under: opt_text(node, "under"),
         question: node.get("question").and_then(Node::as_bool) == Some(true),

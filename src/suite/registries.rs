@@ -6,7 +6,7 @@ use super::source::{At, Source};
 use super::tree::{Node, Value};
 use crate::head::Preset;
 use crate::method::Needs;
-use crate::plan::spec::{DataFormat, DataSpec, HeadSpec, MethodSpec, Views};
+use crate::plan::spec::{DataFormat, DataSpec, HeadSpec, MethodSpec, ProtocolSpec, Views};
 use crate::registry::{Info, Kind, Params};
 use crate::{Error, Result, backbone, data, distill, head, method, protocol};
 use std::collections::BTreeMap;
@@ -47,6 +47,8 @@ pub struct ProtocolLine {
     pub parts: &'static [&'static str],
     pub views: Views,
     pub format: DataFormat,
+    /// Ids of the metrics it yields with these parameters; an error where they are wrong.
+    pub metrics: fn(&ProtocolSpec) -> Result<Vec<String>>,
 }
 
 impl Registries {
@@ -81,6 +83,7 @@ impl Registries {
                     parts: p.parts,
                     views: p.views,
                     format: p.format,
+                    metrics: p.metrics,
                 })
                 .collect(),
             datasets: data::registry::Registry::load(folder)?

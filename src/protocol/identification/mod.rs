@@ -9,7 +9,7 @@ mod sweep;
 
 use super::input::{Description, IdentificationData, Part, ScoreInput};
 use super::scores::{dot, fused};
-use super::{Scored, bootstrap, check, evidence, fars, operating, ranks};
+use super::{Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
 use crate::plan::spec::ProtocolSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::result::{Metric, ScoreResult};
@@ -46,11 +46,21 @@ struct Pair {
     score: f64,
 }
 
+const RANKS: [f64; 3] = [1.0, 5.0, 10.0];
+const FARS: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new("identification", &spec.params);
+    let ranks = ranks(&args, &RANKS)?.into_iter().map(rank_id);
+    let fars = fars(&args, &FARS)?.into_iter().map(operating::tar_id);
+    Ok(ranks.chain(fars).collect())
+}
+
 /// Scores probes (part `probes`) against distractors (part `distractors`).
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("identification", &spec.params);
-    let ranks = ranks(&args, &[1.0, 5.0, 10.0])?;
-    let fars = fars(&args, &[1e-6, 1e-5, 1e-4, 1e-3])?;
+    let ranks = ranks(&args, &RANKS)?;
+    let fars = fars(&args, &FARS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Identification(data) = input.data else {
         return Err(Error::Data(
@@ -99,7 +109,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let mut metrics: Vec<Metric> = ranks
         .iter()
         .map(|&n| Metric {
-            id: format!("rank-{n}"),
+            id: rank_id(n),
             value: share(n),
             higher_is_better: true,
             chance: Some((n as f64 / competitors).min(1.0)),

@@ -11,6 +11,8 @@ use rayon::prelude::*;
 
 /// FAR of the rule's "VAL", on a grid of k * 0.001, k = 0..3999.
 const VAL_FAR: f64 = 1e-3;
+/// The metric at that rate.
+pub(super) const VAL: &str = "val@far=1e-3";
 
 pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
     let distance: Vec<f64> = (0..pairs.same.len())
@@ -55,9 +57,9 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
         similarity: distance.iter().map(|d| -d).collect(),
         accuracy,
         right,
-        folded: vec![(format!("val@far={VAL_FAR:e}"), val)],
+        folded: vec![val],
         notes: vec![format!(
-            "val@far={VAL_FAR:e}: the threshold is interpolated on the other folds; on held-out folds its mean false accept rate is {:.2e}",
+            "{VAL}: the threshold is interpolated on the other folds; on held-out folds its mean false accept rate is {:.2e}",
             crate::stats::mean(&far)
         )],
     })

@@ -32,24 +32,28 @@ struct Outcome {
     accuracy: Vec<f64>,
     /// Whether each pair was judged rightly while held out.
     right: Vec<bool>,
-    /// Further metrics with fold values.
-    folded: Vec<(String, Vec<f64>)>,
+    /// Fold values of the rule's further metrics.
+    folded: Vec<Vec<f64>>,
     notes: Vec<String>,
 }
 
 /// One of the field's verification algorithms.
 struct Rule {
     name: &'static str,
+    /// Ids of metrics besides accuracy and TAR@FAR.
+    folded: &'static [&'static str],
     score: fn(&Pairs) -> Result<Outcome>,
 }
 
 static RULES: &[Rule] = &[
     Rule {
         name: "insightface",
+        folded: &[insightface::VAL],
         score: insightface::score,
     },
     Rule {
         name: "face-pytorch",
+        folded: &[],
         score: face_pytorch::score,
     },
 ];
@@ -82,24 +86,38 @@ pub(super) static INFO: Info = Info {
     ],
 };
 
-/// Scores a verification set. Pair `i` is rows `2i` and `2i + 1` of the part `images`.
-pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
-    let args = Args::new("verification", &spec.params);
+const FARS: [f64; 3] = [1e-3, 1e-2, 1e-1];
+
+fn rule(args: &Args) -> Result<&'static Rule> {
     let name = args.text_or("rule", "insightface")?;
-    let rule = RULES.iter().find(|r| r.name == name).ok_or_else(|| {
+    RULES.iter().find(|r| r.name == name).ok_or_else(|| {
         let known: Vec<&str> = RULES.iter().map(|r| r.name).collect();
         Error::Usage(format!(
             "`verification`: unknown rule `{name}`; known: {}",
             known.join(", ")
         ))
-    })?;
+    })
+}
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new(INFO.name, &spec.params);
+    let mut ids = vec!["accuracy".to_string()];
+    ids.extend(fars(&args, &FARS)?.into_iter().map(operating::tar_id));
+    ids.extend(rule(&args)?.folded.iter().map(|id| id.to_string()));
+    Ok(ids)
+}
+
+/// Scores a verification set. Pair `i` is rows `2i` and `2i + 1` of the part `images`.
+pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    let args = Args::new("verification", &spec.params);
+    let rule = rule(&args)?;
     let folds = args.usize_or("folds", 10)?;
     if folds < 2 {
         return Err(Error::Usage(format!(
             "`verification`: {folds} folds; a threshold is chosen on the other folds, so at least 2"
         )));
     }
-    let fars = fars(&args, &[1e-3, 1e-2, 1e-1])?;
+    let fars = fars(&args, &FARS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Pairs(data) = input.data else {
         return Err(Error::Data("`verification` needs pairs of images".into()));
@@ -158,9 +176,9 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             folds: Vec::new(),
         });
     }
-    for (id, folds) in outcome.folded {
+    for (id, folds) in rule.folded.iter().zip(outcome.folded) {
         metrics.push(Metric {
-            id,
+            id: id.to_string(),
             value: crate::stats::mean(&folds),
             higher_is_better: true,
             chance: None,
@@ -174,7 +192,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     )]);
     Ok(Scored {
         result: ScoreResult {
-            protocol: format!("verification/{name}"),
+            protocol: format!("verification/{}", rule.name),
             metrics,
             series,
             notes,

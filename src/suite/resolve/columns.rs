@@ -11,31 +11,7 @@ pub(super) fn columns(names: &Names, profile: &Profile) -> Result<Vec<Column>> {
         for id in item.entries.iter().flatten() {
             names.entry("entry", id)?;
         }
-        let found = names
-            .suite
-            .protocols
-            .iter()
-            .find(|p| p.id.value == protocol.value);
-        let found = found.ok_or_else(|| {
-            let ids = names.suite.protocols.iter().map(|p| p.id.as_str());
-            source.error(
-                &protocol.span,
-                format_args!(
-                    "the suite defines no protocol `{}`; {}",
-                    protocol.value,
-                    suggest(protocol, ids)
-                ),
-            )
-        })?;
-        let infos = known.protocol_infos();
-        let info = registries::find(source, "protocol", &found.kind, &infos)?;
-        let spec = ProtocolSpec {
-            name: info.name.to_string(),
-            params: registries::params(source, &found.kind, info)?,
-        };
-        let Some(line) = known.protocols.iter().find(|p| p.info.name == info.name) else {
-            continue;
-        };
+        let (line, spec) = names.protocol(protocol)?;
         let set = known.dataset(source, data)?;
         if set.format != line.format {
             return Err(source.error(
@@ -45,7 +21,7 @@ pub(super) fn columns(names: &Names, profile: &Profile) -> Result<Vec<Column>> {
                     data.value,
                     holds(set.format),
                     protocol.value,
-                    info.name,
+                    spec.name,
                     holds(line.format)
                 ),
             ));

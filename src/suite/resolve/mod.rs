@@ -225,7 +225,7 @@ fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedClaim>
                     than,
                     column,
                     on: claim.on.value.clone(),
-                    metric: claim.metric.clone(),
+                    metric: claim.metric.value.clone(),
                     margin: claim.margin,
                     question: claim.question,
                     source: claim.source.clone(),

@@ -1,12 +1,14 @@
 //! References between the parts of a suite: who is the teacher, what is a variant of what.
 
 use super::rows::ALL;
-use crate::Result;
+use crate::plan::spec::ProtocolSpec;
 use crate::suite::check::suggest;
 use crate::suite::dataset;
 use crate::suite::model::*;
-use crate::suite::registries::Registries;
+use crate::suite::registries::{self, ProtocolLine, Registries};
 use crate::suite::source::{At, Source};
+use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 /// References between parts of a suite.
 pub(super) struct Names<'a> {
@@ -30,6 +32,33 @@ impl<'a> Names<'a> {
         let found = conditions.iter().find(|c| c.id.value == id.value);
         let known = conditions.iter().map(|c| c.id.as_str());
         found.ok_or_else(|| self.unknown("condition", id, known))
+    }
+
+    /// A protocol by the name that profiles use: what it is, and its parameters, which are right.
+    pub fn protocol(&self, id: &At<String>) -> Result<(&'a ProtocolLine, ProtocolSpec)> {
+        let (source, known) = (self.source(), &self.known.protocols);
+        let found = self.suite.protocols.iter().find(|p| p.id.value == id.value);
+        let found = found.ok_or_else(|| {
+            let ids = self.suite.protocols.iter().map(|p| p.id.as_str());
+            source.error(
+                &id.span,
+                format_args!(
+                    "the suite defines no protocol `{}`; {}",
+                    id.value,
+                    suggest(id, ids)
+                ),
+            )
+        })?;
+        let infos = self.known.protocol_infos();
+        let info = registries::find(source, "protocol", &found.kind, &infos)?;
+        let spec = ProtocolSpec {
+            name: info.name.to_string(),
+            params: registries::params(source, &found.kind, info)?,
+        };
+        let line = known.iter().find(|p| p.info.name == info.name);
+        let line = line.ok_or_else(|| Error::Bug(format!("protocol `{}` is gone", info.name)))?;
+        (line.metrics)(&spec).map_err(|e| source.error(&found.kind.span, e))?;
+        Ok((line, spec))
     }
 
     pub fn unknown<'b>(
@@ -78,7 +107,7 @@ impl<'a> Names<'a> {
             if let Some(under) = &claim.under {
                 self.condition(under)?;
             }
-            self.claimed_data(claim)?;
+            self.claimed(claim)?;
         }
         for reference in &self.suite.references {
             self.entry("entry", &reference.entry)?;
@@ -129,27 +158,35 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
-    fn claimed_data(&self, claim: &Claim) -> Result<()> {
-        let mut names = Vec::new();
+    /// A claim must be about data that some profile evaluates, and about a metric that a protocol
+    /// yields there.
+    fn claimed(&self, claim: &Claim) -> Result<()> {
+        let (mut names, mut metrics) = (BTreeSet::new(), BTreeSet::new());
         for item in self.suite.profiles.iter().flat_map(|p| &p.evaluate) {
             let spec = self.known.dataset(self.source(), &item.data)?;
-            names.push(dataset::family(&spec));
-            names.push(spec.name);
+            let of = [dataset::family(&spec), spec.name];
+            if of.contains(&claim.on.value) {
+                let (line, spec) = self.protocol(&item.protocol)?;
+                metrics.extend((line.metrics)(&spec)?);
+            }
+            names.extend(of);
         }
-        names.sort();
-        names.dedup();
-        if names.contains(&claim.on.value) {
-            return Ok(());
+        if !names.contains(&claim.on.value) {
+            let known = names.iter().map(String::as_str);
+            return Err(self.source().error(
+                &claim.on.span,
+                format_args!(
+                    "no profile evaluates `{}`; {}",
+                    claim.on.value,
+                    suggest(&claim.on, known)
+                ),
+            ));
         }
-        let known = names.iter().map(String::as_str);
-        Err(self.source().error(
-            &claim.on.span,
-            format_args!(
-                "no profile evaluates `{}`; {}",
-                claim.on.value,
-                suggest(&claim.on, known)
-            ),
-        ))
+        if !metrics.contains(&claim.metric.value) {
+            let known = metrics.iter().map(String::as_str);
+            return Err(self.unknown("metric", &claim.metric, known));
+        }
+        Ok(())
     }
 
     pub fn overrides(&self, profile: &Profile) -> Result<()> {
