@@ -7,7 +7,8 @@ use super::text::{duration, quantity, table};
 use clap::Args;
 use frbench::Result;
 use frbench::key::Key;
-use frbench::plan::spec::{ConvMode, DegradeSpec, Job, JobSpec, Length};
+use frbench::plan::recipe::{self, Recipe};
+use frbench::plan::spec::{ConvMode, DegradeSpec, Job, JobSpec};
 use frbench::plan::{Code, Kind, Round, keys};
 use frbench::suite::Resolved;
 use frbench::suite::resolve::Row;
@@ -57,6 +58,7 @@ pub fn show(args: ShowArgs) -> Result<ExitStatus> {
     } else {
         let mut out = heading(&suite);
         out += &rows(&suite, &round, &done);
+        out += &recipes(&round);
         out += &columns(&suite);
         out += &jobs(&round, &done);
         if args.all {
@@ -130,12 +132,58 @@ fn data(suite: &Resolved, row: &Row) -> String {
 }
 
 fn length(row: &Row) -> String {
-    let length = match row.schedule.length {
-        Length::Epochs(e) => format!("{e} epochs"),
-        Length::Steps(s) => format!("{s} steps"),
-    };
+    let length = recipe::length(row.schedule.length);
     let balanced = row.balanced.map(|b| format!(", {} balanced", b.images));
     format!("{length} of {}{}", row.batch, balanced.unwrap_or_default())
+}
+
+/// What each row minimises and how it is trained; rows that differ in their data alone once.
+fn recipes(round: &Round) -> String {
+    let mut groups: Vec<(&Recipe, Vec<&str>)> = Vec::new();
+    for row in &round.layout.rows {
+        match groups.iter_mut().find(|(recipe, _)| **recipe == row.recipe) {
+            Some((_, ids)) => ids.push(&row.id),
+            None => groups.push((&row.recipe, vec![&row.id])),
+        }
+    }
+    let mut out = vec![cells(["recipe", "", ""])];
+    let mut trainings: Vec<&str> = Vec::new();
+    for (recipe, ids) in &groups {
+        let known = trainings.iter().position(|t| *t == recipe.training);
+        let number = known.unwrap_or_else(|| {
+            trainings.push(&recipe.training);
+            trainings.len() - 1
+        });
+        out.push(vec![
+            of(ids),
+            recipe.loss.clone(),
+            format!("training {}", number + 1),
+        ]);
+    }
+    let mut text = table(&out) + "\n";
+    for (i, training) in trainings.iter().enumerate() {
+        text += &format!("  training {}: {training}\n", i + 1);
+    }
+    text + "\n"
+}
+
+/// `arcface@c0, c30`: rows of one entry by their conditions.
+fn of(ids: &[&str]) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut last = "";
+    for id in ids {
+        match id.split_once('@') {
+            Some((entry, condition)) if entry == last => {
+                out.push(condition.to_string());
+            }
+            Some((entry, _)) => {
+                last = entry;
+                out.push(id.to_string());
+            }
+            None => out.push(id.to_string()),
+        }
+    }
+    out.join(", ")
 }
 
 fn columns(suite: &Resolved) -> String {

@@ -3,6 +3,7 @@
 use super::code::Code;
 use super::keys::{Names, keys};
 use super::layout::*;
+use super::recipe::Recipe;
 use super::spec::*;
 use super::{Known, Round, cost, identity};
 use crate::key::Key;
@@ -309,6 +310,7 @@ fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
         settings: row.settings.clone(),
         teacher: row.teacher.map(|t| suite.rows[t].id.clone()),
         condition: row.condition.clone(),
+        recipe: Recipe::of(row),
         runs,
     }
 }

@@ -1,5 +1,6 @@
 //! The structure of a suite's report: which job fills which cell.
 
+use super::recipe::Recipe;
 use crate::key::Key;
 use crate::registry::Params;
 use crate::suite::model::{Paper, Role};
@@ -52,6 +53,7 @@ pub struct LayoutRow {
     pub teacher: Option<String>,
     /// Id of the condition it is trained under, and its label.
     pub condition: Option<(String, String)>,
+    pub recipe: Recipe,
     pub runs: Vec<SeedRun>,
 }
 

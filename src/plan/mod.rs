@@ -8,6 +8,7 @@ pub mod cost;
 pub mod expand;
 pub mod keys;
 pub mod layout;
+pub mod recipe;
 pub mod select;
 pub mod spec;
 

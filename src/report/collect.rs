@@ -336,6 +336,7 @@ fn row(
             .unwrap_or_default(),
         parameters: capacity.map_or(0, |t| t.parameters),
         macs: capacity.map_or(0, |t| t.macs),
+        recipe: row.recipe.clone(),
         runs: runs.collect(),
     }
 }

@@ -2,6 +2,7 @@
 //! against. Nothing here is derived; means, intervals and verdicts are computed in
 //! [`super::derive()`].
 
+use crate::plan::recipe::Recipe;
 use crate::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -158,6 +159,9 @@ pub struct Row {
     /// Multiply-accumulates of one forward pass of one image; 0 is unknown.
     #[serde(default)]
     pub macs: u64,
+    /// What it minimises, and how; empty is unknown.
+    #[serde(default)]
+    pub recipe: Recipe,
     /// One per seed this row is to be trained with, those not done included.
     pub runs: Vec<SeedRun>,
 }

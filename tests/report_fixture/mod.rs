@@ -1,5 +1,6 @@
 //! A report's input as a finished demo run would give it, with one failed and one missing run.
 
+use frbench::plan::recipe::Recipe;
 use frbench::report::model::*;
 use frbench::report::published;
 use frbench::result::{CurvePoint, DataResult, FileHash, Metric};
@@ -108,6 +109,14 @@ fn row(id: &str, label: &str, role: Role, base: [f64; 4]) -> Row {
         .into(),
         parameters: if teacher { 11_200_000 } else { 690_000 },
         macs: if teacher { 740_000_000 } else { 62_300_000 },
+        recipe: Recipe {
+            loss: format!("{id}; arcface m=0.3 s=32"),
+            training: if teacher {
+                "5 epochs of 64, rate 0.05, kept".into()
+            } else {
+                "2 epochs of 64, rate 0.05, kept".into()
+            },
+        },
         runs: seeds
             .iter()
             .map(|s| run(*s, base, if teacher { 190.0 } else { 410.0 }))

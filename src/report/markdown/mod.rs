@@ -21,6 +21,7 @@ pub(super) fn page(view: &View) -> String {
     published(&mut out, view);
     analysis(&mut out, view);
     data(&mut out, view);
+    recipes(&mut out, view);
     runs(&mut out, view);
     out
 }
@@ -251,6 +252,16 @@ fn data(out: &mut String, view: &View) {
     if view.data.iter().any(|d| !d.notes.is_empty()) {
         out.push('\n');
     }
+}
+
+fn recipes(out: &mut String, view: &View) {
+    if view.recipes.is_empty() {
+        return;
+    }
+    out.push_str("## Recipes\n\n");
+    let rows = view.recipes.iter();
+    let rows = rows.map(|r| vec![text(&r.row), text(&r.loss), text(&r.training)]);
+    table(out, &["row", "method and head", "training"], 3, rows);
 }
 
 fn runs(out: &mut String, view: &View) {

@@ -18,7 +18,7 @@ use super::format::count;
 use super::model::*;
 use super::pictures::Pictures;
 use super::{claims, plots, prose, references, words};
-use records::{DataView, RunView};
+use records::{DataView, RecipeView, RunView};
 use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize)]
@@ -51,6 +51,7 @@ pub(super) struct View {
     pub sources: Vec<references::Source>,
     pub analysis: Vec<prose::Block>,
     pub data: Vec<DataView>,
+    pub recipes: Vec<RecipeView>,
     pub runs: Vec<RunView>,
     pub seeds: String,
     pub environment: Vec<(String, String)>,
@@ -188,6 +189,7 @@ impl View {
             sources,
             analysis: prose::blocks(&input.suite.analysis),
             data: input.data.iter().map(records::data).collect(),
+            recipes: records::recipes(input),
             runs: records::runs(input),
             seeds: words::list(&input.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
             environment: input

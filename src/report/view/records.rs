@@ -31,6 +31,35 @@ pub(in crate::report) struct RunView {
     pub checkpoint: String,
 }
 
+/// How rows are trained: those alike under all conditions once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(in crate::report) struct RecipeView {
+    pub row: String,
+    pub loss: String,
+    pub training: String,
+}
+
+pub(super) fn recipes(input: &ReportInput) -> Vec<RecipeView> {
+    let mut out: Vec<RecipeView> = Vec::new();
+    for row in input.rows.iter().filter(|r| !r.recipe.loss.is_empty()) {
+        let namesakes = || input.rows.iter().filter(|r| r.label == row.label);
+        let alike = namesakes().all(|r| r.recipe == row.recipe);
+        let view = RecipeView {
+            row: if alike {
+                row.label.clone()
+            } else {
+                input.name(row)
+            },
+            loss: row.recipe.loss.clone(),
+            training: row.recipe.training.clone(),
+        };
+        if !out.contains(&view) {
+            out.push(view);
+        }
+    }
+    out
+}
+
 /// A count and what it counts, in words: `600 genuine pairs`.
 fn counted(name: &str, n: u64) -> String {
     match name {
