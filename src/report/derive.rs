@@ -208,10 +208,12 @@ fn mark_best(input: &ReportInput, rows: &mut [DerivedRow], members: &[usize], c:
         })
         .collect();
     let best = means.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.1));
-    if means.iter().all(|(_, mean)| *mean == best) {
+    // Means of the same values in another order differ in their last bits.
+    let is_best = |mean: f64| best - mean <= 1e-12 * best.abs();
+    if means.iter().all(|(_, mean)| is_best(*mean)) {
         return;
     }
-    for (i, _) in means.into_iter().filter(|(_, mean)| *mean == best) {
+    for (i, _) in means.into_iter().filter(|(_, mean)| is_best(*mean)) {
         rows[i].cells[c].best = true;
     }
 }

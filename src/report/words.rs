@@ -55,8 +55,18 @@ fn claims(derived: &Derived) -> Option<String> {
             "The one claim of this suite is {}.",
             name(derived.claims[0].verdict)
         ),
-        _ => format!("Of {n} claims, {}.", list(&parts)),
+        _ => format!("Of {n} claims, {}.{}", list(&parts), together(derived)),
     })
+}
+
+/// How many verdicts would not survive the correction for all claims.
+fn together(derived: &Derived) -> String {
+    let falling = derived.claims.iter().filter(|c| c.falls_together());
+    match falling.count() {
+        0 => String::new(),
+        1 => " Judged together, one of these verdicts would not stand.".into(),
+        n => format!(" Judged together, {n} of these verdicts would not stand."),
+    }
 }
 
 /// Which claims have this verdict, by their text; at most four.
