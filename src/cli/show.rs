@@ -91,7 +91,7 @@ fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
             format!("{:?}", row.role).to_lowercase(),
             network(row),
             data(suite, row),
-            length(row),
+            recipe::batches(row),
             seeds.join(" "),
             match layout.runs.len() {
                 0 => "not run".into(),
@@ -131,12 +131,6 @@ fn data(suite: &Resolved, row: &Row) -> String {
     }
 }
 
-fn length(row: &Row) -> String {
-    let length = recipe::length(row.schedule.length);
-    let balanced = row.balanced.map(|b| format!(", {} balanced", b.images));
-    format!("{length} of {}{}", row.batch, balanced.unwrap_or_default())
-}
-
 /// What each row minimises and how it is trained; rows that differ in their data alone once.
 fn recipes(round: &Round) -> String {
     let mut groups: Vec<(&Recipe, Vec<&str>)> = Vec::new();
@@ -155,7 +149,7 @@ fn recipes(round: &Round) -> String {
             trainings.len() - 1
         });
         out.push(vec![
-            of(ids),
+            by_condition(ids),
             recipe.loss.clone(),
             format!("training {}", number + 1),
         ]);
@@ -168,7 +162,7 @@ fn recipes(round: &Round) -> String {
 }
 
 /// `arcface@c0, c30`: rows of one entry by their conditions.
-fn of(ids: &[&str]) -> String {
+fn by_condition(ids: &[&str]) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut last = "";
     for id in ids {

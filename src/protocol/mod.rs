@@ -98,7 +98,19 @@ pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
 
 /// Scores embeddings under the protocol that `spec` names.
 pub fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
-    (find(&spec.name)?.score)(spec, input)
+    let entry = find(&spec.name)?;
+    let scored = (entry.score)(spec, input)?;
+    let found: Vec<&str> = scored
+        .result
+        .metrics
+        .iter()
+        .map(|m| m.id.as_str())
+        .collect();
+    if found != (entry.metrics)(spec)? {
+        let message = format!("`{}` announces other metrics than {found:?}", spec.name);
+        return Err(Error::Bug(message));
+    }
+    Ok(scored)
 }
 
 /// A parameter that is a list of numbers, none of them missing.

@@ -28,7 +28,7 @@ pub struct ClaimResult {
 
 impl ClaimResult {
     /// A verdict that would not survive the correction for all claims of the suite.
-    pub fn falls_together(&self) -> bool {
+    pub fn falls_by_holm(&self) -> bool {
         let decided = self.verdict != ClaimVerdict::Inconclusive;
         decided && self.p_adjusted.is_some_and(|p| p >= 1.0 - CONFIDENCE)
     }
@@ -58,7 +58,7 @@ pub(super) fn judge_all(input: &ReportInput, rows: &[DerivedRow]) -> Vec<ClaimRe
     for (&i, adjusted) in tested.iter().zip(stats::holm(&p)) {
         let result = &mut results[i];
         result.p_adjusted = Some(adjusted);
-        if result.falls_together() {
+        if result.falls_by_holm() {
             let note = format!(
                 " Judged together with the other claims it would not stand (Holm, {} claims: p = {}).",
                 p.len(),

@@ -19,8 +19,9 @@ pub type Locate<'a> = &'a dyn Fn(&str, &str) -> PathBuf;
 /// A picture as it stands in the report.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Figure {
-    /// The row.
+    /// The row, and what it was trained under.
     pub title: String,
+    pub condition: String,
     pub seed: u64,
     /// Relative to the page; empty where the picture is missing.
     pub source: String,
@@ -80,6 +81,7 @@ impl Pictures {
             .into_iter()
             .map(|(run, picture)| Figure {
                 title: row.label.clone(),
+                condition: row.condition.clone(),
                 seed: run.seed,
                 source: self
                     .found

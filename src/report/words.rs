@@ -61,7 +61,7 @@ fn claims(derived: &Derived) -> Option<String> {
 
 /// How many verdicts would not survive the correction for all claims.
 fn together(derived: &Derived) -> String {
-    let falling = derived.claims.iter().filter(|c| c.falls_together());
+    let falling = derived.claims.iter().filter(|c| c.falls_by_holm());
     match falling.count() {
         0 => String::new(),
         1 => " Judged together, one of these verdicts would not stand.".into(),

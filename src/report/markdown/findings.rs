@@ -3,6 +3,7 @@
 use super::super::pictures::Figure;
 use super::super::view::*;
 use super::markup::*;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 pub(super) fn labels(out: &mut String, view: &View) {
@@ -34,7 +35,7 @@ pub(super) fn labels(out: &mut String, view: &View) {
         "damaged",
     ];
     table(out, &head, 1, rows);
-    figures(out, view.labels.iter().map(|b| (&b.condition, &b.gallery)));
+    figures(out, view.labels.iter().flat_map(|b| &b.gallery));
 }
 
 pub(super) fn attention(out: &mut String, view: &View) {
@@ -59,19 +60,21 @@ pub(super) fn attention(out: &mut String, view: &View) {
         });
         table(out, &head, 1, rows);
     }
-    figures(out, a.gallery.iter().map(|b| (&b.condition, &b.rows)));
+    figures(out, a.gallery.iter().flat_map(|b| &b.rows));
     if !a.caption.is_empty() {
         let _ = writeln!(out, "{}\n", text(&a.caption));
     }
 }
 
-/// Pictures with what is said about each, if each has something of its own.
-fn figures<'a>(out: &mut String, blocks: impl Iterator<Item = (&'a String, &'a Vec<Figure>)>) {
-    for (condition, figure) in blocks.flat_map(|(c, b)| b.iter().map(move |f| (c, f))) {
-        if figure.source.is_empty() {
+/// Pictures with what is said about each, if each has something of its own; a teacher's, which
+/// the page shows with every condition, once.
+fn figures<'a>(out: &mut String, figures: impl Iterator<Item = &'a Figure>) {
+    let mut shown = BTreeSet::new();
+    for figure in figures {
+        if figure.source.is_empty() || !shown.insert((&figure.title, &figure.source)) {
             continue;
         }
-        let under = match condition.as_str() {
+        let under = match figure.condition.as_str() {
             "" => String::new(),
             condition => format!(" under {condition}"),
         };

@@ -110,7 +110,7 @@ fn results(out: &mut String, view: &View) {
 }
 
 fn gaps(out: &mut String, view: &View) {
-    let columns = if view.held { 5 } else { 3 };
+    let columns = if view.against_student { 5 } else { 3 };
     for p in &view.protocols {
         let title = format!("{} ({}, {})", p.column.label, p.protocol, p.column.metric);
         let _ = writeln!(out, "### {}\n", text(&title));

@@ -39,7 +39,7 @@ pub(super) struct View {
     pub conditional: bool,
     pub protocols: Vec<ProtocolView>,
     /// Whether there is a student alone that rows are held against.
-    pub held: bool,
+    pub against_student: bool,
     /// Whose difference to the student is not one of methods alone; empty if nobody's.
     pub foreign: String,
     pub ablations: Vec<AblationView>,
@@ -168,7 +168,7 @@ impl View {
                 |r| r.role != Role::Ablation,
                 |i| row(input, derived, i),
             ),
-            held: derived
+            against_student: derived
                 .rows
                 .iter()
                 .flat_map(|r| &r.cells)
