@@ -161,10 +161,10 @@ fn gradients_of_logits_reach_the_network_and_its_class_weights() {
     spec.method.params.insert("beta".into(), json!(0.0));
     let school = School::new();
     let mut trainer = school.trainer(&spec);
-    let weights = |t: &Trainer| t.save().unwrap().tensor("head.weight").unwrap().1.clone();
-    let before = (trainer.network().state_dict(), weights(&trainer));
+    let weights = |t: &mut Trainer| t.save().unwrap().tensor("head.weight").unwrap().1.clone();
+    let before = (trainer.network().state_dict(), weights(&mut trainer));
     let losses: Vec<f64> = (0..8).map(|_| trainer.step().unwrap().loss).collect();
-    let after = (trainer.network().state_dict(), weights(&trainer));
+    let after = (trainer.network().state_dict(), weights(&mut trainer));
     let stem = "input_layer.0.weight";
     assert_ne!(before.0[stem].1, after.0[stem].1);
     assert_ne!(before.1, after.1);

@@ -147,7 +147,7 @@ fn the_teachers_input_gradients_are_differences_over_single_pixels() {
 
 /// The network's parameters and class weights, by checkpoint names, as one vector, and their
 /// first gradient: with momentum, the velocity after one step.
-fn learned(trainer: &Trainer) -> (Vec<String>, Vec<f64>) {
+fn learned(trainer: &mut Trainer) -> (Vec<String>, Vec<f64>) {
     let saved = trainer.save().unwrap();
     let views = trainer.network().params().views().iter();
     let mut names: Vec<String> = views.map(|v| format!("model.{}", v.name)).collect();
@@ -185,7 +185,7 @@ fn a_step_follows_the_gradient_of_the_whole_loss() {
         let mut trainer = school.trainer(spec);
         trainer.restore(&start).unwrap();
         let report = trainer.step().unwrap();
-        (report, learned(&trainer))
+        (report, learned(&mut trainer))
     };
     let (report, (names, mut total)) = first(&with);
     let (_, (_, head_alone)) = first(&without);
@@ -295,10 +295,10 @@ fn it_trains_without_the_heads_loss() {
     let spec = spec(method, "mobilefacenet", arcface());
     let school = School::new();
     let mut trainer = school.trainer(&spec);
-    let weights = |t: &Trainer| t.save().unwrap().tensor("head.weight").unwrap().1.clone();
-    let before = weights(&trainer);
+    let weights = |t: &mut Trainer| t.save().unwrap().tensor("head.weight").unwrap().1.clone();
+    let before = weights(&mut trainer);
     let losses: Vec<f64> = (0..6).map(|_| trainer.step().unwrap().loss).collect();
-    assert_ne!(weights(&trainer), before);
+    assert_ne!(weights(&mut trainer), before);
     assert!(losses[5] < losses[0], "{losses:?}");
 }
 

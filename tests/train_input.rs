@@ -87,6 +87,7 @@ fn spec() -> TrainSpec {
         batch: 4,
         bn_group: 4,
         balanced: None,
+        precision: Default::default(),
         flip: true,
     }
 }

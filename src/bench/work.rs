@@ -8,7 +8,8 @@ use crate::nn::clock::Clock;
 use crate::nn::ops::simd;
 use crate::nn::{Network, Value};
 use crate::plan::spec::{
-    Color, Decay, HeadSpec, InputSpec, Length, MethodSpec, OptimizerSpec, ScheduleSpec, TrainSpec,
+    Color, Decay, HeadSpec, InputSpec, Length, MethodSpec, OptimizerSpec, Precision, ScheduleSpec,
+    TrainSpec,
 };
 use crate::rng::Stream;
 use crate::run::images::ImageCache;
@@ -175,6 +176,7 @@ fn spec(case: &Case) -> TrainSpec {
         bn_group: case.batch,
         balanced: None,
         flip: true,
+        precision: Precision::F32,
     }
 }
 

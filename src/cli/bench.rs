@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use frbench::bench::case::Named;
 use frbench::bench::{self, Case, Measured, Work, peak};
+use frbench::nn::Device;
 use frbench::plan::spec::BackboneSpec;
 use frbench::run::environment;
 use frbench::{Error, Result};
@@ -159,7 +160,7 @@ fn as_json(measured: &[Measured], peak: f64) -> Value {
         row
     });
     json!({
-        "environment": environment::capture(),
+        "environment": environment::capture(&Device::Cpu),
         "gemm_gflops": peak,
         "measured": rows.collect::<Vec<_>>(),
     })

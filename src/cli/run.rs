@@ -4,6 +4,7 @@ use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
 use super::progress::Progress;
 use clap::Args;
+use frbench::nn::{Device, DeviceChoice};
 use frbench::plan::Code;
 use frbench::report::ReportInput;
 use frbench::run::{self, Options, Outcome, Stop, Store};
@@ -26,6 +27,13 @@ pub struct RunArgs {
     /// Folder that reports are written to
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,
+    /// Where to compute: cpu, cuda or cuda:N (a GPU, counted from 0), or auto, the first GPU if
+    /// there is one [default: cpu, or auto if this was built with CUDA]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
+    /// Let a GPU add in any order, which is faster: the same run then does not give the same bits
+    #[arg(long)]
+    pub nondeterministic: bool,
     /// Threads; results do not depend on them
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
@@ -75,6 +83,7 @@ impl FromStr for Shard {
 
 pub fn run(args: RunArgs) -> Result<ExitStatus> {
     set_threads(args.jobs)?;
+    let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
     let whole = super::context::resolve_all(&args.suite)?;
     let suite = super::context::part(whole.clone(), &args.suite)?;
     let store = Store::new(args.data.root(), &args.runs.runs);
@@ -82,8 +91,15 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
         shard: args.shard.map(|s| (s.index as usize, s.count as usize)),
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
         force_kernels: args.force_kernels,
+        device,
     };
+    if args.nondeterministic {
+        options.device.allow_nondeterministic();
+    }
     let progress = Progress::new(args.json);
+    if let Some(why) = why {
+        progress.line(&why);
+    }
     let stop = Stop::on_signals()?;
     let outcome = run::execute(&suite, &Code::current(), &store, &options, &progress, &stop);
     progress.clear();

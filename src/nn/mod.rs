@@ -14,6 +14,12 @@
 mod backward;
 pub mod checkpoint;
 pub mod clock;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "cuda_absent.rs"]
+pub mod cuda;
+pub mod device;
 pub mod graph;
 pub mod init;
 pub mod network;
@@ -29,10 +35,11 @@ mod tape;
 pub mod value;
 
 pub use backward::Gradients;
+pub use device::{Device, DeviceChoice};
 pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
 pub use init::Init;
 pub use network::{Network, Output, OutputGrads, StateDict, TrainMode};
 pub use sgd::Sgd;
 pub use store::{Store, View};
 pub use tape::Tape;
-pub use value::{DType, Device, Value};
+pub use value::Value;

@@ -1,15 +1,19 @@
 //! A graph with its parameters.
 
 use super::clock::Clock;
+use super::cuda::Twin;
+use super::device::Device;
 use super::graph::{Affine, Graph, Layer};
 use super::init::Init;
-use super::ops::act::Act;
+use super::ops::act::{Act, add_into};
 use super::packed::PackedWeights;
 use super::plan::{Mode, Plan};
 use super::pool::Pool;
 use super::run::{Held, input};
+use super::sgd::Sgd;
 use super::store::Store;
 use super::value::Value;
+use crate::plan::spec::Precision;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,8 +57,10 @@ pub(super) struct Slots {
     pub var: Option<usize>,
 }
 
-/// A network that can be evaluated and trained.
-#[derive(Clone, Debug)]
+/// A network that can be evaluated and trained, on the CPU, or on the device that
+/// [`Network::move_to`] names. It is then computed there; [`Network::pull`] brings the host's
+/// stores up to date, and [`Network::push`] takes them over.
+#[derive(Debug)]
 pub struct Network {
     pub(super) graph: Graph,
     /// Learned parameters, with gradients.
@@ -67,6 +73,26 @@ pub struct Network {
     pub(super) pool: Arc<Pool>,
     pub(super) packed: PackedWeights,
     pub(super) clock: Option<Clock>,
+    /// Its other self on a GPU.
+    pub(super) twin: Option<Twin>,
+}
+
+impl Clone for Network {
+    /// A copy on the CPU, as of the last [`Network::pull`].
+    fn clone(&self) -> Self {
+        Network {
+            graph: self.graph.clone(),
+            params: self.params.clone(),
+            buffers: self.buffers.clone(),
+            slots: self.slots.clone(),
+            train: self.train.clone(),
+            infer: self.infer.clone(),
+            pool: self.pool.clone(),
+            packed: self.packed.clone(),
+            clock: self.clock.clone(),
+            twin: None,
+        }
+    }
 }
 
 impl Network {
@@ -112,7 +138,87 @@ impl Network {
             pool: Pool::new(),
             packed: PackedWeights::default(),
             clock: None,
+            twin: None,
         }
+    }
+
+    /// Computes on `device` from now on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a precision that the device does not have, [`Error::Compute`] if the
+    /// device fails.
+    pub fn move_to(&mut self, device: &Device, precision: Precision) -> Result<()> {
+        self.twin = match device {
+            Device::Cpu if precision == Precision::F32 => None,
+            Device::Cpu => {
+                return Err(Error::Usage(format!(
+                    "the suite asks for {} arithmetic, which only GPUs do; say `--device cuda:0`, \
+                     or `precision = \"f32\"` in the suite",
+                    precision.name()
+                )));
+            }
+            Device::Cuda(gpu) => Some(Twin::new(self, gpu, precision)?),
+        };
+        Ok(())
+    }
+
+    /// Takes one optimiser step and clears the gradients. Gives their L2 norm before clipping,
+    /// if the optimiser clips.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn step(&mut self, sgd: &mut Sgd, lr: f64) -> Result<Option<f64>> {
+        if self.twin.is_some() {
+            return self.on_device(|_, twin| twin.step(sgd, lr));
+        }
+        let params = self.params_mut();
+        Ok(sgd.step(&mut params.values, &mut params.grads, lr))
+    }
+
+    /// Adds to the gradients of all parameters, in the order of [`Network::params`].
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn add_grads(&mut self, grads: &[f32]) -> Result<()> {
+        if self.twin.is_some() {
+            return self.on_device(|net, twin| twin.add_grads(net, grads));
+        }
+        add_into(&mut self.params.grads, grads);
+        Ok(())
+    }
+
+    /// Brings parameters, statistics and velocities in host memory up to date.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn pull(&mut self, sgd: &mut Sgd) -> Result<()> {
+        match self.twin.is_some() {
+            true => self.on_device(|net, twin| twin.pull(net, Some(sgd))),
+            false => Ok(()),
+        }
+    }
+
+    /// Tells the device what the parameters, statistics and velocities now are.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn push(&mut self, sgd: &Sgd) -> Result<()> {
+        match self.twin.is_some() {
+            true => self.on_device(|net, twin| twin.push(net, Some(sgd))),
+            false => Ok(()),
+        }
+    }
+
+    /// Lends the twin out beside the network.
+    pub(super) fn on_device<R>(
+        &mut self,
+        f: impl FnOnce(&mut Network, &mut Twin) -> Result<R>,
+    ) -> Result<R> {
+        let twin = self.twin.take();
+        let mut twin = twin.ok_or_else(|| Error::Bug("a network that is on no device".into()))?;
+        let result = f(self, &mut twin);
+        self.twin = Some(twin);
+        result
     }
 
     /// Starts all weights and statistics afresh, as the architecture prescribes.

@@ -20,6 +20,9 @@ impl Network {
     /// [`crate::Error::Compute`] if `x` is not a batch of the graph's input shape.
     pub fn infer(&self, x: &Value) -> Result<Output> {
         self.check_input(x)?;
+        if let Some(twin) = &self.twin {
+            return twin.infer(self, x);
+        }
         // From within a worker, kernels share out their work without waking a thread for each.
         Ok(rayon::scope(|_| self.evaluate(x)))
     }

@@ -23,6 +23,19 @@ impl Sgd {
         }
     }
 
+    #[cfg(feature = "cuda")]
+    pub(crate) fn spec(&self) -> &OptimizerSpec {
+        &self.spec
+    }
+
+    /// What gradients of L2 norm `norm` are multiplied with, as `clip_grad_norm_` does.
+    pub(crate) fn clip_factor(&self, norm: Option<f64>) -> f64 {
+        match (self.spec.clip, norm) {
+            (Some(clip), Some(norm)) => (clip / (norm + 1e-6)).min(1.0),
+            _ => 1.0,
+        }
+    }
+
     pub fn velocity(&self) -> &[f32] {
         &self.velocity
     }
@@ -49,11 +62,7 @@ impl Sgd {
     pub fn step(&mut self, values: &mut [f32], grads: &mut [f32], lr: f64) -> Option<f64> {
         assert!(values.len() == self.velocity.len() && grads.len() == values.len());
         let norm = self.spec.clip.map(|_| l2_norm(grads));
-        // As clip_grad_norm_.
-        let factor = match (self.spec.clip, norm) {
-            (Some(clip), Some(norm)) => (clip / (norm + 1e-6)).min(1.0),
-            _ => 1.0,
-        };
+        let factor = self.clip_factor(norm);
         let (mu, decay) = (self.spec.momentum as f32, self.spec.weight_decay as f32);
         let constants = [lr as f32, mu, decay, factor as f32];
         let nesterov = self.spec.nesterov;

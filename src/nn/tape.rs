@@ -1,5 +1,6 @@
 //! Training: the forward pass, and what it remembers for the backward pass.
 
+use super::cuda;
 use super::graph::Layer;
 use super::network::{Network, Output, TrainMode};
 use super::ops::act::Epilogue;
@@ -32,6 +33,19 @@ pub struct Tape {
     pub(super) batch: usize,
     /// Whether batch norms took running statistics, which are constants.
     pub(super) evaluation: bool,
+    /// The memory of a pass on a GPU, instead.
+    pub(super) device: Option<cuda::Tape>,
+}
+
+impl From<cuda::Tape> for Tape {
+    fn from(tape: cuda::Tape) -> Self {
+        Tape {
+            saved: Vec::new(),
+            batch: 0,
+            evaluation: false,
+            device: Some(tape),
+        }
+    }
 }
 
 /// How a pass that remembers runs.
@@ -48,6 +62,11 @@ impl Network {
     /// [`Error::Compute`] if `x` does not fit, if `mode.bn_group` does not divide the batch,
     /// or if a batch norm would see a single value per channel.
     pub fn forward_train(&mut self, x: &Value, mode: TrainMode) -> Result<(Output, Tape)> {
+        if let Some(twin) = &self.twin {
+            self.check_training(x, mode)?;
+            let (output, tape) = twin.train(self, x, mode, true)?;
+            return Ok((output, tape.into()));
+        }
         let (output, tape) = self.trace_training(x, mode)?;
         for (i, saved) in tape.saved.iter().enumerate() {
             if let Saved::Norm(_, stats) = saved {
@@ -62,6 +81,15 @@ impl Network {
     /// # Errors
     /// As there.
     pub fn trace_training(&self, x: &Value, mode: TrainMode) -> Result<(Output, Tape)> {
+        self.check_training(x, mode)?;
+        if let Some(twin) = &self.twin {
+            let (output, tape) = twin.train(self, x, mode, false)?;
+            return Ok((output, tape.into()));
+        }
+        self.trace(x, &Pass::Training(mode))
+    }
+
+    fn check_training(&self, x: &Value, mode: TrainMode) -> Result<()> {
         self.check_input(x)?;
         let n = x.batch();
         if mode.bn_group == 0 || !n.is_multiple_of(mode.bn_group) {
@@ -70,7 +98,7 @@ impl Network {
                 mode.bn_group
             )));
         }
-        self.trace(x, &Pass::Training(mode))
+        Ok(())
     }
 
     /// What [`Network::infer`] computes, up to rounding, with a way back: batch norms are
@@ -80,6 +108,10 @@ impl Network {
     /// [`Error::Compute`] if `x` is not a batch of the graph's input shape.
     pub fn trace_evaluation(&self, x: &Value) -> Result<(Output, Tape)> {
         self.check_input(x)?;
+        if let Some(twin) = &self.twin {
+            let (output, tape) = twin.trace_evaluation(self, x)?;
+            return Ok((output, tape.into()));
+        }
         self.trace(x, &Pass::Evaluation)
     }
 
@@ -101,6 +133,7 @@ impl Network {
             saved,
             batch: x.batch(),
             evaluation: matches!(pass, Pass::Evaluation),
+            device: None,
         };
         Ok((self.output(&values), tape))
     }
@@ -222,12 +255,7 @@ impl Network {
     ) -> Result<Vec<Stats>> {
         let node = &self.graph.nodes()[id];
         let [hw, c] = pixels(node.shape);
-        if group * hw < 2 {
-            return Err(Error::Compute(format!(
-                "batch norm `{}` needs more than one value per channel in training; use a larger batch-norm group",
-                node.name
-            )));
-        }
+        self.check_norm_rows(id, group * hw)?;
         Ok(match gathered {
             Some(stats) => vec![stats.clone()],
             None => {
@@ -235,6 +263,17 @@ impl Network {
                 groups.map(|x| norm::stats(x, c)).collect()
             }
         })
+    }
+
+    /// Statistics need more than one value per channel.
+    pub(super) fn check_norm_rows(&self, id: usize, rows: usize) -> Result<()> {
+        if rows < 2 {
+            return Err(Error::Compute(format!(
+                "batch norm `{}` needs more than one value per channel in training; use a larger batch-norm group",
+                self.graph.nodes()[id].name
+            )));
+        }
+        Ok(())
     }
 
     fn norm_forward(

@@ -1,30 +1,31 @@
 //! Values that flow through a network.
 
+use super::cuda::Array;
 use super::pool::Buffer;
 use crate::{Error, Result};
 use candle_core::Tensor;
+use std::borrow::Cow;
 use std::sync::Arc;
-
-/// Element type of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DType {
-    F32,
-}
-
-/// Where a value lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    Cpu,
-}
 
 /// An activation or a gradient: shape `[n, h, w, c]`, NHWC in memory. A batch of vectors is
 /// `[n, 1, 1, c]`. Cloning shares the data.
+///
+/// What a network on a GPU yields beside its embedding stays there until somebody asks for the
+/// [numbers](Value::numbers).
 #[derive(Clone, Debug)]
 pub struct Value {
     shape: [usize; 4],
-    dtype: DType,
-    device: Device,
-    data: Arc<Buffer>,
+    data: Data,
+}
+
+#[derive(Clone, Debug)]
+enum Data {
+    Host(Arc<Buffer>),
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(dead_code, reason = "no GPU makes values")
+    )]
+    Device(Array),
 }
 
 impl Value {
@@ -44,9 +45,15 @@ impl Value {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len());
         Value {
             shape,
-            dtype: DType::F32,
-            device: Device::Cpu,
-            data: Arc::new(data),
+            data: Data::Host(Arc::new(data)),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(crate) fn on_device(array: Array) -> Self {
+        Value {
+            shape: array.shape(),
+            data: Data::Device(array),
         }
     }
 
@@ -63,34 +70,50 @@ impl Value {
         self.shape[3]
     }
 
-    pub fn dtype(&self) -> DType {
-        self.dtype
+    /// The numbers, NHWC, wherever they are.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if they cannot be fetched from a GPU.
+    pub fn numbers(&self) -> Result<Cow<'_, [f32]>> {
+        Ok(match &self.data {
+            Data::Host(buffer) => Cow::Borrowed(buffer),
+            Data::Device(array) => Cow::Owned(array.download()?),
+        })
     }
 
-    pub fn device(&self) -> Device {
-        self.device
-    }
-
-    /// The numbers, NHWC.
+    /// The numbers of a value in host memory, NHWC.
+    ///
+    /// # Panics
+    /// If the value is on a GPU.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        match &self.data {
+            Data::Host(buffer) => buffer,
+            Data::Device(array) => panic!("the numbers of {array:?} were not asked for"),
+        }
     }
 
     /// The data for writing, if no other value shares it.
     pub(crate) fn unshared(&mut self) -> Option<&mut [f32]> {
-        Arc::get_mut(&mut self.data).map(|b| &mut **b)
+        match &mut self.data {
+            Data::Host(buffer) => Arc::get_mut(buffer).map(|b| &mut **b),
+            Data::Device(_) => None,
+        }
     }
 
     /// The data itself, if no other value shares it; else the value again.
     pub(crate) fn into_buffer(self) -> std::result::Result<Buffer, Value> {
-        match Arc::try_unwrap(self.data) {
-            Ok(buffer) => Ok(buffer),
-            Err(data) => Err(Value { data, ..self }),
+        match self.data {
+            Data::Host(buffer) => Arc::try_unwrap(buffer).map_err(|buffer| Value {
+                data: Data::Host(buffer),
+                ..self
+            }),
+            Data::Device(_) => Err(self),
         }
     }
 
+    /// A copy of the numbers of a value in host memory; see [`Value::data`].
     pub fn to_vec(&self) -> Vec<f32> {
-        self.data.to_vec()
+        self.data().to_vec()
     }
 
     /// From a candle tensor: `[n, c]` (vectors) or `[n, c, h, w]` (maps).
@@ -121,7 +144,7 @@ impl Value {
             )));
         }
         Ok(Tensor::from_slice(
-            self.data(),
+            &self.numbers()?,
             (n, c),
             &candle_core::Device::Cpu,
         )?)
@@ -130,7 +153,8 @@ impl Value {
     /// The value as a contiguous candle tensor `[n, c, h, w]`.
     pub fn to_nchw(&self) -> Result<Tensor> {
         let [n, h, w, c] = self.shape;
-        let nhwc = Tensor::from_slice(self.data(), (n, h, w, c), &candle_core::Device::Cpu)?;
+        let numbers = self.numbers()?;
+        let nhwc = Tensor::from_slice(&numbers, (n, h, w, c), &candle_core::Device::Cpu)?;
         Ok(nhwc.permute((0, 3, 1, 2))?.contiguous()?)
     }
 }

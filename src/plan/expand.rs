@@ -196,6 +196,7 @@ impl<'a> Planner<'a> {
             bn_group: row.bn_group,
             flip: row.flip,
             balanced: row.balanced,
+            precision: row.precision,
         });
         let seen = cost::seen(&row.schedule, row.batch, &row.data);
         let mut work = cost::train(seen, self.forward[index]);

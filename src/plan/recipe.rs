@@ -1,7 +1,7 @@
 //! How a network is trained, in words, for `frbench show` and the report: what a suite states, with
 //! its presets and overrides in place.
 
-use super::spec::{Decay, Length, ScheduleSpec};
+use super::spec::{Decay, Length, Precision, ScheduleSpec};
 use crate::registry::Params;
 use crate::suite::resolve::Row;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,9 @@ fn training(row: &Row) -> String {
     }
     if row.flip {
         out.push("mirrored at random".into());
+    }
+    if row.precision != Precision::F32 {
+        out.push(format!("in {}", row.precision.name()));
     }
     out.join(", ")
 }

@@ -143,6 +143,39 @@ pub struct TrainSpec {
     /// The part of a batch that is not drawn at random; none means no part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced: Option<BalancedSpec>,
+    /// The arithmetic of the network.
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
+}
+
+/// The arithmetic of a network. Parameters, statistics, losses and similarities are in 32 bits
+/// in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// All of it in 32 bits.
+    #[default]
+    F32,
+    /// Convolutions and products of 32-bit floats on tensor cores, which read 10 bits of their
+    /// fractions. On a GPU.
+    Tf32,
+    /// Activations, and the weights that convolutions and products read, in bfloat16. On a GPU.
+    Bf16,
+}
+
+impl Precision {
+    fn is_default(&self) -> bool {
+        *self == Precision::default()
+    }
+
+    /// As suites write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        }
+    }
 }
 
 /// The derived artefact that confines a training to some images of its set: their numbers,

@@ -68,7 +68,12 @@ pub fn look(
             if sums.len() <= k {
                 sums.push((name.clone(), 0.0, area, 0));
             }
-            for (i, map) in taps[name].data().chunks_exact(h * w).take(n).enumerate() {
+            for (i, map) in taps[name]
+                .numbers()?
+                .chunks_exact(h * w)
+                .take(n)
+                .enumerate()
+            {
                 let map: Vec<f64> = map.iter().map(|v| sigmoid(f64::from(*v))).collect();
                 let on: f64 = map.iter().zip(&near).map(|(m, c)| m * c).sum();
                 sums[k].1 += on / map.iter().sum::<f64>().max(f64::MIN_POSITIVE);

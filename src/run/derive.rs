@@ -48,7 +48,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             .store
             .images
             .view(&spec.data, "images", &set.source, model.input.size)?;
-        let network = load_network(model, &cx.store.folder(key))?;
+        let network = load_network(model, &cx.store.folder(key), cx)?;
         let dim = model.backbone.embedding;
         let done = write_rows(cx, 2 * images.len(), dim, &mut |from, to| {
             // Chunks are even, so a chunk holds whole (image, mirror) pairs.

@@ -25,7 +25,7 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
         .store
         .images
         .view(&spec.data, &spec.part, source, model.input.size)?;
-    let network = load_network(model, &cx.store.folder(&spec.model))?;
+    let network = load_network(model, &cx.store.folder(&spec.model), cx)?;
     let n = images.len();
     let dim = model.backbone.embedding * if spec.views == Views::Both { 2 } else { 1 };
     let mut input = model.input.clone();

@@ -1,5 +1,6 @@
 //! Where a job ran: everything that helps to explain a number and is not part of its key.
 
+use crate::nn::Device;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ const VARIABLES: [&str; 4] = [
     "SLURM_JOB_ID",
 ];
 
-/// Facts about this process and machine, for `env.json` and the report.
-pub fn capture() -> Value {
+/// Facts about this process, its machine and the device that it computes on, for `env.json` and the report.
+pub fn capture(device: &Device) -> Value {
     let variables: BTreeMap<&str, String> = VARIABLES
         .iter()
         .filter_map(|&name| Some((name, std::env::var(name).ok()?)))
@@ -25,7 +26,8 @@ pub fn capture() -> Value {
         "cpu": cpu_model(),
         "cores": std::thread::available_parallelism().map_or(0, |n| n.get()),
         "threads": rayon::current_num_threads(),
-        "kernels": crate::nn::ops::simd::name(),
+        "device": device.name(),
+        "kernels": device.kernels(),
         "decoder": crate::data::decode::DECODER,
         "memory_gib": memory_gib(),
         "command": std::env::args().collect::<Vec<_>>(),

@@ -8,6 +8,7 @@ use super::store::{Jobs, Store};
 use crate::data::registry::describe_missing;
 use crate::data::set;
 use crate::key::Key;
+use crate::nn::Device;
 use crate::plan::spec::{DataSource, Job, JobSpec};
 use crate::plan::{self, Code, Known, Layout};
 use crate::result::JobResult;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 pub type Finished = BTreeMap<Key, JobResult>;
 
 /// What to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// `(m, n)`: only the m-th of n parts (1-based) of the trainings, and what they need.
     pub shard: Option<(usize, usize)>,
@@ -30,6 +31,8 @@ pub struct Options {
     /// Resume trainings that were begun on another kernel set. They then equal no undisturbed
     /// run; the result says so.
     pub force_kernels: bool,
+    /// Where networks are computed.
+    pub device: Device,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             shard: None,
             checkpoint_every: Duration::from_secs(20),
             force_kernels: false,
+            device: Device::Cpu,
         }
     }
 }
@@ -72,7 +76,7 @@ pub fn execute(
         options,
         observer,
         stop,
-        env: super::environment::capture(),
+        env: super::environment::capture(&options.device),
     };
     let mut known = Known::default();
     let mut outcome: Option<Outcome> = None;

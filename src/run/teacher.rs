@@ -66,7 +66,7 @@ impl InStep {
         if needs.teacher_network() {
             let cache = &cx.store.images;
             let view = cache.view(data, "images", images, model.input.size)?;
-            out.network = Some((load_network(model, &folder)?, model.input.clone(), view));
+            out.network = Some((load_network(model, &folder, cx)?, model.input.clone(), view));
         }
         if needs.teacher_classifier() {
             out.classifier = Some(load_classifier(model, &folder)?);

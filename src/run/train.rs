@@ -10,7 +10,6 @@ use crate::key::{Key, sha256_hex};
 use crate::method::{self, Artefact};
 use crate::nn::Network;
 use crate::nn::checkpoint::Checkpoint;
-use crate::nn::ops::simd;
 use crate::plan::spec::{DataSource, JobSpec, KEPT_IMAGES, TrainSpec};
 use crate::result::{CurvePoint, TrainResult};
 use crate::train::{Teacher, TeacherRows, Trainer};
@@ -70,6 +69,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         teacher,
         &derived,
     )?;
+    trainer.move_to(&cx.options.device)?;
     // Labels of the face world are right where nothing else is said; what could be seen of them
     // is how many a head takes for wrong.
     let generated = matches!(data_spec.source, DataSource::Synth(_)) && trainer.rewrites_labels();
@@ -142,10 +142,10 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
         trainer.restore(&checkpoint)?;
         notes = notes_of(&checkpoint)?;
         let step = trainer.step_count();
-        if let Some(there) = other_kernels(&checkpoint) {
-            let here = simd::name();
+        let here = cx.options.device.kernels();
+        if let Some(there) = other_kernels(&checkpoint, &here) {
             if !cx.options.force_kernels {
-                return Err(refusal(there, here));
+                return Err(refusal(there, &here));
             }
             cx.claim.event(
                 "kernels-changed",
@@ -178,7 +178,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             save(
                 trainer,
                 &curve,
-                &notes,
+                (&notes, &cx.options.device.kernels()),
                 seconds_before + started.elapsed().as_secs_f64(),
                 &folder,
             )?;
@@ -244,9 +244,9 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
 }
 
 fn save(
-    trainer: &Trainer,
+    trainer: &mut Trainer,
     curve: &Curve,
-    notes: &[String],
+    (notes, kernels): (&[String], &str),
     seconds: f64,
     folder: &RunFolder,
 ) -> Result<()> {
@@ -256,16 +256,16 @@ fn save(
         .insert("seconds".into(), seconds.to_string());
     checkpoint
         .metadata
-        .insert("kernels".into(), simd::name().to_string());
+        .insert("kernels".into(), kernels.to_string());
     checkpoint.metadata.insert("notes".into(), text(notes)?);
     curve.save(&mut checkpoint)?;
     checkpoint.save(&folder.file(CHECKPOINT))
 }
 
-/// The kernel set that the training was on until now, if this machine runs another.
-fn other_kernels(checkpoint: &Checkpoint) -> Option<&str> {
+/// The kernels that the training was on until now, if they are not those of `here`.
+fn other_kernels<'a>(checkpoint: &'a Checkpoint, here: &str) -> Option<&'a str> {
     let there = checkpoint.metadata.get("kernels")?;
-    (there != simd::name()).then_some(there)
+    (there != here).then_some(there)
 }
 
 /// Another kernel set rounds differently: resuming on it gives a run that neither set
@@ -290,10 +290,11 @@ fn notes_of(checkpoint: &Checkpoint) -> Result<Vec<String>> {
     serde_json::from_str(text).map_err(|e| Error::Data(format!("checkpoint: notes: {e}")))
 }
 
-/// The trained network of a finished job, ready to embed.
-pub fn load_network(spec: &TrainSpec, folder: &RunFolder) -> Result<Network> {
+/// The trained network of a finished job, ready to embed on the device of the run.
+pub fn load_network(spec: &TrainSpec, folder: &RunFolder, cx: &Context) -> Result<Network> {
     let mut network = Network::new(crate::backbone::build(&spec.backbone, spec.input.size)?);
     network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
+    network.move_to(&cx.options.device, spec.precision)?;
     Ok(network)
 }
 

@@ -501,6 +501,11 @@ pub const TRAINING: &[Field] = &[
     ),
     must("flip", Bool, "Random horizontal flip."),
     may(
+        "precision",
+        Choice(&["f32", "tf32", "bf16"]),
+        "Arithmetic of the network: 32-bit floats, or on a GPU tf32 products or bfloat16 activations. Without it, f32.",
+    ),
+    may(
         "balanced",
         Shape::Table(BALANCED),
         "The part of every batch that shows several images of each of some identities; without it, all of a batch is random.",

@@ -175,6 +175,7 @@ pub struct Training {
     pub batch: usize,
     pub bn_group: usize,
     pub flip: bool,
+    pub precision: crate::plan::spec::Precision,
     pub balanced: Option<crate::plan::spec::BalancedSpec>,
 }
 

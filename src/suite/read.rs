@@ -7,7 +7,7 @@ use super::tree::{Node, Table, Value};
 use super::{check, tree};
 use crate::Result;
 use crate::plan::spec::{
-    BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec,
+    BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec, Precision,
     ScheduleSpec,
 };
 
@@ -475,6 +475,14 @@ fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training
         batch,
         bn_group,
         flip: node.get("flip").and_then(Node::as_bool) == Some(true),
+        precision: match opt_text(node, "precision")
+            .as_ref()
+            .map(|p| p.value.as_str())
+        {
+            Some("tf32") => Precision::Tf32,
+            Some("bf16") => Precision::Bf16,
+            _ => Precision::F32,
+        },
         balanced,
     })
 }

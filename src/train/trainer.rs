@@ -11,9 +11,8 @@ use crate::head::{self, Head, WeightGrad};
 use crate::method::{self, Artefact, Classifier, InputGradients, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
-use crate::nn::ops::act::add_into;
 use crate::nn::schedule::{lr_at, total_steps};
-use crate::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
+use crate::nn::{self, Network, OutputGrads, Sgd, TrainMode, Value};
 use crate::plan::spec::{KEPT_IMAGES, OptimizerSpec, TrainSpec};
 use crate::result::LabelEpoch;
 use crate::rng::Stream;
@@ -187,6 +186,16 @@ impl<'a> Trainer<'a> {
             },
             feed: None,
         })
+    }
+
+    /// Computes the network on `device` from now on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a precision that the device does not have, [`Error::Compute`] if the
+    /// device fails.
+    pub fn move_to(&mut self, device: &nn::Device) -> Result<()> {
+        self.network.move_to(device, self.spec.precision)?;
+        self.network.push(&self.sgd)
     }
 
     /// Looks from now on at what is learned of right and wrong labels. `truth` is the class of
@@ -379,11 +388,10 @@ impl<'a> Trainer<'a> {
             )));
         }
         self.network.backward(tape, grads_in, false)?;
-        let params = self.network.params_mut();
         if let Some(pulled) = &pulled {
-            add_into(&mut params.grads, &pulled.params);
+            self.network.add_grads(&pulled.params)?;
         }
-        self.sgd.step(&mut params.values, &mut params.grads, lr);
+        self.network.step(&mut self.sgd, lr)?;
         if let (Some(c), Some(w)) = (&mut self.classifier, &weight) {
             // A term that is off leaves the class weights alone: no decay, no momentum.
             if let Some(g) = grads.get(w.as_tensor()) {
@@ -406,7 +414,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Everything a later process needs to go on as if nothing had happened.
-    pub fn save(&self) -> Result<Checkpoint> {
+    pub fn save(&mut self) -> Result<Checkpoint> {
+        self.network.pull(&mut self.sgd)?;
         let mut c = Checkpoint::default();
         c.metadata.insert("step".into(), self.step.to_string());
         c.insert_all(MODEL, self.network.state_dict());
@@ -447,6 +456,7 @@ impl<'a> Trainer<'a> {
             |what: &str| Error::Data(format!("the checkpoint does not fit this training: {what}"));
         self.network.load_state_dict(&c.subset(MODEL))?;
         self.sgd.restore(&c.tensor("sgd.velocity")?.1)?;
+        self.network.push(&self.sgd)?;
         if let Some(classifier) = &mut self.classifier {
             let weight = &c.tensor("head.weight")?.1;
             if weight.len() != classifier.weight.len() {

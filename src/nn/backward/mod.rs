@@ -27,10 +27,13 @@ impl Network {
     /// [`Error::Compute`] if a gradient has another shape than its output, or names no tap.
     pub fn backward(
         &mut self,
-        tape: Tape,
+        mut tape: Tape,
         grads: OutputGrads,
         want_input_grad: bool,
     ) -> Result<Option<Value>> {
+        if let Some(device) = tape.device.take() {
+            return self.on_device(|net, twin| twin.backward(net, device, grads, want_input_grad));
+        }
         let store = std::mem::take(&mut self.params.grads);
         let mut pass = Pass::new(self, tape, store, want_input_grad);
         let seeded = pass.seed(grads);
@@ -48,7 +51,10 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::backward`].
-    pub fn gradients(&self, tape: Tape, grads: OutputGrads) -> Result<Gradients> {
+    pub fn gradients(&self, mut tape: Tape, grads: OutputGrads) -> Result<Gradients> {
+        if let (Some(device), Some(twin)) = (tape.device.take(), &self.twin) {
+            return twin.gradients(self, device, grads);
+        }
         let store = vec![0.0; self.params.values.len()];
         let mut pass = Pass::new(self, tape, store, true);
         pass.seed(grads)?;
@@ -57,6 +63,42 @@ impl Network {
             input: pass.input(),
             params: pass.grads,
         })
+    }
+
+    /// The nodes at which a backward pass over `n` images starts, with their gradients.
+    pub(super) fn seeds(&self, grads: OutputGrads, n: usize) -> Result<Vec<(usize, Value)>> {
+        let graph = &self.graph;
+        let mut all: Vec<(String, NodeId, Value)> = Vec::new();
+        if let Some(grad) = grads.embedding {
+            all.push(("the embedding".into(), graph.embedding, grad));
+        }
+        for (name, grad) in grads.taps {
+            let id = graph.taps.get(&name).copied();
+            let id =
+                id.ok_or_else(|| Error::Compute(format!("the network has no tap `{name}`")))?;
+            all.push((format!("tap `{name}`"), id, grad));
+        }
+        let checked = all.into_iter().map(|(name, id, grad)| {
+            let want = self.shape_of(id.0, n);
+            if grad.shape() != want {
+                return Err(Error::Compute(format!(
+                    "the gradient of {name} is {:?}, want {want:?}",
+                    grad.shape()
+                )));
+            }
+            Ok((id.0, grad))
+        });
+        checked.collect()
+    }
+
+    /// Which nodes have anything to learn at or before them, or are the input, if that is wanted.
+    pub(super) fn wanted(&self, input: bool) -> Vec<bool> {
+        let mut wanted = vec![input];
+        for (id, node) in self.graph.nodes().iter().enumerate().skip(1) {
+            let own = self.slots[id].weight.is_some() || self.slots[id].bias.is_some();
+            wanted.push(own || node.inputs.iter().any(|i| wanted[i.0]));
+        }
+        wanted
     }
 
     fn norm_back(&self, step: &Step, stats: &Stats) -> Backward {
@@ -137,16 +179,11 @@ struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     fn new(net: &'a Network, tape: Tape, grads: Vec<f32>, input: bool) -> Self {
-        let mut wanted = vec![input];
-        for (id, node) in net.graph.nodes().iter().enumerate().skip(1) {
-            let own = net.slots[id].weight.is_some() || net.slots[id].bias.is_some();
-            wanted.push(own || node.inputs.iter().any(|i| wanted[i.0]));
-        }
         Pass {
             net,
             saved: tape.saved,
             pending: net.graph.nodes().iter().map(|_| None).collect(),
-            wanted,
+            wanted: net.wanted(input),
             grads,
             n: tape.batch,
             evaluation: tape.evaluation,
@@ -162,26 +199,8 @@ impl<'a> Pass<'a> {
     }
 
     fn seed(&mut self, grads: OutputGrads) -> Result<()> {
-        let graph = &self.net.graph;
-        let mut all: Vec<(String, NodeId, Value)> = Vec::new();
-        if let Some(grad) = grads.embedding {
-            all.push(("the embedding".into(), graph.embedding, grad));
-        }
-        for (name, grad) in grads.taps {
-            let id = graph.taps.get(&name).copied();
-            let id =
-                id.ok_or_else(|| Error::Compute(format!("the network has no tap `{name}`")))?;
-            all.push((format!("tap `{name}`"), id, grad));
-        }
-        for (name, id, grad) in all {
-            let want = self.net.shape_of(id.0, self.n);
-            if grad.shape() != want {
-                return Err(Error::Compute(format!(
-                    "the gradient of {name} is {:?}, want {want:?}",
-                    grad.shape()
-                )));
-            }
-            self.arrive(id.0, grad.into());
+        for (id, grad) in self.net.seeds(grads, self.n)? {
+            self.arrive(id, grad.into());
         }
         Ok(())
     }

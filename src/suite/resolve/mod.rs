@@ -71,6 +71,7 @@ pub struct Row {
     pub batch: usize,
     pub bn_group: usize,
     pub flip: bool,
+    pub precision: Precision,
     pub balanced: Option<BalancedSpec>,
 }
 

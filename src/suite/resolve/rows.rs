@@ -340,6 +340,7 @@ fn row(
         batch: training.batch,
         bn_group: training.bn_group,
         flip: training.flip,
+        precision: training.precision,
         balanced: training.balanced,
     })
 }

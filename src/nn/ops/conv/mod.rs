@@ -20,7 +20,7 @@ use super::scratch;
 use crate::plan::spec::ConvMode;
 
 /// Sizes of a convolution. Input `[n, h, w, ci]`, output `[n, oh, ow, co]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     pub n: usize,
     pub h: usize,

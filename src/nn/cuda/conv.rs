@@ -1,0 +1,381 @@
+//! Convolutions by cuDNN: NHWC images, filters `[k, r, s, c / groups]`.
+
+use super::array::Array;
+use super::gemm::Math;
+use super::gpu::{Gpu, failed};
+use crate::nn::ops::conv::Shape;
+use crate::{Error, Result};
+use cudarc::cudnn::{result, sys};
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is computed from what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Pass {
+    /// `(x, w)` to `y`.
+    Forward,
+    /// `(dy, w)` to `dx`.
+    Input,
+    /// `(x, dy)` to `dw`, which is added to if it is in 32 bits.
+    Weight,
+}
+
+type Key = (Shape, bool, Math);
+
+/// cuDNN's handle, with all that it was asked for so far.
+pub(super) struct Convolutions {
+    handle: sys::cudnnHandle_t,
+    plans: HashMap<Key, Plan>,
+    workspace: Option<CudaSlice<u8>>,
+    /// Whether algorithms that add in no fixed order may be chosen.
+    fast: bool,
+}
+
+// SAFETY: a handle and its descriptors may be used from any thread, by one at a time; they live
+// behind a lock.
+unsafe impl Send for Convolutions {}
+
+/// The descriptors of one convolution, and the algorithms that were chosen for it.
+struct Plan {
+    x: sys::cudnnTensorDescriptor_t,
+    y: sys::cudnnTensorDescriptor_t,
+    w: sys::cudnnFilterDescriptor_t,
+    /// One for each pass, as the algorithm's kind of arithmetic is set on it.
+    conv: [sys::cudnnConvolutionDescriptor_t; 3],
+    forward: Option<(sys::cudnnConvolutionFwdAlgo_t, usize)>,
+    input: Option<(sys::cudnnConvolutionBwdDataAlgo_t, usize)>,
+    weight: Option<(sys::cudnnConvolutionBwdFilterAlgo_t, usize)>,
+}
+
+/// The fields that the results of the three heuristics have in common.
+struct Candidate<A> {
+    algorithm: A,
+    usable: bool,
+    deterministic: bool,
+    memory: usize,
+    math: sys::cudnnMathType_t,
+}
+
+macro_rules! candidate {
+    ($perf:expr) => {{
+        let perf = $perf;
+        Candidate {
+            algorithm: perf.algo,
+            usable: perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS,
+            deterministic: perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC,
+            memory: perf.memory,
+            math: perf.mathType,
+        }
+    }};
+}
+
+/// Workspaces of more than this are not worth what they gain.
+const WORKSPACE: usize = 1 << 30;
+
+/// What cuDNN expects to be fastest among what is allowed.
+fn choose<A>(
+    candidates: impl Iterator<Item = Candidate<A>>,
+    fast: bool,
+    shape: &Shape,
+) -> Result<Candidate<A>> {
+    let mut allowed =
+        candidates.filter(|c| c.usable && c.memory <= WORKSPACE && (fast || c.deterministic));
+    allowed.next().ok_or_else(|| {
+        Error::Compute(format!(
+            "cuDNN has no {} algorithm for the convolution {shape:?}",
+            if fast { "usable" } else { "deterministic" }
+        ))
+    })
+}
+
+fn ok<T>(result: std::result::Result<T, result::CudnnError>) -> Result<T> {
+    result.map_err(failed("cuDNN"))
+}
+
+impl Convolutions {
+    pub fn new(stream: &Arc<CudaStream>) -> Result<Convolutions> {
+        let handle = ok(result::create_handle())?;
+        // SAFETY: handle and stream are alive; cudart's and the driver's streams are the same.
+        ok(unsafe { result::set_stream(handle, stream.cu_stream().cast()) })?;
+        Ok(Convolutions {
+            handle,
+            plans: HashMap::new(),
+            workspace: None,
+            fast: false,
+        })
+    }
+
+    /// Allows algorithms that do not give the same bits every time, or forbids them.
+    pub fn allow_any(&mut self, any: bool) {
+        if self.fast != any {
+            self.plans.clear();
+            self.fast = any;
+        }
+    }
+
+    pub fn allows_any(&self) -> bool {
+        self.fast
+    }
+
+    fn plan(&mut self, key: &Key) -> Result<&mut Plan> {
+        if !self.plans.contains_key(key) {
+            self.plans.insert(*key, Plan::new(key)?);
+        }
+        let plan = self.plans.get_mut(key);
+        plan.ok_or_else(|| Error::Bug("a plan that was just made".into()))
+    }
+}
+
+impl Drop for Convolutions {
+    fn drop(&mut self) {
+        self.plans.clear();
+        // SAFETY: nobody uses it any more. What could go wrong at the end does not matter.
+        let _ = unsafe { result::destroy_handle(self.handle) };
+    }
+}
+
+impl Plan {
+    fn new((shape, low, math): &Key) -> Result<Plan> {
+        let kind = match low {
+            true => sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16,
+            false => sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
+        };
+        let math = match (low, math) {
+            (true, _) => sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+            (false, Math::Tf32) => sys::cudnnMathType_t::CUDNN_DEFAULT_MATH,
+            (false, Math::Full) => sys::cudnnMathType_t::CUDNN_FMA_MATH,
+        };
+        let nhwc = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
+        let int = |sizes: [usize; 4]| sizes.map(|s| s as i32);
+        let s = shape;
+        let plan = Plan {
+            x: ok(result::create_tensor_descriptor())?,
+            y: ok(result::create_tensor_descriptor())?,
+            w: ok(result::create_filter_descriptor())?,
+            conv: [
+                ok(result::create_convolution_descriptor())?,
+                ok(result::create_convolution_descriptor())?,
+                ok(result::create_convolution_descriptor())?,
+            ],
+            forward: None,
+            input: None,
+            weight: None,
+        };
+        // SAFETY: the descriptors were just made. Dimensions are n, c, h, w in any format.
+        unsafe {
+            ok(result::set_tensor4d_descriptor(
+                plan.x,
+                nhwc,
+                kind,
+                int([s.n, s.ci, s.h, s.w]),
+            ))?;
+            ok(result::set_tensor4d_descriptor(
+                plan.y,
+                nhwc,
+                kind,
+                int([s.n, s.co, s.oh, s.ow]),
+            ))?;
+            ok(result::set_filter4d_descriptor(
+                plan.w,
+                kind,
+                nhwc,
+                int([s.co, s.ci / s.groups, s.kernel, s.kernel]),
+            ))?;
+            for conv in plan.conv {
+                let set = sys::cudnnSetConvolution2dDescriptor(
+                    conv,
+                    s.pad as i32,
+                    s.pad as i32,
+                    s.stride as i32,
+                    s.stride as i32,
+                    1,
+                    1,
+                    sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
+                    sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
+                );
+                ok(set.result())?;
+                ok(sys::cudnnSetConvolutionGroupCount(conv, s.groups as i32).result())?;
+                ok(sys::cudnnSetConvolutionMathType(conv, math).result())?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The algorithm's own kind of arithmetic, unless that would be less exact than asked for.
+    fn adopt(&self, pass: usize, math: sys::cudnnMathType_t, low: bool) -> Result<()> {
+        if !low {
+            return Ok(());
+        }
+        // SAFETY: the descriptor is alive.
+        ok(unsafe { sys::cudnnSetConvolutionMathType(self.conv[pass], math).result() })
+    }
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // SAFETY: nobody uses them any more. What could go wrong at the end does not matter.
+        unsafe {
+            let _ = result::destroy_tensor_descriptor(self.x);
+            let _ = result::destroy_tensor_descriptor(self.y);
+            let _ = result::destroy_filter_descriptor(self.w);
+            for conv in self.conv {
+                let _ = result::destroy_convolution_descriptor(conv);
+            }
+        }
+    }
+}
+
+/// Results of a heuristic at most.
+const CANDIDATES: usize = 16;
+
+/// Asks a heuristic of cuDNN for its candidates, best first.
+macro_rules! ask {
+    ($call:path, $perf:ty, $handle:expr, $($descriptor:expr),+) => {{
+        let mut found = 0;
+        let mut results = [std::mem::MaybeUninit::<$perf>::zeroed(); CANDIDATES];
+        // SAFETY: the descriptors are alive, and there is room for as many results as stated.
+        // The structures are plain numbers, of which zero is a value.
+        let status = unsafe {
+            $call($handle, $($descriptor),+, CANDIDATES as i32, &mut found, results.as_mut_ptr().cast())
+        };
+        ok(status.result())?;
+        let found = usize::try_from(found).unwrap_or(0).min(CANDIDATES);
+        // SAFETY: the library has written that many.
+        results.into_iter().take(found).map(|r| candidate!(unsafe { r.assume_init() }))
+    }};
+}
+
+impl Gpu {
+    /// One pass of a convolution, from two arrays' pointers into a third's; `add` adds.
+    pub(super) fn convolve(
+        &self,
+        pass: Pass,
+        (shape, low, math): (Shape, bool, Math),
+        [a, b, out]: [u64; 3],
+        add: bool,
+    ) -> Result<()> {
+        self.bind()?;
+        self.count_library_call();
+        let mut all = self.convolutions();
+        let (handle, fast) = (all.handle, all.fast);
+        let plan = all.plan(&(shape, low, math))?;
+        let (x, y, w, conv) = (plan.x, plan.y, plan.w, plan.conv);
+        let (alpha, beta) = (1.0f32, if add { 1.0f32 } else { 0.0 });
+        let (alpha, beta) = ((&raw const alpha).cast(), (&raw const beta).cast());
+        let (a, b, out) = (a as *const _, b as *const _, out as *mut _);
+        match pass {
+            Pass::Forward => {
+                let (algorithm, bytes) = match plan.forward {
+                    Some(chosen) => chosen,
+                    None => {
+                        let found = ask!(
+                            sys::cudnnGetConvolutionForwardAlgorithm_v7,
+                            sys::cudnnConvolutionFwdAlgoPerf_t,
+                            handle,
+                            x,
+                            w,
+                            conv[0],
+                            y
+                        );
+                        let best = choose(found, fast, &shape)?;
+                        plan.adopt(0, best.math, low)?;
+                        *plan.forward.insert((best.algorithm, best.memory))
+                    }
+                };
+                let space = workspace(&mut all, bytes, self.stream())?;
+                // SAFETY: descriptors describe the arrays, and the workspace is large enough.
+                ok(unsafe {
+                    result::convolution_forward(
+                        handle, alpha, x, a, w, b, conv[0], algorithm, space, bytes, beta, y, out,
+                    )
+                })
+            }
+            Pass::Input => {
+                let (algorithm, bytes) = match plan.input {
+                    Some(chosen) => chosen,
+                    None => {
+                        let found = ask!(
+                            sys::cudnnGetConvolutionBackwardDataAlgorithm_v7,
+                            sys::cudnnConvolutionBwdDataAlgoPerf_t,
+                            handle,
+                            w,
+                            y,
+                            conv[1],
+                            x
+                        );
+                        let best = choose(found, fast, &shape)?;
+                        plan.adopt(1, best.math, low)?;
+                        *plan.input.insert((best.algorithm, best.memory))
+                    }
+                };
+                let space = workspace(&mut all, bytes, self.stream())?;
+                // SAFETY: as above.
+                ok(unsafe {
+                    result::convolution_backward_data(
+                        handle, alpha, w, b, y, a, conv[1], algorithm, space, bytes, beta, x, out,
+                    )
+                })
+            }
+            Pass::Weight => {
+                let (algorithm, bytes) = match plan.weight {
+                    Some(chosen) => chosen,
+                    None => {
+                        let found = ask!(
+                            sys::cudnnGetConvolutionBackwardFilterAlgorithm_v7,
+                            sys::cudnnConvolutionBwdFilterAlgoPerf_t,
+                            handle,
+                            x,
+                            y,
+                            conv[2],
+                            w
+                        );
+                        let best = choose(found, fast, &shape)?;
+                        plan.adopt(2, best.math, low)?;
+                        *plan.weight.insert((best.algorithm, best.memory))
+                    }
+                };
+                let space = workspace(&mut all, bytes, self.stream())?;
+                // SAFETY: as above.
+                ok(unsafe {
+                    result::convolution_backward_filter(
+                        handle, alpha, x, a, y, b, conv[2], algorithm, space, bytes, beta, w, out,
+                    )
+                })
+            }
+        }
+    }
+
+    /// `y` of a convolution, with the filter at `w`.
+    pub(super) fn convolution(
+        self: &Arc<Self>,
+        shape: &Shape,
+        x: &Array,
+        w: u64,
+        math: Math,
+    ) -> Result<Array> {
+        let y = Array::new(self, [shape.n, shape.oh, shape.ow, shape.co], x.low)?;
+        let arrays = [x.pointer(), w, y.pointer()];
+        self.convolve(Pass::Forward, (*shape, x.low, math), arrays, false)?;
+        Ok(y)
+    }
+}
+
+/// One scratch buffer for all convolutions of the stream, grown when needed.
+fn workspace(
+    all: &mut Convolutions,
+    bytes: usize,
+    stream: &Arc<CudaStream>,
+) -> Result<*mut std::ffi::c_void> {
+    if bytes == 0 {
+        return Ok(std::ptr::null_mut());
+    }
+    if all.workspace.as_ref().is_none_or(|w| w.len() < bytes) {
+        all.workspace = None;
+        // SAFETY: what a workspace holds beforehand does not matter.
+        let fresh = unsafe { stream.alloc::<u8>(bytes) };
+        all.workspace = Some(fresh.map_err(failed("a workspace"))?);
+    }
+    let space = all.workspace.as_ref().map_or(0, |w| w.device_ptr(stream).0);
+    Ok(space as *mut _)
+}

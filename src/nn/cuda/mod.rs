@@ -1,0 +1,32 @@
+//! Networks on an NVIDIA GPU: the same graphs, plans and contracts as on the CPU, NHWC in
+//! memory, convolutions by cuDNN, products by cuBLAS, the rest by the kernels of this folder.
+//!
+//! Every NVIDIA library is loaded when a GPU is opened ([`Gpu::open`]), so that a program with
+//! this feature builds without a toolkit and starts without a driver. The kernels are compiled
+//! for the GPU at hand then, too.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `gpu` | the device: opening it, its stream, launches, memory that is used again |
+//! | `libraries` | which libraries are there, and what to do about one that is not |
+//! | `array` | activations and gradients |
+//! | `conv`, `gemm` | cuDNN and cuBLAS |
+//! | `ops` | our own kernels, one function each |
+//! | `twin` | a network's parameters on the device, in the device's layout |
+//! | `forward`, `backward` | the passes |
+
+mod array;
+mod backward;
+mod conv;
+mod forward;
+mod gemm;
+mod gpu;
+mod libraries;
+mod ops;
+mod twin;
+
+pub use gpu::{Counts, Gpu};
+
+pub(super) use array::Array;
+pub(super) use forward::Tape;
+pub(super) use twin::Twin;

@@ -1,0 +1,114 @@
+//! Where networks are computed.
+
+use super::cuda::Gpu;
+use crate::{Error, Result};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A device as it is asked for: `auto`, `cpu`, `cuda` (the first GPU) or `cuda:N`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU if there is one, else the CPU.
+    Auto,
+    #[default]
+    Cpu,
+    Cuda(usize),
+}
+
+impl DeviceChoice {
+    /// What is meant where nothing is said: a build for GPUs looks for one.
+    pub fn of_build() -> DeviceChoice {
+        match cfg!(feature = "cuda") {
+            true => DeviceChoice::Auto,
+            false => DeviceChoice::Cpu,
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let number = |n: &str| n.parse().map(DeviceChoice::Cuda).ok();
+        let choice = match text {
+            "auto" => Some(DeviceChoice::Auto),
+            "cpu" => Some(DeviceChoice::Cpu),
+            "cuda" => Some(DeviceChoice::Cuda(0)),
+            _ => text.strip_prefix("cuda:").and_then(number),
+        };
+        choice.ok_or_else(|| "want auto, cpu, cuda or cuda:N with N counted from 0".into())
+    }
+}
+
+/// A device that computes.
+#[derive(Clone, Debug, Default)]
+pub enum Device {
+    #[default]
+    Cpu,
+    Cuda(Arc<Gpu>),
+}
+
+impl Device {
+    /// Opens the device that is asked for; with `auto`, also says what was chosen and why.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a GPU is asked for and there is none, or this build has no CUDA;
+    /// [`Error::Compute`] if a GPU that is there cannot be used.
+    pub fn open(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
+        match choice {
+            DeviceChoice::Cpu => Ok((Device::Cpu, None)),
+            DeviceChoice::Cuda(n) => Ok((Device::Cuda(Gpu::open(n)?), None)),
+            DeviceChoice::Auto => match Gpu::open(0) {
+                Ok(gpu) => {
+                    let why = format!("device: cuda:0, {} (auto: the first GPU)", gpu.name());
+                    Ok((Device::Cuda(gpu), Some(why)))
+                }
+                // What is wrong with a GPU that is there is for the user to decide about.
+                Err(Error::Usage(why)) => {
+                    Ok((Device::Cpu, Some(format!("device: cpu (auto: {why})"))))
+                }
+                Err(other) => Err(other),
+            },
+        }
+    }
+
+    /// Allows algorithms that are faster and do not give the same bits every time.
+    pub fn allow_nondeterministic(&self) {
+        if let Device::Cuda(gpu) = self {
+            gpu.allow_nondeterministic(true);
+        }
+    }
+
+    /// `cpu`, or `cuda:N`.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Cpu => "cpu".into(),
+            Device::Cuda(gpu) => format!("cuda:{}", gpu.ordinal()),
+        }
+    }
+
+    /// The kernels that compute here, which have bits of their own: the CPU's set, or the GPU.
+    pub fn kernels(&self) -> String {
+        match self {
+            Device::Cpu => super::ops::simd::name().into(),
+            Device::Cuda(gpu) if gpu.is_deterministic() => format!("cuda, {}", gpu.name()),
+            Device::Cuda(gpu) => format!("cuda, {}, not deterministic", gpu.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_asked_for_by_name() {
+        let choice = |t: &str| t.parse::<DeviceChoice>();
+        assert_eq!(choice("auto"), Ok(DeviceChoice::Auto));
+        assert_eq!(choice("cuda"), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!(choice("cuda:3"), Ok(DeviceChoice::Cuda(3)));
+        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+            assert!(choice(bad).is_err(), "{bad}");
+        }
+    }
+}

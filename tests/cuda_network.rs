@@ -1,0 +1,396 @@
+//! Networks on a GPU against the same networks on the CPU: every backbone, forward, backward and
+//! optimiser. Runs on a real GPU, or on the CPU stand-in of `.ci/cuda-standin`, which carries out
+//! the same calls and the same kernels.
+#![cfg(feature = "cuda")]
+
+use frbench::backbone::{self, BACKBONES};
+use frbench::nn::cuda::{Counts, Gpu};
+use frbench::nn::{Device, Graph, Network, Output, OutputGrads, Sgd, TrainMode, Value};
+use frbench::parity::relative_error;
+use frbench::plan::spec::{BackboneSpec, OptimizerSpec, Precision};
+use frbench::rng::Stream;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// The GPU, or nothing where there is none: then nothing can be tested. Where
+/// `FRBENCH_TEST_GPU=required`, that is a failure.
+fn gpu() -> Option<Arc<Gpu>> {
+    static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
+    GPU.get_or_init(|| match Gpu::open(0) {
+        Ok(gpu) => Some(gpu),
+        Err(why) if std::env::var("FRBENCH_TEST_GPU").as_deref() == Ok("required") => {
+            panic!("a GPU is required: {why}")
+        }
+        Err(why) => {
+            eprintln!("skipped: {why}");
+            None
+        }
+    })
+    .clone()
+}
+
+fn graph(name: &str, size: usize, width: f64) -> Graph {
+    let mut params = json!({ "width": width });
+    if name == "mobilenetv2" {
+        params["stem_stride"] = json!(2);
+    }
+    let spec = BackboneSpec {
+        name: name.into(),
+        embedding: 16,
+        params: serde_json::from_value(params).unwrap(),
+        conv: Default::default(),
+    };
+    backbone::build(&spec, size).unwrap()
+}
+
+fn normal(seed: &str, n: usize) -> Vec<f32> {
+    let mut stream = Stream::derive(7, seed, &[]);
+    (0..n).map(|_| stream.normal() as f32).collect()
+}
+
+fn value(seed: &str, shape: [usize; 4]) -> Value {
+    Value::new(shape, normal(seed, shape.iter().product())).unwrap()
+}
+
+/// A network whose parameters and statistics are all of no special value.
+fn network(graph: Graph) -> Network {
+    let mut net = Network::new(graph);
+    net.init(3);
+    let mut state = net.state_dict();
+    for (name, (_, values)) in &mut state {
+        let noise = normal(name, values.len());
+        for (v, e) in values.iter_mut().zip(noise) {
+            *v = match name.ends_with("running_var") {
+                true => *v * (0.2 * e).exp(),
+                false => *v + 0.02 * e,
+            };
+        }
+    }
+    net.load_state_dict(&state).unwrap();
+    net
+}
+
+/// The same network on the GPU.
+fn moved(net: &Network, gpu: &Arc<Gpu>, precision: Precision) -> Network {
+    let mut twin = net.clone();
+    twin.move_to(&Device::Cuda(gpu.clone()), precision).unwrap();
+    twin
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// Distances by what is compared, for several batches, of which the median is judged.
+///
+/// Activations have kinks and maxima have rivals: in deep networks rounding now and then decides
+/// between two slopes, and a gradient is off by far more than rounding. What the CPU's own
+/// gradients do when images and parameters move by one rounding is therefore allowed for.
+#[derive(Default)]
+struct Distances(BTreeMap<String, Vec<f64>>);
+
+const ALLOWANCE: &str = "the CPU's own";
+
+impl Distances {
+    fn add(&mut self, what: &str, got: &[f32], want: &[f32]) {
+        let off = relative_error(&wide(got), &wide(want));
+        self.0.entry(what.into()).or_default().push(off);
+    }
+
+    fn add_outputs(&mut self, what: &str, got: &Output, want: &Output) {
+        let (e, f) = (&got.embedding, &want.embedding);
+        self.add(&format!("{what}: embedding"), e.data(), f.data());
+        assert_eq!(got.taps.len(), want.taps.len());
+        for (name, tap) in &got.taps {
+            let want = &want.taps[name];
+            assert_eq!(tap.shape(), want.shape());
+            let what = format!("{what}: tap {name}");
+            self.add(&what, &tap.numbers().unwrap(), want.data());
+        }
+    }
+
+    fn allow(&mut self, sensitivity: f64) {
+        let all = self.0.entry(ALLOWANCE.into()).or_default();
+        all.push(sensitivity);
+    }
+
+    fn check(mut self, tolerance: f64) {
+        let median = |mut all: Vec<f64>| {
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        };
+        let allowance = self.0.remove(ALLOWANCE).map_or(0.0, median);
+        let medians = self.0.into_iter().map(|(what, all)| (median(all), what));
+        let (worst, what) = medians.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+        println!("{what}: {worst:.1e} ({allowance:.1e})");
+        let most = tolerance + 4.0 * allowance;
+        assert!(worst < most, "{what}: off by {worst}, more than {most}");
+    }
+}
+
+/// Gradients at the embedding and at all taps.
+fn grads(output: &Output) -> OutputGrads {
+    let of = |name: &str, v: &Value| value(&format!("gradient {name}"), v.shape());
+    OutputGrads {
+        embedding: Some(of("embedding", &output.embedding)),
+        taps: output
+            .taps
+            .iter()
+            .map(|(name, tap)| (name.clone(), of(name, tap)))
+            .collect(),
+    }
+}
+
+/// How far the CPU's own gradients of the parameters move when images and parameters move by a
+/// part `by` of their size: what rounding may cost.
+fn sensitivity(net: &Network, x: &Value, seed: &OutputGrads, by: f32) -> f64 {
+    let shake = |what: &str, values: &mut [f32]| {
+        let noise = normal(what, values.len());
+        for (v, e) in values.iter_mut().zip(noise) {
+            *v *= 1.0 + by * e;
+        }
+    };
+    let gradients = |net: &Network, x: &Value| {
+        let (_, tape) = net.trace_training(x, mode(BATCH)).unwrap();
+        net.gradients(tape, seed.clone()).unwrap().params
+    };
+    let mut images = x.to_vec();
+    shake("shaken images", &mut images);
+    let images = Value::new(x.shape(), images).unwrap();
+    let mut shaken = net.clone();
+    shake("shaken parameters", &mut shaken.params_mut().values);
+    let (moved, still) = (gradients(&shaken, &images), gradients(net, x));
+    relative_error(&wide(&moved), &wide(&still))
+}
+
+fn optimiser() -> OptimizerSpec {
+    OptimizerSpec {
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 5e-4,
+        clip: Some(5.0),
+    }
+}
+
+/// Of a 32-bit float.
+const ROUNDING: f32 = 6e-8;
+/// Of a bfloat16.
+const LOW_ROUNDING: f32 = 2e-3;
+/// Of whole networks; it is the CPU that has the larger part of it, in its Winograd transforms.
+const TOLERANCE: f64 = 3e-5;
+const SIZE: usize = 32;
+const BATCH: usize = 6;
+const BATCHES: [&str; 3] = ["images", "other images", "more images"];
+
+fn mode(bn_group: usize) -> TrainMode {
+    TrainMode {
+        bn_group,
+        seed: 5,
+        step: 2,
+    }
+}
+
+/// Of gradients, beyond the allowance. In a hundred layers some slope is decided by rounding in
+/// nearly every batch.
+fn gradient_tolerance(backbone: &str) -> f64 {
+    if backbone.ends_with("100") {
+        2e-2
+    } else {
+        TOLERANCE
+    }
+}
+
+/// Evaluation, with and without a way back.
+#[test]
+fn every_backbone_evaluates_as_the_cpu_does() {
+    let Some(gpu) = gpu() else { return };
+    for entry in BACKBONES {
+        let name = entry.info.name;
+        let cpu = network(graph(name, SIZE, 0.25));
+        let there = moved(&cpu, &gpu, Precision::F32);
+        let (mut off, mut back) = (Distances::default(), Distances::default());
+        for batch in BATCHES {
+            let x = value(batch, [BATCH, SIZE, SIZE, 3]);
+            let (got, want) = (there.infer(&x).unwrap(), cpu.infer(&x).unwrap());
+            off.add_outputs(&format!("{name}: evaluation"), &got, &want);
+            let (got, tape) = there.trace_evaluation(&x).unwrap();
+            let (want, cpu_tape) = cpu.trace_evaluation(&x).unwrap();
+            off.add_outputs(&format!("{name}: traced evaluation"), &got, &want);
+            let seed = grads(&want);
+            let got = there.gradients(tape, seed.clone()).unwrap();
+            let want = cpu.gradients(cpu_tape, seed.clone()).unwrap();
+            back.allow(sensitivity(&cpu, &x, &seed, ROUNDING));
+            back.add(&format!("{name}: parameters"), &got.params, &want.params);
+            back.add(
+                &format!("{name}: images"),
+                got.input.data(),
+                want.input.data(),
+            );
+        }
+        off.check(TOLERANCE);
+        back.check(gradient_tolerance(name));
+    }
+}
+
+/// Training with gradients of everything, batch norms over the batch and over parts of it, two
+/// optimiser steps.
+#[test]
+fn every_backbone_learns_as_the_cpu_does() {
+    let Some(gpu) = gpu() else { return };
+    for entry in BACKBONES {
+        let start = network(graph(entry.info.name, SIZE, 0.25));
+        for group in [BATCH, BATCH / 2] {
+            let what = format!("{} in groups of {group}", entry.info.name);
+            let (mut off, mut back) = (Distances::default(), Distances::default());
+            for batch in BATCHES {
+                let x = value(batch, [BATCH, SIZE, SIZE, 3]);
+                let mut cpu = start.clone();
+                let mut there = moved(&cpu, &gpu, Precision::F32);
+                let mut sgd = Sgd::new(&optimiser(), cpu.params().values.len());
+                let mut cpu_sgd = sgd.clone();
+                let (got, tape) = there.forward_train(&x, mode(group)).unwrap();
+                let (want, cpu_tape) = cpu.forward_train(&x, mode(group)).unwrap();
+                off.add_outputs(&what, &got, &want);
+                let seed = grads(&want);
+                back.allow(sensitivity(&cpu, &x, &seed, ROUNDING));
+                let got = there.backward(tape, seed.clone(), true).unwrap().unwrap();
+                let want = cpu.backward(cpu_tape, seed, true).unwrap().unwrap();
+                back.add(&format!("{what}: images"), got.data(), want.data());
+                // The second is of momentum and decay alone.
+                for _ in 0..2 {
+                    let norm = there.step(&mut sgd, 0.01).unwrap().unwrap() as f32;
+                    let cpu_norm = cpu.step(&mut cpu_sgd, 0.01).unwrap().unwrap() as f32;
+                    back.add(&format!("{what}: norm"), &[norm], &[cpu_norm]);
+                }
+                there.pull(&mut sgd).unwrap();
+                back.add(
+                    &format!("{what}: velocity"),
+                    sgd.velocity(),
+                    cpu_sgd.velocity(),
+                );
+                let (got, want) = (there.state_dict(), cpu.state_dict());
+                for (tensor, (_, values)) in &got {
+                    back.add(&format!("{what}: {tensor}"), values, &want[tensor].1);
+                }
+            }
+            off.check(TOLERANCE);
+            back.check(gradient_tolerance(entry.info.name));
+        }
+    }
+}
+
+/// bfloat16 has 8 bits of fraction; what is summed is in 32.
+#[test]
+fn bfloat16_is_near_and_learns_the_same() {
+    let Some(gpu) = gpu() else { return };
+    for name in ["iresnet18", "mobilefacenet"] {
+        let mut cpu = network(graph(name, SIZE, 0.25));
+        let mut there = moved(&cpu, &gpu, Precision::Bf16);
+        let x = value("images", [BATCH, SIZE, SIZE, 3]);
+        let (got, want) = (there.infer(&x).unwrap(), cpu.infer(&x).unwrap());
+        let (got, want) = (wide(got.embedding.data()), wide(want.embedding.data()));
+        let off = relative_error(&got, &want);
+        assert!(off < 3e-2, "{name}: evaluation off by {off}");
+        let spec = OptimizerSpec {
+            clip: None,
+            ..optimiser()
+        };
+        let mut sgd = Sgd::new(&spec, cpu.params().values.len());
+        let mut cpu_sgd = sgd.clone();
+        let (output, tape) = there.forward_train(&x, mode(BATCH)).unwrap();
+        let (_, cpu_tape) = cpu.forward_train(&x, mode(BATCH)).unwrap();
+        let seed = OutputGrads {
+            embedding: grads(&output).embedding,
+            ..OutputGrads::default()
+        };
+        let params = sensitivity(&cpu, &x, &seed, LOW_ROUNDING);
+        there.backward(tape, seed.clone(), false).unwrap();
+        cpu.backward(cpu_tape, seed, false).unwrap();
+        there.step(&mut sgd, 0.01).unwrap();
+        cpu.step(&mut cpu_sgd, 0.01).unwrap();
+        there.pull(&mut sgd).unwrap();
+        let off = relative_error(&wide(sgd.velocity()), &wide(cpu_sgd.velocity()));
+        assert!(
+            off < 3.0 * params,
+            "{name}: gradients off by {off}, {params} by rounding"
+        );
+        // Master weights are in 32 bits: they are those of bfloat16 nowhere.
+        let whole = there.params().values.iter();
+        assert!(whole.clone().any(|v| v.to_bits() & 0xffff != 0));
+        assert!(off > 1e-4, "{name}: that is not bfloat16");
+    }
+}
+
+#[test]
+fn the_same_twice_is_the_same_bits() {
+    let Some(gpu) = gpu() else { return };
+    let run = || {
+        let mut net = moved(
+            &network(graph("mobilefacenet", SIZE, 0.25)),
+            &gpu,
+            Precision::F32,
+        );
+        let mut sgd = Sgd::new(&optimiser(), net.params().values.len());
+        let x = value("images", [BATCH, SIZE, SIZE, 3]);
+        for _ in 0..2 {
+            let (output, tape) = net.forward_train(&x, mode(BATCH)).unwrap();
+            net.backward(tape, grads(&output), false).unwrap();
+            net.step(&mut sgd, 0.1).unwrap();
+        }
+        net.pull(&mut sgd).unwrap();
+        (net.state_dict(), sgd.velocity().to_vec())
+    };
+    assert_eq!(run(), run());
+}
+
+/// What a training step asks of the GPU, after the first, which finds its memory.
+fn per_step(gpu: &Arc<Gpu>, name: &str, precision: Precision) -> Counts {
+    let mut net = moved(&network(graph(name, SIZE, 0.25)), gpu, precision);
+    let spec = OptimizerSpec {
+        clip: None,
+        ..optimiser()
+    };
+    let mut sgd = Sgd::new(&spec, net.params().values.len());
+    let x = value("images", [BATCH, SIZE, SIZE, 3]);
+    let mut step = || {
+        let before = gpu.counts();
+        let (output, tape) = net.forward_train(&x, mode(BATCH)).unwrap();
+        let seed = OutputGrads {
+            embedding: Some(value("gradient", output.embedding.shape())),
+            ..OutputGrads::default()
+        };
+        drop(output);
+        net.backward(tape, seed, false).unwrap();
+        net.step(&mut sgd, 0.1).unwrap();
+        gpu.counts() - before
+    };
+    step();
+    step()
+}
+
+/// A GPU takes some microseconds for each launch: the step of iResNet-50 (53 convolutions, 54
+/// batch norms, a linear layer) is to take no more than these.
+#[test]
+fn a_training_step_of_iresnet50_takes_few_launches_and_no_new_memory() {
+    if gpu().is_none() {
+        return;
+    }
+    // One of its own, whose counts nobody else moves.
+    let gpu = Gpu::open(0).unwrap();
+    let counts = per_step(&gpu, "iresnet50", Precision::F32);
+    let low = per_step(&gpu, "iresnet50", Precision::Bf16);
+    println!("f32: {counts:?}\nbf16: {low:?}");
+    // Three calls for each convolution but the first, which has no gradient of its input, and
+    // three products of the linear layer.
+    assert_eq!(counts.library_calls, 53 * 3 - 1 + 3);
+    assert_eq!(low.library_calls, counts.library_calls);
+    assert!(counts.launches <= 520, "{counts:?}");
+    // One more for each weight, whose gradient joins the others in 32 bits.
+    assert!(low.launches <= 580, "{low:?}");
+    for counts in [counts, low] {
+        assert_eq!(counts.allocations, 0, "{counts:?}");
+        // Images and gradient go there, the embedding comes back.
+        assert_eq!((counts.uploads, counts.downloads), (2, 1));
+    }
+}

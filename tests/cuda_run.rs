@@ -1,0 +1,184 @@
+//! `frbench run --device cuda:0`: trained like on the CPU, twice the same bits, killed and
+//! resumed the same bits, and never resumed on other kernels unasked. Runs on a real GPU, or on
+//! the CPU stand-in of `.ci/cuda-standin`.
+#![cfg(feature = "cuda")]
+
+mod common;
+
+use common::runs::{self, checkpoints, job, result};
+use frbench::nn::cuda::Gpu;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Few steps, and small ones: large ones magnify what rounding does.
+fn suite() -> String {
+    let all = include_str!("suites/tiny.toml");
+    let short = all
+        .replace("epochs = 2", "epochs = 0.7")
+        .replace("steps = 20", "steps = 10");
+    let calm = short
+        .replace("lr = 0.1", "lr = 0.002")
+        .replace("[10, 15]", "[6, 8]");
+    assert!(calm.contains("epochs = 0.7") && calm.contains("lr = 0.002"));
+    calm
+}
+
+/// Whether there is a GPU; a failure where `FRBENCH_TEST_GPU=required` and there is none.
+fn there_is_a_gpu() -> bool {
+    match Gpu::open(0) {
+        Ok(_) => true,
+        Err(why) if std::env::var("FRBENCH_TEST_GPU").as_deref() == Ok("required") => {
+            panic!("a GPU is required: {why}")
+        }
+        Err(why) => {
+            eprintln!("skipped: {why}");
+            false
+        }
+    }
+}
+
+fn command(dir: &Path, runs: &str, device: &str) -> Command {
+    let mut command = runs::command(dir, "tiny.toml");
+    command
+        .args(["--runs", runs, "--device", device, "--seeds", "1"])
+        .args(["--only", "teacher,student,coupleface"]);
+    command
+}
+
+/// Losses of a training, point by point.
+fn losses(dir: &Path, runs: &str, label: &str) -> Vec<f64> {
+    let found = result(&job(&dir.join(runs), label).unwrap());
+    let points = found["curve"].as_array().unwrap().iter();
+    points.map(|p| p["loss"].as_f64().unwrap()).collect()
+}
+
+const TRAININGS: [&str; 3] = [
+    "train teacher seed 7",
+    "train student seed 1",
+    "train coupleface seed 1",
+];
+
+#[test]
+fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
+    if !there_is_a_gpu() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("tiny.toml"), suite()).unwrap();
+    for (runs, device) in [("cpu", "cpu"), ("gpu", "cuda:0"), ("again", "cuda:0")] {
+        runs::told(&mut command(dir, runs, device));
+    }
+    for label in TRAININGS {
+        let (cpu, gpu) = (losses(dir, "cpu", label), losses(dir, "gpu", label));
+        assert_eq!(cpu.len(), gpu.len());
+        for (i, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate().take(3) {
+            let off = (cpu / gpu - 1.0).abs();
+            let what = format!("{label}, loss {i}");
+            // The student of another teacher, by however little, may find other neighbours.
+            let most = if label == TRAININGS[2] { 1e-2 } else { 1e-4 };
+            assert!(off < most, "{what}: {cpu} on the CPU, {gpu} on the GPU");
+        }
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        assert!((mean(&cpu) / mean(&gpu) - 1.0).abs() < 1e-2, "{label}");
+    }
+    let first = checkpoints(&dir.join("gpu"));
+    assert_eq!(first.len(), 3);
+    assert_eq!(first, checkpoints(&dir.join("again")));
+    assert_ne!(
+        first,
+        checkpoints(&dir.join("cpu")),
+        "the CPU computed it all"
+    );
+    let env = fs::read(
+        job(&dir.join("gpu"), TRAININGS[0])
+            .unwrap()
+            .join("env.json"),
+    )
+    .unwrap();
+    let env: Value = serde_json::from_slice(&env).unwrap();
+    assert_eq!(env["device"], "cuda:0");
+    assert!(
+        env["kernels"].as_str().unwrap().starts_with("cuda, "),
+        "{env}"
+    );
+}
+
+#[test]
+fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
+    if !there_is_a_gpu() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("tiny.toml"), suite()).unwrap();
+    runs::told(&mut command(dir, "calm", "cuda:0"));
+    let mut shaken = command(dir, "shaken", "cuda:0");
+    shaken.args(["--checkpoint-every", "0"]);
+    let mut child = shaken.stderr(Stdio::null()).spawn().unwrap();
+    let saved = |from: u64| {
+        let folder = job(&dir.join("shaken"), TRAININGS[0])?;
+        let events = runs::events(&folder);
+        let mut steps = events.iter().filter(|e| e["event"] == "checkpoint");
+        steps.find(|e| e["step"].as_u64() >= Some(from)).map(|_| ())
+    };
+    while saved(5).is_none() {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it was killed"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let out = command(dir, "shaken", "cpu").output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        text.contains("this training was begun with the `cuda, "),
+        "{text}"
+    );
+    runs::told(&mut command(dir, "shaken", "cuda:0"));
+    assert_eq!(
+        checkpoints(&dir.join("calm")),
+        checkpoints(&dir.join("shaken"))
+    );
+}
+
+/// bfloat16 is another training, and one that a CPU refuses.
+#[test]
+fn precision_is_part_of_what_a_training_is() {
+    if !there_is_a_gpu() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let low = suite().replace("flip = true", "flip = true\nprecision = \"bf16\"");
+    fs::write(dir.join("tiny.toml"), low).unwrap();
+    let out = command(dir, "low", "cpu").output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        text.contains("bf16 arithmetic, which only GPUs do"),
+        "{text}"
+    );
+    runs::told(&mut command(dir, "low", "cuda:0"));
+    fs::write(dir.join("tiny.toml"), suite()).unwrap();
+    runs::told(&mut command(dir, "full", "cuda:0"));
+    for label in TRAININGS {
+        let folder = |runs| job(&dir.join(runs), label).unwrap();
+        assert_ne!(
+            folder("low").file_name(),
+            folder("full").file_name(),
+            "{label}"
+        );
+        let (low, full) = (losses(dir, "low", label), losses(dir, "full", label));
+        // The student of another teacher has something else to learn.
+        let same_lesson = label != TRAININGS[2];
+        let off = (low[0] / full[0] - 1.0).abs();
+        assert!(off < 2e-2 || !same_lesson, "{label}: {low:?} {full:?}");
+        assert_ne!(low, full);
+    }
+}
