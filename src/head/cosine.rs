@@ -1,6 +1,7 @@
 //! L2-normalised rows and the cosines between them.
 
 use super::class_products::ClassProducts;
+use super::device_products::DeviceProducts;
 use super::rowwise::Normalize;
 use super::{HeadInput, WeightGrad};
 use crate::{Error, Result};
@@ -51,7 +52,7 @@ pub(super) fn products_of(input: &HeadInput) -> Result<Tensor> {
     }
 }
 
-/// [`ClassProducts`], for those it takes.
+/// [`ClassProducts`], for those it takes; [`DeviceProducts`] where the classes lie on a GPU.
 fn fused(
     x: &Tensor,
     w: &Tensor,
@@ -59,6 +60,10 @@ fn fused(
     grad: Option<&WeightGrad>,
 ) -> Result<Option<Tensor>> {
     same_width(x, w)?;
+    if let Some(classes) = grad.filter(|g| g.device().is_some()) {
+        let op = DeviceProducts::new(cosines, classes.clone());
+        return Ok(Some(x.contiguous()?.apply_op1(op)?));
+    }
     let takes = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
     if !takes(x) || !takes(w) {
         return Ok(None);

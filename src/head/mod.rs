@@ -12,6 +12,7 @@ mod combined_margin;
 mod cosface;
 pub mod cosine;
 mod curricularface;
+mod device_products;
 mod elasticface;
 mod entropy;
 mod logits;

@@ -50,6 +50,57 @@ impl Array {
 }
 
 #[derive(Debug)]
+pub enum ImageSet {}
+
+impl ImageSet {
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        _: &[u8],
+        _: usize,
+        _: (&[f32; 256], bool),
+        _: Precision,
+    ) -> Result<Option<ImageSet>> {
+        match **gpu {}
+    }
+
+    pub fn gather(&self, _: &[u32], _: &[bool]) -> Result<Value> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub enum Products {}
+
+#[derive(Debug)]
+pub enum Classes {}
+
+impl Classes {
+    pub fn new(gpu: &Arc<Gpu>, _: &[f32], _: usize, _: Precision) -> Result<Classes> {
+        match **gpu {}
+    }
+
+    pub fn pull(&self) -> Result<[Vec<f32>; 2]> {
+        match *self {}
+    }
+
+    pub fn push(&mut self, _: &[f32], _: &[f32]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn forward(&self, _: &[f32], _: bool) -> Result<(Vec<f32>, Products)> {
+        match *self {}
+    }
+
+    pub fn backward(&mut self, _: &Products, _: &[f32]) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn step(&mut self, _: &Sgd, _: f64) -> Result<()> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
 pub(super) enum Tape {}
 
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KERNELS: &str = concat!(
     include_str!("kernels/common.cuh"),
     include_str!("kernels/affine.cu"),
+    include_str!("kernels/classes.cu"),
     include_str!("kernels/elementwise.cu"),
     include_str!("kernels/input.cu"),
     include_str!("kernels/norm.cu"),

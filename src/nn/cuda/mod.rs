@@ -12,20 +12,26 @@
 //! | `array` | activations and gradients |
 //! | `conv`, `gemm` | cuDNN and cuBLAS |
 //! | `ops` | our own kernels, one function each |
+//! | `classes` | the class weights of a training |
+//! | `images` | training sets that lie there as bytes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
 
 mod array;
 mod backward;
+mod classes;
 mod conv;
 mod forward;
 mod gemm;
 mod gpu;
+mod images;
 mod libraries;
 mod ops;
 mod twin;
 
+pub use classes::{Classes, Products};
 pub use gpu::{Counts, Gpu};
+pub use images::ImageSet;
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;

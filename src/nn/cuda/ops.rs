@@ -324,6 +324,28 @@ impl Gpu {
         self.launch("gradient_finish", grid, SQUARE, args)
     }
 
+    /// Images `y` of a set: its pixels, which of them, which mirrored, and levels; see `input.cu`.
+    pub(super) fn gather_images(
+        &self,
+        [pixels, indices, flips, levels]: [&Buffer; 4],
+        y: &Array,
+        bgr: bool,
+    ) -> Result<()> {
+        let [n, side, _, _] = y.shape;
+        let args = args![
+            pixels.pointer(),
+            indices.pointer(),
+            flips.pointer(),
+            levels.pointer(),
+            y.pointer(),
+            (n * side * side) as u32,
+            side as u32,
+            bgr,
+            y.low,
+        ];
+        self.launch("gather_images", over(n * side * side), LINE, args)
+    }
+
     /// `a * b` with `b` spread as `spread` says: 0 in full, 1 per channel, 2 per pixel.
     pub(super) fn multiply(self: &Arc<Self>, a: &Array, b: &Array, spread: i32) -> Result<Array> {
         let y = Array::new(self, a.shape, a.low)?;
@@ -504,6 +526,89 @@ impl Gpu {
         let args = args![x, partial.pointer(), n as u32];
         self.launch("square_sums", [blocks as u32, 1, 1], LINE, args)?;
         Ok(partial.read::<f64>(0, blocks)?.iter().sum::<f64>().sqrt())
+    }
+
+    /// `1 / |row|` of every row of `x`, and once more for rows whose norm has a gradient, else 0.
+    pub(super) fn row_norms(
+        &self,
+        x: &Buffer,
+        [inverse, free]: &[Buffer; 2],
+        [rows, d]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![x.pointer(), inverse.pointer(), free.pointer(), d as u32];
+        self.launch("row_norms", [rows as u32, 1, 1], LINE, args)
+    }
+
+    /// Every row of `x` times a number of its own, in place.
+    pub(super) fn scale_rows(&self, x: &Buffer, by: &Buffer, [rows, d]: [usize; 2]) -> Result<()> {
+        let (x, n) = (x.pointer(), rows * d);
+        let args = args![x, by.pointer(), x, n as u32, d as u32];
+        self.launch("scale_rows", over(n), LINE, args)
+    }
+
+    /// Every column of `x` times a number of its own, to `y`.
+    pub(super) fn scale_columns(
+        &self,
+        x: &Buffer,
+        by: &Buffer,
+        y: &Buffer,
+        [rows, columns]: [usize; 2],
+    ) -> Result<()> {
+        let n = rows * columns;
+        let pointers = [x, by, y].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![n as u32, columns as u32];
+        self.launch("scale_columns", over(n), LINE, &[&pointers, sizes].concat())
+    }
+
+    /// Sums of `a b` along each row.
+    pub(super) fn row_dots(
+        &self,
+        a: &Buffer,
+        b: &Buffer,
+        out: &Buffer,
+        [rows, d]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![a.pointer(), b.pointer(), out.pointer(), d as u32];
+        self.launch("row_dots", [rows as u32, 1, 1], LINE, args)
+    }
+
+    /// Sums of `a b` along each column.
+    pub(super) fn column_dots(
+        &self,
+        a: &Buffer,
+        b: &Buffer,
+        out: &Buffer,
+        [rows, columns]: [usize; 2],
+    ) -> Result<()> {
+        let pointers = [a, b, out].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![rows as u32, columns as u32];
+        self.launch(
+            "column_dots",
+            over(columns),
+            LINE,
+            &[&pointers, sizes].concat(),
+        )
+    }
+
+    /// Takes `x along a b`, by row, off `y`.
+    pub(super) fn project_rows(
+        &self,
+        y: &Buffer,
+        [x, along, a]: [&Buffer; 3],
+        b: Option<&Buffer>,
+        [rows, d]: [usize; 2],
+    ) -> Result<()> {
+        let n = rows * d;
+        let args = args![
+            y.pointer(),
+            x.pointer(),
+            along.pointer(),
+            a.pointer(),
+            b.map_or(0, Buffer::pointer),
+            n as u32,
+            d as u32,
+        ];
+        self.launch("project_rows", over(n), LINE, args)
     }
 
     /// Writes the bfloat16 copy of `n` numbers.
