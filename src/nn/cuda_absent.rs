@@ -17,8 +17,8 @@ impl Gpu {
     /// [`Error::Usage`], always.
     pub fn open(_ordinal: usize) -> Result<Arc<Gpu>> {
         Err(Error::Usage(
-            "this frbench was built without CUDA, so it cannot use a GPU; build it with `cargo \
-             build --release --features cuda`, or say `--device cpu`"
+            "this frbench was built without CUDA (`cargo build --release --features cuda` builds \
+             one with)"
                 .into(),
         ))
     }

@@ -142,11 +142,8 @@ impl Gpu {
     /// [`Error::Compute`] if it does not take our kernels.
     pub fn open(ordinal: usize) -> Result<Arc<Gpu>> {
         libraries::check()?;
-        let count = CudaContext::device_count().map_err(|e| {
-            Error::Usage(format!(
-                "the NVIDIA driver does not start ({e}); say `--device cpu` to compute without"
-            ))
-        })?;
+        let count = CudaContext::device_count()
+            .map_err(|e| Error::Usage(format!("the NVIDIA driver does not start ({e})")))?;
         if ordinal >= usize::try_from(count).unwrap_or(0) {
             return Err(Error::Usage(format!(
                 "there is no GPU cuda:{ordinal}; this machine has {count}, counted from 0"
