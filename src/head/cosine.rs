@@ -1,7 +1,7 @@
 //! L2-normalised rows and the cosines between them.
 
 use super::class_products::ClassProducts;
-use super::device_products::DeviceProducts;
+use super::device_products::OnDevice;
 use super::rowwise::Normalize;
 use super::{HeadInput, WeightGrad};
 use crate::{Error, Result};
@@ -37,6 +37,9 @@ pub fn cosines(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
 
 /// The same of a head's input; the gradient of the class weights goes where the input says.
 pub fn cosines_of(input: &HeadInput) -> Result<Tensor> {
+    if let Some(products) = OnDevice::of(input, true)? {
+        return products.matrix();
+    }
     match fused(input.embeddings, input.weight, true, input.weight_grad)? {
         Some(cosines) => Ok(cosines),
         None => cosines(input.embeddings, input.weight),
@@ -46,13 +49,16 @@ pub fn cosines_of(input: &HeadInput) -> Result<Tensor> {
 /// Dot products `[B, C]` of a head's embeddings with its class weights, whose gradient goes
 /// where the input says.
 pub(super) fn products_of(input: &HeadInput) -> Result<Tensor> {
+    if let Some(products) = OnDevice::of(input, false)? {
+        return products.matrix();
+    }
     match fused(input.embeddings, input.weight, false, input.weight_grad)? {
         Some(products) => Ok(products),
         None => products(input.embeddings, input.weight),
     }
 }
 
-/// [`ClassProducts`], for those it takes; [`DeviceProducts`] where the classes lie on a GPU.
+/// [`ClassProducts`], for those it takes.
 fn fused(
     x: &Tensor,
     w: &Tensor,
@@ -60,10 +66,6 @@ fn fused(
     grad: Option<&WeightGrad>,
 ) -> Result<Option<Tensor>> {
     same_width(x, w)?;
-    if let Some(classes) = grad.filter(|g| g.device().is_some()) {
-        let op = DeviceProducts::new(cosines, classes.clone());
-        return Ok(Some(x.contiguous()?.apply_op1(op)?));
-    }
     let takes = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
     if !takes(x) || !takes(w) {
         return Ok(None);

@@ -72,6 +72,9 @@ impl ImageSet {
 pub enum Products {}
 
 #[derive(Debug)]
+pub enum Softmax {}
+
+#[derive(Debug)]
 pub enum Classes {}
 
 impl Classes {
@@ -87,7 +90,29 @@ impl Classes {
         match *self {}
     }
 
-    pub fn forward(&self, _: &[f32], _: bool) -> Result<(Vec<f32>, Products)> {
+    pub fn forward(&self, _: &[f32], _: bool) -> Result<Products> {
+        match *self {}
+    }
+
+    pub fn products(&self, _: &Products) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn targets(&self, _: &Products, _: &[u32]) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn softmax(
+        &self,
+        _: &Products,
+        _: &[u32],
+        _: [&[f32]; 2],
+        _: f32,
+    ) -> Result<(f64, Softmax)> {
+        match *self {}
+    }
+
+    pub fn softmax_backward(&mut self, _: &Products, _: &Softmax, _: f64) -> Result<Vec<f32>> {
         match *self {}
     }
 

@@ -2,13 +2,14 @@
 //! with its gradient and its velocity.
 //!
 //! What a head makes of the products is its own affair, on the host; `head::class_products` has
-//! the equations.
+//! the equations. Where all classes but the target have the scaled product for a logit, the
+//! softmax is taken here and the products need not leave.
 
 use super::gemm::{Math, Matrix};
 use super::gpu::{Buffer, Gpu};
-use crate::Result;
 use crate::nn::sgd::Sgd;
 use crate::plan::spec::Precision;
+use crate::{Error, Result};
 use std::sync::Arc;
 
 /// `[classes, d]` weights.
@@ -35,6 +36,19 @@ pub struct Products {
     norms: Option<[Buffer; 4]>,
     /// `[B, classes]`.
     scores: Buffer,
+}
+
+/// A cross-entropy over the products: the logit of a class is `scale` times its product, that
+/// of the label is as given.
+#[derive(Debug)]
+pub struct Softmax {
+    scale: f32,
+    labels: Buffer,
+    target: Buffer,
+    slope: Buffer,
+    /// Of the logits.
+    largest: Buffer,
+    sums: Buffer,
 }
 
 impl Classes {
@@ -79,8 +93,8 @@ impl Classes {
         Ok(out)
     }
 
-    /// Products `[B, classes]` of a batch `x`, `[B, d]`, or cosines, and what the way back needs.
-    pub fn forward(&self, x: &[f32], cosines: bool) -> Result<(Vec<f32>, Products)> {
+    /// Products of a batch `x`, `[B, d]`, with all classes, or cosines.
+    pub fn forward(&self, x: &[f32], cosines: bool) -> Result<Products> {
         let batch = x.len() / self.d;
         let units = self.gpu.upload(x)?;
         let mut norms = None;
@@ -99,36 +113,113 @@ impl Classes {
             let sizes = [batch, self.classes];
             self.gpu.scale_columns(&scores, w, &scores, sizes)?;
         }
-        let host = scores.read(0, batch * self.classes)?;
-        let products = Products {
+        Ok(Products {
             batch,
             units,
             norms,
             scores,
+        })
+    }
+
+    /// The products in host memory, `[B, classes]`.
+    pub fn products(&self, products: &Products) -> Result<Vec<f32>> {
+        products.scores.read(0, products.batch * self.classes)
+    }
+
+    /// The product of each of the batch with its label, `[B]`.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] for a label that is no class.
+    pub fn targets(&self, products: &Products, labels: &[u32]) -> Result<Vec<f32>> {
+        let labels = self.labels(products, labels)?;
+        let out = self.gpu.buffer(products.batch * 4)?;
+        let sizes = [products.batch, self.classes];
+        self.gpu.pick([&products.scores, &labels, &out], sizes)?;
+        out.read(0, products.batch)
+    }
+
+    fn labels(&self, products: &Products, labels: &[u32]) -> Result<Buffer> {
+        let known = labels.iter().all(|l| (*l as usize) < self.classes);
+        if !known || labels.len() != products.batch {
+            return Err(Error::Bug("labels that do not fit class products".into()));
+        }
+        self.gpu.upload(labels)
+    }
+
+    /// The mean cross-entropy, where the label's logit is `target`, and `slope` its derivative
+    /// with respect to the product.
+    pub fn softmax(
+        &self,
+        products: &Products,
+        labels: &[u32],
+        [target, slope]: [&[f32]; 2],
+        scale: f32,
+    ) -> Result<(f64, Softmax)> {
+        let gpu = &self.gpu;
+        let batch = products.batch;
+        let softmax = Softmax {
+            scale,
+            labels: self.labels(products, labels)?,
+            target: gpu.upload(target)?,
+            slope: gpu.upload(slope)?,
+            largest: gpu.buffer(batch * 4)?,
+            sums: gpu.buffer(batch * 8)?,
         };
-        Ok((host, products))
+        let losses = gpu.buffer(batch * 8)?;
+        gpu.softmax_loss(
+            [&products.scores, &softmax.labels, &softmax.target],
+            scale,
+            [&losses, &softmax.largest, &softmax.sums],
+            [batch, self.classes],
+        )?;
+        let losses = losses.read::<f64>(0, batch)?;
+        Ok((losses.iter().sum::<f64>() / batch as f64, softmax))
+    }
+
+    /// From the gradient of that mean, the gradient of the batch, as [`Classes::backward`].
+    pub fn softmax_backward(
+        &mut self,
+        products: &Products,
+        softmax: &Softmax,
+        grad: f64,
+    ) -> Result<Vec<f32>> {
+        let sizes = [products.batch, self.classes];
+        let g = self.gpu.buffer(products.batch * self.classes * 4)?;
+        let s = softmax;
+        self.gpu.softmax_back(
+            [&products.scores, &s.labels, &s.target, &s.slope],
+            [s.scale, (grad / products.batch as f64) as f32],
+            [&s.largest, &s.sums],
+            &g,
+            sizes,
+        )?;
+        self.back(products, &g)
     }
 
     /// From the gradient of the products, `[B, classes]`, that of the batch, `[B, d]`; that of
     /// the weights is added to what there is.
     pub fn backward(&mut self, products: &Products, grad: &[f32]) -> Result<Vec<f32>> {
+        let g = self.gpu.upload(grad)?;
+        self.back(products, &g)
+    }
+
+    fn back(&mut self, products: &Products, g: &Buffer) -> Result<Vec<f32>> {
         let gpu = Arc::clone(&self.gpu);
         let (batch, d) = (products.batch, self.d);
         let sizes = [batch, self.classes];
-        let g = gpu.upload(grad)?;
         let dx = gpu.buffer(batch * d * 4)?;
         let (scaled, along) = match &products.norms {
             None => (None, None),
             Some([_, _, w, _]) => {
                 let along = [gpu.buffer(batch * 4)?, gpu.buffer(self.classes * 4)?];
-                gpu.row_dots(&g, &products.scores, &along[0], sizes)?;
-                gpu.column_dots(&g, &products.scores, &along[1], sizes)?;
+                gpu.row_dots(g, &products.scores, &along[0], sizes)?;
+                gpu.column_dots(g, &products.scores, &along[1], sizes)?;
                 let scaled = gpu.buffer(batch * self.classes * 4)?;
-                gpu.scale_columns(&g, w, &scaled, sizes)?;
+                gpu.scale_columns(g, w, &scaled, sizes)?;
                 (Some(scaled), Some(along))
             }
         };
-        let s = matrix(scaled.as_ref().unwrap_or(&g), sizes);
+        let s = matrix(scaled.as_ref().unwrap_or(g), sizes);
         let units = matrix(&products.units, [batch, d]);
         let dw = matrix(&self.grad, [self.classes, d]);
         gpu.product(s.t(), units, dw, self.some, self.math)?;

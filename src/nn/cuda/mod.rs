@@ -29,7 +29,7 @@ mod libraries;
 mod ops;
 mod twin;
 
-pub use classes::{Classes, Products};
+pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
 

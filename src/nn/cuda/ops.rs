@@ -611,6 +611,64 @@ impl Gpu {
         self.launch("project_rows", over(n), LINE, args)
     }
 
+    /// The score of each row of `scores` with its label.
+    pub(super) fn pick(
+        &self,
+        [scores, labels, out]: [&Buffer; 3],
+        [rows, classes]: [usize; 2],
+    ) -> Result<()> {
+        let pointers = [scores, labels, out].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![rows as u32, classes as u32];
+        self.launch("pick", over(rows), LINE, &[&pointers, sizes].concat())
+    }
+
+    /// Losses of rows, with what the way back needs; see `softmax_loss` in `classes.cu`.
+    pub(super) fn softmax_loss(
+        &self,
+        [scores, labels, target]: [&Buffer; 3],
+        scale: f32,
+        [loss, largest, sums]: [&Buffer; 3],
+        [rows, classes]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![
+            scores.pointer(),
+            labels.pointer(),
+            target.pointer(),
+            scale,
+            loss.pointer(),
+            largest.pointer(),
+            sums.pointer(),
+            classes as u32,
+        ];
+        self.launch("softmax_loss", [rows as u32, 1, 1], LINE, args)
+    }
+
+    /// The gradient of the scores, times `factor`.
+    pub(super) fn softmax_back(
+        &self,
+        [scores, labels, target, slope]: [&Buffer; 4],
+        [scale, factor]: [f32; 2],
+        [largest, sums]: [&Buffer; 2],
+        grad: &Buffer,
+        [rows, classes]: [usize; 2],
+    ) -> Result<()> {
+        let n = rows * classes;
+        let args = args![
+            scores.pointer(),
+            labels.pointer(),
+            target.pointer(),
+            slope.pointer(),
+            scale,
+            largest.pointer(),
+            sums.pointer(),
+            factor,
+            grad.pointer(),
+            n as u32,
+            classes as u32,
+        ];
+        self.launch("softmax_back", over(n), LINE, args)
+    }
+
     /// Writes the bfloat16 copy of `n` numbers.
     pub(super) fn copy_low(&self, y: u64, x: u64, n: usize) -> Result<()> {
         let args = args![y, true, x, false, n as u32];

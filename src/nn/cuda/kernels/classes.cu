@@ -74,3 +74,57 @@ KERNEL(project_rows)
     float by = along[row] * a[row];
     y[i] -= x[i] * (b ? by * b[row] : by);
 }
+
+// The score of each row with its label.
+KERNEL(pick)
+(const float* scores, const unsigned* labels, float* out, unsigned rows, unsigned classes) {
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < rows) out[i] = scores[(unsigned long long)i * classes + labels[i]];
+}
+
+// Cross-entropy of each row: the logit of a class is `scale` times its score, that of the label
+// is `target`. Leaves the largest logit and the sum of e^(logit - largest), too. A block for
+// each row.
+KERNEL(softmax_loss)
+(const float* scores, const unsigned* labels, const float* target, float scale, double* loss,
+ float* largest, double* sums, unsigned classes) {
+    const float* row = scores + (unsigned long long)blockIdx.x * classes;
+    unsigned label = labels[blockIdx.x];
+    float own = target[blockIdx.x];
+    __shared__ float all[256];
+    float most = own;
+    for (unsigned j = threadIdx.x; j < classes; j += 256)
+        if (j != label) most = fmaxf(most, row[j] * scale);
+    all[threadIdx.x] = most;
+    __syncthreads();
+    for (unsigned half = 128; half > 0; half /= 2) {
+        if (threadIdx.x < half) all[threadIdx.x] = fmaxf(all[threadIdx.x], all[threadIdx.x + half]);
+        __syncthreads();
+    }
+    most = all[0];
+    double sum = 0.0;
+    for (unsigned j = threadIdx.x; j < classes; j += 256)
+        sum += expf((j == label ? own : row[j] * scale) - most);
+    sum = block_sum(sum);
+    if (threadIdx.x != 0) return;
+    loss[blockIdx.x] = log(sum) - ((double)own - most);
+    largest[blockIdx.x] = most;
+    sums[blockIdx.x] = sum;
+}
+
+// Its gradient with respect to the scores, times `factor`; `slope` is that of the label's logit.
+KERNEL(softmax_back)
+(const float* scores, const unsigned* labels, const float* target, const float* slope,
+ float scale, const float* largest, const double* sums, float factor, float* grad, unsigned n,
+ unsigned classes) {
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    unsigned row = i / classes;
+    double sum = sums[row];
+    if (i % classes == labels[row]) {
+        double share = expf(target[row] - largest[row]) / sum;
+        grad[i] = (float)((share - 1.0) * slope[row]) * factor;
+    } else {
+        grad[i] = (float)(expf(scores[i] * scale - largest[row]) / sum) * (scale * factor);
+    }
+}
