@@ -102,3 +102,42 @@ impl Twin {
         match tape {}
     }
 }
+
+#[derive(Debug)]
+pub enum Search {}
+
+impl Search {
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        _: (&[f32], &[f64]),
+        _: &[&[f64]],
+        _: usize,
+        _: bool,
+    ) -> Result<Search> {
+        match **gpu {}
+    }
+
+    pub fn room(&self) -> usize {
+        match *self {}
+    }
+
+    pub fn clear(&mut self) {
+        match *self {}
+    }
+
+    pub fn push(&mut self, _: &[f32], _: &[f64]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn start(&mut self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn pass(&mut self, _: f64, _: impl FnMut(&mut Vec<f64>) -> f64) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn found(&self) -> Result<Vec<(Vec<u64>, u64)>> {
+        match *self {}
+    }
+}

@@ -14,6 +14,7 @@
 //! | `ops` | our own kernels, one function each |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
+//! | `search` | probes against a gallery |
 
 mod array;
 mod backward;
@@ -23,9 +24,11 @@ mod gemm;
 mod gpu;
 mod libraries;
 mod ops;
+mod search;
 mod twin;
 
 pub use gpu::{Counts, Gpu};
+pub use search::Search;
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;
