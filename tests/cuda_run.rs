@@ -182,3 +182,34 @@ fn precision_is_part_of_what_a_training_is() {
         assert_ne!(low, full);
     }
 }
+
+/// The same embeddings get the same scores, to the bit: ranks, rates and all evidence.
+#[test]
+fn a_search_finds_on_a_gpu_what_it_finds_on_the_cpu() {
+    if !there_is_a_gpu() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("tiny.toml"), suite()).unwrap();
+    runs::told(&mut command(dir, "runs", "cpu"));
+    let scores = || -> Vec<(String, Value)> {
+        let all = runs::jobs(&dir.join("runs")).into_iter();
+        let scores = all.filter(|(label, _)| label.starts_with("score "));
+        scores
+            .map(|(label, folder)| (label, result(&folder)))
+            .collect()
+    };
+    let on_cpu = scores();
+    assert!(
+        on_cpu.iter().any(|(label, _)| label.contains("search")),
+        "{on_cpu:?}"
+    );
+    for (label, folder) in runs::jobs(&dir.join("runs")) {
+        if label.starts_with("score ") {
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+    runs::told(&mut command(dir, "runs", "cuda:0"));
+    assert_eq!(scores(), on_cpu);
+}

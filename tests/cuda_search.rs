@@ -10,7 +10,9 @@ use common::scoring::{metric, npy_u32, try_run_on, write};
 use frbench::nn::Device;
 use frbench::nn::cuda::{Counts, Gpu, Search};
 use frbench::plan::spec::Views;
-use frbench::protocol::{Description, Embeddings, GalleryData, IdentificationData, Scored};
+use frbench::protocol::{
+    Description, Embeddings, GalleryData, IdentificationData, Scored, TemplateData,
+};
 use frbench::registry::Params;
 use frbench::rng::Stream;
 use serde_json::{Value, json};
@@ -245,6 +247,37 @@ fn every_kernel_is_launched_once_for_a_tile() {
     let made = Case::random([40, 4, 20_001, 16]).counts();
     assert_eq!(made.library_calls, 3);
     assert_eq!(made.launches, 3 * 5);
+}
+
+#[test]
+fn pairs_of_templates_score_as_on_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (dim, pairs) in [(3, 31), (16, 4000), (29, 1000)] {
+        let images = faces(240, 12, dim, 1.0, 21);
+        let images = write(folder.path(), &format!("{dim}"), dim, &images);
+        let mut stream = Stream::derive(22, "pairs", &[]);
+        let mut draw = || (0..pairs).map(|_| stream.below(60) as u32 + 100).collect();
+        let (pair_a, pair_b): (Vec<u32>, Vec<u32>) = (draw(), draw());
+        let person = |template: &u32| (template - 100) / 3;
+        let both = pair_a.iter().zip(&pair_b);
+        let data = TemplateData {
+            template: (0..240).map(|i| 100 + i / 4).collect(),
+            media: (0..240).map(|i| i / 2).collect(),
+            same: both.map(|(a, b)| person(a) == person(b)).collect(),
+            pair_a,
+            pair_b,
+            ..Default::default()
+        };
+        let on = |device| {
+            let params = params(json!({ "norm": "keep", "detector_score": false }));
+            let parts = [("images", &images, Views::Sum)];
+            let data = Description::Templates(&data);
+            try_run_on(device, "template-verification", params, &parts, data).unwrap()
+        };
+        let on_gpu = on(Device::Cuda(gpu.clone()));
+        assert!(on_gpu == on(Device::Cpu), "{pairs} pairs, {dim}");
+    }
 }
 
 /// In a process of its own, on a stand-in whose memory the gallery does not fit into.

@@ -38,6 +38,10 @@ impl Gpu {
     pub fn ordinal(&self) -> usize {
         match *self {}
     }
+
+    pub(crate) fn pair_scores(&self, _: &[f64], _: usize, _: [&[u32]; 2]) -> Result<Vec<f64>> {
+        match *self {}
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -78,7 +78,7 @@ pub struct ScoreInput<'a> {
     /// By the names that [`ProtocolEntry::parts`](super::ProtocolEntry) asks for.
     pub parts: BTreeMap<&'a str, Part<'a>>,
     pub data: Description<'a>,
-    /// Where searches are computed; the result is the same on every one.
+    /// Where searches and scores of templates are computed; the result is the same on every one.
     pub device: Device,
 }
 

@@ -14,7 +14,7 @@
 //! | `ops` | our own kernels, one function each |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
-//! | `search` | probes against a gallery |
+//! | `search` | scores of probes against a gallery, and of pairs |
 
 mod array;
 mod backward;

@@ -1,6 +1,6 @@
 //! Searching probes in a gallery on a GPU: dot products by cuBLAS, tile by tile, and kernels
-//! that count (`kernels/rank.cu`). Scores, as `protocol` defines them, are compared and returned
-//! with the bits that the CPU gives them.
+//! that count (`kernels/rank.cu`); and scores of listed pairs (`kernels/pairs.cu`). Scores, as
+//! `protocol` defines them, are compared and returned with the bits that the CPU gives them.
 
 use super::gemm::{Math, Matrix};
 use super::gpu::{Arg, Buffer, Gpu};
@@ -13,6 +13,9 @@ const BLOCK: usize = 4096;
 const TILE: usize = 8192;
 /// `RUNGS` in `rank.cu`.
 const RUNGS: usize = 31;
+/// Pairs that are scored at a time, and by one block of threads.
+const PAIRS: usize = 1 << 22;
+const PAIRS_OF_BLOCK: usize = 32;
 
 /// Embeddings on the GPU.
 #[derive(Debug)]
@@ -353,5 +356,45 @@ impl Search {
         self.gpu
             .launch("tail_scores", over(found as usize), LINE, args)?;
         tail.scores.read(0, found as usize)
+    }
+}
+
+impl Gpu {
+    /// Dot products of pairs of `rows`, row-major with `dim` columns: of row `pairs[0][i]` and
+    /// row `pairs[1][i]`, for every i.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the GPU's memory does not suffice for the rows and some pairs.
+    pub(crate) fn pair_scores(
+        self: &Arc<Self>,
+        rows: &[f64],
+        dim: usize,
+        pairs: [&[u32]; 2],
+    ) -> Result<Vec<f64>> {
+        let [left, right] = pairs;
+        let there = |&row: &u32| (row as usize + 1) * dim <= rows.len();
+        assert!(
+            left.len() == right.len() && left.iter().chain(right).all(there),
+            "pairs of rows that there are not"
+        );
+        let rows = self.upload(rows)?;
+        let mut out = Vec::with_capacity(left.len());
+        for (left, right) in left.chunks(PAIRS).zip(right.chunks(PAIRS)) {
+            let count = left.len();
+            let (left, right) = (self.upload(left)?, self.upload(right)?);
+            let scores = self.buffer(count * 8)?;
+            let args = args![
+                rows.pointer(),
+                dim as u32,
+                left.pointer(),
+                right.pointer(),
+                count as u32,
+                scores.pointer(),
+            ];
+            let grid = [count.div_ceil(PAIRS_OF_BLOCK) as u32, 1, 1];
+            self.launch("pair_scores", grid, LINE, args)?;
+            out.extend(scores.read::<f64>(0, count)?);
+        }
+        Ok(out)
     }
 }
