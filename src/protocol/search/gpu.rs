@@ -27,7 +27,6 @@ pub(super) fn search(
     let scores: Vec<&[f64]> = ladders.iter().map(|l| l.scores.as_slice()).collect();
     let vectors = (probes.rows.as_slice(), probes.inverse_norms.as_slice());
     let mut search = Search::new(gpu, vectors, &scores, gallery.rows.len(), keep > 0)?;
-    // Every pass goes over the chunks in the opposite direction: what is there need not come.
     let mut chunks: Vec<&[usize]> = gallery.rows.chunks(search.room()).collect();
     let mut there = None;
     let mut generous = 2;
@@ -57,6 +56,7 @@ pub(super) fn search(
             return Ok(tail.finish());
         }
         generous *= 8;
+        // Back over the chunks, from the one that is there.
         chunks.reverse();
     }
 }

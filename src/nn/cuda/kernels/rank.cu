@@ -59,7 +59,8 @@ KERNEL(rank_count)
         for (unsigned step = (RUNGS + 1) / 2; step > 0; step /= 2)
             if (k + step <= count && !(score < low[k + step - 1])) k += step;
         if (!(score > high[k - 1])) {
-            double exact = exact_score(probes + probe * dim, scale, rows + c * dim, row_scales[c], dim);
+            double exact =
+                exact_score(probes + probe * dim, scale, rows + c * dim, row_scales[c], dim);
             for (k = 0; k < count && rung[k] < exact; k++) {}
             if (k < count && rung[k] == exact) found[0][t]++;
         }
