@@ -29,7 +29,12 @@ const KINDS: &[(&str, &[&[&str]])] = &[
     ("EMBED", &[EMBED]),
     (
         "SCORE",
-        &[&["src/protocol", "src/stats", "src/run/score.rs"]],
+        &[&[
+            "src/protocol",
+            "src/stats",
+            "src/nn/cuda/search.rs",
+            "src/run/score.rs",
+        ]],
     ),
 ];
 const EMBED: &[&str] = &[

@@ -168,3 +168,33 @@ fn precision_is_part_of_what_a_training_is() {
         assert_ne!(low, full);
     }
 }
+
+/// The same embeddings get the same scores, to the bit: ranks, rates and all evidence.
+#[test]
+fn a_search_finds_on_a_gpu_what_it_finds_on_the_cpu() {
+    if gpu().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let searched = suite().replace(r#"["teacher", "fcd"]"#, r#"["student"]"#);
+    fs::write(dir.join("tiny.toml"), searched).unwrap();
+    runs::told(&mut command(dir, "runs", "cpu"));
+    let scores = || -> Vec<(String, Value)> {
+        let all = runs::jobs(&dir.join("runs")).into_iter();
+        let scores = all.filter(|(label, _)| label.starts_with("score "));
+        scores
+            .map(|(label, folder)| (label, result(&folder)))
+            .collect()
+    };
+    let on_cpu = scores();
+    let search = |(label, _): &(String, Value)| label.ends_with("/search");
+    assert!(on_cpu.iter().any(search), "nothing was searched");
+    for (label, folder) in runs::jobs(&dir.join("runs")) {
+        if label.starts_with("score ") {
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+    runs::told(&mut command(dir, "runs", "cuda:0"));
+    assert_eq!(scores(), on_cpu);
+}

@@ -388,7 +388,11 @@ fn heads_are_their_formulas_and_their_gradients_those_of_finite_differences() {
             .forward(&input(&leaves[0], &leaves[1]))
             .unwrap();
         let (logits, labels, loss) = at(&x, &w);
-        assert_eq!(output.labels.clone().unwrap_or(LABELS.to_vec()), labels, "{name}");
+        assert_eq!(
+            output.labels.clone().unwrap_or(LABELS.to_vec()),
+            labels,
+            "{name}"
+        );
         let got = output.logits().unwrap().to_vec2::<f64>().unwrap();
         for (got, want) in got.iter().flatten().zip(logits.iter().flatten()) {
             assert!(

@@ -38,6 +38,10 @@ impl Gpu {
     pub fn ordinal(&self) -> usize {
         match *self {}
     }
+
+    pub(crate) fn pair_scores(&self, _: &[f64], _: usize, _: [&[u32]; 2]) -> Result<Vec<f64>> {
+        match *self {}
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -176,5 +180,44 @@ impl Twin {
 
     pub fn gradients(&self, _: &Network, tape: Tape, _: OutputGrads) -> Result<Gradients> {
         match tape {}
+    }
+}
+
+#[derive(Debug)]
+pub enum Search {}
+
+impl Search {
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        _: (&[f32], &[f64]),
+        _: &[&[f64]],
+        _: usize,
+        _: bool,
+    ) -> Result<Search> {
+        match **gpu {}
+    }
+
+    pub fn room(&self) -> usize {
+        match *self {}
+    }
+
+    pub fn clear(&mut self) {
+        match *self {}
+    }
+
+    pub fn push(&mut self, _: &[f32], _: &[f64]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn start(&mut self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn pass(&mut self, _: f64, _: impl FnMut(&mut Vec<f64>) -> f64) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn found(&self) -> Result<Vec<(Vec<u64>, u64)>> {
+        match *self {}
     }
 }

@@ -1,13 +1,10 @@
-//! The GPU that tests are run on.
+//! The GPU that tests run on: a real one, or the CPU stand-in of `.ci/cuda-standin`.
 
-#[cfg(feature = "cuda")]
 use frbench::nn::cuda::Gpu;
-#[cfg(feature = "cuda")]
 use std::sync::{Arc, OnceLock};
 
 /// The GPU, or nothing where there is none: then nothing can be tested. Where
 /// `FRBENCH_TEST_GPU=required`, that is a failure.
-#[cfg(feature = "cuda")]
 pub fn gpu() -> Option<Arc<Gpu>> {
     static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
     GPU.get_or_init(|| match Gpu::open(0) {

@@ -21,7 +21,9 @@ const KERNELS: &str = concat!(
     include_str!("kernels/elementwise.cu"),
     include_str!("kernels/input.cu"),
     include_str!("kernels/norm.cu"),
+    include_str!("kernels/pairs.cu"),
     include_str!("kernels/pool.cu"),
+    include_str!("kernels/rank.cu"),
     include_str!("kernels/sgd.cu"),
 );
 

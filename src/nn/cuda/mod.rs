@@ -16,6 +16,7 @@
 //! | `images` | training sets that lie there as bytes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
+//! | `search` | scores of probes against a gallery, and of pairs |
 
 mod array;
 mod backward;
@@ -27,11 +28,13 @@ mod gpu;
 mod images;
 mod libraries;
 mod ops;
+mod search;
 mod twin;
 
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
+pub use search::Search;
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;

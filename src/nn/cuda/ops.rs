@@ -6,7 +6,7 @@ use crate::Result;
 use crate::nn::ops::norm::{EPS, MOMENTUM};
 use std::sync::Arc;
 
-const THREADS: u32 = 256;
+pub(super) const THREADS: u32 = 256;
 /// Threads along either side of a block that sums over rows; `LANES` in `norm.cu`.
 const LANES: usize = 16;
 /// Blocks that keep a large GPU busy; more only leave more sums to add up.
@@ -90,11 +90,11 @@ fn quads(channels: usize) -> bool {
 }
 
 /// A grid of one thread for each of `n`.
-fn over(n: usize) -> [u32; 3] {
+pub(super) fn over(n: usize) -> [u32; 3] {
     [n.div_ceil(THREADS as usize) as u32, 1, 1]
 }
 
-const LINE: [u32; 3] = [THREADS, 1, 1];
+pub(super) const LINE: [u32; 3] = [THREADS, 1, 1];
 const SQUARE: [u32; 3] = [LANES as u32, LANES as u32, 1];
 
 /// How the sums over `groups` times `rows` rows of `channels` are shared out: tiles of channels,
@@ -111,6 +111,7 @@ pub(super) fn slices(groups: usize, rows: usize, channels: usize) -> [usize; 2] 
 macro_rules! args {
     ($($arg:expr),* $(,)?) => { &[$(Arg::from($arg)),*] };
 }
+pub(super) use args;
 
 impl Gpu {
     /// The same numbers in the other precision.
