@@ -18,6 +18,7 @@ const KERNELS: &str = concat!(
     include_str!("kernels/common.cuh"),
     include_str!("kernels/affine.cu"),
     include_str!("kernels/classes.cu"),
+    include_str!("kernels/depthwise.cu"),
     include_str!("kernels/elementwise.cu"),
     include_str!("kernels/input.cu"),
     include_str!("kernels/norm.cu"),
