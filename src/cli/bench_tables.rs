@@ -255,7 +255,7 @@ pub fn of_peers(measured: &[Measured], torch: Option<&Torch>) -> String {
     let mut notes = String::new();
     let names = measured.first().map(|m| m.peers.keys());
     for name in names.into_iter().flatten() {
-        let columns = ["", ": frbench is", ": memory"].map(|what| format!("{name}{what}"));
+        let columns = ["", "speed / ", "memory / "].map(|what| format!("{what}{name}"));
         rows[0].extend(columns);
     }
     for m in measured {
@@ -285,9 +285,9 @@ pub fn of_peers(measured: &[Measured], torch: Option<&Torch>) -> String {
     }
     let version = torch.facts["torch"].as_str().unwrap_or("");
     format!(
-        "\n{}\n Images/s beside PyTorch {version}, channels last, single iterations in turns (* \
-         one after the other, where memory is short);\n how many times as fast frbench is, and \
-         its memory as a share.\n{notes}",
+        "\n{}\n Images/s of frbench and of PyTorch {version}, eager and compiled, channels last; \
+         single iterations in turns (* where memory\n is short, one after the other). Speed and \
+         memory are frbench's over theirs.\n{notes}",
         table(&rows)
     )
 }

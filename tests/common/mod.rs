@@ -5,5 +5,6 @@
 
 pub mod kernel_sets;
 pub mod noise;
+pub mod peer;
 pub mod runs;
 pub mod scoring;

@@ -127,27 +127,36 @@ impl Gpu {
     }
 
     /// Amount per millisecond of what `make` makes of a size that is doubled until it takes long
-    /// enough, up to the second of `sizes`.
+    /// enough, up to the second of `sizes`, or as far as memory suffices.
     fn grown<F: FnMut() -> Result<()>>(
-        self: &Arc<Self>,
+        &self,
         [mut size, most]: [usize; 2],
         rounds: usize,
         make: impl Fn(usize) -> Result<(f64, F)>,
     ) -> Result<f64> {
-        loop {
-            let (amount, mut run) = make(size)?;
-            run()?;
-            let mut times = Vec::with_capacity(rounds);
-            for _ in 0..rounds {
-                times.push(self.time(&mut run)?.1);
-            }
-            times.sort_by(f64::total_cmp);
-            let ms = times[rounds / 2];
-            if ms >= LONG_ENOUGH_MS || 2 * size > most {
-                return Ok(amount / ms);
-            }
+        let (mut rate, mut ms) = self.rate(make(size)?, rounds)?;
+        while ms < LONG_ENOUGH_MS && 2 * size <= most {
             size *= 2;
+            let Ok(larger) = make(size) else { break };
+            (rate, ms) = self.rate(larger, rounds)?;
         }
+        Ok(rate)
+    }
+
+    /// Amount per millisecond of one run, and the median of its milliseconds.
+    fn rate<F: FnMut() -> Result<()>>(
+        &self,
+        (amount, mut run): (f64, F),
+        rounds: usize,
+    ) -> Result<(f64, f64)> {
+        run()?;
+        let mut times = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            times.push(self.time(&mut run)?.1);
+        }
+        times.sort_by(f64::total_cmp);
+        let ms = times[rounds / 2];
+        Ok((amount / ms, ms))
     }
 
     /// Numbers as networks have them: zeros would take less power, and so less time. They are
