@@ -126,7 +126,7 @@ pub fn of_check(checked: &[OpError], gpu: &str) -> String {
     let [full, tf32, low] = precisions.map(bound);
     format!(
         "{}\n {gpu}: distances from the same in 64 bits, relative in the L2 norm. Bounds: f32 \
-         {full:.0e}, tf32 {tf32:.0e}, bf16 {low:.0e}.{failures}\n\n",
+         {full:.0e}, tf32 {tf32:.0e}, bf16 {low:.0e} (f32's for sums that stay in 32 bits).{failures}\n\n",
         table(&rows)
     )
 }

@@ -14,7 +14,7 @@
 //! | `ops` | our own kernels, one function each |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
-//! | `check`, `reference` | every operation by itself against plain loops in 64 bits |
+//! | `check` | every operation by itself against plain loops in 64 bits |
 //! | `rates` | how fast this GPU copies and multiplies, which speeds are held against |
 
 mod array;
@@ -27,7 +27,6 @@ mod gpu;
 mod libraries;
 mod ops;
 mod rates;
-mod reference;
 mod twin;
 
 pub use gpu::{Counts, Gpu};

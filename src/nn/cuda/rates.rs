@@ -101,12 +101,12 @@ impl Gpu {
             })?;
             // Two arrays read for the sums, and read again to write one.
             let backward = self.grown(IMAGES, rounds, |n| {
-                let x = array(n)?;
+                let (x, dy) = (array(n)?, array(n)?);
                 let stats = self.norm_stats(&x, 1, norm)?;
                 let amount = 5.0 * megabytes(&x);
                 let run = move || {
                     let through = (Some(&stats), false);
-                    self.gradient(&x, &x, through, act, grads).map(drop)
+                    self.gradient(&x, &dy, through, act, grads).map(drop)
                 };
                 Ok((amount, run))
             })?;

@@ -1,4 +1,4 @@
-//! What operations compute, in plain loops and 64 bits: what [`super::check`] holds the GPU
+//! What operations compute, in plain loops and 64 bits: what the GPU is held
 //! against. Tensors are NHWC like there.
 
 use crate::nn::ops::act::{PRELU, RELU, RELU6};
