@@ -1,5 +1,7 @@
 //! `frbench bench` as a user and as an external driver meet it.
 
+mod common;
+
 use assert_cmd::Command;
 use serde_json::Value;
 
@@ -122,4 +124,56 @@ fn mistakes_are_found_before_anything_is_measured() {
         assert!(text.contains(hint), "{text}");
         assert!(out.stdout.is_empty());
     }
+}
+
+#[test]
+fn what_only_gpus_do_is_refused_on_a_cpu() {
+    for (args, hint) in [
+        (&["--precision", "f32,bf16"][..], "only GPUs do bf16"),
+        (&["--precision", "f16"], "want f32, tf32 or bf16"),
+        (&["--check"], "say `--device cuda:0`, too"),
+        (&["--check", "--peer", "torch"], "cannot be used with"),
+        (&["--device", "gpu"], "want auto, cpu, cuda or cuda:N"),
+        (&["--device", "cuda:99"], "--device cpu"),
+        (&["--batch", "4,1"], "2..=4096"),
+        (&["--peer", "jax"], "torch"),
+    ] {
+        // A build for GPUs may find one, or a driver that says otherwise.
+        if cfg!(feature = "cuda") && args.contains(&"cuda:99") {
+            continue;
+        }
+        let out = bench(args).assert().code(2).get_output().clone();
+        let text = String::from_utf8(out.stderr).unwrap();
+        assert!(text.contains(hint), "{text}");
+    }
+}
+
+#[test]
+fn without_a_torch_it_says_which_python_has_none() {
+    let mut command = tiny(&["--peer", "torch"]);
+    let out = command.env("PYTHON", "no-such-python").assert().code(2);
+    let text = String::from_utf8(out.get_output().stderr.clone()).unwrap();
+    assert!(text.contains("`no-such-python` is none"), "{text}");
+    assert!(text.contains("in the variable PYTHON"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_peer_is_measured_in_turns_and_one_that_fails_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let python = common::peer::python(dir.path(), TINY);
+    let run = |extra: &[&str]| {
+        let mut command = tiny(&["--peer", "torch"]);
+        command.args(extra).env("PYTHON", &python);
+        stdout(command)
+    };
+    let out: Value = serde_json::from_str(&run(&["--json"])).unwrap();
+    assert_eq!(out["peer"]["torch"], "0.0 of a test");
+    for row in out["measured"].as_array().unwrap() {
+        common::peer::check(row);
+    }
+    let text = run(&[]);
+    let table = text.find("speed / eager").unwrap();
+    assert!(text[table..].contains("failed"), "{text}");
+    assert!(text[table..].contains("CUDA out of memory"), "{text}");
 }

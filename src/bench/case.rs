@@ -2,7 +2,7 @@
 
 use crate::backbone::{self, BACKBONES};
 use crate::nn::Graph;
-use crate::plan::spec::BackboneSpec;
+use crate::plan::spec::{BackboneSpec, Precision};
 use crate::registry::{self, Params};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Case {
     /// Classes of the training; embedding has none.
     #[serde(default = "classes")]
     pub classes: usize,
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
 }
 
 /// Classes of a training where nothing else is said.
@@ -140,6 +142,7 @@ mod tests {
             },
             batch,
             classes: 10,
+            precision: Precision::F32,
         }
     }
 

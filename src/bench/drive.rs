@@ -1,4 +1,4 @@
-//! Measures a case in a process of its own.
+//! Measures a case in a process of its own, alone or in turns with those of somebody else.
 
 use super::case::Case;
 use super::work::Facts;
@@ -6,9 +6,11 @@ use super::{median, serve};
 use crate::nn::clock::Spent;
 use crate::{Error, Result};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// How fast a case is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,44 +31,210 @@ pub struct Measured {
     pub input_wait: f64,
     /// Calls and milliseconds of each operation of the network in one iteration.
     pub operations: BTreeMap<String, Spent>,
-    /// The process's peak, where the system tells.
+    /// The process's peak, where the system tells; the GPU's, if one computes.
     pub peak_mib: Option<f64>,
+    /// Others at the same case.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<&'static str, Peer>,
 }
 
-/// Runs the case `rounds` times after a warm-up. `command` starts a process that answers commands ([`serve()`]).
-pub fn measure(case: &Case, rounds: usize, command: Command) -> Result<Measured> {
-    let mut server = Server::spawn(command)?;
-    let facts: Facts = serde_json::from_str(&server.ask(&format!("case {}", json(case)?))?)
-        .map_err(|e| Error::Bug(format!("the measuring process told no facts: {e}")))?;
-    let mut times = Vec::with_capacity(rounds);
-    let mut waited = 0.0;
-    for _ in 0..rounds {
-        times.push(server.time("step")?);
-        waited += server.time("wait")?;
+/// Somebody else at the same case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Peer {
+    Measured {
+        median_ms: f64,
+        min_ms: f64,
+        images_per_second: f64,
+        peak_mib: Option<f64>,
+        /// How many times as fast frbench is, by the median.
+        speed: f64,
+        /// The peak of frbench's memory as a share of this one's.
+        memory: Option<f64>,
+        /// Whether single iterations alternated with frbench's; not so where memory does not
+        /// suffice for all at once.
+        in_turns: bool,
+    },
+    Failed {
+        error: String,
+    },
+}
+
+/// Somebody who takes part: how to start a process that answers commands ([`serve()`]).
+pub struct Contender<'a> {
+    pub name: &'static str,
+    pub start: Box<dyn Fn() -> Result<Command> + 'a>,
+}
+
+/// Between iterations of several: the threads of the last one stop spinning.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs the case `rounds` times after a warm-up, in turns with `peers`.
+pub fn measure(
+    case: &Case,
+    rounds: usize,
+    ours: &Contender,
+    peers: &[Contender],
+) -> Result<Measured> {
+    let all: Vec<&Contender> = std::iter::once(ours).chain(peers).collect();
+    let mut taken = in_turns(case, rounds, &all);
+    let mut together = vec![true; all.len()];
+    for at in 0..all.len() {
+        let short = taken[at].as_ref().is_err_and(is_out_of_memory);
+        if short && all.len() > 1 {
+            // It may suffice for one.
+            taken[at] = in_turns(case, rounds, &[all[at]]).remove(0);
+            together[at] = false;
+        }
     }
-    let peak_mib = server.ask("rss")?.parse().ok();
-    let operations = server.ask("operations")?;
-    let operations = serde_json::from_str(&operations)
-        .map_err(|e| Error::Bug(format!("the measuring process told no operations: {e}")))?;
-    server.ask("quit")?;
-    let median_ms = median(&times);
-    let images_per_second = case.batch as f64 * 1e3 / median_ms;
+    let mut taken = taken.into_iter();
+    let ours = taken.next().transpose()?;
+    let ours = ours.ok_or_else(|| Error::Bug("nobody was measured".into()))?;
+    let mut beside = BTreeMap::new();
+    for ((peer, theirs), in_turns) in peers.iter().zip(taken).zip(&together[1..]) {
+        let peers = theirs.and_then(|t| t.beside(&ours, case, together[0] && *in_turns));
+        let failed = |e: Error| Peer::Failed {
+            error: e.to_string(),
+        };
+        beside.insert(peer.name, peers.unwrap_or_else(failed));
+    }
+    let facts: Facts = parsed(&ours.facts)?;
+    let images_per_second = ours.images_per_second(case);
     Ok(Measured {
         images_per_second,
         gflops: 2e-9 * facts.macs as f64 * case.work.passes() * images_per_second,
         case: case.clone(),
         facts,
         rounds,
-        median_ms,
-        min_ms: times.iter().copied().fold(f64::INFINITY, f64::min),
-        input_wait: (waited / times.iter().sum::<f64>()).min(1.0),
-        operations,
-        peak_mib,
+        median_ms: median(&ours.times),
+        min_ms: ours.min_ms(),
+        input_wait: (ours.waited / ours.times.iter().sum::<f64>()).min(1.0),
+        operations: parsed(&ours.operations)?,
+        peak_mib: ours.peak_mib,
+        peers: beside,
     })
 }
 
-fn json(case: &Case) -> Result<String> {
-    serde_json::to_string(case).map_err(|e| Error::Bug(format!("a case is not JSON: {e}")))
+/// Whether a case failed for want of memory on a GPU, as the libraries of all contenders say it.
+pub fn is_out_of_memory(error: &Error) -> bool {
+    let text = error.to_string();
+    ["OUT_OF_MEMORY", "ALLOC_FAILED", "CUDA out of memory"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+/// Single iterations of all in turns, in an order that is reversed every round, so that a machine
+/// that becomes slower becomes slower for all. Who fails is out.
+fn in_turns(case: &Case, rounds: usize, contenders: &[&Contender]) -> Vec<Result<Taken>> {
+    let start = |c: &&Contender| Running::start(case, (c.start)()?);
+    let mut all: Vec<Result<Running>> = contenders.iter().map(start).collect();
+    let several = all.len() > 1;
+    // Among several, the first round warms up.
+    for round in 0..rounds + usize::from(several) {
+        let mut order: Vec<_> = all.iter_mut().collect();
+        if round % 2 == 0 {
+            order.reverse();
+        }
+        for contender in order {
+            let Ok(running) = contender else { continue };
+            if several {
+                std::thread::sleep(PAUSE);
+            }
+            if let Err(e) = running.step(!several || round > 0) {
+                *contender = Err(e);
+            }
+        }
+    }
+    let ends = all.into_iter().map(|c| c.and_then(Running::end));
+    ends.collect()
+}
+
+/// A process at work.
+struct Running {
+    server: Server,
+    taken: Taken,
+}
+
+/// What it took.
+#[derive(Default)]
+struct Taken {
+    /// As JSON.
+    facts: String,
+    times: Vec<f64>,
+    waited: f64,
+    peak_mib: Option<f64>,
+    /// As JSON.
+    operations: String,
+}
+
+impl Running {
+    fn start(case: &Case, command: Command) -> Result<Running> {
+        let mut server = Server::spawn(command)?;
+        let case = serde_json::to_string(case)
+            .map_err(|e| Error::Bug(format!("a case is not JSON: {e}")))?;
+        let taken = Taken {
+            facts: server.ask(&format!("case {case}"))?,
+            ..Taken::default()
+        };
+        Ok(Running { server, taken })
+    }
+
+    fn step(&mut self, counts: bool) -> Result<()> {
+        let ms = self.server.time("step")?;
+        let waited = self.server.time("wait")?;
+        if counts {
+            self.taken.times.push(ms);
+            self.taken.waited += waited;
+        }
+        Ok(())
+    }
+
+    /// Ends the process.
+    fn end(mut self) -> Result<Taken> {
+        self.taken.peak_mib = self.server.ask("rss")?.parse().ok();
+        self.taken.operations = self.server.ask("operations")?;
+        self.server.ask("quit")?;
+        Ok(self.taken)
+    }
+}
+
+impl Taken {
+    fn min_ms(&self) -> f64 {
+        self.times.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    fn images_per_second(&self, case: &Case) -> f64 {
+        case.batch as f64 * 1e3 / median(&self.times)
+    }
+
+    /// How this compares with ours.
+    fn beside(self, ours: &Taken, case: &Case, in_turns: bool) -> Result<Peer> {
+        #[derive(serde::Deserialize)]
+        struct Size {
+            parameters: usize,
+        }
+        let (here, there) = (parsed::<Size>(&self.facts)?, parsed::<Size>(&ours.facts)?);
+        if here.parameters != there.parameters {
+            return Err(Error::Compute(format!(
+                "another network: {} parameters instead of {}",
+                here.parameters, there.parameters
+            )));
+        }
+        Ok(Peer::Measured {
+            median_ms: median(&self.times),
+            min_ms: self.min_ms(),
+            images_per_second: self.images_per_second(case),
+            peak_mib: self.peak_mib,
+            speed: median(&self.times) / median(&ours.times),
+            memory: ours.peak_mib.zip(self.peak_mib).map(|(o, p)| o / p),
+            in_turns,
+        })
+    }
+}
+
+fn parsed<T: DeserializeOwned>(answer: &str) -> Result<T> {
+    serde_json::from_str(answer)
+        .map_err(|e| Error::Bug(format!("the measuring process told `{answer}`: {e}")))
 }
 
 /// A process that answers one line with one line; it ends with this value.
@@ -108,9 +276,7 @@ impl Server {
             None => Ok(line.trim().to_string()),
         }
     }
-}
 
-impl Server {
     /// The answer in milliseconds.
     fn time(&mut self, command: &str) -> Result<f64> {
         let answer = self.ask(command)?;

@@ -5,20 +5,22 @@
 //! | `case` | what is timed: a network, an input, a training step or an embedding pass |
 //! | `work` | one iteration of a case, on the objects that a suite would build |
 //! | `serve` | a process that runs iterations on request |
-//! | `drive` | the other end: spawns such a process and takes the times |
+//! | `drive` | the other end: spawns such processes and takes the times, in turns if several |
+//! | `peer` | PyTorch at the same cases |
 //! | `peak` | the matrix product that speeds are held against, and peak memory |
 //!
-//! Every case runs in a process of its own, so that peaks of memory do not mix and an
-//! external driver can alternate single iterations of frbench with those of something else.
+//! Every case runs in a process of its own, so that peaks of memory do not mix and a
+//! driver can alternate single iterations of frbench with those of something else.
 
 pub mod case;
 pub mod drive;
 pub mod peak;
+pub mod peer;
 pub mod serve;
 pub mod work;
 
 pub use case::{Case, Work};
-pub use drive::{Measured, measure};
+pub use drive::{Contender, Measured, Peer, is_out_of_memory, measure};
 pub use serve::serve;
 
 /// The middle value, or the mean of the two in the middle; NaN of nothing.

@@ -2,6 +2,7 @@
 
 use super::median;
 use crate::Result;
+use crate::nn;
 use candle_core::{Device, Tensor};
 use std::time::Instant;
 
@@ -26,9 +27,12 @@ pub fn gemm_gflops(rounds: usize) -> Result<f64> {
     Ok(2e-9 * (m * n * k) as f64 / median(&seconds))
 }
 
-/// The most memory that this process has had resident so far, in MiB, where the system says
-/// (Linux).
-pub fn memory_mib() -> Option<f64> {
+/// The most memory that this process has taken so far, in MiB: of the GPU, if it computes there,
+/// else what was resident, where the system says (Linux).
+pub fn memory_mib(device: &nn::Device) -> Option<f64> {
+    if let nn::Device::Cuda(gpu) = device {
+        return gpu.peak_memory().ok().map(|b| b as f64 / 1024.0 / 1024.0);
+    }
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kib: f64 = kib.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -8,34 +8,36 @@
 //! | `step` | runs one iteration; its milliseconds |
 //! | `wait` | milliseconds that the last `step` waited for its input |
 //! | `operations` | runs one iteration and tells the time of its operations as JSON |
-//! | `rss` | most memory so far in MiB, or `unknown` |
+//! | `rss` | most memory so far in MiB, that of the GPU if one computes, or `unknown` |
 //! | `quit` | `bye`, and the end; the end of the input is one, too |
 //!
 //! A command that fails is answered with `error: ...`, and the process goes on.
 
 use super::case::Case;
-use super::work::{Iterate, with};
-use super::{peak, work};
+use super::peak;
+use super::work::{Iterate, facts, with};
+use crate::nn::Device;
 use crate::{Error, Result};
 use std::io::{BufRead, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What an answer to a command that failed begins with.
 pub(super) const ERROR: &str = "error: ";
 
-/// Answers commands until there are no more.
+/// Answers commands until there are no more, with work on `device`.
 ///
 /// # Errors
 /// Only reading and writing.
-pub fn serve(input: impl BufRead, output: impl Write) -> Result<()> {
+pub fn serve(input: impl BufRead, output: impl Write, device: &Device) -> Result<()> {
     let mut session = Session {
         input,
         output,
+        device,
         waited: Duration::ZERO,
     };
     let mut next = session.commands(None)?;
     while let Some(case) = next {
-        let outcome = with(&case, |work| {
+        let outcome = with(&case, device, |work| {
             work.step()?;
             // An error of the connection is not one of the case.
             Ok(session.attend(work))
@@ -51,16 +53,17 @@ pub fn serve(input: impl BufRead, output: impl Write) -> Result<()> {
     Ok(())
 }
 
-struct Session<R, W> {
+struct Session<'a, R, W> {
     input: R,
     output: W,
+    device: &'a Device,
     /// Of the last iteration.
     waited: Duration,
 }
 
-impl<R: BufRead, W: Write> Session<R, W> {
+impl<R: BufRead, W: Write> Session<'_, R, W> {
     fn attend(&mut self, work: &mut dyn Iterate) -> Result<Option<Case>> {
-        let facts = facts(work)?;
+        let facts = json(&facts(work, self.device))?;
         self.say(&facts)?;
         self.commands(Some(work))
     }
@@ -84,9 +87,9 @@ impl<R: BufRead, W: Write> Session<R, W> {
                     Err(e) => Err(Error::Usage(format!("not a case: {e}"))),
                 },
                 "step" => match &mut work {
-                    Some(work) => timed(&mut **work).map(|(ms, waited)| {
+                    Some(work) => self.device.time(|| work.step()).map(|(waited, ms)| {
                         self.waited = waited;
-                        ms
+                        format!("{ms:.4}")
                     }),
                     None => Err(Error::Usage("`step` comes after `case`".into())),
                 },
@@ -95,7 +98,10 @@ impl<R: BufRead, W: Write> Session<R, W> {
                     None => Err(Error::Usage("`operations` comes after `case`".into())),
                 },
                 "wait" => Ok(milliseconds(self.waited)),
-                "rss" => Ok(peak::memory_mib().map_or("unknown".into(), |m| format!("{m:.1}"))),
+                "rss" => {
+                    let peak = peak::memory_mib(self.device);
+                    Ok(peak.map_or("unknown".into(), |m| format!("{m:.1}")))
+                }
                 other => Err(Error::Usage(format!(
                     "unknown command `{other}`, want case, step, wait, operations, rss or quit"
                 ))),
@@ -112,22 +118,14 @@ impl<R: BufRead, W: Write> Session<R, W> {
     }
 }
 
-fn facts(work: &dyn Iterate) -> Result<String> {
-    let facts: work::Facts = work.facts();
-    serde_json::to_string(&facts).map_err(|e| Error::Bug(format!("facts are not JSON: {e}")))
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::Bug(format!("an answer is not JSON: {e}")))
 }
 
 fn operations(work: &mut dyn Iterate) -> Result<String> {
     let clock = work.timed();
     work.step()?;
-    serde_json::to_string(&clock.take()).map_err(|e| Error::Bug(format!("times: {e}")))
-}
-
-/// How long an iteration took, and how long of this it waited.
-fn timed(work: &mut dyn Iterate) -> Result<(String, Duration)> {
-    let started = Instant::now();
-    let waited = work.step()?;
-    Ok((milliseconds(started.elapsed()), waited))
+    json(&clock.take())
 }
 
 fn milliseconds(time: Duration) -> String {
@@ -137,12 +135,13 @@ fn milliseconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::work::Facts;
     use crate::nn::clock::Spent;
     use std::collections::BTreeMap;
 
     fn answers(input: &str) -> Vec<String> {
         let mut out = Vec::new();
-        serve(input.as_bytes(), &mut out).unwrap();
+        serve(input.as_bytes(), &mut out, &Device::Cpu).unwrap();
         let text = String::from_utf8(out).unwrap();
         text.lines().map(String::from).collect()
     }
@@ -164,7 +163,7 @@ mod tests {
         let ms = |line: &str| line.parse::<f64>().is_ok_and(|ms| ms > 0.0);
         assert_eq!(out.len(), 10, "{out:?}");
         assert_eq!(out[0], "error: `step` comes after `case`");
-        let facts: work::Facts = serde_json::from_str(&out[1]).unwrap();
+        let facts: Facts = serde_json::from_str(&out[1]).unwrap();
         assert!(facts.parameters > 0 && facts.macs > 0 && facts.threads > 0);
         assert!(ms(&out[2]), "{out:?}");
         assert!(out[3].starts_with("error: a batch of 0 images"), "{out:?}");

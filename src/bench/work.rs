@@ -5,11 +5,9 @@ use crate::data::image::Image;
 use crate::data::source::ImageSource;
 use crate::key::Key;
 use crate::nn::clock::Clock;
-use crate::nn::ops::simd;
-use crate::nn::{Network, Value};
+use crate::nn::{Device, Network, Value};
 use crate::plan::spec::{
-    Color, Decay, HeadSpec, InputSpec, Length, MethodSpec, OptimizerSpec, Precision, ScheduleSpec,
-    TrainSpec,
+    Color, Decay, HeadSpec, InputSpec, Length, MethodSpec, OptimizerSpec, ScheduleSpec, TrainSpec,
 };
 use crate::rng::Stream;
 use crate::run::images::ImageCache;
@@ -36,7 +34,7 @@ pub struct Facts {
 
 /// A case that is set up and can be iterated.
 pub trait Iterate {
-    fn facts(&self) -> Facts;
+    fn network(&self) -> &Network;
 
     /// One iteration; how long it waited for its input.
     fn step(&mut self) -> Result<Duration>;
@@ -45,14 +43,19 @@ pub trait Iterate {
     fn timed(&mut self) -> Clock;
 }
 
-/// Sets the case up, runs `body` with it and takes it down.
-pub fn with<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Result<R> {
+/// Sets the case up on a device, runs `body` with it and takes it down.
+pub fn with<R>(
+    case: &Case,
+    device: &Device,
+    body: impl FnOnce(&mut dyn Iterate) -> Result<R>,
+) -> Result<R> {
     let graph = case.check()?;
     match case.work {
-        Work::Train => train(case, body),
+        Work::Train => train(case, device, body),
         Work::Embed => {
             let mut network = Network::new(graph);
             network.init(1);
+            network.move_to(device, case.precision)?;
             let mut noise = Stream::derive(1, "bench", &[]);
             let shape = [case.batch, case.size, case.size, 3];
             let len = shape.iter().product();
@@ -69,8 +72,8 @@ struct Embedding {
 }
 
 impl Iterate for Embedding {
-    fn facts(&self) -> Facts {
-        facts(&self.network)
+    fn network(&self) -> &Network {
+        &self.network
     }
 
     fn step(&mut self) -> Result<Duration> {
@@ -83,8 +86,8 @@ impl Iterate for Embedding {
 }
 
 impl Iterate for Trainer<'_> {
-    fn facts(&self) -> Facts {
-        facts(self.network())
+    fn network(&self) -> &Network {
+        Trainer::network(self)
     }
 
     fn step(&mut self) -> Result<Duration> {
@@ -96,11 +99,13 @@ impl Iterate for Trainer<'_> {
     }
 }
 
-fn facts(network: &Network) -> Facts {
+/// Facts of a case that is set up on a device.
+pub fn facts(work: &dyn Iterate, device: &Device) -> Facts {
+    let network = work.network();
     Facts {
         parameters: network.parameter_count(),
         macs: network.macs(),
-        kernels: simd::name().to_string(),
+        kernels: device.kernels(),
         threads: rayon::current_num_threads(),
     }
 }
@@ -108,7 +113,11 @@ fn facts(network: &Network) -> Facts {
 /// Batches in the training set.
 const BATCHES: usize = 4;
 
-fn train<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Result<R> {
+fn train<R>(
+    case: &Case,
+    device: &Device,
+    body: impl FnOnce(&mut dyn Iterate) -> Result<R>,
+) -> Result<R> {
     let images = BATCHES * case.batch;
     let source: Arc<dyn ImageSource> = Arc::new(Noise {
         images,
@@ -129,6 +138,7 @@ fn train<R>(case: &Case, body: impl FnOnce(&mut dyn Iterate) -> Result<R>) -> Re
         Teacher::default(),
         &none,
     )?;
+    trainer.move_to(device)?;
     body(&mut trainer)
 }
 
@@ -176,7 +186,7 @@ fn spec(case: &Case) -> TrainSpec {
         bn_group: case.batch,
         balanced: None,
         flip: true,
-        precision: Precision::F32,
+        precision: case.precision,
     }
 }
 

@@ -1,31 +1,36 @@
 //! `frbench bench`
 
+use super::bench_tables as tables;
 use super::context::set_threads;
 use super::exit::ExitStatus;
 use super::output::{print, print_json};
 use super::progress::Progress;
-use super::text::{quantity, table};
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
 use frbench::bench::case::Named;
-use frbench::bench::{self, Case, Measured, Work, peak};
-use frbench::nn::Device;
-use frbench::plan::spec::BackboneSpec;
+use frbench::bench::peer::Torch;
+use frbench::bench::{self, Case, Contender, Measured, Work, peak};
+use frbench::nn::cuda::Gpu;
+use frbench::nn::{Device, DeviceChoice};
+use frbench::plan::spec::{BackboneSpec, Precision};
 use frbench::run::environment;
 use frbench::{Error, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::Arc;
 
 #[derive(Args, Debug)]
 pub struct BenchArgs {
     /// A network to measure, such as `mobilefacenet:width=0.5,size=64`; may be repeated
-    /// [default: iResNet-18 and -50, MobileFaceNet, MobileNetV2, and a small MobileFaceNet]
+    /// [default: iResNet-18 and -50, MobileFaceNet, MobileNetV2, and a small MobileFaceNet; on a
+    /// GPU iResNet-100 instead of the small one]
     #[arg(long, value_name = "NAME[:KEY=VALUE,...]")]
     pub backbone: Vec<Named>,
-    /// Images per training step and per embedding pass (which is measured one by one, too)
-    #[arg(long, value_name = "N", default_value = "32", value_parser = count(2, 4096))]
-    pub batch: usize,
+    /// Images per training step and per embedding pass (on the CPU measured one by one, too)
+    /// [default: 32, or 128,512,1024 on a GPU]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = count(2, 4096))]
+    pub batch: Vec<usize>,
     /// Side of the input in pixels, a multiple of 16 [default: 112, or what a network states]
     #[arg(long, value_name = "PIXELS", value_parser = count(16, 1024))]
     pub size: Option<usize>,
@@ -41,15 +46,47 @@ pub struct BenchArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Show the time of every operation, too
+    /// Where to compute: cpu, cuda or cuda:N (a GPU, counted from 0), or auto, the first GPU if
+    /// there is one. A GPU's operations and rates are measured first
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: DeviceChoice,
+    /// Arithmetic: f32, tf32, bf16 [default: f32, or all of them on a GPU]
+    #[arg(long, value_name = "PRECISION,...", value_delimiter = ',', value_parser = precision)]
+    pub precision: Vec<Precision>,
+    /// Let a GPU add in any order, which is faster and does not give the same bits every time
+    #[arg(long)]
+    pub nondeterministic: bool,
+    /// Only hold every operation of a GPU against the same in 64 bits
+    #[arg(long, conflicts_with_all = ["backbone", "peer"])]
+    pub check: bool,
+    /// Seed of the numbers that operations are checked with
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// Measure PyTorch, too, in turns: eager and compiled, channels last. Its Python is `python3`
+    /// or what the variable PYTHON names
+    #[arg(long)]
+    pub peer: Option<PeerName>,
+    /// Show the time of every operation, too (on the CPU)
     #[arg(long)]
     pub operations: bool,
     /// Print the measurements as JSON instead of a table
     #[arg(long)]
     pub json: bool,
     /// Answer commands on standard input; see `frbench::bench::serve`
-    #[arg(long, hide = true, conflicts_with_all = ["json", "backbone"])]
+    #[arg(long, hide = true, conflicts_with_all = ["json", "backbone", "check", "peer"])]
     pub serve: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PeerName {
+    Torch,
+}
+
+/// A precision as suites write it.
+fn precision(text: &str) -> Result<Precision, String> {
+    let all = [Precision::F32, Precision::Tf32, Precision::Bf16];
+    let named = all.into_iter().find(|p| p.name() == text);
+    named.ok_or_else(|| "want f32, tf32 or bf16".into())
 }
 
 fn count(min: u64, max: u64) -> RangedU64ValueParser<usize> {
@@ -65,43 +102,203 @@ const NETWORKS: [&str; 5] = [
     "mobilenetv2:stem_stride=1",
     "mobilefacenet:width=0.5,size=64",
 ];
+const GPU_NETWORKS: [&str; 5] = [
+    "iresnet18",
+    "iresnet50",
+    "iresnet100",
+    "mobilefacenet",
+    "mobilenetv2:stem_stride=1",
+];
+
+const BATCHES: [usize; 1] = [32];
+const GPU_BATCHES: [usize; 3] = [128, 512, 1024];
+
+const PRECISIONS: [Precision; 1] = [Precision::F32];
+const GPU_PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
 
 /// Matrix products that the machine's peak is the median of.
 const PRODUCTS: usize = 15;
 
 pub fn bench(args: BenchArgs) -> Result<ExitStatus> {
     set_threads(args.threads)?;
+    let (device, why) = Device::open(args.device)?;
+    if args.nondeterministic {
+        device.allow_nondeterministic();
+    }
     if args.serve {
-        bench::serve(std::io::stdin().lock(), std::io::stdout().lock())?;
+        bench::serve(std::io::stdin().lock(), std::io::stdout().lock(), &device)?;
         return Ok(ExitStatus::Success);
     }
-    let cases = cases(&args)?;
-    let peak = peak::gemm_gflops(PRODUCTS)?;
     let progress = Progress::new(args.json);
+    if let Some(why) = why {
+        progress.line(&why);
+    }
+    let cases = cases(&args, &device)?;
+    let torch = args.peer.map(|PeerName::Torch| Torch::find(&device));
+    let torch = torch.transpose()?;
+    match device {
+        Device::Cpu => on_cpu(&args, &cases, torch.as_ref(), &progress),
+        Device::Cuda(gpu) => on_gpu(&args, &cases, torch.as_ref(), &progress, gpu),
+    }
+}
+
+fn on_cpu(
+    args: &BenchArgs,
+    cases: &[Case],
+    torch: Option<&Torch>,
+    progress: &Progress,
+) -> Result<ExitStatus> {
+    let peak = peak::gemm_gflops(PRODUCTS)?;
     let mut measured = Vec::new();
-    for (i, case) in cases.iter().enumerate() {
-        let name = describe(case);
-        progress.advance(&name, i as u64, cases.len() as u64, "measured", "");
-        measured.push(bench::measure(case, args.rounds, server()?)?);
+    for (at, case) in cases.iter().enumerate() {
+        advance(progress, cases, at);
+        measured.push(measure(args, "cpu", case, torch)?);
     }
     progress.clear();
     if args.json {
-        print_json(&as_json(&measured, peak))?;
+        let of_gemm = |m: &Measured| {
+            let mut row = json!(m);
+            row["of_gemm"] = json!(m.gflops / peak);
+            row
+        };
+        let mut out = json!({
+            "environment": environment::capture(&Device::Cpu),
+            "gemm_gflops": peak,
+            "measured": measured.iter().map(of_gemm).collect::<Vec<_>>(),
+        });
+        if let Some(torch) = torch {
+            out["peer"] = torch.facts.clone();
+        }
+        print_json(&out)?;
     } else {
-        print(&as_table(&measured, peak))?;
+        print(&tables::of_cpu(&measured, peak))?;
+        print(&tables::of_peers(&measured, torch))?;
         if args.operations {
-            measured.iter().try_for_each(|m| print(&operations(m)))?;
+            measured
+                .iter()
+                .try_for_each(|m| print(&tables::of_operations(m)))?;
         }
     }
     Ok(ExitStatus::Success)
 }
 
+fn on_gpu(
+    args: &BenchArgs,
+    cases: &[Case],
+    torch: Option<&Torch>,
+    progress: &Progress,
+    gpu: Arc<Gpu>,
+) -> Result<ExitStatus> {
+    let device = Device::Cuda(gpu.clone());
+    let mut out = json!({ "environment": environment::capture(&device) });
+    let checked = gpu.check(args.seed);
+    out["check"] = json!(checked);
+    let wrong = checked.iter().filter(|row| !row.holds()).count();
+    if !args.json {
+        print(&tables::of_check(&checked, gpu.name()))?;
+    }
+    let mut broken = 0;
+    if !args.check {
+        let rates = gpu.rates(args.rounds)?;
+        out["rates"] = json!(rates);
+        if !args.json {
+            print(&tables::of_rates(&rates))?;
+        }
+        // Its memory is for those who are measured.
+        let name = device.name();
+        drop((device, gpu));
+        let mut results = Vec::new();
+        for (at, case) in cases.iter().enumerate() {
+            advance(progress, cases, at);
+            let result = measure(args, &name, case, torch);
+            // One by one, too: what is cut off has not been for nothing.
+            progress.line(&tables::line(case, &result));
+            results.push(result);
+        }
+        progress.clear();
+        let rows = cases.iter().zip(&results);
+        let rows = rows.map(|(case, result)| tables::row_of_gpu(case, result, &rates));
+        out["measured"] = rows.collect();
+        let failed = results.iter().filter_map(|r| r.as_ref().err());
+        broken = failed.filter(|e| !bench::is_out_of_memory(e)).count();
+        if let Some(torch) = torch {
+            out["peer"] = torch.facts.clone();
+        }
+        if !args.json {
+            print(&tables::of_gpu(cases, &results, &rates))?;
+            let measured: Vec<_> = results.into_iter().flatten().collect();
+            print(&tables::of_peers(&measured, torch))?;
+        }
+    }
+    if args.json {
+        print_json(&out)?;
+    }
+    match (wrong, broken) {
+        (0, 0) => Ok(ExitStatus::Success),
+        _ => Err(Error::Compute(format!(
+            "{wrong} operations are less exact than they should be, {broken} cases failed"
+        ))),
+    }
+}
+
+fn advance(progress: &Progress, cases: &[Case], at: usize) {
+    let (name, all) = (tables::describe(&cases[at]), cases.len() as u64);
+    progress.advance(&name, at as u64, all, "measured", "");
+}
+
+fn measure(args: &BenchArgs, device: &str, case: &Case, torch: Option<&Torch>) -> Result<Measured> {
+    let ours = Contender {
+        name: "frbench",
+        start: Box::new(|| server(device, args.nondeterministic)),
+    };
+    let peers = torch.map_or(Vec::new(), Torch::contenders);
+    bench::measure(case, args.rounds, &ours, &peers)
+}
+
+/// What was asked for, or what is usual on this device.
+fn or<T: Clone>(asked: &[T], cpu: &[T], gpu: &[T], device: &Device) -> Vec<T> {
+    let usual = match device {
+        Device::Cpu => cpu,
+        Device::Cuda(_) => gpu,
+    };
+    let chosen = if asked.is_empty() { usual } else { asked };
+    chosen.to_vec()
+}
+
 /// Every case, checked before the first is measured.
-fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
+fn cases(args: &BenchArgs, device: &Device) -> Result<Vec<Case>> {
+    let on_cpu = matches!(device, Device::Cpu);
+    let precisions = or(&args.precision, &PRECISIONS, &GPU_PRECISIONS, device);
+    let other = precisions.iter().find(|p| **p != Precision::F32);
+    if let (Some(other), true) = (other, on_cpu) {
+        return Err(Error::Usage(format!(
+            "only GPUs do {} arithmetic; say `--device cuda:0`, too",
+            other.name()
+        )));
+    }
+    if args.check && on_cpu {
+        return Err(Error::Usage(
+            "`--check` is of a GPU's operations; say `--device cuda:0`, too".into(),
+        ));
+    }
+    if args.operations && !on_cpu {
+        return Err(Error::Usage(
+            "`--operations` is of the CPU; a GPU's are not timed one by one".into(),
+        ));
+    }
     let mut networks = args.backbone.clone();
     if networks.is_empty() {
-        let parsed = NETWORKS.iter().map(|n| n.parse());
+        let usual = or(&[], &NETWORKS, &GPU_NETWORKS, device);
+        let parsed = usual.iter().map(|n| n.parse());
         networks = parsed.collect::<Result<_, _>>().map_err(Error::Bug)?;
+    }
+    let batches = or(&args.batch, &BATCHES, &GPU_BATCHES, device);
+    let mut work = Vec::new();
+    for batch in batches {
+        work.extend([(Work::Train, batch), (Work::Embed, batch)]);
+    }
+    if on_cpu {
+        work.push((Work::Embed, 1));
     }
     let mut cases = Vec::new();
     for network in networks {
@@ -112,123 +309,39 @@ fn cases(args: &BenchArgs) -> Result<Vec<Case>> {
             conv: Default::default(),
         };
         let size = args.size.or(network.size).unwrap_or(112);
-        for (work, batch) in [
-            (Work::Train, args.batch),
-            (Work::Embed, args.batch),
-            (Work::Embed, 1),
-        ] {
-            let case = Case {
-                work,
-                backbone: backbone.clone(),
-                size,
-                batch,
-                classes: args.classes,
-            };
-            case.check()?;
-            cases.push(case);
+        for &precision in &precisions {
+            for &(work, batch) in &work {
+                let case = Case {
+                    work,
+                    backbone: backbone.clone(),
+                    size,
+                    batch,
+                    classes: args.classes,
+                    precision,
+                };
+                case.check()?;
+                cases.push(case);
+            }
         }
     }
     Ok(cases)
 }
 
 /// This program, answering commands.
-fn server() -> Result<Command> {
+fn server(device: &str, nondeterministic: bool) -> Result<Command> {
     let program = std::env::current_exe().map_err(|e| Error::io("frbench", e))?;
     let mut command = Command::new(program);
     let threads = rayon::current_num_threads().to_string();
-    command.args(["bench", "--serve", "--threads", &threads]);
+    command.args([
+        "bench",
+        "--serve",
+        "--threads",
+        &threads,
+        "--device",
+        device,
+    ]);
+    if nondeterministic {
+        command.arg("--nondeterministic");
+    }
     Ok(command)
-}
-
-fn describe(case: &Case) -> String {
-    let params = case.backbone.params.iter();
-    let params: String = params.map(|(k, v)| format!(" {k}={v}")).collect();
-    format!("{}{params} @{}", case.backbone.name, case.size)
-}
-
-fn work(case: &Case) -> &'static str {
-    match case.work {
-        Work::Train => "train",
-        Work::Embed => "embed",
-    }
-}
-
-fn as_json(measured: &[Measured], peak: f64) -> Value {
-    let rows = measured.iter().map(|m| {
-        let mut row = json!(m);
-        row["of_gemm"] = json!(m.gflops / peak);
-        row
-    });
-    json!({
-        "environment": environment::capture(&Device::Cpu),
-        "gemm_gflops": peak,
-        "measured": rows.collect::<Vec<_>>(),
-    })
-}
-
-/// The operations of one iteration, longest first.
-fn operations(measured: &Measured) -> String {
-    let mut all: Vec<_> = measured.operations.iter().collect();
-    all.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
-    let total: f64 = all.iter().map(|(_, spent)| spent.ms).sum();
-    let mut rows = vec![
-        ["operation", "calls", "ms", "share"]
-            .map(String::from)
-            .to_vec(),
-    ];
-    for (name, spent) in all {
-        rows.push(vec![
-            name.clone(),
-            spent.calls.to_string(),
-            format!("{:.2}", spent.ms),
-            format!("{:.1} %", 100.0 * spent.ms / total),
-        ]);
-    }
-    let case = &measured.case;
-    let title = format!("{}, {}, batch {}", describe(case), work(case), case.batch);
-    format!("\n {title}\n{}", table(&rows))
-}
-
-fn as_table(measured: &[Measured], peak: f64) -> String {
-    let heading = [
-        "network",
-        "params",
-        "MACs",
-        "work",
-        "batch",
-        "ms",
-        "min",
-        "images/s",
-        "GFLOP/s",
-        "of GEMM",
-        "input wait",
-        "peak MiB",
-    ];
-    let mut rows = vec![heading.map(String::from).to_vec()];
-    for m in measured {
-        rows.push(vec![
-            describe(&m.case),
-            quantity(m.facts.parameters as f64),
-            quantity(m.facts.macs as f64),
-            work(&m.case).to_string(),
-            m.case.batch.to_string(),
-            format!("{:.1}", m.median_ms),
-            format!("{:.1}", m.min_ms),
-            format!("{:.1}", m.images_per_second),
-            format!("{:.1}", m.gflops),
-            format!("{:.0} %", 100.0 * m.gflops / peak),
-            format!("{:.1} %", 100.0 * m.input_wait),
-            m.peak_mib.map_or("unknown".into(), |p| format!("{p:.0}")),
-        ]);
-    }
-    let facts = measured.first().map(|m| &m.facts);
-    let kernels = facts.map_or("", |f| f.kernels.as_str());
-    let threads = facts.map_or(0, |f| f.threads);
-    let rounds = measured.first().map_or(0, |m| m.rounds);
-    format!(
-        "{}\n {threads} threads, {kernels} kernels, medians of {rounds}. A large matrix product \
-         runs at {peak:.1} GFLOP/s here.\n A training step counts as three forward passes of 2 \
-         operations per MAC; Winograd's convolutions take fewer.\n",
-        table(&rows)
-    )
 }

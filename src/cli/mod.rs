@@ -1,6 +1,7 @@
 //! The command line: clap types and one file per subcommand. All printing is done here.
 
 pub mod bench;
+mod bench_tables;
 pub mod check;
 pub mod context;
 pub mod data;

@@ -1,9 +1,13 @@
 //! Where networks are computed.
 
 use super::cuda::Gpu;
+use crate::plan::spec::Precision;
 use crate::{Error, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A device as it is asked for: `auto`, `cpu`, `cuda` (the first GPU) or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +89,18 @@ impl Device {
         }
     }
 
+    /// What `f` gives, and the milliseconds until all that it asked of the device was done.
+    pub fn time<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
+        match self {
+            Device::Cpu => {
+                let started = Instant::now();
+                let result = f()?;
+                Ok((result, started.elapsed().as_secs_f64() * 1e3))
+            }
+            Device::Cuda(gpu) => gpu.time(f),
+        }
+    }
+
     /// `cpu`, or `cuda:N`.
     pub fn name(&self) -> String {
         match self {
@@ -101,6 +117,35 @@ impl Device {
             Device::Cuda(gpu) => format!("cuda, {}, not deterministic", gpu.name()),
         }
     }
+}
+
+/// How far an operation of a GPU is from the same in 64 bits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OpError {
+    pub op: String,
+    pub precision: Precision,
+    /// Relative, in the L2 norm; the worst of all results of that name.
+    pub error: f64,
+    pub bound: f64,
+    /// Why there is no result, if there is none.
+    pub failed: Option<String>,
+}
+
+impl OpError {
+    pub fn holds(&self) -> bool {
+        self.failed.is_none() && self.error <= self.bound
+    }
+}
+
+/// What a GPU reaches where nothing else is in the way.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rates {
+    /// Of a copy within its memory, which is read and written: GB/s of both.
+    pub copy_gb_per_s: f64,
+    /// Of a large matrix product, by the name of the precision.
+    pub matmul_tflops: BTreeMap<&'static str, f64>,
+    /// Kernels that do little but read and write: GB/s by name.
+    pub kernels_gb_per_s: BTreeMap<String, f64>,
 }
 
 #[cfg(test)]

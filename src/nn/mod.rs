@@ -35,7 +35,7 @@ mod tape;
 pub mod value;
 
 pub use backward::Gradients;
-pub use device::{Device, DeviceChoice};
+pub use device::{Device, DeviceChoice, OpError, Rates};
 pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
 pub use init::Init;
 pub use network::{Network, Output, OutputGrads, StateDict, TrainMode};

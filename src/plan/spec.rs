@@ -164,7 +164,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Precision::default()
     }
 

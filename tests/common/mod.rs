@@ -7,5 +7,6 @@
 pub mod gpu;
 pub mod kernel_sets;
 pub mod noise;
+pub mod peer;
 pub mod runs;
 pub mod scoring;

@@ -214,6 +214,39 @@ impl Gpu {
         self.context.mem_get_info().map_err(failed("its memory"))
     }
 
+    /// The most memory that was ever reserved for this process, in bytes: what is in use, what
+    /// is kept to be used again, and workspaces, without the libraries themselves.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let device = cudarc::driver::result::device::get(self.ordinal as i32)
+            .map_err(failed("its memory pool"))?;
+        let (mut pool, mut peak) = (std::ptr::null_mut(), 0u64);
+        // SAFETY: the device is open, and the attribute takes a pointer to 64 bits.
+        unsafe {
+            sys::cuDeviceGetDefaultMemPool(&mut pool, device)
+                .result()
+                .map_err(failed("its memory pool"))?;
+            let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH;
+            sys::cuMemPoolGetAttribute(pool, attribute, (&raw mut peak).cast())
+                .result()
+                .map_err(failed("its memory pool"))?;
+        }
+        Ok(peak)
+    }
+
+    /// What `f` gives, and the milliseconds between two events around all that it asked for.
+    pub fn time<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
+        let event = || {
+            let flags = sys::CUevent_flags::CU_EVENT_DEFAULT;
+            let event = self.stream.record_event(Some(flags));
+            event.map_err(failed("an event"))
+        };
+        self.synchronize()?;
+        let start = event()?;
+        let result = f()?;
+        let ms = start.elapsed_ms(&event()?).map_err(failed("an event"))?;
+        Ok((result, f64::from(ms)))
+    }
+
     pub fn counts(&self) -> Counts {
         let c = &self.counters;
         let [

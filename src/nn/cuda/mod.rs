@@ -17,9 +17,12 @@
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
 //! | `search` | scores of probes against a gallery, and of pairs |
+//! | `check` | every operation by itself against plain loops in 64 bits |
+//! | `rates` | how fast this GPU copies and multiplies, which speeds are held against |
 
 mod array;
 mod backward;
+mod check;
 mod classes;
 mod conv;
 mod forward;
@@ -28,6 +31,7 @@ mod gpu;
 mod images;
 mod libraries;
 mod ops;
+mod rates;
 mod search;
 mod twin;
 
