@@ -29,7 +29,13 @@ const KINDS: &[(&str, &[&[&str]])] = &[
     ("EMBED", &[EMBED]),
     (
         "SCORE",
-        &[&["src/protocol", "src/stats", "src/run/score.rs"]],
+        &[&[
+            "src/protocol",
+            "src/stats",
+            "src/nn/cuda/kernels",
+            "src/nn/cuda/search.rs",
+            "src/run/score.rs",
+        ]],
     ),
 ];
 const EMBED: &[&str] = &[
@@ -95,7 +101,10 @@ fn hex(bytes: &[u8]) -> String {
 fn fingerprint<'a>(paths: impl Iterator<Item = &'a &'a str>) -> String {
     let mut files = Vec::new();
     for path in paths {
-        collect(Path::new(path), "rs", &mut files);
+        // Kernels for GPUs compute, too.
+        for extension in ["rs", "cu", "cuh"] {
+            collect(Path::new(path), extension, &mut files);
+        }
     }
     files.sort();
     files.dedup();

@@ -57,6 +57,7 @@ fn heads(c: &mut Criterion) {
                     weight: &w,
                     weight_grad: Some(&weight_grad),
                     labels: &labels,
+                    logits: false,
                     epoch: 20,
                     step: 0,
                 };

@@ -112,6 +112,43 @@ fn a_kernel_set_that_does_not_exist_is_refused() {
 }
 
 #[test]
+fn a_gpu_that_is_not_there_is_one_clear_error() {
+    let (mut command, _dir) = frbench(&["run", "coupleface", "--device", "cuda:0"]);
+    // Nor is it on a machine that has one.
+    command.env("CUDA_VISIBLE_DEVICES", "");
+    let out = command.assert().failure().get_output().clone();
+    let text = String::from_utf8_lossy(&out.stderr);
+    let known: &[&str] = match cfg!(feature = "cuda") {
+        false => &["this frbench was built without CUDA (`cargo build"],
+        true => &[
+            "no NVIDIA driver was found on this machine (libcuda cannot be loaded)",
+            "libnvrtc, libcublas, libcudnn cannot be loaded",
+            "the NVIDIA driver does not start",
+            "there is no GPU cuda:0; this machine has 0",
+        ],
+    };
+    assert!(
+        known
+            .iter()
+            .any(|k| text.starts_with(&format!("error: {k}"))),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("say `--device cpu` to compute without a GPU\n"),
+        "{text}"
+    );
+    assert_eq!(
+        (text.lines().count(), out.status.code()),
+        (1, Some(2)),
+        "{text}"
+    );
+    assert!(out.stdout.is_empty());
+    let (text, code) = failure(&["run", "coupleface", "--device", "gpu"]);
+    assert!(text.contains("want auto, cpu, cuda or cuda:N"), "{text}");
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn unknown_names_are_usage_errors_with_a_suggestion() {
     let cases: [(&[&str], i32, &str); 6] = [
         (&["check", "cuopleface"], 2, "did you mean `coupleface`?"),

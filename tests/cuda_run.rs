@@ -5,8 +5,8 @@
 
 mod common;
 
+use common::gpu::gpu;
 use common::runs::{self, checkpoints, job, result};
-use frbench::nn::cuda::Gpu;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -23,20 +23,6 @@ fn suite() -> String {
         .replace("[10, 15]", "[6, 8]");
     assert!(calm.contains("epochs = 0.7") && calm.contains("lr = 0.002"));
     calm
-}
-
-/// Whether there is a GPU; a failure where `FRBENCH_TEST_GPU=required` and there is none.
-fn there_is_a_gpu() -> bool {
-    match Gpu::open(0) {
-        Ok(_) => true,
-        Err(why) if std::env::var("FRBENCH_TEST_GPU").as_deref() == Ok("required") => {
-            panic!("a GPU is required: {why}")
-        }
-        Err(why) => {
-            eprintln!("skipped: {why}");
-            false
-        }
-    }
 }
 
 fn command(dir: &Path, runs: &str, device: &str) -> Command {
@@ -62,7 +48,7 @@ const TRAININGS: [&str; 3] = [
 
 #[test]
 fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
-    if !there_is_a_gpu() {
+    if gpu().is_none() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -108,7 +94,7 @@ fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
 
 #[test]
 fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
-    if !there_is_a_gpu() {
+    if gpu().is_none() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -151,7 +137,7 @@ fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
 /// bfloat16 is another training, and one that a CPU refuses.
 #[test]
 fn precision_is_part_of_what_a_training_is() {
-    if !there_is_a_gpu() {
+    if gpu().is_none() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -181,4 +167,34 @@ fn precision_is_part_of_what_a_training_is() {
         assert!(off < 2e-2 || !same_lesson, "{label}: {low:?} {full:?}");
         assert_ne!(low, full);
     }
+}
+
+/// The same embeddings get the same scores, to the bit: ranks, rates and all evidence.
+#[test]
+fn a_search_finds_on_a_gpu_what_it_finds_on_the_cpu() {
+    if gpu().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let searched = suite().replace(r#"["teacher", "fcd"]"#, r#"["student"]"#);
+    fs::write(dir.join("tiny.toml"), searched).unwrap();
+    runs::told(&mut command(dir, "runs", "cpu"));
+    let scores = || -> Vec<(String, Value)> {
+        let all = runs::jobs(&dir.join("runs")).into_iter();
+        let scores = all.filter(|(label, _)| label.starts_with("score "));
+        scores
+            .map(|(label, folder)| (label, result(&folder)))
+            .collect()
+    };
+    let on_cpu = scores();
+    let search = |(label, _): &(String, Value)| label.ends_with("/search");
+    assert!(on_cpu.iter().any(search), "nothing was searched");
+    for (label, folder) in runs::jobs(&dir.join("runs")) {
+        if label.starts_with("score ") {
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+    runs::told(&mut command(dir, "runs", "cuda:0"));
+    assert_eq!(scores(), on_cpu);
 }

@@ -361,6 +361,7 @@ fn input<'a>(x: &'a Tensor, w: &'a Tensor) -> HeadInput<'a> {
         weight: w,
         weight_grad: None,
         labels: &LABELS,
+        logits: true,
         epoch: 2,
         step: STEP,
     }
@@ -387,8 +388,12 @@ fn heads_are_their_formulas_and_their_gradients_those_of_finite_differences() {
             .forward(&input(&leaves[0], &leaves[1]))
             .unwrap();
         let (logits, labels, loss) = at(&x, &w);
-        assert_eq!(output.labels.unwrap_or(LABELS.to_vec()), labels, "{name}");
-        let got = output.logits.to_vec2::<f64>().unwrap();
+        assert_eq!(
+            output.labels.clone().unwrap_or(LABELS.to_vec()),
+            labels,
+            "{name}"
+        );
+        let got = output.logits().unwrap().to_vec2::<f64>().unwrap();
         for (got, want) in got.iter().flatten().zip(logits.iter().flatten()) {
             assert!(
                 (got - want).abs() < 1e-9,
@@ -446,7 +451,7 @@ fn stateful_heads_resume_to_the_bit() {
         let step = |head: &mut Box<dyn Head>, i: u64| {
             let x = var(&normal(&format!("x{i}"), LABELS.len()));
             let output = head.forward(&input(&x, &w)).unwrap();
-            output.logits.to_vec2::<f64>().unwrap()
+            output.logits().unwrap().to_vec2::<f64>().unwrap()
         };
         let mut head = build(name, &params);
         for i in 0..3 {

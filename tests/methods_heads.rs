@@ -20,6 +20,7 @@ fn forward(head: &mut dyn Head, x: &Tensor, w: &Tensor, labels: &[u32]) -> HeadO
         weight: w,
         weight_grad: None,
         labels,
+        logits: true,
         epoch: 1,
         step: 0,
     })
@@ -39,7 +40,7 @@ fn four_classes() -> (Tensor, Tensor) {
 fn by_hand(name: &str, params: Value, target: f64, loss: f64) {
     let (x, w) = four_classes();
     let output = forward(&mut *build(name, params), &x, &w, &[0]);
-    let logits = output.logits.to_vec2::<f64>().unwrap().remove(0);
+    let logits = output.logits().unwrap().to_vec2::<f64>().unwrap().remove(0);
     for (got, want) in logits.iter().zip([target, 14.4, -6.4, 3.2]) {
         assert!((got - want).abs() < 2e-6, "{name}: {logits:?}");
     }
@@ -185,6 +186,7 @@ fn mistakes_are_errors_that_say_what_is_wrong() {
         weight: &w,
         weight_grad: None,
         labels: &[4],
+        logits: true,
         epoch: 1,
         step: 0,
     };

@@ -83,6 +83,8 @@ inline float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
 // The volatile keeps a product and a sum apart where the compiler would fuse them.
 inline float __fmul_rn(float x, float y) { volatile float r = x * y; return r; }
 inline float __fadd_rn(float x, float y) { volatile float r = x + y; return r; }
+inline double __dmul_rn(double x, double y) { volatile double r = x * y; return r; }
+inline double __dadd_rn(double x, double y) { volatile double r = x + y; return r; }
 template <class T> inline T __ldg(const T *p) { return *p; }
 
 #define STANDIN_MIN_MAX(T) \

@@ -75,14 +75,18 @@ impl PixelCache {
         self.size
     }
 
+    /// Pixels of all images, `[len, size, size, 3]`, in RGB.
+    pub fn pixels(&self) -> &[u8] {
+        match &self.store {
+            Store::Memory(pixels) => pixels,
+            Store::File(map) => map,
+        }
+    }
+
     /// Pixels of image `i`, `size * size * 3` values; panics if there is no such image.
     pub fn image(&self, i: usize) -> &[u8] {
         let n = 3 * self.size * self.size;
-        let all: &[u8] = match &self.store {
-            Store::Memory(pixels) => pixels,
-            Store::File(map) => map,
-        };
-        &all[i * n..(i + 1) * n]
+        &self.pixels()[i * n..(i + 1) * n]
     }
 
     /// Writes a network's input, `[indices.len(), size, size, 3]` (NHWC): normalised, in the
@@ -131,7 +135,7 @@ impl PixelCache {
 }
 
 /// The input value of each grey level.
-fn levels(input: &InputSpec) -> [f32; 256] {
+pub fn levels(input: &InputSpec) -> [f32; 256] {
     std::array::from_fn(|v| ((v as f64 / 255.0 - input.mean) / input.std) as f32)
 }
 

@@ -12,7 +12,7 @@
 
 use super::angular::{Angular, EASY, MARGIN};
 use super::entropy;
-use super::margin::{Cosines, SCALE, plain};
+use super::margin::{Cosines, SCALE};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
@@ -124,7 +124,7 @@ fn build(name: &'static str, spec: &HeadSpec, term: bool) -> Result<Box<dyn Head
 impl Boundary {
     /// The labels to train with in this step.
     fn corrected(&self, cosines: &Cosines) -> Result<Vec<u32>> {
-        let nearest = nearest_others(&cosines.matrix, &cosines.labels)?;
+        let nearest = nearest_others(&cosines.matrix()?, &cosines.labels)?;
         let rows = nearest.iter().zip(&cosines.target).zip(&cosines.labels);
         Ok(rows
             .map(|((&(other, c), &target), &label)| {
@@ -139,8 +139,9 @@ impl Boundary {
 
     /// The boundary term before its weight.
     fn term(&self, cosines: &Cosines) -> Result<Tensor> {
-        let (b, classes) = cosines.matrix.dims2()?;
-        let nearest = nearest_others(&cosines.matrix, &cosines.labels)?;
+        let matrix = cosines.matrix()?;
+        let (b, classes) = matrix.dims2()?;
+        let nearest = nearest_others(&matrix, &cosines.labels)?;
         let mut at: Vec<i64> = Vec::with_capacity(2 * b);
         at.extend(
             nearest
@@ -149,8 +150,8 @@ impl Boundary {
                 .map(|(i, n)| (i * classes) as i64 + i64::from(n.0)),
         );
         at.extend(entropy::positions(&cosines.labels, (b, classes))?);
-        let at = Tensor::from_vec(at, 2 * b, cosines.matrix.device())?;
-        let both = cosines.matrix.flatten_all()?.index_select(&at, 0)?;
+        let at = Tensor::from_vec(at, 2 * b, matrix.device())?;
+        let both = matrix.flatten_all()?.index_select(&at, 0)?;
         let (other, target) = (both.narrow(0, 0, b)?, both.narrow(0, b, b)?);
 
         // The margined target: a constant, and its slope on a term that is zero.
@@ -180,13 +181,13 @@ impl Head for Boundary {
 
     fn forward(&mut self, input: &HeadInput) -> Result<HeadOutput> {
         let mut cosines = Cosines::of(input)?;
-        let active = input.epoch > self.epoch_start && cosines.matrix.dim(1)? > 1;
+        let active = input.epoch > self.epoch_start && cosines.classes(input)? > 1;
         if active {
             let labels = self.corrected(&cosines)?;
-            cosines = Cosines::new(cosines.matrix, &labels)?;
+            cosines = Cosines::new(cosines.matrix()?, &labels)?;
         }
         let targets = cosines.targets(self.scale, |c| self.margin.at(c));
-        let mut output = cosines.softmax(targets, plain(self.scale), None)?;
+        let mut output = cosines.plain_softmax(targets, self.scale)?;
         if active {
             if let Some(lambda) = self.lambda {
                 let aux = (self.term(&cosines)? * lambda)?;

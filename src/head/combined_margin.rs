@@ -1,6 +1,6 @@
 //! The combined margin (Deng et al., ArcFace, CVPR 2019, eq. 4): `cos(m1 theta + m2) - m3`.
 
-use super::margin::{Cosines, Margined, plain, sine};
+use super::margin::{Cosines, Margined, sine};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::plan::spec::HeadSpec;
 use crate::registry::{Args, Info, Kind, Param};
@@ -135,6 +135,6 @@ impl Head for CombinedMargin {
         let (positive, negative) = self.scale;
         let cosines = Cosines::of(input)?;
         let targets = cosines.targets(positive, |c| self.target(c));
-        cosines.softmax(targets, plain(negative), None)
+        cosines.plain_softmax(targets, negative)
     }
 }

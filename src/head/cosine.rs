@@ -1,6 +1,7 @@
 //! L2-normalised rows and the cosines between them.
 
 use super::class_products::ClassProducts;
+use super::device_products::OnDevice;
 use super::rowwise::Normalize;
 use super::{HeadInput, WeightGrad};
 use crate::{Error, Result};
@@ -36,6 +37,9 @@ pub fn cosines(embeddings: &Tensor, weight: &Tensor) -> Result<Tensor> {
 
 /// The same of a head's input; the gradient of the class weights goes where the input says.
 pub fn cosines_of(input: &HeadInput) -> Result<Tensor> {
+    if let Some(products) = OnDevice::of(input, true)? {
+        return products.matrix();
+    }
     match fused(input.embeddings, input.weight, true, input.weight_grad)? {
         Some(cosines) => Ok(cosines),
         None => cosines(input.embeddings, input.weight),
@@ -45,6 +49,9 @@ pub fn cosines_of(input: &HeadInput) -> Result<Tensor> {
 /// Dot products `[B, C]` of a head's embeddings with its class weights, whose gradient goes
 /// where the input says.
 pub(super) fn products_of(input: &HeadInput) -> Result<Tensor> {
+    if let Some(products) = OnDevice::of(input, false)? {
+        return products.matrix();
+    }
     match fused(input.embeddings, input.weight, false, input.weight_grad)? {
         Some(products) => Ok(products),
         None => products(input.embeddings, input.weight),

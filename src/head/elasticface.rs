@@ -6,7 +6,7 @@
 //! both are here, by name.
 
 use super::angular::Angular;
-use super::margin::{Cosines, Margined, SCALE, plain};
+use super::margin::{Cosines, Margined, SCALE};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use crate::Result;
 use crate::plan::spec::HeadSpec;
@@ -148,7 +148,7 @@ impl Head for ElasticFace {
         let targets = targets
             .map(|(&c, &margin)| self.target(c, margin).scaled(self.scale))
             .collect();
-        cosines.softmax(targets, plain(self.scale), None)
+        cosines.plain_softmax(targets, self.scale)
     }
 }
 

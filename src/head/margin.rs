@@ -6,6 +6,7 @@
 //! candle's operations: it serves other devices, and the fused form is tested against it.
 
 use super::cosine::cosines_of;
+use super::device_products::OnDevice;
 use super::entropy;
 use super::logits::{Logits, Negative};
 use super::{HeadInput, HeadOutput};
@@ -71,18 +72,54 @@ pub(super) fn plain(scale: f64) -> impl Negative {
 
 /// The cosines of a batch with every class.
 pub(super) struct Cosines {
-    /// `[B, C]`.
-    pub matrix: Tensor,
+    place: Place,
+    /// Whether somebody wants the logits beside the loss.
+    logits: bool,
     /// Target class of each sample, `[B]`.
     pub labels: Vec<u32>,
     /// Cosine with the target class, `[B]`.
     pub target: Vec<f64>,
 }
 
+/// Where the cosines are.
+enum Place {
+    /// `[B, C]`.
+    Here(Tensor),
+    Device(OnDevice),
+}
+
 impl Cosines {
     /// Of embeddings with class weights.
     pub fn of(input: &HeadInput) -> Result<Cosines> {
-        Cosines::new(cosines_of(input)?, input.labels)
+        let Some(products) = OnDevice::of(input, true)? else {
+            return Cosines::new(cosines_of(input)?, input.labels);
+        };
+        entropy::positions(
+            input.labels,
+            (input.embeddings.dim(0)?, input.weight.dim(0)?),
+        )?;
+        Ok(Cosines {
+            target: products.targets(input.labels)?,
+            labels: input.labels.to_vec(),
+            place: Place::Device(products),
+            logits: input.logits,
+        })
+    }
+
+    /// The matrix, `[B, C]`.
+    pub fn matrix(&self) -> Result<Tensor> {
+        match &self.place {
+            Place::Here(matrix) => Ok(matrix.clone()),
+            Place::Device(products) => products.matrix(),
+        }
+    }
+
+    /// Classes.
+    pub fn classes(&self, input: &HeadInput) -> Result<usize> {
+        match &self.place {
+            Place::Here(matrix) => Ok(matrix.dim(1)?),
+            Place::Device(_) => Ok(input.weight.dim(0)?),
+        }
     }
 
     /// Of a matrix `[B, C]`. Fails if a label is no class.
@@ -93,7 +130,8 @@ impl Cosines {
         Ok(Cosines {
             target: target.to_dtype(DType::F64)?.to_vec1()?,
             labels: labels.to_vec(),
-            matrix,
+            place: Place::Here(matrix),
+            logits: true,
         })
     }
 
@@ -111,17 +149,15 @@ impl Cosines {
             targets,
             negative,
         };
+        let matrix = self.matrix()?;
         let lift = match lift {
             Some(lift) => lift.contiguous()?,
-            None => {
-                let (dtype, device) = (self.matrix.dtype(), self.matrix.device());
-                Tensor::zeros(self.labels.len(), dtype, device)?
-            }
+            None => Tensor::zeros(self.labels.len(), matrix.dtype(), matrix.device())?,
         };
-        if entropy::fused(&self.matrix) {
-            return Ok(self.matrix.contiguous()?.apply_op2(&lift, rule)?);
+        if entropy::fused(&matrix) {
+            return Ok(matrix.contiguous()?.apply_op2(&lift, rule)?);
         }
-        composed(&self.matrix, &lift, &rule)
+        composed(&matrix, &lift, &rule)
     }
 
     /// Those logits and the mean cross-entropy.
@@ -135,11 +171,25 @@ impl Cosines {
         self.loss(logits)
     }
 
+    /// The same where all but the targets have `scale` times the cosine. On a GPU nothing but
+    /// the targets then leaves it, unless somebody wants the logits.
+    pub fn plain_softmax(&self, targets: Vec<Margined>, scale: f64) -> Result<HeadOutput> {
+        match &self.place {
+            Place::Device(products) if !self.logits => Ok(HeadOutput {
+                loss: products.softmax(&self.labels, &targets, scale)?,
+                logits: None,
+                labels: None,
+                aux_loss: None,
+            }),
+            _ => self.softmax(targets, plain(scale), None),
+        }
+    }
+
     /// The mean cross-entropy of logits made from these cosines.
     pub fn loss(&self, logits: Tensor) -> Result<HeadOutput> {
         Ok(HeadOutput {
             loss: entropy::cross_entropy(&logits, &self.labels)?,
-            logits,
+            logits: Some(logits),
             labels: None,
             aux_loss: None,
         })
@@ -161,7 +211,7 @@ pub(super) fn margin_softmax(
 ) -> Result<HeadOutput> {
     let cosines = Cosines::of(input)?;
     let targets = cosines.targets(scale, margin);
-    cosines.softmax(targets, plain(scale), None)
+    cosines.plain_softmax(targets, scale)
 }
 
 /// [`Logits`] in candle's operations: values as constants, slopes on a term that is zero.

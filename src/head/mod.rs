@@ -12,6 +12,7 @@ mod combined_margin;
 mod cosface;
 pub mod cosine;
 mod curricularface;
+mod device_products;
 mod elasticface;
 mod entropy;
 mod logits;
@@ -29,9 +30,9 @@ mod weight_grad;
 pub use presets::Preset;
 pub use weight_grad::WeightGrad;
 
-use crate::Result;
 use crate::plan::spec::HeadSpec;
 use crate::registry::{self, Info};
+use crate::{Error, Result};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
@@ -44,19 +45,29 @@ pub struct HeadInput<'a> {
     /// Where the gradient of the weights goes, as far as the head can; else to candle's.
     pub weight_grad: Option<&'a WeightGrad>,
     pub labels: &'a [u32],
+    /// Whether the logits are wanted, beside the loss.
+    pub logits: bool,
     /// 1-based, as published schedules count.
     pub epoch: u64,
     pub step: u64,
 }
 
 pub struct HeadOutput {
-    /// `[B, C]` after margin and scale.
-    pub logits: Tensor,
+    /// `[B, C]` after margin and scale. Given where the input asks for them, and often besides.
+    pub logits: Option<Tensor>,
     /// Scalar: mean cross-entropy, plus the auxiliary loss where the head has one.
     pub loss: Tensor,
     /// Labels the loss was taken against, where the head rewrote any.
     pub labels: Option<Vec<u32>>,
     pub aux_loss: Option<Tensor>,
+}
+
+impl HeadOutput {
+    /// The logits of a head that was asked for them.
+    pub fn logits(&self) -> Result<&Tensor> {
+        let missing = || Error::Bug("a head that was asked for its logits gives none".into());
+        self.logits.as_ref().ok_or_else(missing)
+    }
 }
 
 /// A margin head. State that lives over steps (moving averages, counters) is saved and

@@ -33,7 +33,7 @@ impl Head for Softmax {
         let logits = products_of(input)?;
         Ok(HeadOutput {
             loss: entropy::cross_entropy(&logits, input.labels)?,
-            logits,
+            logits: Some(logits),
             labels: None,
             aux_loss: None,
         })

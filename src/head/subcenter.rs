@@ -8,7 +8,7 @@
 
 use super::angular::{Angular, EASY, MARGIN};
 use super::cosine::{cosines, cosines_of};
-use super::margin::{Cosines, SCALE, plain};
+use super::margin::{Cosines, SCALE};
 use super::rowwise::slice;
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset, entropy};
 use crate::plan::spec::HeadSpec;
@@ -73,7 +73,7 @@ impl Head for SubCenter {
         let all = cosines_of(input)?;
         let cosines = Cosines::new(nearest_centre(&all, self.centres)?, input.labels)?;
         let targets = cosines.targets(self.scale, |c| self.margin.at(c));
-        cosines.softmax(targets, plain(self.scale), None)
+        cosines.plain_softmax(targets, self.scale)
     }
 }
 

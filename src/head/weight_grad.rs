@@ -1,14 +1,21 @@
 //! The gradient of class weights, added up outside of candle.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::nn::cuda::Classes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a head leaves the gradient of class weights. By itself candle would zero a matrix as
 /// large as the weights, copy it and add to it, in fresh memory and in every step.
 ///
 /// A head that knows how ([`cosines_of`](super::cosine::cosines_of)) leaves it here and none
 /// in candle's gradients; the whole gradient is the sum of the two.
+///
+/// Class weights that lie on a GPU are used and learn there; the tensor of weights that the head
+/// is given beside them has no more than their shape.
 #[derive(Clone, Default)]
-pub struct WeightGrad(Arc<Mutex<Sum>>);
+pub struct WeightGrad {
+    sum: Arc<Mutex<Sum>>,
+    device: Option<Arc<Mutex<Classes>>>,
+}
 
 #[derive(Default)]
 struct Sum {
@@ -18,10 +25,24 @@ struct Sum {
 }
 
 impl WeightGrad {
+    /// For class weights on a GPU.
+    pub fn on_device(classes: Classes) -> WeightGrad {
+        WeightGrad {
+            sum: Arc::default(),
+            device: Some(Arc::new(Mutex::new(classes))),
+        }
+    }
+
+    /// The class weights, if they lie on a GPU.
+    pub fn device(&self) -> Option<MutexGuard<'_, Classes>> {
+        let device = self.device.as_ref()?;
+        Some(device.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Calls `f` with the `len` numbers, and whether there is a gradient to be added to; else
     /// they are to be written over.
     pub(super) fn gather(&self, len: usize, f: impl FnOnce(&mut [f32], bool)) {
-        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
         let some = sum.some && sum.grad.len() == len;
         sum.grad.resize(len, 0.0);
         f(&mut sum.grad, some);
@@ -30,7 +51,7 @@ impl WeightGrad {
 
     /// Gives `f` the gradient, if there is one, and forgets it.
     pub fn take<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> Option<R> {
-        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::take(&mut sum.some) {
             return None;
         }

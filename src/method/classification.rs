@@ -59,7 +59,7 @@ impl Term {
         let Some(beta) = self.weight(step.step) else {
             return Ok(None);
         };
-        let (name, output) = classify(step)?;
+        let (name, output) = classify(step, false)?;
         Ok(Some((name, output.loss, beta)))
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn require_head(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result
 }
 
 /// The head's name and what it makes of this step.
-pub(super) fn classify(step: &mut Step) -> Result<(&'static str, HeadOutput)> {
+pub(super) fn classify(step: &mut Step, logits: bool) -> Result<(&'static str, HeadOutput)> {
     let Some(classifier) = &mut step.classifier else {
         return Err(Error::Bug("a method with a head was given none".into()));
     };
@@ -94,6 +94,7 @@ pub(super) fn classify(step: &mut Step) -> Result<(&'static str, HeadOutput)> {
         weight: classifier.weight,
         weight_grad: classifier.weight_grad,
         labels: step.labels,
+        logits,
         epoch: step.epoch,
         step: step.step,
     })?;

@@ -150,13 +150,15 @@ impl Objective for Sum {
         let beta = self.classification.weight(step.step);
         // Once, whoever asks: heads may remember.
         let classified = match self.logits || beta.is_some() {
-            true => Some(classify(&mut step)?),
+            true => Some(classify(&mut step, self.logits)?),
             false => None,
         };
         let input = DistillInput {
             student: View {
                 embeddings: step.student,
-                logits: classified.as_ref().map(|(_, output)| &output.logits),
+                logits: classified
+                    .as_ref()
+                    .and_then(|(_, output)| output.logits.as_ref()),
                 taps: step.taps,
                 input_gradients: step.input_gradients.map(|g| g.student),
             },

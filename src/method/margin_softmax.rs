@@ -35,7 +35,7 @@ fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
 
 impl Objective for MarginSoftmax {
     fn step(&mut self, mut step: Step) -> Result<StepLoss> {
-        let (name, output) = classify(&mut step)?;
+        let (name, output) = classify(&mut step, false)?;
         let parts = vec![(name, scalar(&output.loss)?)];
         Ok(StepLoss {
             loss: output.loss,

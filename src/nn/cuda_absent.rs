@@ -18,8 +18,8 @@ impl Gpu {
     /// [`Error::Usage`], always.
     pub fn open(_ordinal: usize) -> Result<Arc<Gpu>> {
         Err(Error::Usage(
-            "this frbench was built without CUDA, so it cannot use a GPU; build it with `cargo \
-             build --release --features cuda`, or say `--device cpu`"
+            "this frbench was built without CUDA (`cargo build --release --features cuda` builds \
+             one with)"
                 .into(),
         ))
     }
@@ -55,6 +55,10 @@ impl Gpu {
     pub fn rates(&self, _: usize) -> Result<Rates> {
         match *self {}
     }
+
+    pub(crate) fn pair_scores(&self, _: &[f64], _: usize, _: [&[u32]; 2]) -> Result<Vec<f64>> {
+        match *self {}
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +66,82 @@ pub(crate) enum Array {}
 
 impl Array {
     pub fn download(&self) -> Result<Vec<f32>> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub enum ImageSet {}
+
+impl ImageSet {
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        _: &[u8],
+        _: usize,
+        _: (&[f32; 256], bool),
+        _: Precision,
+    ) -> Result<Option<ImageSet>> {
+        match **gpu {}
+    }
+
+    pub fn gather(&self, _: &[u32], _: &[bool]) -> Result<Value> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub enum Products {}
+
+#[derive(Debug)]
+pub enum Softmax {}
+
+#[derive(Debug)]
+pub enum Classes {}
+
+impl Classes {
+    pub fn new(gpu: &Arc<Gpu>, _: &[f32], _: usize, _: Precision) -> Result<Classes> {
+        match **gpu {}
+    }
+
+    pub fn pull(&self) -> Result<[Vec<f32>; 2]> {
+        match *self {}
+    }
+
+    pub fn push(&mut self, _: &[f32], _: &[f32]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn forward(&self, _: &[f32], _: bool) -> Result<Products> {
+        match *self {}
+    }
+
+    pub fn products(&self, _: &Products) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn targets(&self, _: &Products, _: &[u32]) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn softmax(
+        &self,
+        _: &Products,
+        _: &[u32],
+        _: [&[f32]; 2],
+        _: f32,
+    ) -> Result<(f64, Softmax)> {
+        match *self {}
+    }
+
+    pub fn softmax_backward(&mut self, _: &Products, _: &Softmax, _: f64) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn backward(&mut self, _: &Products, _: &[f32]) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn step(&mut self, _: &Sgd, _: f64) -> Result<()> {
         match *self {}
     }
 }
@@ -117,5 +197,44 @@ impl Twin {
 
     pub fn gradients(&self, _: &Network, tape: Tape, _: OutputGrads) -> Result<Gradients> {
         match tape {}
+    }
+}
+
+#[derive(Debug)]
+pub enum Search {}
+
+impl Search {
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        _: (&[f32], &[f64]),
+        _: &[&[f64]],
+        _: usize,
+        _: bool,
+    ) -> Result<Search> {
+        match **gpu {}
+    }
+
+    pub fn room(&self) -> usize {
+        match *self {}
+    }
+
+    pub fn clear(&mut self) {
+        match *self {}
+    }
+
+    pub fn push(&mut self, _: &[f32], _: &[f64]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn start(&mut self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn pass(&mut self, _: f64, _: impl FnMut(&mut Vec<f64>) -> f64) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn found(&self) -> Result<Vec<(Vec<u64>, u64)>> {
+        match *self {}
     }
 }

@@ -61,7 +61,13 @@ impl Device {
     pub fn open(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
         match choice {
             DeviceChoice::Cpu => Ok((Device::Cpu, None)),
-            DeviceChoice::Cuda(n) => Ok((Device::Cuda(Gpu::open(n)?), None)),
+            DeviceChoice::Cuda(n) => match Gpu::open(n) {
+                Ok(gpu) => Ok((Device::Cuda(gpu), None)),
+                Err(Error::Usage(why)) => Err(Error::Usage(format!(
+                    "{why}; say `--device cpu` to compute without a GPU"
+                ))),
+                Err(other) => Err(other),
+            },
             DeviceChoice::Auto => match Gpu::open(0) {
                 Ok(gpu) => {
                     let why = format!("device: cuda:0, {} (auto: the first GPU)", gpu.name());

@@ -70,6 +70,15 @@ impl Value {
         self.shape[3]
     }
 
+    /// The numbers on a GPU, if that is where they are.
+    #[cfg(feature = "cuda")]
+    pub(super) fn array(&self) -> Option<&Array> {
+        match &self.data {
+            Data::Host(_) => None,
+            Data::Device(array) => Some(array),
+        }
+    }
+
     /// The numbers, NHWC, wherever they are.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ fn run(case: &Case) -> Result<Vec<Check>> {
         weight: &weight,
         weight_grad: None,
         labels: &labels,
+        logits: true,
         epoch: when("epoch", 1)?,
         step: when("step", 0)?,
     })?;
@@ -47,7 +48,7 @@ fn run(case: &Case) -> Result<Vec<Check>> {
     for name in case.names("expect") {
         let tensor = format!("expect.{name}");
         checks.push(match name {
-            "logits" => Check::tensor(case, &tensor, &output.logits)?,
+            "logits" => Check::tensor(case, &tensor, output.logits()?)?,
             "loss" => Check::tensor(case, &tensor, &output.loss)?,
             "aux_loss" => match &output.aux_loss {
                 Some(aux) => Check::tensor(case, &tensor, aux)?,

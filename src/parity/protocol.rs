@@ -6,6 +6,7 @@
 use super::check::{Check, PROTOCOL};
 use super::{Case, Family, Operation, lookup};
 use crate::method::Matrix;
+use crate::nn::Device;
 use crate::plan::spec::{ProtocolSpec, Views};
 use crate::protocol::{
     self, Description, EmbeddingWriter, Embeddings, IdentificationData, PairData, Part, ScoreInput,
@@ -148,7 +149,14 @@ fn score(
         params,
     };
     crate::registry::check(&protocol::find(&spec.name)?.info, &spec.params)?;
-    protocol::score(&spec, &ScoreInput { parts, data })
+    protocol::score(
+        &spec,
+        &ScoreInput {
+            parts,
+            data,
+            device: Device::Cpu,
+        },
+    )
 }
 
 fn write(folder: &Path, name: &str, matrix: &Matrix<f32>) -> Result<Embeddings> {

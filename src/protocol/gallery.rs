@@ -6,13 +6,13 @@
 //! scripts that sort scores leave them to chance. Similarity is the cosine.
 
 use super::input::{Description, GalleryData, Part, ScoreInput};
-use super::scores::{Kernel, Panels, dot, fused};
+use super::search::{self, Gallery, Ladder, Vectors};
 use super::{Scored, bootstrap, check, evidence, operating, rank_id, ranks};
+use crate::nn::Device;
 use crate::plan::spec::ProtocolSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::result::{Metric, ScoreResult};
 use crate::{Error, Result};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 pub(super) static INFO: Info = Info {
@@ -30,21 +30,16 @@ pub(super) static INFO: Info = Info {
     ],
 };
 
-/// Gallery images that are scored at a time: what is packed at once.
-const BATCH: usize = 2048;
-/// Tiles of probes per task.
-const GROUP: usize = 8;
-
 /// A probe that has a mate, an image of its person, in the gallery.
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     /// Row in the data set.
     row: u32,
     person: u32,
-    inverse_norm: f64,
     mates: usize,
-    /// Similarity of the most similar mate.
+    /// Similarity of the most similar mate, and mates that are just so similar.
     best: f64,
+    bests: u64,
     /// Images of others that are at least as similar, and those of them that are just so.
     rank: u64,
     ties: u64,
@@ -87,16 +82,19 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         notes.extend(check::zero_note(check::spread(part, name)?, name));
     }
 
-    let (rows, mut searched) = with_mates(&probes, &gallery, data)?;
+    let (vectors, mut searched) = with_mates(&probes, &gallery, data)?;
     let left_out = data.probe_ids.len() - searched.len();
     if left_out > 0 {
         notes.push(format!(
             "{left_out} probes have no image of their person in the gallery and are left out"
         ));
     }
-    let left = Panels::pack(&rows, probes.dim(), Kernel::best().tile().0);
-    sweep(&mut searched, &left, &gallery, Some(&data.gallery_ids));
-    sweep(&mut searched, &left, &distractors, None);
+    rank(
+        &input.device,
+        &mut searched,
+        &vectors,
+        &[gallery, distractors],
+    )?;
     let ties: u64 = searched.iter().map(|p| p.ties).sum();
     if ties > 0 {
         notes.push(format!(
@@ -144,38 +142,38 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     })
 }
 
-/// The probes with a mate, not yet ranked, and their embeddings, row-major with views added.
-fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vec<f32>, Vec<Probe>)> {
-    let dim = probes.dim();
+/// The probes with a mate, not yet ranked, and their embeddings.
+fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vectors, Vec<Probe>)> {
     let mut mates: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (row, &person) in data.gallery_ids.iter().enumerate() {
         mates.entry(person).or_default().push(row);
     }
-    let (rows, norms) = fused(probes, 0..data.probe_ids.len());
-    let (mate_rows, mate_norms) = fused(gallery, 0..data.gallery_ids.len());
-    let (mut kept, mut searched) = (Vec::new(), Vec::new());
-    for (i, (&person, probe)) in data
-        .probe_ids
+    let all = Vectors::of(gallery, 0..data.gallery_ids.len());
+    let rows: Vec<usize> = (0..data.probe_ids.len())
+        .filter(|&row| mates.contains_key(&data.probe_ids[row]))
+        .collect();
+    let kept = Vectors::of(probes, rows.iter().copied());
+    let searched: Vec<Probe> = rows
         .iter()
-        .zip(rows.chunks_exact(dim))
         .enumerate()
-    {
-        let Some(mates) = mates.get(&person) else {
-            continue;
-        };
-        let similarity =
-            |&j: &usize| dot(probe, &mate_rows[j * dim..][..dim]) * (norms[i] * mate_norms[j]);
-        kept.extend_from_slice(probe);
-        searched.push(Probe {
-            row: i as u32,
-            person,
-            inverse_norm: norms[i],
-            mates: mates.len(),
-            best: mates.iter().map(similarity).fold(f64::MIN, f64::max),
-            rank: 0,
-            ties: 0,
-        });
-    }
+        .map(|(i, &row)| {
+            let person = data.probe_ids[row];
+            let scores: Vec<f64> = mates[&person]
+                .iter()
+                .map(|&mate| kept.score(i, &all, mate))
+                .collect();
+            let best = scores.iter().copied().fold(f64::MIN, f64::max);
+            Probe {
+                row: row as u32,
+                person,
+                mates: scores.len(),
+                best,
+                bests: scores.iter().filter(|&&s| s == best).count() as u64,
+                rank: 0,
+                ties: 0,
+            }
+        })
+        .collect();
     match searched.is_empty() {
         true => Err(Error::Data(
             "no probe has an image of its person in the gallery".into(),
@@ -184,42 +182,21 @@ fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vec<
     }
 }
 
-/// Counts the images of `part` that keep a probe from a better rank. `left` holds the probes'
-/// embeddings; `people` says who is on the images, if they may show somebody on a probe.
-fn sweep(probes: &mut [Probe], left: &Panels, part: &Part, people: Option<&[u32]>) {
-    let kernel = Kernel::best();
-    let (mr, nr) = kernel.tile();
-    let rows = part.matrix.rows();
-    for batch in (0..rows).step_by(BATCH) {
-        let firsts: Vec<usize> = (batch..rows.min(batch + BATCH)).step_by(nr).collect();
-        let right: Vec<(usize, Panels, Vec<f64>)> = firsts
-            .into_par_iter()
-            .map(|first| {
-                let (flat, norms) = fused(part, first..rows.min(first + nr));
-                (first, Panels::pack(&flat, part.dim(), nr), norms)
-            })
-            .collect();
-        let groups = probes.par_chunks_mut(GROUP * mr).enumerate();
-        groups.for_each(|(group, probes)| {
-            let mut tile = vec![0.0; mr * nr];
-            for (first, panel, norms) in &right {
-                for (k, probes) in probes.chunks_mut(mr).enumerate() {
-                    kernel.multiply(left.panel(group * GROUP + k), panel.panel(0), &mut tile);
-                    for (probe, dots) in probes.iter_mut().zip(tile.chunks_exact(nr)) {
-                        for ((dot, norm), image) in dots.iter().zip(norms).zip(*first..) {
-                            let score = dot * (probe.inverse_norm * norm);
-                            if score >= probe.best
-                                && people.is_none_or(|p| p[image] != probe.person)
-                            {
-                                probe.rank += 1;
-                                probe.ties += u64::from(score == probe.best);
-                            }
-                        }
-                    }
-                }
-            }
-        });
+/// Counts the images of all parts that keep a probe from a better rank.
+fn rank(device: &Device, searched: &mut [Probe], probes: &Vectors, parts: &[Part]) -> Result<()> {
+    let ladder = |p: &Probe| Ladder::new(vec![p.best]);
+    let mut ladders: Vec<Ladder> = searched.iter().map(ladder).collect();
+    for part in parts {
+        let rows: Vec<usize> = (0..part.matrix.rows()).collect();
+        let gallery = Gallery { part, rows: &rows };
+        search::run(device, probes, &mut ladders, gallery, 0)?;
     }
+    for (probe, ladder) in searched.iter_mut().zip(ladders) {
+        // Mates are in the gallery, too, and none is above the best.
+        probe.ties = ladder.ties - probe.bests;
+        probe.rank = ladder.above[0] + probe.ties;
+    }
+    Ok(())
 }
 
 /// Mean over the probes of the chance to be found at rank `n` in a random order.

@@ -1,6 +1,7 @@
 //! What a protocol is given: embeddings by part, and the plain description of the data.
 
 use super::embeddings::Embeddings;
+use crate::nn::Device;
 use crate::plan::spec::Views;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -77,6 +78,8 @@ pub struct ScoreInput<'a> {
     /// By the names that [`ProtocolEntry::parts`](super::ProtocolEntry) asks for.
     pub parts: BTreeMap<&'a str, Part<'a>>,
     pub data: Description<'a>,
+    /// Where searches and scores of templates are computed; the result is the same on every one.
+    pub device: Device,
 }
 
 impl<'a> ScoreInput<'a> {

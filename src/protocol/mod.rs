@@ -1,6 +1,6 @@
 //! Evaluation protocols: pure functions from embeddings and a description of the data to a
 //! [`ScoreResult`]. Scores are f64 from f32 embeddings; results
-//! do not depend on the number of threads.
+//! do not depend on the number of threads or on the device.
 
 mod bootstrap;
 mod check;
@@ -11,6 +11,7 @@ mod identification;
 mod input;
 pub mod operating;
 mod scores;
+mod search;
 mod template;
 mod verification;
 

@@ -7,6 +7,7 @@
 use super::input::{Description, Part, ScoreInput, TemplateData};
 use super::scores::dot_f64;
 use super::{Scored, bootstrap, check, evidence, fars, operating};
+use crate::nn::Device;
 use crate::plan::spec::ProtocolSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::result::{Metric, ScoreResult};
@@ -83,7 +84,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let zeros = check::spread(&part, "images")?;
     let weights = weights(data, detector)?;
     let templates = Templates::build(data, &part, norm == "unit", weights)?;
-    let scores = templates.scores(data)?;
+    let scores = templates.scores(data, &input.device)?;
 
     let mut notes: Vec<String> = check::zero_note(zeros, "images").into_iter().collect();
     let class = |same: bool| {
@@ -242,7 +243,7 @@ impl Templates {
     }
 
     /// The score of every pair.
-    fn scores(&self, data: &TemplateData) -> Result<Vec<f64>> {
+    fn scores(&self, data: &TemplateData, device: &Device) -> Result<Vec<f64>> {
         let pairs = data.same.len();
         if data.pair_a.len() != pairs || data.pair_b.len() != pairs {
             return Err(Error::Data(format!(
@@ -251,18 +252,25 @@ impl Templates {
                 data.pair_b.len()
             )));
         }
-        let row = |pair: usize, template: u32| {
-            let at = *self.row.get(&template).ok_or_else(|| {
-                Error::Data(format!(
-                    "pair {pair} names template {template}, which has no image"
-                ))
-            })? as usize;
-            Ok::<_, Error>(&self.data[at * self.dim..(at + 1) * self.dim])
+        let rows = |templates: &[u32]| -> Result<Vec<u32>> {
+            let row = |(pair, template): (usize, &u32)| {
+                self.row.get(template).copied().ok_or_else(|| {
+                    Error::Data(format!(
+                        "pair {pair} names template {template}, which has no image"
+                    ))
+                })
+            };
+            templates.par_iter().enumerate().map(row).collect()
         };
-        (0..pairs)
-            .into_par_iter()
-            .map(|i| Ok(dot_f64(row(i, data.pair_a[i])?, row(i, data.pair_b[i])?)))
-            .collect()
+        let (left, right) = (rows(&data.pair_a)?, rows(&data.pair_b)?);
+        match device {
+            Device::Cpu => {
+                let row = |&at: &u32| &self.data[at as usize * self.dim..][..self.dim];
+                let pairs = left.par_iter().zip(&right);
+                Ok(pairs.map(|(a, b)| dot_f64(row(a), row(b))).collect())
+            }
+            Device::Cuda(gpu) => gpu.pair_scores(&self.data, self.dim, [&left, &right]),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Executes a derive job: a whole-set pass whose artefact trainings are built on.
 
-use super::embed::{BATCH, embed, write_rows};
+use super::embed::{embed, write_rows};
 use super::folder::RunFolder;
 use super::scheduler::Context;
 use super::teacher::class_weights;
@@ -52,7 +52,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
         let dim = model.backbone.embedding;
         let done = write_rows(cx, 2 * images.len(), dim, &mut |from, to| {
             // Chunks are even, so a chunk holds whole (image, mirror) pairs.
-            debug_assert!(BATCH.is_multiple_of(2) && from.is_multiple_of(2));
+            debug_assert!(from.is_multiple_of(2), "batches are even");
             let indices: Vec<u32> = (from as u32 / 2..to as u32 / 2).collect();
             let original = embed(&network, images.as_ref(), &indices, &model.input, false)?;
             let mirrored = embed(&network, images.as_ref(), &indices, &model.input, true)?;

@@ -4,7 +4,7 @@ use super::scheduler::Context;
 use super::train::load_network;
 use crate::Result;
 use crate::data::set;
-use crate::nn::{Network, Value};
+use crate::nn::{Device, Network, Value};
 use crate::plan::spec::{EmbedSpec, InputSpec, Views};
 use crate::protocol::embeddings::EmbeddingWriter;
 use crate::result::EmbedResult;
@@ -15,7 +15,12 @@ use std::time::Instant;
 /// The matrix an embedding job leaves behind.
 pub const EMBEDDINGS: &str = "embeddings.f32";
 /// Images per forward pass. Part of no key: an embedding does not depend on its neighbours.
-pub const BATCH: usize = 64;
+pub fn batch(device: &Device) -> usize {
+    match device {
+        Device::Cpu => 64,
+        Device::Cuda(_) => 512,
+    }
+}
 
 pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let model = cx.jobs.train(&spec.model)?;
@@ -58,7 +63,7 @@ pub fn write_rows(
     while at < n {
         cx.stop
             .check(&format!("{} at row {at} of {n}", cx.job.label))?;
-        let to = n.min(at + BATCH);
+        let to = n.min(at + batch(&cx.options.device));
         writer.append(&rows(at, to)?)?;
         at = to;
         let rate = (at - first) as f64 / started.elapsed().as_secs_f64();

@@ -58,6 +58,10 @@ impl Images for Cached {
         self.0.len()
     }
 
+    fn pixels(&self) -> Option<&PixelCache> {
+        Some(&self.0)
+    }
+
     fn fill(
         &self,
         indices: &[u32],

@@ -44,6 +44,7 @@ pub fn run(spec: &ScoreSpec, cx: &mut Context) -> Result<ScoreResult> {
         &ScoreInput {
             parts,
             data: described.view(),
+            device: cx.options.device.clone(),
         },
     )?;
     let mut result = scored.result;

@@ -1,6 +1,7 @@
 //! What a step is made of: images as one view, and the teacher's view of the same images.
 
 use crate::Result;
+use crate::data::cache::PixelCache;
 use crate::plan::spec::InputSpec;
 
 /// Random access to the images of a training set as network input.
@@ -9,6 +10,11 @@ pub trait Images: Send + Sync {
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// All of them as decoded pixels, if that is how they are kept.
+    fn pixels(&self) -> Option<&PixelCache> {
+        None
     }
 
     /// Write `indices.len()` images as NHWC into `out`, mirrored where `flips` says so.

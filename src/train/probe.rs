@@ -128,6 +128,7 @@ impl Probe {
             weight: &weight,
             weight_grad: Some(&weight_grad),
             labels: around.labels,
+            logits: false,
             epoch: around.epoch,
             step: around.mode.step,
         })?;

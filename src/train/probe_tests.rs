@@ -85,6 +85,7 @@ impl Scene {
                 weight: a.weight,
                 weight_grad: None,
                 labels: a.labels,
+                logits: true,
                 epoch: 1,
                 step: 0,
             });

@@ -65,6 +65,7 @@ impl FrozenClassifier {
             weight: &self.weight,
             weight_grad: None,
             labels,
+            logits: true,
             epoch: batch.epoch,
             step: batch.step,
         })
@@ -140,7 +141,7 @@ impl Teacher<'_> {
             };
         };
         let logits = match &mut self.classifier {
-            Some(c) => Some(c.classify(&embeddings, labels, batch)?.logits),
+            Some(c) => Some(c.classify(&embeddings, labels, batch)?.logits()?.clone()),
             None => None,
         };
         Ok(Some(Lesson {

@@ -5,19 +5,21 @@ use super::feed::{Feed, Input, Source};
 use super::labels::{Corrected, Looked, Watch};
 use super::probe::{Around, Probe};
 use super::teacher::{FrozenNetwork, Teacher};
+use crate::data::cache::levels;
 use crate::data::sampler::{Batches, Draw};
 use crate::distill::Taps;
 use crate::head::{self, Head, WeightGrad};
 use crate::method::{self, Artefact, Classifier, InputGradients, Inputs, Matrix, Objective, Step};
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
+use crate::nn::cuda::{Classes, ImageSet};
 use crate::nn::schedule::{lr_at, total_steps};
 use crate::nn::{self, Network, OutputGrads, Sgd, TrainMode, Value};
-use crate::plan::spec::{KEPT_IMAGES, OptimizerSpec, TrainSpec};
+use crate::plan::spec::{Color, KEPT_IMAGES, OptimizerSpec, TrainSpec};
 use crate::result::LabelEpoch;
 use crate::rng::Stream;
 use crate::{Error, Result};
-use candle_core::{Device, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,28 @@ struct ClassifierState {
     sgd: Sgd,
 }
 
+impl ClassifierState {
+    /// The class weights as a leaf of autograd, `[rows, d]`; for those on a GPU, their shape.
+    fn leaf(&self, d: usize) -> Result<Tensor> {
+        if self.grad.device().is_some() {
+            let shape = Tensor::zeros((1, 1), DType::F32, &Device::Cpu)?;
+            return Ok(shape.broadcast_as((self.rows, d))?);
+        }
+        let leaf = Var::from_slice(&self.weight, (self.rows, d), &Device::Cpu)?;
+        Ok(leaf.as_tensor().clone())
+    }
+
+    /// Brings weights and velocity in host memory up to date.
+    fn pull(&mut self) -> Result<()> {
+        if let Some(classes) = self.grad.device() {
+            let [weight, velocity] = classes.pull()?;
+            self.weight = weight;
+            self.sgd.restore(&velocity)?;
+        }
+        Ok(())
+    }
+}
+
 /// Everything that changes while a network trains.
 pub struct Trainer<'a> {
     spec: &'a TrainSpec,
@@ -63,6 +87,8 @@ pub struct Trainer<'a> {
     source: Source,
     /// Input from the next step on, once there has been a first step.
     feed: Option<Feed>,
+    /// The images where they lie on the device, instead.
+    resident: Option<ImageSet>,
 }
 
 impl<'a> Trainer<'a> {
@@ -185,6 +211,7 @@ impl<'a> Trainer<'a> {
                 flip: spec.flip,
             },
             feed: None,
+            resident: None,
         })
     }
 
@@ -195,15 +222,45 @@ impl<'a> Trainer<'a> {
     /// device fails.
     pub fn move_to(&mut self, device: &nn::Device) -> Result<()> {
         self.network.move_to(device, self.spec.precision)?;
-        self.network.push(&self.sgd)
+        self.network.push(&self.sgd)?;
+        self.resident = self.reside(device)?;
+        // Probes use the class weights beside the step, on the host.
+        if let (nn::Device::Cuda(gpu), Some(c), None) = (device, &mut self.classifier, &self.probe)
+        {
+            let d = self.spec.backbone.embedding;
+            let classes = Classes::new(gpu, &c.weight, d, self.spec.precision)?;
+            c.grad = WeightGrad::on_device(classes);
+        }
+        Ok(())
+    }
+
+    /// The images on the device, where they fit, and nothing but the network looks at them.
+    fn reside(&self, device: &nn::Device) -> Result<Option<ImageSet>> {
+        let (nn::Device::Cuda(gpu), Some(all), None) =
+            (device, self.source.images.pixels(), &self.probe)
+        else {
+            return Ok(None);
+        };
+        let input = &self.spec.input;
+        if input.degrade.is_some() {
+            return Ok(None);
+        }
+        let seen = (&levels(input), input.color == Color::Bgr);
+        ImageSet::new(gpu, all.pixels(), all.size(), seen, self.spec.precision)
     }
 
     /// Looks from now on at what is learned of right and wrong labels. `truth` is the class of
     /// the person on each image of the set, none for people of no class. A training without a
     /// head has nothing to look at.
     pub fn watch(&mut self, truth: Vec<Option<u32>>) {
-        if self.classifier.is_some() && truth.len() == self.labels.len() {
+        if let Some(c) = self
+            .classifier
+            .as_mut()
+            .filter(|_| truth.len() == self.labels.len())
+        {
             self.watch = Some(Watch::new(truth));
+            // It looks at the class weights in every step.
+            c.grad = WeightGrad::default();
         }
     }
 
@@ -254,6 +311,11 @@ impl<'a> Trainer<'a> {
     /// The input of this step, made while the last one was computed, and how long it had to
     /// be waited for.
     fn input(&mut self) -> Result<(Input, Duration)> {
+        if let Some(set) = &self.resident {
+            let batch = self.source.batch(self.step);
+            let images = set.gather(&batch.samples, &batch.flips)?;
+            return Ok((Input { batch, images }, Duration::ZERO));
+        }
         let fits = |f: &Feed| f.step() == self.step;
         let mut feed = match self.feed.take().filter(fits) {
             Some(feed) => feed,
@@ -297,11 +359,7 @@ impl<'a> Trainer<'a> {
         let taps = Taps::of_student(output.taps);
         let lesson = self.teacher.lesson(&batch, &labels, self.probe.is_some())?;
         let weight = match &self.classifier {
-            Some(c) => Some(Var::from_slice(
-                &c.weight,
-                (c.rows, self.spec.backbone.embedding),
-                &Device::Cpu,
-            )?),
+            Some(c) => Some(c.leaf(self.spec.backbone.embedding)?),
             None => None,
         };
         // All passes beside the step see the head as it is before the step.
@@ -318,7 +376,7 @@ impl<'a> Trainer<'a> {
         };
         let input_gradients = match (&mut self.probe, &weight) {
             (Some(probe), Some(w)) => Some(Var::from_tensor(
-                &probe.input_gradients(&around(&self.network, w.as_tensor()))?,
+                &probe.input_gradients(&around(&self.network, w))?,
             )?),
             _ => None,
         };
@@ -343,7 +401,7 @@ impl<'a> Trainer<'a> {
             classifier: match (&mut self.classifier, &weight) {
                 (Some(c), Some(w)) => Some(Classifier {
                     head: c.head.as_mut(),
-                    weight: w.as_tensor(),
+                    weight: w,
                     weight_grad: Some(&c.grad),
                 }),
                 _ => None,
@@ -362,7 +420,7 @@ impl<'a> Trainer<'a> {
                 labels: &labels,
                 rewritten: loss.labels.as_deref(),
                 embeddings: student.as_tensor(),
-                weight: w.as_tensor(),
+                weight: w,
                 rows_per_class: c.head.rows_per_class(),
             })?;
         }
@@ -377,7 +435,7 @@ impl<'a> Trainer<'a> {
         let pulled = match (&mut self.probe, &weight, of_input_gradients) {
             (Some(probe), Some(w), Some(grad)) => {
                 some = true;
-                probe.pull_back(&around(&self.network, w.as_tensor()), &grad)?
+                probe.pull_back(&around(&self.network, w), &grad)?
             }
             _ => None,
         };
@@ -394,13 +452,16 @@ impl<'a> Trainer<'a> {
         self.network.step(&mut self.sgd, lr)?;
         if let (Some(c), Some(w)) = (&mut self.classifier, &weight) {
             // A term that is off leaves the class weights alone: no decay, no momentum.
-            if let Some(g) = grads.get(w.as_tensor()) {
+            if let Some(g) = grads.get(w) {
                 c.grad.add(&g.flatten_all()?.to_vec1::<f32>()?);
             }
             if let Some(pulled) = &pulled {
                 c.grad.add(&pulled.weight);
             }
             c.grad.take(|grad| c.sgd.step(&mut c.weight, grad, lr));
+            if let Some(mut classes) = c.grad.device() {
+                classes.step(&c.sgd, lr)?;
+            }
         }
         self.objective.learn(&grads, lr)?;
         self.step += 1;
@@ -416,6 +477,9 @@ impl<'a> Trainer<'a> {
     /// Everything a later process needs to go on as if nothing had happened.
     pub fn save(&mut self) -> Result<Checkpoint> {
         self.network.pull(&mut self.sgd)?;
+        if let Some(c) = &mut self.classifier {
+            c.pull()?;
+        }
         let mut c = Checkpoint::default();
         c.metadata.insert("step".into(), self.step.to_string());
         c.insert_all(MODEL, self.network.state_dict());
@@ -464,6 +528,9 @@ impl<'a> Trainer<'a> {
             }
             classifier.weight.copy_from_slice(weight);
             classifier.sgd.restore(&c.tensor("head.velocity")?.1)?;
+            if let Some(mut classes) = classifier.grad.device() {
+                classes.push(&classifier.weight, classifier.sgd.velocity())?;
+            }
             let state = c
                 .metadata
                 .get("head")

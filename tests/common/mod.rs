@@ -3,6 +3,8 @@
 // Compiled into every test program, each of which uses a part of it.
 #![allow(dead_code)]
 
+#[cfg(feature = "cuda")]
+pub mod gpu;
 pub mod kernel_sets;
 pub mod noise;
 pub mod peer;

@@ -1,5 +1,6 @@
 //! Writes embeddings, runs a protocol on them and reads what it leaves.
 
+use frbench::nn::Device;
 use frbench::plan::spec::{ProtocolSpec, Views};
 use frbench::protocol::{self, Description, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
 use frbench::registry::Params;
@@ -19,6 +20,16 @@ pub fn try_run(
     parts: &[(&str, &Embeddings, Views)],
     data: Description,
 ) -> frbench::Result<Scored> {
+    try_run_on(Device::Cpu, name, params, parts, data)
+}
+
+pub fn try_run_on(
+    device: Device,
+    name: &str,
+    params: Params,
+    parts: &[(&str, &Embeddings, Views)],
+    data: Description,
+) -> frbench::Result<Scored> {
     let parts = parts
         .iter()
         .map(|&(name, matrix, views)| (name, Part { matrix, views }))
@@ -27,7 +38,12 @@ pub fn try_run(
         name: name.to_owned(),
         params,
     };
-    protocol::score(&spec, &ScoreInput { parts, data })
+    let input = ScoreInput {
+        parts,
+        data,
+        device,
+    };
+    protocol::score(&spec, &input)
 }
 
 pub fn run(

@@ -35,17 +35,19 @@ impl Array {
         })
     }
 
+    /// The numbers of `value`, wherever they are, in this precision.
     pub fn upload(gpu: &Arc<Gpu>, value: &Value, low: bool) -> Result<Array> {
-        let data = Arc::new(gpu.upload(&value.numbers()?)?);
-        let full = Array {
-            shape: value.shape(),
-            low: false,
-            data,
+        let here = match value.array() {
+            Some(array) => array.clone(),
+            None => Array {
+                shape: value.shape(),
+                low: false,
+                data: Arc::new(gpu.upload(&value.numbers()?)?),
+            },
         };
-        if low {
-            gpu.convert(&full, true)
-        } else {
-            Ok(full)
+        match here.low == low {
+            true => Ok(here),
+            false => gpu.convert(&here, low),
         }
     }
 

@@ -6,7 +6,6 @@ use super::super::network::{Network, OutputGrads};
 use super::super::plan::Step;
 use super::super::value::Value;
 use super::array::Array;
-use super::conv::Pass as ConvPass;
 use super::forward::{Saved, Tape, spread};
 use super::gemm::Matrix;
 use super::ops::{Act, ParamGrads};
@@ -206,28 +205,14 @@ impl Pass<'_> {
 
     fn conv(&mut self, id: usize, x: &Array, dy: &Array) -> Result<()> {
         let (net, twin) = (self.net, self.twin);
-        let gpu = &twin.gpu;
+        let (gpu, math) = (&twin.gpu, twin.math());
         let Some(shape) = twin.conv_shape(net, id, self.n) else {
             return Err(Error::Bug("a layer that is no convolution".into()));
         };
-        let key = (shape, x.low, twin.math());
         let to = twin.grad(self.grads, net.slots[id].weight);
-        let len = shape.co * shape.ci / shape.groups * shape.kernel * shape.kernel;
-        if x.low {
-            // cuDNN gives gradients in the precision of the weights.
-            let dw = gpu.buffer(len * 2)?;
-            let arrays = [x.pointer(), dy.pointer(), dw.pointer()];
-            gpu.convolve(ConvPass::Weight, key, arrays, false)?;
-            gpu.accumulate_low(to, dw.pointer(), len)?;
-        } else {
-            let arrays = [x.pointer(), dy.pointer(), to];
-            gpu.convolve(ConvPass::Weight, key, arrays, true)?;
-        }
+        gpu.convolution_weight(&shape, x, dy, to, math)?;
         self.arrive_if_wanted(net.graph.nodes()[id].inputs[0], |_| {
-            let dx = Array::new(gpu, x.shape, x.low)?;
-            let arrays = [dy.pointer(), twin.weight(net, id, x.low), dx.pointer()];
-            gpu.convolve(ConvPass::Input, key, arrays, false)?;
-            Ok(dx)
+            gpu.convolution_input(&shape, dy, twin.weight(net, id, x.low), math)
         })
     }
 

@@ -1,4 +1,4 @@
-//! Convolutions by cuDNN: NHWC images, filters `[k, r, s, c / groups]`.
+//! Convolutions by cuDNN, but for depthwise ones: NHWC images, filters `[k, r, s, c / groups]`.
 
 use super::array::Array;
 use super::gemm::Math;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What is computed from what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Pass {
+enum Pass {
     /// `(x, w)` to `y`.
     Forward,
     /// `(dy, w)` to `dx`.
@@ -248,7 +248,7 @@ macro_rules! ask {
 
 impl Gpu {
     /// One pass of a convolution, from two arrays' pointers into a third's; `add` adds.
-    pub(super) fn convolve(
+    fn convolve(
         &self,
         pass: Pass,
         (shape, low, math): (Shape, bool, Math),
@@ -354,11 +354,62 @@ impl Gpu {
         w: u64,
         math: Math,
     ) -> Result<Array> {
+        if is_depthwise(shape) {
+            return self.depthwise(shape, x, w);
+        }
         let y = Array::new(self, [shape.n, shape.oh, shape.ow, shape.co], x.low)?;
         let arrays = [x.pointer(), w, y.pointer()];
         self.convolve(Pass::Forward, (*shape, x.low, math), arrays, false)?;
         Ok(y)
     }
+
+    /// The gradient of its input.
+    pub(super) fn convolution_input(
+        self: &Arc<Self>,
+        shape: &Shape,
+        dy: &Array,
+        w: u64,
+        math: Math,
+    ) -> Result<Array> {
+        if is_depthwise(shape) {
+            return self.depthwise_input(shape, dy, w);
+        }
+        let dx = Array::new(self, [shape.n, shape.h, shape.w, shape.ci], dy.low)?;
+        let arrays = [dy.pointer(), w, dx.pointer()];
+        self.convolve(Pass::Input, (*shape, dy.low, math), arrays, false)?;
+        Ok(dx)
+    }
+
+    /// Adds the gradient of its filter to what is at `grad`, in 32 bits.
+    pub(super) fn convolution_weight(
+        self: &Arc<Self>,
+        shape: &Shape,
+        x: &Array,
+        dy: &Array,
+        grad: u64,
+        math: Math,
+    ) -> Result<()> {
+        if is_depthwise(shape) {
+            return self.depthwise_weight(shape, x, dy, grad);
+        }
+        let key = (*shape, x.low, math);
+        if !x.low {
+            let arrays = [x.pointer(), dy.pointer(), grad];
+            return self.convolve(Pass::Weight, key, arrays, true);
+        }
+        // cuDNN gives gradients in the precision of the weights.
+        let len = shape.co * shape.ci / shape.groups * shape.kernel * shape.kernel;
+        let dw = self.buffer(len * 2)?;
+        let arrays = [x.pointer(), dy.pointer(), dw.pointer()];
+        self.convolve(Pass::Weight, key, arrays, false)?;
+        self.accumulate_low(grad, dw.pointer(), len)
+    }
+}
+
+/// Whether our own kernels do it: cuDNN has none for depthwise filters in NHWC that come near to
+/// what the memory allows.
+fn is_depthwise(shape: &Shape) -> bool {
+    shape.groups == shape.ci && shape.ci == shape.co && shape.groups > 1
 }
 
 /// One scratch buffer for all convolutions of the stream, grown when needed.

@@ -17,10 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KERNELS: &str = concat!(
     include_str!("kernels/common.cuh"),
     include_str!("kernels/affine.cu"),
+    include_str!("kernels/classes.cu"),
+    include_str!("kernels/depthwise.cu"),
     include_str!("kernels/elementwise.cu"),
     include_str!("kernels/input.cu"),
     include_str!("kernels/norm.cu"),
+    include_str!("kernels/pairs.cu"),
     include_str!("kernels/pool.cu"),
+    include_str!("kernels/rank.cu"),
     include_str!("kernels/sgd.cu"),
 );
 
@@ -141,11 +145,8 @@ impl Gpu {
     /// [`Error::Compute`] if it does not take our kernels.
     pub fn open(ordinal: usize) -> Result<Arc<Gpu>> {
         libraries::check()?;
-        let count = CudaContext::device_count().map_err(|e| {
-            Error::Usage(format!(
-                "the NVIDIA driver does not start ({e}); say `--device cpu` to compute without"
-            ))
-        })?;
+        let count = CudaContext::device_count()
+            .map_err(|e| Error::Usage(format!("the NVIDIA driver does not start ({e})")))?;
         if ordinal >= usize::try_from(count).unwrap_or(0) {
             return Err(Error::Usage(format!(
                 "there is no GPU cuda:{ordinal}; this machine has {count}, counted from 0"

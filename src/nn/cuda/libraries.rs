@@ -19,9 +19,7 @@ pub(super) fn check() -> Result<()> {
     // SAFETY: as above.
     if !unsafe { driver::sys::is_culib_present() } {
         return Err(Error::Usage(
-            "no NVIDIA driver was found on this machine (libcuda cannot be loaded), so there is \
-             no GPU to compute on; say `--device cpu`, or run it where `nvidia-smi` works"
-                .into(),
+            "no NVIDIA driver was found on this machine (libcuda cannot be loaded)".into(),
         ));
     }
     let missing: Vec<&str> = present.iter().filter(|p| !p.1).map(|p| p.0).collect();

@@ -12,24 +12,33 @@
 //! | `array` | activations and gradients |
 //! | `conv`, `gemm` | cuDNN and cuBLAS |
 //! | `ops` | our own kernels, one function each |
+//! | `classes` | the class weights of a training |
+//! | `images` | training sets that lie there as bytes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
+//! | `search` | scores of probes against a gallery, and of pairs |
 //! | `check` | every operation by itself against plain loops in 64 bits |
 //! | `rates` | how fast this GPU copies and multiplies, which speeds are held against |
 
 mod array;
 mod backward;
 mod check;
+mod classes;
 mod conv;
 mod forward;
 mod gemm;
 mod gpu;
+mod images;
 mod libraries;
 mod ops;
 mod rates;
+mod search;
 mod twin;
 
+pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
+pub use images::ImageSet;
+pub use search::Search;
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;

@@ -3,10 +3,11 @@
 use super::array::Array;
 use super::gpu::{Arg, Buffer, Gpu};
 use crate::Result;
+use crate::nn::ops::conv::Shape;
 use crate::nn::ops::norm::{EPS, MOMENTUM};
 use std::sync::Arc;
 
-const THREADS: u32 = 256;
+pub(super) const THREADS: u32 = 256;
 /// Threads along either side of a block that sums over rows; `LANES` in `norm.cu`.
 const LANES: usize = 16;
 /// Blocks that keep a large GPU busy; more only leave more sums to add up.
@@ -90,11 +91,11 @@ fn quads(channels: usize) -> bool {
 }
 
 /// A grid of one thread for each of `n`.
-fn over(n: usize) -> [u32; 3] {
+pub(super) fn over(n: usize) -> [u32; 3] {
     [n.div_ceil(THREADS as usize) as u32, 1, 1]
 }
 
-const LINE: [u32; 3] = [THREADS, 1, 1];
+pub(super) const LINE: [u32; 3] = [THREADS, 1, 1];
 const SQUARE: [u32; 3] = [LANES as u32, LANES as u32, 1];
 
 /// How the sums over `groups` times `rows` rows of `channels` are shared out: tiles of channels,
@@ -108,11 +109,77 @@ pub(super) fn slices(groups: usize, rows: usize, channels: usize) -> [usize; 2] 
     [tiles, slices]
 }
 
+/// Sizes of a depthwise convolution, as `Window` in `depthwise.cu` has them.
+fn sizes(s: &Shape) -> [Arg; 8] {
+    [s.h, s.w, s.oh, s.ow, s.ci, s.kernel, s.stride, s.pad].map(|n| Arg::U32(n as u32))
+}
+
 macro_rules! args {
     ($($arg:expr),* $(,)?) => { &[$(Arg::from($arg)),*] };
 }
+pub(super) use args;
 
 impl Gpu {
+    /// A depthwise convolution with the filter at `w`.
+    pub(super) fn depthwise(self: &Arc<Self>, shape: &Shape, x: &Array, w: u64) -> Result<Array> {
+        let y = Array::new(self, [shape.n, shape.oh, shape.ow, shape.co], x.low)?;
+        self.window("depthwise", shape, [x.pointer(), w], &y)?;
+        Ok(y)
+    }
+
+    /// The gradient of its input.
+    pub(super) fn depthwise_input(
+        self: &Arc<Self>,
+        shape: &Shape,
+        dy: &Array,
+        w: u64,
+    ) -> Result<Array> {
+        let dx = Array::new(self, [shape.n, shape.h, shape.w, shape.ci], dy.low)?;
+        self.window("depthwise_input", shape, [dy.pointer(), w], &dx)?;
+        Ok(dx)
+    }
+
+    fn window(&self, kernel: &'static str, s: &Shape, from: [u64; 2], to: &Array) -> Result<()> {
+        let (n, c) = (to.len(), to.channels());
+        let per = if quads(c) { 4 } else { 1 };
+        let pointers = args![from[0], from[1], to.pointer(), n as u32];
+        let rest = args![to.low, quads(c)];
+        self.launch(
+            kernel,
+            over(n / per),
+            LINE,
+            &[&pointers[..], &sizes(s), rest].concat(),
+        )
+    }
+
+    /// Adds the gradient of its filter to what is at `grad`.
+    pub(super) fn depthwise_weight(
+        self: &Arc<Self>,
+        shape: &Shape,
+        x: &Array,
+        dy: &Array,
+        grad: u64,
+    ) -> Result<()> {
+        let (c, taps) = (shape.ci, shape.kernel * shape.kernel);
+        let pixels = dy.rows();
+        let [tiles, slices] = slices(taps, pixels, c);
+        let partial = self.buffer(slices * taps * c * 8)?;
+        let pointers = args![x.pointer(), dy.pointer(), partial.pointer(), pixels as u32];
+        let rest = args![x.low, quads(c)];
+        let grid = [tiles as u32, slices as u32, taps as u32];
+        let all = [&pointers[..], &sizes(shape), rest].concat();
+        self.launch("depthwise_weight", grid, SQUARE, &all)?;
+        let args = args![
+            partial.pointer(),
+            grad,
+            slices as u32,
+            taps as u32,
+            c as u32
+        ];
+        let grid = [c.div_ceil(LANES) as u32, taps as u32, 1];
+        self.launch("depthwise_finish", grid, SQUARE, args)
+    }
+
     /// The same numbers in the other precision.
     pub(super) fn convert(self: &Arc<Self>, x: &Array, low: bool) -> Result<Array> {
         let y = Array::new(self, x.shape, low)?;
@@ -324,6 +391,28 @@ impl Gpu {
         self.launch("gradient_finish", grid, SQUARE, args)
     }
 
+    /// Images `y` of a set: its pixels, which of them, which mirrored, and levels; see `input.cu`.
+    pub(super) fn gather_images(
+        &self,
+        [pixels, indices, flips, levels]: [&Buffer; 4],
+        y: &Array,
+        bgr: bool,
+    ) -> Result<()> {
+        let [n, side, _, _] = y.shape;
+        let args = args![
+            pixels.pointer(),
+            indices.pointer(),
+            flips.pointer(),
+            levels.pointer(),
+            y.pointer(),
+            (n * side * side) as u32,
+            side as u32,
+            bgr,
+            y.low,
+        ];
+        self.launch("gather_images", over(n * side * side), LINE, args)
+    }
+
     /// `a * b` with `b` spread as `spread` says: 0 in full, 1 per channel, 2 per pixel.
     pub(super) fn multiply(self: &Arc<Self>, a: &Array, b: &Array, spread: i32) -> Result<Array> {
         let y = Array::new(self, a.shape, a.low)?;
@@ -504,6 +593,147 @@ impl Gpu {
         let args = args![x, partial.pointer(), n as u32];
         self.launch("square_sums", [blocks as u32, 1, 1], LINE, args)?;
         Ok(partial.read::<f64>(0, blocks)?.iter().sum::<f64>().sqrt())
+    }
+
+    /// `1 / |row|` of every row of `x`, and once more for rows whose norm has a gradient, else 0.
+    pub(super) fn row_norms(
+        &self,
+        x: &Buffer,
+        [inverse, free]: &[Buffer; 2],
+        [rows, d]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![x.pointer(), inverse.pointer(), free.pointer(), d as u32];
+        self.launch("row_norms", [rows as u32, 1, 1], LINE, args)
+    }
+
+    /// Every row of `x` times a number of its own, in place.
+    pub(super) fn scale_rows(&self, x: &Buffer, by: &Buffer, [rows, d]: [usize; 2]) -> Result<()> {
+        let (x, n) = (x.pointer(), rows * d);
+        let args = args![x, by.pointer(), x, n as u32, d as u32];
+        self.launch("scale_rows", over(n), LINE, args)
+    }
+
+    /// Every column of `x` times a number of its own, to `y`.
+    pub(super) fn scale_columns(
+        &self,
+        x: &Buffer,
+        by: &Buffer,
+        y: &Buffer,
+        [rows, columns]: [usize; 2],
+    ) -> Result<()> {
+        let n = rows * columns;
+        let pointers = [x, by, y].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![n as u32, columns as u32];
+        self.launch("scale_columns", over(n), LINE, &[&pointers, sizes].concat())
+    }
+
+    /// Sums of `a b` along each row.
+    pub(super) fn row_dots(
+        &self,
+        a: &Buffer,
+        b: &Buffer,
+        out: &Buffer,
+        [rows, d]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![a.pointer(), b.pointer(), out.pointer(), d as u32];
+        self.launch("row_dots", [rows as u32, 1, 1], LINE, args)
+    }
+
+    /// Sums of `a b` along each column.
+    pub(super) fn column_dots(
+        &self,
+        a: &Buffer,
+        b: &Buffer,
+        out: &Buffer,
+        [rows, columns]: [usize; 2],
+    ) -> Result<()> {
+        let pointers = [a, b, out].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![rows as u32, columns as u32];
+        self.launch(
+            "column_dots",
+            over(columns),
+            LINE,
+            &[&pointers, sizes].concat(),
+        )
+    }
+
+    /// Takes `x along a b`, by row, off `y`.
+    pub(super) fn project_rows(
+        &self,
+        y: &Buffer,
+        [x, along, a]: [&Buffer; 3],
+        b: Option<&Buffer>,
+        [rows, d]: [usize; 2],
+    ) -> Result<()> {
+        let n = rows * d;
+        let args = args![
+            y.pointer(),
+            x.pointer(),
+            along.pointer(),
+            a.pointer(),
+            b.map_or(0, Buffer::pointer),
+            n as u32,
+            d as u32,
+        ];
+        self.launch("project_rows", over(n), LINE, args)
+    }
+
+    /// The score of each row of `scores` with its label.
+    pub(super) fn pick(
+        &self,
+        [scores, labels, out]: [&Buffer; 3],
+        [rows, classes]: [usize; 2],
+    ) -> Result<()> {
+        let pointers = [scores, labels, out].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![rows as u32, classes as u32];
+        self.launch("pick", over(rows), LINE, &[&pointers, sizes].concat())
+    }
+
+    /// Losses of rows, with what the way back needs; see `softmax_loss` in `classes.cu`.
+    pub(super) fn softmax_loss(
+        &self,
+        [scores, labels, target]: [&Buffer; 3],
+        scale: f32,
+        [loss, largest, sums]: [&Buffer; 3],
+        [rows, classes]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![
+            scores.pointer(),
+            labels.pointer(),
+            target.pointer(),
+            scale,
+            loss.pointer(),
+            largest.pointer(),
+            sums.pointer(),
+            classes as u32,
+        ];
+        self.launch("softmax_loss", [rows as u32, 1, 1], LINE, args)
+    }
+
+    /// The gradient of the scores, times `factor`.
+    pub(super) fn softmax_back(
+        &self,
+        [scores, labels, target, slope]: [&Buffer; 4],
+        [scale, factor]: [f32; 2],
+        [largest, sums]: [&Buffer; 2],
+        grad: &Buffer,
+        [rows, classes]: [usize; 2],
+    ) -> Result<()> {
+        let n = rows * classes;
+        let args = args![
+            scores.pointer(),
+            labels.pointer(),
+            target.pointer(),
+            slope.pointer(),
+            scale,
+            largest.pointer(),
+            sums.pointer(),
+            factor,
+            grad.pointer(),
+            n as u32,
+            classes as u32,
+        ];
+        self.launch("softmax_back", over(n), LINE, args)
     }
 
     /// Writes the bfloat16 copy of `n` numbers.

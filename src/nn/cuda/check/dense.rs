@@ -1,7 +1,6 @@
-//! Convolutions and products, which libraries compute.
+//! Convolutions and products, most of which libraries compute.
 
 use super::super::array::Array;
-use super::super::conv::Pass;
 use super::super::gemm::Matrix;
 use super::super::ops::{Act, Affine};
 use super::reference::{self, product, transposed};
@@ -21,7 +20,6 @@ impl Check<'_> {
         let w = self.tensor([s.co, s.kernel, s.kernel, s.ci / s.groups])?;
         let dy = self.tensor([s.n, s.oh, s.ow, s.co])?;
         let dw = self.floats(w.here.len(), 0.0, 1.0)?;
-        let key = (*s, self.low(), self.math());
         let (mut y, mut dx) = (vec![0.0; dy.here.len()], vec![0.0; x.here.len()]);
         let mut more = vec![0.0; w.here.len()];
         reference::products(s, |xi, wi, yi| {
@@ -31,19 +29,10 @@ impl Check<'_> {
         });
         let got = gpu.convolution(s, &x.there, w.there.pointer(), self.math())?;
         self.compare(&format!("{op}, forward"), &got, &y)?;
-        let got = Array::new(gpu, x.there.shape(), self.low())?;
-        let arrays = [dy.there.pointer(), w.there.pointer(), got.pointer()];
-        gpu.convolve(Pass::Input, key, arrays, false)?;
+        let got = gpu.convolution_input(s, &dy.there, w.there.pointer(), self.math())?;
         self.compare(&format!("{op}, dx"), &got, &dx)?;
         // Gradients of weights join those that are there, in 32 bits.
-        let [x, dy] = [&x, &dy].map(|t| t.there.pointer());
-        if self.low() {
-            let fresh = Array::new(gpu, w.there.shape(), true)?;
-            gpu.convolve(Pass::Weight, key, [x, dy, fresh.pointer()], false)?;
-            gpu.accumulate_low(dw.pointer(), fresh.pointer(), w.here.len())?;
-        } else {
-            gpu.convolve(Pass::Weight, key, [x, dy, dw.pointer()], true)?;
-        }
+        gpu.convolution_weight(s, &x.there, &dy.there, dw.pointer(), self.math())?;
         self.compare_product(&format!("{op}, dw"), &dw, &dw.plus(&more))
     }
 

@@ -1,35 +1,5 @@
 // Batch norm over the rows of `[groups, rows, c]`, and its way back through a following
-// activation. Blocks of 16 x 16 threads: channels (one each, or four) by rows. Rows are cut into
-// slices; each block leaves its sums in 64 bits, `[groups, slices, sums, c]`, and a second kernel
-// adds them up in order.
-
-#define LANES 16
-// Rows that a thread adds up in 32 bits before it turns to 64.
-#define RUN 32
-
-// Adds the sums of all rows of a block of threads and leaves them at `out[k c + channel]`.
-template <int V, int SUMS>
-__device__ __forceinline__ void leave_sums(const double* sums, double* out, unsigned channel,
-                                           unsigned c) {
-    __shared__ double all[LANES][LANES * V];
-    for (int k = 0; k < SUMS; k++) {
-        for (int j = 0; j < V; j++) all[threadIdx.y][threadIdx.x * V + j] = sums[k * V + j];
-        __syncthreads();
-        // Halving keeps the order fixed.
-        for (unsigned half = LANES / 2; half > 0; half /= 2) {
-            if (threadIdx.y < half) {
-                for (int j = 0; j < V; j++)
-                    all[threadIdx.y][threadIdx.x * V + j] +=
-                        all[threadIdx.y + half][threadIdx.x * V + j];
-            }
-            __syncthreads();
-        }
-        if (threadIdx.y == 0 && channel < c) {
-            for (int j = 0; j < V; j++) out[k * c + channel + j] = all[0][threadIdx.x * V + j];
-        }
-        __syncthreads();
-    }
-}
+// activation. Sums are left as `[groups, slices, sums, c]`; see `common.cuh`.
 
 // Sums of `x - x0` and of its square, where `x0` is the group's first row: near enough to the
 // mean that the squares do not cancel.
@@ -73,24 +43,6 @@ KERNEL(norm_moments)
         moments_of<4>(x, partial, rows, c, low);
     else
         moments_of<1>(x, partial, rows, c, low);
-}
-
-// Adds up `slices` rows of `[slices, sums, c]` for the channel of a thread; every thread of a
-// column gets the sum. Blocks of 16 x 16.
-__device__ __forceinline__ double column(const double* partial, unsigned slices, unsigned sums,
-                                         unsigned k, unsigned channel, unsigned c) {
-    __shared__ double all[LANES][LANES];
-    double sum = 0.0;
-    if (channel < c) {
-        for (unsigned s = threadIdx.y; s < slices; s += LANES)
-            sum += partial[((unsigned long long)s * sums + k) * c + channel];
-    }
-    __syncthreads();
-    all[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    double total = 0.0;
-    for (int lane = 0; lane < LANES; lane++) total += all[lane][threadIdx.x];
-    return total;
 }
 
 // From the sums to mean, 1 / std, scale and shift, `[4, groups, c]`; moves the running

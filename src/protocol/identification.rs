@@ -5,11 +5,10 @@
 //! favour the genuine pair. Rank-N is the share of pairs with rank below N. TAR@FAR takes
 //! every (probe, distractor) score as an impostor.
 
-mod sweep;
-
 use super::input::{Description, IdentificationData, Part, ScoreInput};
-use super::scores::{dot, fused};
+use super::search::{self, Gallery, Ladder, Vectors};
 use super::{Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
+use crate::nn::Device;
 use crate::plan::spec::ProtocolSpec;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::result::{Metric, ScoreResult};
@@ -83,29 +82,34 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let noise = Noise::new(data, distractors.matrix.rows())?;
     notes.extend(noise.note());
 
-    let vectors = Probes::new(&probes, data, &noise);
-    let pairs = vectors.pairs(data)?;
-    let swept = sweep::run(&vectors, &pairs, &distractors, &noise.distractors, &fars)?;
+    let probes = Probes::new(&probes, data, &noise);
+    let pairs = probes.pairs(data)?;
+    let rows = noise.kept(distractors.matrix.rows())?;
+    let gallery = Gallery {
+        part: &distractors,
+        rows: &rows,
+    };
+    let found = Found::search(&input.device, &probes, &pairs, gallery, &fars)?;
 
     let mut genuine: Vec<f64> = pairs.iter().map(|p| p.score).collect();
     operating::sort_descending(&mut genuine);
     let mut points = Vec::with_capacity(fars.len());
     for &far in &fars {
-        let point = operating::at_far(far, &genuine, &swept.tail, swept.impostors)?;
+        let point = operating::at_far(far, &genuine, &found.tail, found.impostors)?;
         notes.extend(point.note());
         points.push(point);
     }
-    let ties: u64 = swept.ties;
-    if ties > 0 {
+    if found.ties > 0 {
         notes.push(format!(
-            "{ties} distractor scores equal a genuine score of their probe; ties favour the genuine pair"
+            "{} distractor scores equal a genuine score of their probe; ties favour the genuine pair",
+            found.ties
         ));
     }
 
-    let intervals = resample(data, &pairs, &swept.ranks, &ranks, &points, resamples);
-    let below = |n: usize| swept.ranks.iter().filter(|&&r| (r as usize) < n).count();
+    let intervals = resample(data, &pairs, &found.ranks, &ranks, &points, resamples);
+    let below = |n: usize| found.ranks.iter().filter(|&&r| (r as usize) < n).count();
     let share = |n: usize| below(n) as f64 / pairs.len() as f64;
-    let competitors = 1.0 + swept.distractors as f64;
+    let competitors = 1.0 + rows.len() as f64;
     let mut metrics: Vec<Metric> = ranks
         .iter()
         .map(|&n| Metric {
@@ -128,11 +132,11 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     for (metric, interval) in metrics.iter_mut().zip(intervals) {
         metric.interval = interval;
     }
-    let cmc = operating::log_spaced(swept.distractors + 1, 100)
+    let cmc = operating::log_spaced(rows.len() + 1, 100)
         .into_iter()
         .map(|n| (n as f64, share(n)))
         .collect();
-    let roc = operating::roc_series(&genuine, &swept.tail, swept.impostors);
+    let roc = operating::roc_series(&genuine, &found.tail, found.impostors);
     let column = |of: fn(&Pair) -> u32| -> Vec<u32> { pairs.iter().map(of).collect() };
     let scores: Vec<f64> = pairs.iter().map(|p| p.score).collect();
     Ok(Scored {
@@ -153,8 +157,8 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
                 evidence::npy_u32(&column(|p| p.gallery)),
             ),
             ("pair_score.npy".into(), evidence::npy_f64(&scores)),
-            ("pair_rank.npy".into(), evidence::npy_u32(&swept.ranks)),
-            ("impostor_tail.npy".into(), evidence::npy_f64(&swept.tail)),
+            ("pair_rank.npy".into(), evidence::npy_u32(&found.ranks)),
+            ("impostor_tail.npy".into(), evidence::npy_f64(&found.tail)),
         ],
     })
 }
@@ -181,20 +185,28 @@ impl Noise {
         })
     }
 
+    /// The distractors that are left of `count`.
+    fn kept(&self, count: usize) -> Result<Vec<usize>> {
+        let kept: Vec<usize> = (0..count)
+            .filter(|row| !self.distractors.contains(row))
+            .collect();
+        match kept.is_empty() {
+            true => Err(Error::Data("there are no distractors left".into())),
+            false => Ok(kept),
+        }
+    }
+
     fn note(&self) -> Option<String> {
         let (p, d) = (self.probes.len(), self.distractors.len());
         (p + d > 0).then(|| format!("{p} noisy probes and {d} noisy distractors were dropped"))
     }
 }
 
-/// Probe embeddings that are not on the noise list.
+/// Probes that are not on the noise list.
 struct Probes {
-    dim: usize,
     /// Row in the data set.
     index: Vec<u32>,
-    /// Row-major, views added, in f32.
-    rows: Vec<f32>,
-    inverse_norm: Vec<f64>,
+    vectors: Vectors,
 }
 
 impl Probes {
@@ -203,17 +215,10 @@ impl Probes {
             .filter(|i| !noise.probes.contains(i))
             .map(|i| i as u32)
             .collect();
-        let (rows, inverse_norm) = fused(part, index.iter().map(|&i| i as usize));
         Probes {
-            dim: part.dim(),
+            vectors: Vectors::of(part, index.iter().map(|&i| i as usize)),
             index,
-            rows,
-            inverse_norm,
         }
-    }
-
-    fn row(&self, i: usize) -> &[f32] {
-        &self.rows[i * self.dim..(i + 1) * self.dim]
     }
 
     /// Every ordered pair of images of one person, by probe; `probe` and `gallery` are rows
@@ -228,11 +233,10 @@ impl Probes {
         for i in 0..self.index.len() {
             for &j in &people[&data.probe_ids[self.index[i] as usize]] {
                 if i != j {
-                    let scale = self.inverse_norm[i] * self.inverse_norm[j];
                     pairs.push(Pair {
                         probe: self.index[i],
                         gallery: self.index[j],
-                        score: dot(self.row(i), self.row(j)) * scale,
+                        score: self.vectors.score(i, &self.vectors, j),
                     });
                 }
             }
@@ -244,6 +248,63 @@ impl Probes {
         }
         Ok(pairs)
     }
+}
+
+/// What the search among distractors has found.
+struct Found {
+    /// Rank of each pair, 0-based.
+    ranks: Vec<u32>,
+    /// Distractor scores equal to a genuine score of their probe.
+    ties: u64,
+    /// The highest impostor scores, descending: those that the largest FAR needs, and every
+    /// score tied with the last.
+    tail: Vec<f64>,
+    impostors: u64,
+}
+
+impl Found {
+    fn search(
+        device: &Device,
+        probes: &Probes,
+        pairs: &[Pair],
+        gallery: Gallery,
+        fars: &[f64],
+    ) -> Result<Self> {
+        let impostors = gallery.rows.len() as u64 * probes.index.len() as u64;
+        let largest = fars.iter().copied().fold(0.0, f64::max);
+        let keep = operating::allowed(largest, impostors).min(impostors - 1) as usize + 1;
+        let mut ladders = vec![Ladder::default(); probes.index.len()];
+        for (pairs, slot) in by_probe(probes, pairs) {
+            ladders[slot] = Ladder::new(pairs.iter().map(|p| p.score).collect());
+        }
+        let tail = search::run(device, &probes.vectors, &mut ladders, gallery, keep)?;
+        let ranks = by_probe(probes, pairs)
+            .flat_map(|(pairs, slot)| {
+                let ladder = &ladders[slot];
+                pairs.iter().map(|pair| {
+                    let k = ladder.scores.partition_point(|&s| s < pair.score);
+                    u32::try_from(ladder.above[k]).unwrap_or(u32::MAX)
+                })
+            })
+            .collect();
+        Ok(Found {
+            ranks,
+            ties: ladders.iter().map(|l| l.ties).sum(),
+            tail,
+            impostors,
+        })
+    }
+}
+
+/// The pairs of each probe that has any, and the probe's place among the kept probes.
+fn by_probe<'a>(
+    probes: &'a Probes,
+    pairs: &'a [Pair],
+) -> impl Iterator<Item = (&'a [Pair], usize)> {
+    pairs.chunk_by(|a, b| a.probe == b.probe).map(|group| {
+        let slot = probes.index.binary_search(&group[0].probe);
+        (group, slot.expect("pairs are of kept probes"))
+    })
 }
 
 /// Intervals with persons resampled and thresholds held.

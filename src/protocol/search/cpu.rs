@@ -1,0 +1,120 @@
+//! The search on the CPU, in f64.
+
+use super::tail::Tail;
+use super::{Gallery, Ladder, Vectors};
+use crate::protocol::scores::{Kernel, Panels, fused};
+use rayon::prelude::*;
+
+/// Rows of the gallery scored between two trims of the tail: what is packed at once.
+const BATCH: usize = 2048;
+/// Tiles of probes per task.
+const GROUP: usize = 8;
+
+/// What one probe has found.
+struct Count<'a> {
+    inverse_norm: f64,
+    /// The ladder's.
+    scores: &'a [f64],
+    /// `between[k]`: rows strictly above exactly the first k of `scores`.
+    between: Vec<u64>,
+    ties: u64,
+}
+
+impl Count<'_> {
+    fn add(&mut self, score: f64) {
+        let k = self.scores.partition_point(|&s| s < score);
+        self.between[k] += 1;
+        if self.scores.get(k) == Some(&score) {
+            self.ties += 1;
+        }
+    }
+
+    /// Rows above each score, and ties.
+    fn finish(self) -> (Vec<u64>, u64) {
+        let mut above = self.between[1..].to_vec();
+        for k in (1..above.len()).rev() {
+            above[k - 1] += above[k];
+        }
+        (above, self.ties)
+    }
+}
+
+/// Probes that one task scores.
+struct Group<'a> {
+    panels: std::ops::Range<usize>,
+    counts: Vec<Count<'a>>,
+    /// Scores that may belong to the tail.
+    found: Vec<f64>,
+}
+
+pub(super) fn search(
+    probes: &Vectors,
+    ladders: &mut [Ladder],
+    gallery: Gallery,
+    keep: usize,
+) -> Vec<f64> {
+    let mut tail = Tail::new(keep, f64::NEG_INFINITY);
+    let kernel = Kernel::best();
+    let (mr, nr) = kernel.tile();
+    let left = Panels::pack(&probes.rows, probes.dim, mr);
+    let mut counts = ladders
+        .iter()
+        .zip(&probes.inverse_norms)
+        .map(|(ladder, &inverse_norm)| Count {
+            inverse_norm,
+            scores: &ladder.scores,
+            between: vec![0; ladder.scores.len() + 1],
+            ties: 0,
+        });
+    let mut groups: Vec<Group> = (0..left.count())
+        .step_by(GROUP)
+        .map(|first| {
+            let panels = first..(first + GROUP).min(left.count());
+            Group {
+                counts: counts.by_ref().take(panels.len() * mr).collect(),
+                panels,
+                found: Vec::new(),
+            }
+        })
+        .collect();
+
+    for batch in gallery.rows.chunks(BATCH) {
+        let right: Vec<(Panels, Vec<f64>)> = batch
+            .par_chunks(nr)
+            .map(|rows| {
+                let (flat, norms) = fused(gallery.part, rows.iter().copied());
+                (Panels::pack(&flat, probes.dim, nr), norms)
+            })
+            .collect();
+        let floor = tail.floor;
+        groups.par_iter_mut().for_each(|group| {
+            let mut tile = vec![0.0; mr * nr];
+            for (panel, norms) in &right {
+                for (p, counts) in group.panels.clone().zip(group.counts.chunks_mut(mr)) {
+                    kernel.multiply(left.panel(p), panel.panel(0), &mut tile);
+                    for (count, row) in counts.iter_mut().zip(tile.chunks_exact(nr)) {
+                        let lowest = count.scores.first().copied().unwrap_or(f64::INFINITY);
+                        for (dot, norm) in row.iter().zip(norms) {
+                            let score = dot * (count.inverse_norm * norm);
+                            if score >= lowest {
+                                count.add(score);
+                            }
+                            if score >= floor {
+                                group.found.push(score);
+                            }
+                        }
+                    }
+                }
+            }
+        });
+        for group in &mut groups {
+            tail.extend(&mut group.found);
+        }
+    }
+    let counts = groups.into_iter().flat_map(|g| g.counts);
+    let found: Vec<(Vec<u64>, u64)> = counts.map(Count::finish).collect();
+    for (ladder, (above, ties)) in ladders.iter_mut().zip(found) {
+        ladder.add(&above, ties);
+    }
+    tail.finish()
+}

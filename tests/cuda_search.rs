@@ -1,0 +1,372 @@
+//! Searches on a GPU against the same searches on the CPU: protocols must find the same to the
+//! bit, scores kept as evidence included. Runs on a real GPU, or on the CPU stand-in of
+//! `.ci/cuda-standin`.
+#![cfg(feature = "cuda")]
+
+mod common;
+
+use common::gpu::gpu;
+use common::scoring::{metric, npy_u32, try_run_on, write};
+use frbench::nn::Device;
+use frbench::nn::cuda::{Counts, Gpu, Search};
+use frbench::plan::spec::Views;
+use frbench::protocol::{
+    Description, Embeddings, GalleryData, IdentificationData, Scored, TemplateData,
+};
+use frbench::registry::Params;
+use frbench::rng::Stream;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Instant;
+
+fn params(value: Value) -> Params {
+    serde_json::from_value(value).unwrap()
+}
+
+/// `count` images, `per` of each person, of people no other `seed` has.
+fn faces(count: usize, per: usize, dim: usize, noise: f64, seed: u64) -> Vec<f32> {
+    (0..count)
+        .flat_map(|i| {
+            let mut centre = Stream::derive(seed, "person", &[(i / per) as u64]);
+            let mut own = Stream::derive(seed, "image", &[i as u64]);
+            (0..dim)
+                .map(|_| (centre.normal() + noise * own.normal()) as f32)
+                .collect::<Vec<f32>>()
+        })
+        .collect()
+}
+
+/// Whole numbers from -2 to 2: dot products are exact, and many are equal.
+fn whole(count: usize, dim: usize, seed: u64) -> Vec<f32> {
+    let mut stream = Stream::derive(seed, "whole", &[]);
+    let numbers = (0..count * dim).map(|_| (stream.normal() * 1.2).round().clamp(-2.0, 2.0));
+    numbers.map(|v| v as f32).collect()
+}
+
+/// Embeddings of probes and of distractors, and what is known of them.
+struct Case {
+    dim: usize,
+    probes: Vec<f32>,
+    distractors: Vec<f32>,
+    data: IdentificationData,
+    params: Value,
+}
+
+impl Case {
+    fn new(dim: usize, per: usize, probes: Vec<f32>, distractors: Vec<f32>) -> Case {
+        let count = probes.len() / dim;
+        Case {
+            dim,
+            probes,
+            distractors,
+            data: IdentificationData {
+                probe_ids: (0..count).map(|i| (i / per) as u32).collect(),
+                ..Default::default()
+            },
+            params: json!({ "bootstrap": 20 }),
+        }
+    }
+
+    fn random([probes, per, distractors, dim]: [usize; 4]) -> Case {
+        let own = faces(probes, per, dim, 1.0, 1);
+        Case::new(dim, per, own, faces(distractors, 1, dim, 1.0, 2))
+    }
+
+    fn fars(mut self, fars: &[f64]) -> Case {
+        self.params["fars"] = json!(fars);
+        self
+    }
+
+    fn on(&self, device: Device) -> Scored {
+        let folder = tempfile::tempdir().unwrap();
+        let probes = write(folder.path(), "p.emb", self.dim, &self.probes);
+        let distractors = write(folder.path(), "d.emb", self.dim, &self.distractors);
+        let parts = [
+            ("probes", &probes, Views::Sum),
+            ("distractors", &distractors, Views::Sum),
+        ];
+        let data = Description::Identification(&self.data);
+        let params = params(self.params.clone());
+        try_run_on(device, "identification", params, &parts, data).unwrap()
+    }
+
+    /// What a GPU of its own is asked to do.
+    fn counts(&self) -> Counts {
+        let gpu = Gpu::open(0).unwrap();
+        self.on(Device::Cuda(gpu.clone()));
+        gpu.counts()
+    }
+
+    /// What both devices find.
+    fn check(&self, what: &str) -> Option<Scored> {
+        let on_gpu = self.on(Device::Cuda(gpu()?));
+        assert!(self.on(Device::Cpu) == on_gpu, "{what}: the devices differ");
+        Some(on_gpu)
+    }
+}
+
+#[test]
+fn ranks_and_rates_are_those_of_the_cpu_for_every_shape() {
+    for shape in [
+        [2, 2, 1, 3],
+        [5, 2, 17, 5],
+        [2, 2, 300, 7],
+        // Several tiles of distractors.
+        [41, 4, 20_001, 16],
+        // Several blocks of probes, the last one with one.
+        [4097, 3, 70, 8],
+        // More genuine scores of a probe than one block of threads takes.
+        [140, 70, 900, 33],
+    ] {
+        let what = format!("{shape:?}");
+        let [probes, per, distractors, dim] = shape;
+        Case::random(shape).check(&what);
+        Case::random(shape).fars(&[1e-4, 0.2, 0.999]).check(&what);
+        let (own, others) = (whole(probes, dim, 3), whole(distractors, dim, 4));
+        let mut ties = Case::new(dim, per, own, others);
+        if distractors > 10 {
+            ties.data.noisy_distractors = vec![0, 3, distractors - 1];
+        }
+        if probes > 2 {
+            ties.data.noisy_probes = vec![probes - 1];
+        }
+        ties.check(&format!("{shape:?}, whole numbers"));
+    }
+}
+
+/// In 32 bits none of these comparisons can be decided.
+#[test]
+fn close_calls_are_decided_as_on_the_cpu() {
+    let dim = 24;
+    let probes = faces(12, 3, dim, 0.5, 5);
+    let mut distractors = faces(400, 1, dim, 1.0, 6);
+    for (i, row) in distractors.chunks_exact_mut(dim).enumerate() {
+        let mate = &probes[(i % 12) * dim..][..dim];
+        match i % 8 {
+            // An image of the person, twice as long, nearly so, or zero.
+            0 => row.iter_mut().zip(mate).for_each(|(v, m)| *v = 2.0 * m),
+            1 | 2 => {
+                row.copy_from_slice(mate);
+                row[i % dim] *= 1.0 + f32::EPSILON;
+            }
+            3 => row.fill(0.0),
+            _ => {}
+        }
+    }
+    let case = Case::new(dim, 3, probes, distractors).fars(&[1e-3, 0.05]);
+    let Some(found) = case.check("close calls") else {
+        return;
+    };
+    let ranks = npy_u32(&found, "pair_rank.npy");
+    assert!(ranks.iter().any(|&r| r > 0), "no distractor was in the way");
+    let notes = found.result.notes.join("\n");
+    assert!(notes.contains("equal a genuine score"), "{notes}");
+}
+
+/// Longer or shorter than what 32 bits can hold the product of.
+#[test]
+fn the_length_of_embeddings_does_not_matter() {
+    for scale in [1e-18, 1e18] {
+        let mut case = Case::random([20, 4, 300, 12]);
+        let plain = case.on(Device::Cpu);
+        for v in case.probes.iter_mut().chain(&mut case.distractors) {
+            *v *= scale;
+        }
+        if let Some(scaled) = case.check(&format!("times {scale}")) {
+            assert_eq!(
+                metric(&scaled, "rank-1"),
+                metric(&plain, "rank-1"),
+                "times {scale}"
+            );
+        }
+    }
+}
+
+/// Every fourth distractor looks like the probes, and those are the ones a guess is made from.
+#[test]
+fn a_floor_that_was_guessed_too_high_is_lowered() {
+    let (dim, count) = (8, 1024);
+    let probes: Vec<f32> = faces(9, 3, dim, 0.1, 7).iter().map(|v| v + 3.0).collect();
+    let mut distractors = faces(count, 1, dim, 1.0, 8);
+    for row in distractors.chunks_exact_mut(dim).step_by(4) {
+        row.iter_mut().for_each(|v| *v = *v * 0.1 + 3.0);
+    }
+    let case = Case::new(dim, 3, probes, distractors).fars(&[0.3]);
+    if case.check("a biased sample").is_none() {
+        return;
+    }
+    assert_eq!(case.counts().library_calls, 2);
+}
+
+fn in_gallery(device: Device, parts: &[(&str, &Embeddings, Views)], data: &GalleryData) -> Scored {
+    let params = params(json!({ "bootstrap": 20 }));
+    let data = Description::Gallery(data);
+    try_run_on(device, "gallery-identification", params, parts, data).unwrap()
+}
+
+#[test]
+fn a_gallery_with_mates_is_searched_as_on_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, dim) in [("faces", 16), ("whole", 6)] {
+        let make = |count, per, seed| match name {
+            "faces" => faces(count, per, dim, 1.2, seed),
+            _ => whole(count, dim, seed),
+        };
+        // Images 0, 3, 6, ... are probes, the others the gallery; the last person has none.
+        let all = make(90, 3, 11);
+        let rows = |keep: fn(usize) -> bool| -> Vec<f32> {
+            let images = all.chunks_exact(dim).enumerate();
+            let kept = images.filter(|(i, _)| keep(*i));
+            kept.flat_map(|(_, row)| row.to_vec()).collect()
+        };
+        let path = folder.path();
+        let probes = write(path, &format!("{name}p"), dim, &rows(|i| i % 3 == 0));
+        let gallery = rows(|i| i % 3 > 0 && i < 87);
+        let gallery = write(path, &format!("{name}g"), dim, &gallery);
+        let distractors = write(path, &format!("{name}d"), dim, &make(9000, 1, 12));
+        let data = GalleryData {
+            probe_ids: (0..30).collect(),
+            gallery_ids: (0..58).map(|i| i / 2).collect(),
+        };
+        let parts = [
+            ("probes", &probes, Views::Sum),
+            ("gallery", &gallery, Views::Sum),
+            ("distractors", &distractors, Views::Sum),
+        ];
+        let on_gpu = in_gallery(Device::Cuda(gpu.clone()), &parts, &data);
+        assert!(on_gpu == in_gallery(Device::Cpu, &parts, &data), "{name}");
+    }
+}
+
+#[test]
+fn every_kernel_is_launched_once_for_a_tile() {
+    if gpu().is_none() {
+        return;
+    }
+    let made = Case::random([40, 4, 20_001, 16]).counts();
+    assert_eq!(made.library_calls, 3);
+    assert_eq!(made.launches, 3 * 5);
+}
+
+#[test]
+fn pairs_of_templates_score_as_on_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (dim, pairs) in [(3, 31), (16, 4000), (29, 1000)] {
+        let images = faces(240, 12, dim, 1.0, 21);
+        let images = write(folder.path(), &format!("{dim}"), dim, &images);
+        let mut stream = Stream::derive(22, "pairs", &[]);
+        let mut draw = || (0..pairs).map(|_| stream.below(60) as u32 + 100).collect();
+        let (pair_a, pair_b): (Vec<u32>, Vec<u32>) = (draw(), draw());
+        let person = |template: &u32| (template - 100) / 3;
+        let both = pair_a.iter().zip(&pair_b);
+        let data = TemplateData {
+            template: (0..240).map(|i| 100 + i / 4).collect(),
+            media: (0..240).map(|i| i / 2).collect(),
+            same: both.map(|(a, b)| person(a) == person(b)).collect(),
+            pair_a,
+            pair_b,
+            ..Default::default()
+        };
+        let on = |device| {
+            let params = params(json!({ "norm": "keep", "detector_score": false }));
+            let parts = [("images", &images, Views::Sum)];
+            let data = Description::Templates(&data);
+            try_run_on(device, "template-verification", params, &parts, data).unwrap()
+        };
+        let on_gpu = on(Device::Cuda(gpu.clone()));
+        assert!(on_gpu == on(Device::Cpu), "{pairs} pairs, {dim}");
+    }
+}
+
+/// In a process of its own, on a stand-in whose memory the gallery does not fit into.
+#[test]
+fn a_gallery_that_does_not_fit_comes_in_chunks() {
+    if gpu().is_none() {
+        return;
+    }
+    let out = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "a_large_gallery"])
+        .env("FRBENCH_STANDIN_MEMORY", (9 << 20).to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "run by the test before, in little memory"]
+fn a_large_gallery() {
+    let gpu = gpu().expect("a GPU");
+    let mut case = Case::random([40, 4, 33_000, 64]);
+    case.check("in chunks").expect("a GPU");
+    let once = gpu.counts();
+    // Over all chunks once more, from the last one on, which is there already.
+    for row in case.distractors.chunks_exact_mut(64).step_by(33_000 / 256) {
+        row.copy_from_slice(&case.probes[..64]);
+    }
+    let case = case.fars(&[0.02]);
+    case.check("in chunks, twice").expect("a GPU");
+    let twice = gpu.counts() - once;
+    // All tiles are whole where all of the gallery is there.
+    let little = gpu.memory().unwrap().1 < 10 << 20;
+    assert_eq!(twice.library_calls, 2 * once.library_calls);
+    assert!(once.library_calls > 5 || !little, "{once:?}");
+}
+
+/// Says how long a search of MegaFace's size takes: 3,530 probes with 43 mates each, a million
+/// distractors, and the highest 1/1000 of all scores.
+#[test]
+#[ignore = "for a real GPU: says how long it takes"]
+fn a_million_distractors() {
+    let Some(gpu) = gpu() else { return };
+    let number = |name, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
+    let rows: usize = number("FRBENCH_TEST_DISTRACTORS", 1_000_000);
+    let (probes, dim) = (3530, 512);
+    let scales = |rows: &[f32]| -> Vec<f64> {
+        let norm = |r: &[f32]| r.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        rows.chunks(dim).map(|r| 1.0 / norm(r)).collect()
+    };
+    let own = faces(probes, 44, dim, 1.5, 1);
+    let some = faces(rows.min(1 << 15), 1, dim, 1.0, 2);
+    let (own_scales, some_scales) = (scales(&own), scales(&some));
+    // Genuine scores as a fair model has them: a few among those of impostors.
+    let ladder: Vec<f64> = (0..43).map(|i| 0.02 * f64::from(i)).collect();
+    let ladders = vec![ladder.as_slice(); probes];
+    let mut search = Search::new(&gpu, (&own, &own_scales), &ladders, rows, true).unwrap();
+    assert!(search.room() == rows, "they are to be on the GPU at once");
+    let start = Instant::now();
+    for first in (0..rows).step_by(some_scales.len()) {
+        let count = some_scales.len().min(rows - first);
+        let (rows, scales) = (&some[..count * dim], &some_scales[..count]);
+        search.push(rows, scales).unwrap();
+    }
+    gpu.synchronize().unwrap();
+    println!("upload: {:.3} s", start.elapsed().as_secs_f64());
+    // Of scores with a deviation of 1 / sqrt(512).
+    let floor = 3.09 / (dim as f64).sqrt();
+    let operations = 2.0 * (probes * rows * dim) as f64;
+    for what in ["the first time", "again", "without the highest scores"] {
+        let floor = if what.starts_with("without") {
+            2.0
+        } else {
+            floor
+        };
+        let mut taken = 0;
+        let start = Instant::now();
+        search.start().unwrap();
+        let take = |found: &mut Vec<f64>| {
+            taken += found.len();
+            floor
+        };
+        search.pass(floor, take).unwrap();
+        let above = search.found().unwrap();
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = operations / seconds / 1e12;
+        println!(
+            "{what}: {seconds:.3} s, {rate:.1} T/s; {taken} taken, {:?}",
+            &above[0].0[..3]
+        );
+    }
+}
