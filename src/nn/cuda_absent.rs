@@ -40,10 +40,6 @@ impl Gpu {
         match *self {}
     }
 
-    pub(crate) fn pair_scores(&self, _: &[f64], _: usize, _: [&[u32]; 2]) -> Result<Vec<f64>> {
-        match *self {}
-    }
-
     pub fn time<R>(&self, _: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
         match *self {}
     }
@@ -57,6 +53,10 @@ impl Gpu {
     }
 
     pub fn rates(&self, _: usize) -> Result<Rates> {
+        match *self {}
+    }
+
+    pub(crate) fn pair_scores(&self, _: &[f64], _: usize, _: [&[u32]; 2]) -> Result<Vec<f64>> {
         match *self {}
     }
 }

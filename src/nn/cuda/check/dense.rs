@@ -1,4 +1,4 @@
-//! Convolutions and products, which libraries compute.
+//! Convolutions and products, most of which libraries compute.
 
 use super::super::array::Array;
 use super::super::gemm::Matrix;

@@ -2,6 +2,7 @@
 //! same in plain loops and 64 bits. Inputs are rounded to the precision at hand before either
 //! side reads them, so that errors are those of the operation.
 
+mod classes;
 mod dense;
 mod norms;
 mod reference;
@@ -180,7 +181,7 @@ impl Check<'_> {
         }
     }
 
-    /// Convolutions and products, which libraries compute.
+    /// Convolutions and products.
     fn dense(&mut self) {
         for (op, image, [ci, co], [kernel, stride, pad], groups) in [
             ("conv 3x3, stem", [11, 9], [3, 8], [3, 1, 1], 1),
@@ -189,6 +190,7 @@ impl Check<'_> {
             ("conv 1x1", [5, 7], [24, 16], [1, 1, 0], 1),
             ("conv 1x1 stride 2", [9, 7], [16, 24], [1, 2, 0], 1),
             ("depthwise 3x3", [9, 7], [16, 16], [3, 1, 1], 16),
+            ("depthwise 3x3", [9, 7], [5, 5], [3, 1, 1], 5),
             ("depthwise 3x3 stride 2", [9, 7], [16, 16], [3, 2, 1], 16),
             ("depthwise 7x7", [7, 7], [16, 16], [7, 1, 0], 16),
         ] {
@@ -230,5 +232,11 @@ impl Check<'_> {
         self.attempt("sum", Self::sum);
         self.attempt("pooling", Self::pooling);
         self.attempt("SGD", Self::sgd);
+        self.attempt("images of a set", Self::images);
+        // These are in 32 bits in every training.
+        if !self.low() {
+            self.attempt("rows", Self::rows);
+            self.attempt("softmax", Self::softmax);
+        }
     }
 }
