@@ -133,7 +133,7 @@ pub static HEADS: &[HeadEntry] = &[
     boundary::FACE,
 ];
 
-/// The head that `spec` describes. [`Error::Usage`](crate::Error::Usage) for an unknown name
+/// The head that `spec` describes. [`Error::Usage`] for an unknown name
 /// or a parameter that is unknown, missing or out of range.
 pub fn build(spec: &HeadSpec) -> Result<Box<dyn Head>> {
     let entry = HEADS
