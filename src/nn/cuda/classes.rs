@@ -54,6 +54,7 @@ pub struct Softmax {
 impl Classes {
     /// `weight` is `[classes, d]`.
     pub fn new(gpu: &Arc<Gpu>, weight: &[f32], d: usize, precision: Precision) -> Result<Classes> {
+        counted("class weights", weight.len())?;
         let mut velocity = gpu.buffer(size_of_val(weight))?;
         velocity.clear()?;
         Ok(Classes {
@@ -96,6 +97,7 @@ impl Classes {
     /// Products of a batch `x`, `[B, d]`, with all classes, or cosines.
     pub fn forward(&self, x: &[f32], cosines: bool) -> Result<Products> {
         let batch = x.len() / self.d;
+        counted("products of a batch with all classes", batch * self.classes)?;
         let units = self.gpu.upload(x)?;
         let mut norms = None;
         if cosines {
@@ -251,6 +253,17 @@ impl Classes {
         let pointers = [weight, grad, velocity, 0];
         self.gpu.sgd(pointers, self.len(), constants, spec.nesterov)
     }
+}
+
+/// Kernels count in 32 bits.
+fn counted(what: &str, len: usize) -> Result<()> {
+    if len < 1 << 31 {
+        return Ok(());
+    }
+    Err(Error::Compute(format!(
+        "the {what} are {len} numbers, more than a kernel counts; take a smaller batch, or fewer \
+         classes"
+    )))
 }
 
 fn matrix(buffer: &Buffer, sizes: [usize; 2]) -> Matrix {
