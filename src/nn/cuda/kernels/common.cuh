@@ -103,28 +103,27 @@ __device__ __forceinline__ float slope_at(float z, int act, float slope) {
 // Rows that a thread adds up in 32 bits before it turns to 64.
 #define RUN 32
 
-// Adds the sums of all rows of a block of threads and leaves them at `out[k c + channel]`.
+// Adds the sums of all rows of a block of threads and leaves them at `out[k c + channel]`. Once in
+// a kernel.
 template <int V, int SUMS>
 __device__ __forceinline__ void leave_sums(const double* sums, double* out, unsigned channel,
                                            unsigned c) {
-    __shared__ double all[LANES][LANES * V];
-    for (int k = 0; k < SUMS; k++) {
-        for (int j = 0; j < V; j++) all[threadIdx.y][threadIdx.x * V + j] = sums[k * V + j];
-        __syncthreads();
-        // Halving keeps the order fixed.
-        for (unsigned half = LANES / 2; half > 0; half /= 2) {
-            if (threadIdx.y < half) {
-                for (int j = 0; j < V; j++)
-                    all[threadIdx.y][threadIdx.x * V + j] +=
-                        all[threadIdx.y + half][threadIdx.x * V + j];
-            }
-            __syncthreads();
-        }
-        if (threadIdx.y == 0 && channel < c) {
-            for (int j = 0; j < V; j++) out[k * c + channel + j] = all[0][threadIdx.x * V + j];
+    __shared__ double all[LANES][SUMS * V * LANES];
+    for (int m = 0; m < SUMS * V; m++) all[threadIdx.y][m * LANES + threadIdx.x] = sums[m];
+    __syncthreads();
+    // Halving keeps the order fixed.
+    for (unsigned half = LANES / 2; half > 0; half /= 2) {
+        if (threadIdx.y < half) {
+            for (int m = 0; m < SUMS * V; m++)
+                all[threadIdx.y][m * LANES + threadIdx.x] +=
+                    all[threadIdx.y + half][m * LANES + threadIdx.x];
         }
         __syncthreads();
     }
+    if (threadIdx.y != 0 || channel >= c) return;
+    for (int k = 0; k < SUMS; k++)
+        for (int j = 0; j < V; j++)
+            out[k * c + channel + j] = all[0][(k * V + j) * LANES + threadIdx.x];
 }
 
 // Adds up `slices` rows of `[slices, sums, c]` for the channel of a thread; every thread of a
