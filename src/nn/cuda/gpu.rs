@@ -77,14 +77,23 @@ type Free = BTreeMap<usize, Vec<CudaSlice<u8>>>;
 pub struct Gpu {
     name: String,
     ordinal: usize,
-    context: Arc<CudaContext>,
-    stream: Arc<CudaStream>,
-    functions: Mutex<BTreeMap<&'static str, CudaFunction>>,
-    module: Arc<cudarc::driver::CudaModule>,
-    free: Mutex<Free>,
     counters: Counters,
+    // Dropped in this order: the context goes last.
     convolutions: Mutex<Convolutions>,
     blas: Mutex<Blas>,
+    free: Mutex<Free>,
+    functions: Mutex<BTreeMap<&'static str, CudaFunction>>,
+    module: Arc<cudarc::driver::CudaModule>,
+    stream: Arc<CudaStream>,
+    context: Arc<CudaContext>,
+}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        // Handles are given back to the context of the thread. There is nobody to tell of a
+        // failure.
+        let _ = self.context.bind_to_thread();
+    }
 }
 
 impl std::fmt::Debug for Gpu {
