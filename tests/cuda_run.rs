@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 /// Few steps, and small ones: large ones magnify what rounding does.
 fn suite() -> String {
@@ -23,6 +24,14 @@ fn suite() -> String {
         .replace("[10, 15]", "[6, 8]");
     assert!(calm.contains("epochs = 0.7") && calm.contains("lr = 0.002"));
     calm
+}
+
+/// A folder with this suite in it, if there is a GPU to run it on.
+fn stage(suite: &str) -> Option<TempDir> {
+    gpu()?;
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tiny.toml"), suite).unwrap();
+    Some(dir)
 }
 
 fn command(dir: &Path, runs: &str, device: &str) -> Command {
@@ -48,12 +57,8 @@ const TRAININGS: [&str; 3] = [
 
 #[test]
 fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
-    if gpu().is_none() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = stage(&suite()) else { return };
     let dir = dir.path();
-    fs::write(dir.join("tiny.toml"), suite()).unwrap();
     for (runs, device) in [("cpu", "cpu"), ("gpu", "cuda:0"), ("again", "cuda:0")] {
         runs::told(&mut command(dir, runs, device));
     }
@@ -94,12 +99,8 @@ fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
 
 #[test]
 fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
-    if gpu().is_none() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = stage(&suite()) else { return };
     let dir = dir.path();
-    fs::write(dir.join("tiny.toml"), suite()).unwrap();
     runs::told(&mut command(dir, "calm", "cuda:0"));
     let mut shaken = command(dir, "shaken", "cuda:0");
     shaken.args(["--checkpoint-every", "0"]);
@@ -137,14 +138,15 @@ fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
 /// bfloat16 is another training, and one that a CPU refuses.
 #[test]
 fn precision_is_part_of_what_a_training_is() {
-    if gpu().is_none() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
     let low = suite().replace("flip = true", "flip = true\nprecision = \"bf16\"");
-    fs::write(dir.join("tiny.toml"), low).unwrap();
+    let Some(dir) = stage(&low) else { return };
+    let dir = dir.path();
     let out = command(dir, "low", "cpu").output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(
+        runs::jobs(&dir.join("low")).is_empty(),
+        "work was done in vain"
+    );
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(
         text.contains("bf16 arithmetic, which only GPUs do"),
@@ -172,13 +174,9 @@ fn precision_is_part_of_what_a_training_is() {
 /// The same embeddings get the same scores, to the bit: ranks, rates and all evidence.
 #[test]
 fn a_search_finds_on_a_gpu_what_it_finds_on_the_cpu() {
-    if gpu().is_none() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
     let searched = suite().replace(r#"["teacher", "fcd"]"#, r#"["student"]"#);
-    fs::write(dir.join("tiny.toml"), searched).unwrap();
+    let Some(dir) = stage(&searched) else { return };
+    let dir = dir.path();
     runs::told(&mut command(dir, "runs", "cpu"));
     let scores = || -> Vec<(String, Value)> {
         let all = runs::jobs(&dir.join("runs")).into_iter();
@@ -197,4 +195,25 @@ fn a_search_finds_on_a_gpu_what_it_finds_on_the_cpu() {
     }
     runs::told(&mut command(dir, "runs", "cuda:0"));
     assert_eq!(scores(), on_cpu);
+}
+
+/// A driver without the libraries: `auto` must not take the CPU for that. Where it can be told
+/// what is found: on the stand-in, which is one file under several names.
+#[test]
+fn a_gpu_that_cannot_be_used_is_not_passed_over() {
+    let folders = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let standin = std::env::split_paths(&folders).find(|f| f.join("libnvrtc.so").is_symlink());
+    let (Some(standin), Some(dir)) = (standin, stage(&suite())) else {
+        return;
+    };
+    let dir = dir.path();
+    fs::copy(standin.join("libcuda.so"), dir.join("libcuda.so")).unwrap();
+    let mut auto = command(dir, "runs", "auto");
+    let out = auto.env("LD_LIBRARY_PATH", dir).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{text}");
+    assert!(
+        text.starts_with("error: libnvrtc, libcublas, libcudnn cannot"),
+        "{text}"
+    );
 }

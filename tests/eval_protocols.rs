@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::scoring::{metric, npy_f64, npy_u32, run, try_run, write};
+use common::scoring::{faces, metric, npy_f64, npy_u32, run, try_run, write};
 use frbench::Error;
 use frbench::plan::spec::{DataFormat, Views};
 use frbench::protocol::{
@@ -12,21 +12,7 @@ use frbench::protocol::{
     operating,
 };
 use frbench::registry::Params;
-use frbench::rng::Stream;
 use serde_json::json;
-
-/// `count` noisy images of persons `i / per`: unit-variance centres plus `noise`.
-fn faces(count: usize, per: usize, dim: usize, noise: f64, seed: u64) -> Vec<f32> {
-    (0..count)
-        .flat_map(|i| {
-            let mut centre = Stream::derive(seed, "person", &[(i / per) as u64]);
-            let mut own = Stream::derive(seed, "image", &[i as u64]);
-            (0..dim)
-                .map(|_| (centre.normal() + noise * own.normal()) as f32)
-                .collect::<Vec<f32>>()
-        })
-        .collect()
-}
 
 /// 600 pairs of 150 persons, 4 images each: images 2i and 2i + 1 of pair i are one person's
 /// when i is even.

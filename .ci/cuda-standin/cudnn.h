@@ -46,5 +46,6 @@ struct Algorithm {
 const Algorithm *algorithms(Pass pass);
 
 // Bytes of workspace; false for an algorithm that does not do.
+bool refuses(const Convolution &v, int algorithm);
 bool workspace(Pass pass, const Convolution &v, int algorithm, size_t *bytes);
 }

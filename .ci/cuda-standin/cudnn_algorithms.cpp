@@ -15,11 +15,17 @@ const Algorithm *algorithms(Pass pass) {
   static const Algorithm forward[] = {
       {1, true, true, 1}, {0, true, true, 0}, {2, true, true, 0}, {6, false, true, 0}, {-1, 0, 0, 0}};
   static const Algorithm data[] = {
-      {0, true, false, 1}, {1, true, true, 1}, {1, true, true, 0}, {5, false, true, 0}, {-1, 0, 0, 0}};
+      {0, true, false, 1}, {1, true, true, 1}, {1, true, true, 0}, {4, true, true, 0},
+      {5, false, true, 0}, {-1, 0, 0, 0}};
   static const Algorithm filter[] = {
       {0, true, false, 1}, {3, true, false, 0}, {1, true, true, 1}, {1, true, true, 0},
-      {2, false, true, 0}, {-1, 0, 0, 0}};
+      {5, true, true, 0}, {2, false, true, 0}, {-1, 0, 0, 0}};
   return pass == FORWARD ? forward : pass == BACKWARD_DATA ? data : filter;
+}
+
+// What is promised is not always kept: the list tells what is expected to work.
+bool refuses(const Convolution &v, int algorithm) {
+  return algorithm == 1 && v.stride_h > 1 && v.r > 1;
 }
 
 bool workspace(Pass pass, const Convolution &v, int algorithm, size_t *bytes) {

@@ -94,7 +94,7 @@ Status carry_out(Pass pass, const Convolution &v, int algorithm, void *space, si
                  const void *beta, Compute compute) {
   if (!alpha || !beta) return BAD_PARAM;
   size_t needed;
-  if (!workspace(pass, v, algorithm, &needed)) return NOT_SUPPORTED;
+  if (!workspace(pass, v, algorithm, &needed) || refuses(v, algorithm)) return NOT_SUPPORTED;
   if (space_bytes < needed || (needed && !space)) return BAD_PARAM;
   if (needed) {
     require(space, space_bytes, "workspace of cuDNN");

@@ -4,7 +4,7 @@ use super::text::duration;
 use frbench::plan::spec::Job;
 use frbench::run::Observer;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -127,7 +127,10 @@ impl Progress {
             Some(b) => {
                 let _ = b.all.println(text);
             }
-            None => eprintln!("{text}"),
+            // A run goes on when nobody reads of it any more (`| head`).
+            None => {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            }
         }
     }
 

@@ -10,6 +10,9 @@ use crate::plan::spec::Precision;
 use crate::{Error, Result};
 use std::sync::Arc;
 
+const ABSENT: &str = "this frbench was built without CUDA (`cargo build --release --features \
+                      cuda` builds one with)";
+
 #[derive(Debug)]
 pub enum Gpu {}
 
@@ -17,11 +20,12 @@ impl Gpu {
     /// # Errors
     /// [`Error::Usage`], always.
     pub fn open(_ordinal: usize) -> Result<Arc<Gpu>> {
-        Err(Error::Usage(
-            "this frbench was built without CUDA (`cargo build --release --features cuda` builds \
-             one with)"
-                .into(),
-        ))
+        Err(Error::Usage(ABSENT.into()))
+    }
+
+    /// Why there is none.
+    pub fn absent() -> Option<String> {
+        Some(ABSENT.into())
     }
 
     pub fn allow_nondeterministic(&self, _: bool) {

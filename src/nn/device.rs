@@ -68,17 +68,28 @@ impl Device {
                 ))),
                 Err(other) => Err(other),
             },
-            DeviceChoice::Auto => match Gpu::open(0) {
-                Ok(gpu) => {
-                    let why = format!("device: cuda:0, {} (auto: the first GPU)", gpu.name());
-                    Ok((Device::Cuda(gpu), Some(why)))
+            // A GPU that is there and does not work is for the user to decide about.
+            DeviceChoice::Auto => match Gpu::absent() {
+                Some(why) => Ok((Device::Cpu, Some(format!("device: cpu (auto: {why})")))),
+                None => {
+                    let (device, _) = Device::open(DeviceChoice::Cuda(0))?;
+                    let why = format!("device: {} (auto: the first GPU)", device.kernels());
+                    Ok((device, Some(why)))
                 }
-                // What is wrong with a GPU that is there is for the user to decide about.
-                Err(Error::Usage(why)) => {
-                    Ok((Device::Cpu, Some(format!("device: cpu (auto: {why})"))))
-                }
-                Err(other) => Err(other),
             },
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Usage`] for a precision that it does not have.
+    pub fn takes(&self, precision: Precision) -> Result<()> {
+        match self {
+            Device::Cpu if precision != Precision::F32 => Err(Error::Usage(format!(
+                "the suite asks for {} arithmetic, which only GPUs do; say `--device cuda:0`, or \
+                 `precision = \"f32\"` in the suite",
+                precision.name()
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -148,15 +148,9 @@ impl Network {
     /// [`Error::Usage`] for a precision that the device does not have, [`Error::Compute`] if the
     /// device fails.
     pub fn move_to(&mut self, device: &Device, precision: Precision) -> Result<()> {
+        device.takes(precision)?;
         self.twin = match device {
-            Device::Cpu if precision == Precision::F32 => None,
-            Device::Cpu => {
-                return Err(Error::Usage(format!(
-                    "the suite asks for {} arithmetic, which only GPUs do; say `--device cuda:0`, \
-                     or `precision = \"f32\"` in the suite",
-                    precision.name()
-                )));
-            }
+            Device::Cpu => None,
             Device::Cuda(gpu) => Some(Twin::new(self, gpu, precision)?),
         };
         Ok(())

@@ -71,6 +71,9 @@ pub fn execute(
     observer: &dyn Observer,
     stop: &Stop,
 ) -> Result<Outcome> {
+    for row in &suite.rows {
+        options.device.takes(row.precision)?;
+    }
     let session = Session {
         store,
         options,

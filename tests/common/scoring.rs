@@ -4,7 +4,21 @@ use frbench::nn::Device;
 use frbench::plan::spec::{ProtocolSpec, Views};
 use frbench::protocol::{self, Description, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
 use frbench::registry::Params;
+use frbench::rng::Stream;
 use std::path::Path;
+
+/// `count` images, `per` of each person, of people no other `seed` has.
+pub fn faces(count: usize, per: usize, dim: usize, noise: f64, seed: u64) -> Vec<f32> {
+    (0..count)
+        .flat_map(|i| {
+            let mut centre = Stream::derive(seed, "person", &[(i / per) as u64]);
+            let mut own = Stream::derive(seed, "image", &[i as u64]);
+            (0..dim)
+                .map(|_| (centre.normal() + noise * own.normal()) as f32)
+                .collect::<Vec<f32>>()
+        })
+        .collect()
+}
 
 pub fn write(folder: &Path, name: &str, dim: usize, rows: &[f32]) -> Embeddings {
     let path = folder.join(name);

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What is computed from what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 enum Pass {
     /// `(x, w)` to `y`.
     Forward,
@@ -21,6 +21,7 @@ enum Pass {
     Weight,
 }
 
+/// Sizes, whether in bfloat16, and how 32-bit floats are multiplied.
 type Key = (Shape, bool, Math);
 
 /// cuDNN's handle, with all that it was asked for so far.
@@ -36,16 +37,17 @@ pub(super) struct Convolutions {
 // behind a lock.
 unsafe impl Send for Convolutions {}
 
-/// The descriptors of one convolution, and the algorithms that were chosen for it.
+/// The descriptors of one convolution, and its algorithms.
 struct Plan {
     x: sys::cudnnTensorDescriptor_t,
     y: sys::cudnnTensorDescriptor_t,
     w: sys::cudnnFilterDescriptor_t,
     /// One for each pass, as the algorithm's kind of arithmetic is set on it.
     conv: [sys::cudnnConvolutionDescriptor_t; 3],
-    forward: Option<(sys::cudnnConvolutionFwdAlgo_t, usize)>,
-    input: Option<(sys::cudnnConvolutionBwdDataAlgo_t, usize)>,
-    weight: Option<(sys::cudnnConvolutionBwdFilterAlgo_t, usize)>,
+    /// What is left to be tried, best first; empty before cuDNN was asked.
+    forward: Vec<Candidate<sys::cudnnConvolutionFwdAlgo_t>>,
+    input: Vec<Candidate<sys::cudnnConvolutionBwdDataAlgo_t>>,
+    weight: Vec<Candidate<sys::cudnnConvolutionBwdFilterAlgo_t>>,
 }
 
 /// The fields that the results of the three heuristics have in common.
@@ -73,20 +75,50 @@ macro_rules! candidate {
 /// Workspaces of more than this are not worth what they gain.
 const WORKSPACE: usize = 1 << 30;
 
-/// What cuDNN expects to be fastest among what is allowed.
-fn choose<A>(
+/// What cuDNN expects to work and is allowed, fastest first.
+fn allowed<A>(
     candidates: impl Iterator<Item = Candidate<A>>,
     fast: bool,
-    shape: &Shape,
-) -> Result<Candidate<A>> {
-    let mut allowed =
-        candidates.filter(|c| c.usable && c.memory <= WORKSPACE && (fast || c.deterministic));
-    allowed.next().ok_or_else(|| {
-        Error::Compute(format!(
-            "cuDNN has no {} algorithm for the convolution {shape:?}",
-            if fast { "usable" } else { "deterministic" }
-        ))
-    })
+    (shape, low, math): &Key,
+    pass: Pass,
+) -> Result<Vec<Candidate<A>>> {
+    let mut left: Vec<_> = candidates.filter(|c| c.usable).collect();
+    let mut lacks = match low {
+        true => "one for bfloat16 on this GPU",
+        false => "one on this GPU",
+    };
+    if !left.is_empty() {
+        left.retain(|c| fast || c.deterministic);
+        lacks = "one that gives the same bits every time; `--nondeterministic` allows others";
+    }
+    if !left.is_empty() {
+        left.retain(|c| c.memory <= WORKSPACE);
+        lacks = "one that does with a workspace of 1 GiB; take a smaller batch";
+    }
+    if left.is_empty() {
+        return Err(Error::Compute(format!(
+            "of all cuDNN's algorithms for the {pass:?} pass ({math:?}) of the convolution \
+             {shape:?} there is not {lacks}"
+        )));
+    }
+    Ok(left)
+}
+
+/// Runs the first candidate that works; those before it are forgotten.
+fn first_that_works<A: Copy>(
+    candidates: &mut Vec<Candidate<A>>,
+    mut run: impl FnMut(&Candidate<A>) -> Result<()>,
+) -> Result<()> {
+    loop {
+        let Some(best) = candidates.first() else {
+            return Err(Error::Bug("a convolution without an algorithm".into()));
+        };
+        match run(best) {
+            // The list says what is expected to work, not what does.
+            Err(_) if candidates.len() > 1 => candidates.remove(0),
+            result => return result,
+        };
+    }
 }
 
 fn ok<T>(result: std::result::Result<T, result::CudnnError>) -> Result<T> {
@@ -158,9 +190,9 @@ impl Plan {
                 ok(result::create_convolution_descriptor())?,
                 ok(result::create_convolution_descriptor())?,
             ],
-            forward: None,
-            input: None,
-            weight: None,
+            forward: Vec::new(),
+            input: Vec::new(),
+            weight: Vec::new(),
         };
         // SAFETY: the descriptors were just made. Dimensions are n, c, h, w in any format.
         unsafe {
@@ -201,15 +233,6 @@ impl Plan {
         }
         Ok(plan)
     }
-
-    /// The algorithm's own kind of arithmetic, unless that would be less exact than asked for.
-    fn adopt(&self, pass: usize, math: sys::cudnnMathType_t, low: bool) -> Result<()> {
-        if !low {
-            return Ok(());
-        }
-        // SAFETY: the descriptor is alive.
-        ok(unsafe { sys::cudnnSetConvolutionMathType(self.conv[pass], math).result() })
-    }
 }
 
 impl Drop for Plan {
@@ -231,14 +254,13 @@ const CANDIDATES: usize = 16;
 
 /// Asks a heuristic of cuDNN for its candidates, best first.
 macro_rules! ask {
-    ($call:path, $perf:ty, $handle:expr, $($descriptor:expr),+) => {{
+    ($call:path, $perf:ty, [$($given:expr),+]) => {{
         let mut found = 0;
         let mut results = [std::mem::MaybeUninit::<$perf>::zeroed(); CANDIDATES];
         // SAFETY: the descriptors are alive, and there is room for as many results as stated.
         // The structures are plain numbers, of which zero is a value.
-        let status = unsafe {
-            $call($handle, $($descriptor),+, CANDIDATES as i32, &mut found, results.as_mut_ptr().cast())
-        };
+        let status =
+            unsafe { $call($($given),+, CANDIDATES as i32, &mut found, results.as_mut_ptr().cast()) };
         ok(status.result())?;
         let found = usize::try_from(found).unwrap_or(0).min(CANDIDATES);
         // SAFETY: the library has written that many.
@@ -248,102 +270,143 @@ macro_rules! ask {
 
 impl Gpu {
     /// One pass of a convolution, from two arrays' pointers into a third's; `add` adds.
-    fn convolve(
-        &self,
-        pass: Pass,
-        (shape, low, math): (Shape, bool, Math),
-        [a, b, out]: [u64; 3],
-        add: bool,
-    ) -> Result<()> {
+    fn convolve(&self, pass: Pass, key: Key, [a, b, out]: [u64; 3], add: bool) -> Result<()> {
         self.bind()?;
         self.count_library_call();
         let mut all = self.convolutions();
         let (handle, fast) = (all.handle, all.fast);
-        let plan = all.plan(&(shape, low, math))?;
-        let (x, y, w, conv) = (plan.x, plan.y, plan.w, plan.conv);
+        let mut workspace = all.workspace.take();
+        let plan = all.plan(&key)?;
+        let (x, y, w) = (plan.x, plan.y, plan.w);
+        let conv = plan.conv[pass as usize];
         let (alpha, beta) = (1.0f32, if add { 1.0f32 } else { 0.0 });
         let (alpha, beta) = ((&raw const alpha).cast(), (&raw const beta).cast());
         let (a, b, out) = (a as *const _, b as *const _, out as *mut _);
-        match pass {
+        // In full 32 bits nothing may be multiplied otherwise; else the algorithm knows best.
+        let full = !key.1 && key.2 == Math::Full;
+        // What every candidate needs before its call: its arithmetic, its workspace.
+        let mut prepare = |math: sys::cudnnMathType_t, bytes: usize| -> Result<_> {
+            if !full {
+                // SAFETY: the descriptor is alive.
+                ok(unsafe { sys::cudnnSetConvolutionMathType(conv, math).result() })?;
+            }
+            self.space(&mut workspace, bytes)
+        };
+        // SAFETY of the calls: descriptors describe the arrays, and the workspace is as large as
+        // the algorithm has said.
+        let done = match pass {
             Pass::Forward => {
-                let (algorithm, bytes) = match plan.forward {
-                    Some(chosen) => chosen,
-                    None => {
-                        let found = ask!(
-                            sys::cudnnGetConvolutionForwardAlgorithm_v7,
-                            sys::cudnnConvolutionFwdAlgoPerf_t,
+                if plan.forward.is_empty() {
+                    let found = ask!(
+                        sys::cudnnGetConvolutionForwardAlgorithm_v7,
+                        sys::cudnnConvolutionFwdAlgoPerf_t,
+                        [handle, x, w, conv, y]
+                    );
+                    plan.forward = allowed(found, fast, &key, pass)?;
+                }
+                first_that_works(&mut plan.forward, |c| {
+                    let (space, bytes) = (prepare(c.math, c.memory)?, c.memory);
+                    ok(unsafe {
+                        result::convolution_forward(
                             handle,
+                            alpha,
                             x,
+                            a,
                             w,
-                            conv[0],
-                            y
-                        );
-                        let best = choose(found, fast, &shape)?;
-                        plan.adopt(0, best.math, low)?;
-                        *plan.forward.insert((best.algorithm, best.memory))
-                    }
-                };
-                let space = workspace(&mut all, bytes, self.stream())?;
-                // SAFETY: descriptors describe the arrays, and the workspace is large enough.
-                ok(unsafe {
-                    result::convolution_forward(
-                        handle, alpha, x, a, w, b, conv[0], algorithm, space, bytes, beta, y, out,
-                    )
+                            b,
+                            conv,
+                            c.algorithm,
+                            space,
+                            bytes,
+                            beta,
+                            y,
+                            out,
+                        )
+                    })
                 })
             }
             Pass::Input => {
-                let (algorithm, bytes) = match plan.input {
-                    Some(chosen) => chosen,
-                    None => {
-                        let found = ask!(
-                            sys::cudnnGetConvolutionBackwardDataAlgorithm_v7,
-                            sys::cudnnConvolutionBwdDataAlgoPerf_t,
+                if plan.input.is_empty() {
+                    let found = ask!(
+                        sys::cudnnGetConvolutionBackwardDataAlgorithm_v7,
+                        sys::cudnnConvolutionBwdDataAlgoPerf_t,
+                        [handle, w, y, conv, x]
+                    );
+                    plan.input = allowed(found, fast, &key, pass)?;
+                }
+                first_that_works(&mut plan.input, |c| {
+                    let (space, bytes) = (prepare(c.math, c.memory)?, c.memory);
+                    ok(unsafe {
+                        result::convolution_backward_data(
                             handle,
+                            alpha,
                             w,
+                            b,
                             y,
-                            conv[1],
-                            x
-                        );
-                        let best = choose(found, fast, &shape)?;
-                        plan.adopt(1, best.math, low)?;
-                        *plan.input.insert((best.algorithm, best.memory))
-                    }
-                };
-                let space = workspace(&mut all, bytes, self.stream())?;
-                // SAFETY: as above.
-                ok(unsafe {
-                    result::convolution_backward_data(
-                        handle, alpha, w, b, y, a, conv[1], algorithm, space, bytes, beta, x, out,
-                    )
+                            a,
+                            conv,
+                            c.algorithm,
+                            space,
+                            bytes,
+                            beta,
+                            x,
+                            out,
+                        )
+                    })
                 })
             }
             Pass::Weight => {
-                let (algorithm, bytes) = match plan.weight {
-                    Some(chosen) => chosen,
-                    None => {
-                        let found = ask!(
-                            sys::cudnnGetConvolutionBackwardFilterAlgorithm_v7,
-                            sys::cudnnConvolutionBwdFilterAlgoPerf_t,
+                if plan.weight.is_empty() {
+                    let found = ask!(
+                        sys::cudnnGetConvolutionBackwardFilterAlgorithm_v7,
+                        sys::cudnnConvolutionBwdFilterAlgoPerf_t,
+                        [handle, x, y, conv, w]
+                    );
+                    plan.weight = allowed(found, fast, &key, pass)?;
+                }
+                first_that_works(&mut plan.weight, |c| {
+                    let (space, bytes) = (prepare(c.math, c.memory)?, c.memory);
+                    ok(unsafe {
+                        result::convolution_backward_filter(
                             handle,
+                            alpha,
                             x,
+                            a,
                             y,
-                            conv[2],
-                            w
-                        );
-                        let best = choose(found, fast, &shape)?;
-                        plan.adopt(2, best.math, low)?;
-                        *plan.weight.insert((best.algorithm, best.memory))
-                    }
-                };
-                let space = workspace(&mut all, bytes, self.stream())?;
-                // SAFETY: as above.
-                ok(unsafe {
-                    result::convolution_backward_filter(
-                        handle, alpha, x, a, y, b, conv[2], algorithm, space, bytes, beta, w, out,
-                    )
+                            b,
+                            conv,
+                            c.algorithm,
+                            space,
+                            bytes,
+                            beta,
+                            w,
+                            out,
+                        )
+                    })
                 })
             }
+        };
+        all.workspace = workspace;
+        done
+    }
+
+    /// `bytes` of a scratch buffer that all convolutions of the stream share, grown when needed.
+    fn space(
+        &self,
+        workspace: &mut Option<CudaSlice<u8>>,
+        bytes: usize,
+    ) -> Result<*mut std::ffi::c_void> {
+        if bytes == 0 {
+            return Ok(std::ptr::null_mut());
         }
+        if workspace.as_ref().is_none_or(|w| w.len() < bytes) {
+            *workspace = None;
+            *workspace = Some(self.allocate(bytes)?);
+        }
+        let space = workspace
+            .as_ref()
+            .map_or(0, |w| w.device_ptr(self.stream()).0);
+        Ok(space as *mut _)
     }
 
     /// `y` of a convolution, with the filter at `w`.
@@ -402,7 +465,7 @@ impl Gpu {
         let dw = self.buffer(len * 2)?;
         let arrays = [x.pointer(), dy.pointer(), dw.pointer()];
         self.convolve(Pass::Weight, key, arrays, false)?;
-        self.accumulate_low(grad, dw.pointer(), len)
+        self.add_to(grad, (dw.pointer(), true), len)
     }
 }
 
@@ -410,23 +473,4 @@ impl Gpu {
 /// what the memory allows.
 fn is_depthwise(shape: &Shape) -> bool {
     shape.groups == shape.ci && shape.ci == shape.co && shape.groups > 1
-}
-
-/// One scratch buffer for all convolutions of the stream, grown when needed.
-fn workspace(
-    all: &mut Convolutions,
-    bytes: usize,
-    stream: &Arc<CudaStream>,
-) -> Result<*mut std::ffi::c_void> {
-    if bytes == 0 {
-        return Ok(std::ptr::null_mut());
-    }
-    if all.workspace.as_ref().is_none_or(|w| w.len() < bytes) {
-        all.workspace = None;
-        // SAFETY: what a workspace holds beforehand does not matter.
-        let fresh = unsafe { stream.alloc::<u8>(bytes) };
-        all.workspace = Some(fresh.map_err(failed("a workspace"))?);
-    }
-    let space = all.workspace.as_ref().map_or(0, |w| w.device_ptr(stream).0);
-    Ok(space as *mut _)
 }

@@ -2,13 +2,12 @@
 
 use super::conv::Convolutions;
 use super::gemm::Blas;
-use super::libraries;
+use super::{compile, libraries};
 use crate::{Error, Result};
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, LaunchConfig,
     PushKernelArg, sys,
 };
-use cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -141,6 +140,11 @@ impl From<u64> for Arg {
     }
 }
 
+/// What a thread that panicked has left is as good as before: nothing is half done here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Turns an error of a library into ours.
 pub(super) fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Error {
     move |e| Error::Compute(format!("the GPU: {what}: {e}"))
@@ -154,9 +158,8 @@ impl Gpu {
     /// [`Error::Compute`] if it does not take our kernels.
     pub fn open(ordinal: usize) -> Result<Arc<Gpu>> {
         libraries::check()?;
-        let count = CudaContext::device_count()
-            .map_err(|e| Error::Usage(format!("the NVIDIA driver does not start ({e})")))?;
-        if ordinal >= usize::try_from(count).unwrap_or(0) {
+        let count = libraries::gpus()?;
+        if ordinal >= count {
             return Err(Error::Usage(format!(
                 "there is no GPU cuda:{ordinal}; this machine has {count}, counted from 0"
             )));
@@ -168,20 +171,12 @@ impl Gpu {
         let stream = context.new_stream().map_err(opening("making a stream"))?;
         keep_memory(ordinal).map_err(opening("its memory pool"))?;
         let name = context.name().map_err(opening("its name"))?;
-        let (major, minor) = context
+        let capability = context
             .compute_capability()
             .map_err(opening("its compute capability"))?;
-        let options = CompileOptions {
-            options: vec![
-                format!("--gpu-architecture=compute_{major}{minor}"),
-                "--std=c++17".into(),
-            ],
-            name: Some("frbench.cu".into()),
-            ..CompileOptions::default()
-        };
-        let ptx = compile_ptx_with_opts(KERNELS, options).map_err(|e| not_compiled(&name, e))?;
+        let compiled = compile::for_gpu(KERNELS, &name, capability)?;
         let module = context
-            .load_module(ptx)
+            .load_module(compiled)
             .map_err(opening("loading the kernels"))?;
         let convolutions = Convolutions::new(&stream)?;
         let blas = Blas::new(&stream)?;
@@ -197,6 +192,11 @@ impl Gpu {
             convolutions: Mutex::new(convolutions),
             blas: Mutex::new(blas),
         }))
+    }
+
+    /// Why this machine has no GPU, if it has none.
+    pub fn absent() -> Option<String> {
+        libraries::no_gpu()
     }
 
     /// Allows cuDNN's faster algorithms that add in no fixed order, and so do not give the same
@@ -252,7 +252,9 @@ impl Gpu {
         self.synchronize()?;
         let start = event()?;
         let result = f()?;
-        let ms = start.elapsed_ms(&event()?).map_err(failed("an event"))?;
+        let end = event()?;
+        end.synchronize().map_err(failed("an event"))?;
+        let ms = libraries::elapsed_ms(&start, &end).map_err(failed("an event"))?;
         Ok((result, f64::from(ms)))
     }
 
@@ -300,13 +302,11 @@ impl Gpu {
     }
 
     pub(super) fn convolutions(&self) -> MutexGuard<'_, Convolutions> {
-        self.convolutions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.convolutions)
     }
 
     pub(super) fn blas(&self) -> MutexGuard<'_, Blas> {
-        self.blas.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.blas)
     }
 
     /// Waits for everything that was asked for.
@@ -329,10 +329,7 @@ impl Gpu {
             return Ok(());
         }
         let function = {
-            let mut all = self
-                .functions
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut all = locked(&self.functions);
             match all.get(kernel) {
                 Some(function) => function.clone(),
                 None => {
@@ -369,10 +366,7 @@ impl Gpu {
     /// [`Error::Compute`] if its memory does not suffice.
     pub(super) fn buffer(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
         let bytes = bytes.max(1).next_multiple_of(512);
-        let kept = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            take(&mut free, bytes)
-        };
+        let kept = { take(&mut locked(&self.free), bytes) };
         let memory = match kept {
             Some(memory) => memory,
             None => self.allocate(bytes)?,
@@ -385,26 +379,24 @@ impl Gpu {
         })
     }
 
-    fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
+    /// Fresh memory, for which all that is kept for later may have to go.
+    pub(super) fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
         self.counters.allocations.fetch_add(1, Relaxed);
         self.counters.allocated.fetch_add(bytes as u64, Relaxed);
         // SAFETY: buffers are written before they are read; `fill` and `upload` are for that.
         let attempt = || unsafe { self.stream.alloc::<u8>(bytes) };
         attempt().or_else(|_| {
             // What is kept for later may be what is missing now.
-            self.free
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clear();
+            locked(&self.free).clear();
             self.synchronize()?;
             attempt().map_err(|e| {
                 let (free, all) = self.memory().unwrap_or((0, 0));
-                let mib = |bytes: usize| bytes >> 20;
+                let mib = |bytes: usize| bytes.div_ceil(1 << 20);
                 Error::Compute(format!(
                     "the GPU has no {} MiB left ({} of {} MiB are free: {e}); a smaller batch \
                      takes less",
                     mib(bytes),
-                    mib(free),
+                    free >> 20,
                     mib(all)
                 ))
             })
@@ -416,18 +408,6 @@ impl Gpu {
         let mut buffer = self.buffer(size_of_val(data))?;
         buffer.write(0, data)?;
         Ok(buffer)
-    }
-}
-
-/// A compiler that does not compile is most often one whose other half cannot be found.
-fn not_compiled(name: &str, error: cudarc::nvrtc::CompileError) -> Error {
-    let log = format!("{error:?}");
-    match log.contains("builtins") {
-        true => Error::Usage(format!(
-            "NVRTC cannot load libnvrtc-builtins, which lies beside it; put their folder on \
-             LD_LIBRARY_PATH ({log})"
-        )),
-        false => Error::Compute(format!("compiling the kernels for {name}: {log}")),
     }
 }
 
@@ -497,8 +477,8 @@ impl Buffer {
         }
         self.gpu.bind()?;
         self.gpu.counters.uploads.fetch_add(1, Relaxed);
-        // SAFETY: the range is inside the buffer, as was just asserted. The driver has read
-        // pageable memory when it returns.
+        // SAFETY: the range is inside the buffer, as was just asserted, and `data` lives until the
+        // stream is done.
         unsafe {
             cudarc::driver::result::memcpy_htod_async(
                 self.pointer + at as u64,
@@ -506,7 +486,9 @@ impl Buffer {
                 self.gpu.stream.cu_stream(),
             )
         }
-        .map_err(failed("an upload"))
+        .map_err(failed("an upload"))?;
+        // Only then has the driver read it for certain.
+        self.gpu.synchronize()
     }
 
     /// Reads `len` numbers from byte `at` on, when everything asked for before is done.
@@ -552,7 +534,7 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(memory) = self.memory.take() {
-            let mut free = self.gpu.free.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut free = locked(&self.gpu.free);
             free.entry(memory.len()).or_default().push(memory);
         }
     }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `gpu` | the device: opening it, its stream, launches, memory that is used again |
 //! | `libraries` | which libraries are there, and what to do about one that is not |
+//! | `compile` | the kernels, for the GPU at hand |
 //! | `array` | activations and gradients |
 //! | `conv`, `gemm` | cuDNN and cuBLAS |
 //! | `ops` | our own kernels, one function each |
@@ -24,6 +25,7 @@ mod array;
 mod backward;
 mod check;
 mod classes;
+mod compile;
 mod conv;
 mod forward;
 mod gemm;

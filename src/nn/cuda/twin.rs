@@ -166,7 +166,7 @@ impl Twin {
         let here = self.to_device(net, &net.params, &self.params, grads);
         let here = self.gpu.upload(&here)?;
         let (len, to) = (self.params.len, self.grads()?);
-        self.gpu.add_floats(to, here.pointer(), len)
+        self.gpu.add_to(to, (here.pointer(), false), len)
     }
 
     /// One optimiser step; clears the gradients. Gives their norm before clipping, if any.
