@@ -149,7 +149,9 @@ fn precision_is_part_of_what_a_training_is() {
     );
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(
-        text.contains("bf16 arithmetic, which only GPUs do"),
+        text.contains(
+            "error: only GPUs do bf16 arithmetic; say `--device cuda:0`, too, or take f32"
+        ),
         "{text}"
     );
     runs::told(&mut command(dir, "low", "cuda:0"));

@@ -269,13 +269,7 @@ fn or<T: Clone>(asked: &[T], cpu: &[T], gpu: &[T], device: &Device) -> Vec<T> {
 fn cases(args: &BenchArgs, device: &Device) -> Result<Vec<Case>> {
     let on_cpu = matches!(device, Device::Cpu);
     let precisions = or(&args.precision, &PRECISIONS, &GPU_PRECISIONS, device);
-    let other = precisions.iter().find(|p| **p != Precision::F32);
-    if let (Some(other), true) = (other, on_cpu) {
-        return Err(Error::Usage(format!(
-            "only GPUs do {} arithmetic; say `--device cuda:0`, too",
-            other.name()
-        )));
-    }
+    precisions.iter().try_for_each(|p| device.takes(*p))?;
     if args.check && on_cpu {
         return Err(Error::Usage(
             "`--check` is of a GPU's operations; say `--device cuda:0`, too".into(),

@@ -85,8 +85,7 @@ impl Device {
     pub fn takes(&self, precision: Precision) -> Result<()> {
         match self {
             Device::Cpu if precision != Precision::F32 => Err(Error::Usage(format!(
-                "the suite asks for {} arithmetic, which only GPUs do; say `--device cuda:0`, or \
-                 `precision = \"f32\"` in the suite",
+                "only GPUs do {} arithmetic; say `--device cuda:0`, too, or take f32",
                 precision.name()
             ))),
             _ => Ok(()),

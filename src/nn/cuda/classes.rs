@@ -61,10 +61,7 @@ impl Classes {
             gpu: Arc::clone(gpu),
             classes: weight.len() / d,
             d,
-            math: match precision {
-                Precision::Tf32 => Math::Tf32,
-                _ => Math::Full,
-            },
+            math: precision.into(),
             weight: gpu.upload(weight)?,
             velocity,
             grad: gpu.buffer(size_of_val(weight))?,

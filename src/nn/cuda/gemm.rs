@@ -3,6 +3,7 @@
 use super::array::Array;
 use super::gpu::{Gpu, failed};
 use crate::Result;
+use crate::plan::spec::Precision;
 use cudarc::cublas::{result, sys};
 use cudarc::driver::CudaStream;
 use std::sync::Arc;
@@ -14,6 +15,15 @@ pub(super) enum Math {
     Full,
     /// On tensor cores, which read 10 of their 23 bits.
     Tf32,
+}
+
+impl From<Precision> for Math {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Tf32 => Math::Tf32,
+            Precision::F32 | Precision::Bf16 => Math::Full,
+        }
+    }
 }
 
 /// The library's handle, for one thread at a time.

@@ -383,7 +383,8 @@ impl Gpu {
     pub(super) fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
         self.counters.allocations.fetch_add(1, Relaxed);
         self.counters.allocated.fetch_add(bytes as u64, Relaxed);
-        // SAFETY: buffers are written before they are read; `fill` and `upload` are for that.
+        // SAFETY: what a buffer holds beforehand is nobody's to read: kernels write what they make
+        // in full, and sums begin with `clear`.
         let attempt = || unsafe { self.stream.alloc::<u8>(bytes) };
         attempt().or_else(|_| {
             // What is kept for later may be what is missing now.

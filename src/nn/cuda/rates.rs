@@ -32,10 +32,7 @@ impl Gpu {
         let mut matmul_tflops = BTreeMap::new();
         for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
             let low = precision == Precision::Bf16;
-            let math = match precision {
-                Precision::Tf32 => Math::Tf32,
-                _ => Math::Full,
-            };
+            let math = Math::from(precision);
             let rate = self.grown(SIDES, rounds, |side| {
                 let bytes = side * side * if low { 2 } else { 4 };
                 let abc = [self.noise(bytes)?, self.noise(bytes)?, self.buffer(bytes)?];

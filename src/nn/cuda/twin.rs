@@ -143,7 +143,7 @@ impl Twin {
         Ok(())
     }
 
-    /// Fresh gradients, all 0; what has been there is put aside until [`Twin::put_back`].
+    /// Fresh numbers for all parameters, all 0.
     pub(super) fn fresh_grads(&self) -> Result<Buffer> {
         let mut grads = self.gpu.buffer(self.params.len * 4)?;
         grads.clear()?;
@@ -235,10 +235,7 @@ impl Twin {
 
     /// How 32-bit floats are multiplied.
     pub(super) fn math(&self) -> Math {
-        match self.precision {
-            Precision::Tf32 => Math::Tf32,
-            _ => Math::Full,
-        }
+        self.precision.into()
     }
 
     /// A node's weight, for a product with values of this precision.

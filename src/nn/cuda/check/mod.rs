@@ -108,10 +108,7 @@ impl Check<'_> {
     }
 
     fn math(&self) -> Math {
-        match self.precision {
-            Precision::Tf32 => Math::Tf32,
-            _ => Math::Full,
-        }
+        self.precision.into()
     }
 
     /// Normal numbers around `mean`.

@@ -6,6 +6,17 @@ struct Window {
     unsigned h, w, oh, ow, c, k, stride, pad;
 };
 
+// Adds the elements from `at` on, each times the filter's element `tap` of its channel.
+template <int V>
+__device__ __forceinline__ void add_tap(const void* x, unsigned at, const void* filter,
+                                        unsigned channel, unsigned tap, Window g, int low,
+                                        float* sum) {
+    float v[V];
+    read<V>(x, at, low, v);
+    for (int j = 0; j < V; j++)
+        sum[j] += v[j] * get(filter, (channel + j) * g.k * g.k + tap, low);
+}
+
 template <int V>
 __device__ __forceinline__ void depthwise_at(const void* x, const void* filter, void* y, unsigned i,
                                              Window g, int low) {
@@ -20,10 +31,8 @@ __device__ __forceinline__ void depthwise_at(const void* x, const void* filter, 
         for (unsigned s = 0; s < g.k; s++) {
             unsigned column = ox * g.stride + s - g.pad;
             if (column >= g.w) continue;
-            float v[V];
-            read<V>(x, ((image * g.h + row) * g.w + column) * g.c + channel, low, v);
-            for (int j = 0; j < V; j++)
-                sum[j] += v[j] * get(filter, ((channel + j) * g.k + r) * g.k + s, low);
+            unsigned at = ((image * g.h + row) * g.w + column) * g.c + channel;
+            add_tap<V>(x, at, filter, channel, r * g.k + s, g, low, sum);
         }
     }
     write<V>(y, i, low, sum);
@@ -56,10 +65,8 @@ __device__ __forceinline__ void depthwise_input_at(const void* dy, const void* f
         for (unsigned s = 0; s < g.k; s++) {
             unsigned right = column + g.pad - s, ox = right / g.stride;
             if (column + g.pad < s || right % g.stride != 0 || ox >= g.ow) continue;
-            float v[V];
-            read<V>(dy, ((image * g.oh + oy) * g.ow + ox) * g.c + channel, low, v);
-            for (int j = 0; j < V; j++)
-                sum[j] += v[j] * get(filter, ((channel + j) * g.k + r) * g.k + s, low);
+            unsigned at = ((image * g.oh + oy) * g.ow + ox) * g.c + channel;
+            add_tap<V>(dy, at, filter, channel, r * g.k + s, g, low, sum);
         }
     }
     write<V>(dx, i, low, sum);
