@@ -1,7 +1,7 @@
 //! Distillation losses and mining: hand vectors, finite differences and invariances.
 
 use candle_core::{Device, Tensor, Var};
-use frbench::distill::{self, Distill, DistillInput, Relations, mining};
+use frbench::distill::{self, Bank, Distill, DistillInput, Relations, mining};
 use frbench::method::{Artefact, Matrix, derive};
 use frbench::registry::Params;
 use frbench::rng::Stream;
@@ -29,7 +29,7 @@ fn tensor(m: &Matrix<f32>) -> Tensor {
 
 /// Six identities in seven dimensions, each with three neighbours; five samples.
 struct Scene {
-    bank: Matrix<f32>,
+    bank: Bank,
     neighbors: Matrix<u32>,
     labels: Vec<u32>,
     student: Tensor,
@@ -40,7 +40,7 @@ fn scene() -> Scene {
     let bank = normal("bank", 6, 7);
     let neighbors = mining::neighbors(&bank, 3).unwrap().index;
     Scene {
-        bank,
+        bank: Bank::new(bank),
         neighbors,
         labels: vec![0, 5, 2, 2, 4],
         student: tensor(&normal("student", 5, 7)),
@@ -177,11 +177,11 @@ fn the_gradient_reaches_the_student_alone() {
 /// One sample, one neighbour: as the student turns towards the neighbour, the hinge rises.
 #[test]
 fn the_hinge_grows_with_the_students_relation() {
-    let bank = Matrix {
+    let bank = Bank::new(Matrix {
         rows: 2,
         cols: 2,
         data: vec![0.0, 1.0, 1.0, 0.0],
-    };
+    });
     let neighbors = Matrix {
         rows: 2,
         cols: 1,

@@ -1,7 +1,7 @@
 //! Methods as the trainer drives them: needs, schedules of terms, feature banks, resumption.
 
 use candle_core::{Device, Tensor, Var};
-use frbench::distill::{self, DistillInput, Relations};
+use frbench::distill::{self, Bank, DistillInput, Relations};
 use frbench::head::{self, Head};
 use frbench::method::{self, Artefact, Classifier, Inputs, Matrix, Objective, Step, StepLoss};
 use frbench::plan::spec::{HeadSpec, MethodSpec, OptimizerSpec};
@@ -298,12 +298,13 @@ fn coupleface_is_its_two_losses_against_the_prototypes_at_first() {
     let params = |v: Value| serde_json::from_value(v).unwrap();
     let teacher = Training::teacher(0);
     let labels = labels(0);
+    let bank = Bank::new(prototypes.clone());
     let input = DistillInput {
         labels: &labels,
         relations: Some(Relations {
             neighbors,
-            student_bank: prototypes,
-            teacher_bank: prototypes,
+            student_bank: &bank,
+            teacher_bank: &bank,
         }),
         ..DistillInput::of_embeddings(&student, &teacher)
     };

@@ -6,16 +6,19 @@
 //! anew in every step; the estimate of the normalising constants is that of the first step.
 
 use super::adapter::Linear;
-use super::relation::{Rows, dots};
+use super::bank::Bank;
+use super::relation::dots;
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
 use crate::method::Matrix;
+use crate::nn;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashSet};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -81,7 +84,7 @@ struct Crd {
 struct Side {
     projection: Linear,
     /// `[N, dim]`, projections of the training set.
-    memory: Matrix<f32>,
+    memory: Bank,
     /// Normalising constant of the scores of this network's projections; 0 before it is known.
     z: f32,
 }
@@ -103,13 +106,13 @@ fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
         let mut stream = Stream::derive(setup.seed, &format!("distill/crd/{name}"), &[]);
         Side {
             projection: Linear::new(name, setup),
-            memory: Matrix {
+            memory: Bank::new(Matrix {
                 rows: setup.labels.len(),
                 cols: dim,
                 data: (0..setup.labels.len() * dim)
                     .map(|_| stream.range(-bound, bound) as f32)
                     .collect(),
-            },
+            }),
             z: 0.0,
         }
     };
@@ -139,8 +142,8 @@ impl Distill for Crd {
         let student = self.student.project(student)?;
         let teacher = self.teacher.project(&teacher.detach())?;
         // Each network's projections are contrasted with the other's memory.
-        let against_teacher = Rows::copy(&self.teacher.memory, &drawn)?;
-        let against_student = Rows::copy(&self.student.memory, &drawn)?;
+        let against_teacher = self.teacher.memory.select(&drawn, false)?;
+        let against_student = self.student.memory.select(&drawn, false)?;
         let count = self.labels.len() as f64;
         let mut loss: Option<Tensor> = None;
         for (side, projected, rows) in [
@@ -154,10 +157,10 @@ impl Distill for Crd {
                 None => one,
             });
         }
-        self.student
-            .remember(input.samples, &student, self.momentum)?;
-        self.teacher
-            .remember(input.samples, &teacher, self.momentum)?;
+        for (side, projected) in [(&mut self.student, student), (&mut self.teacher, teacher)] {
+            side.memory
+                .blend(input.samples, &projected, self.momentum)?;
+        }
         loss.ok_or_else(|| Error::Bug("no contrast".into()))
     }
 
@@ -166,11 +169,16 @@ impl Distill for Crd {
         self.teacher.projection.learn(grads, lr)
     }
 
+    fn move_to(&mut self, device: &nn::Device) -> Result<()> {
+        self.student.memory.move_to(device)?;
+        self.teacher.memory.move_to(device)
+    }
+
     fn state(&self) -> BTreeMap<String, Matrix<f32>> {
         let mut state = BTreeMap::new();
         for (name, side) in [("student", &self.student), ("teacher", &self.teacher)] {
             side.projection.save(&mut state);
-            state.insert(format!("{name}.memory"), side.memory.clone());
+            state.insert(format!("{name}.memory"), side.memory.features().clone());
             let z = Matrix {
                 rows: 1,
                 cols: 1,
@@ -187,20 +195,12 @@ impl Distill for Crd {
             ("teacher", &mut self.teacher),
         ] {
             side.projection.restore(&mut state)?;
-            let memory = state.remove(&format!("{name}.memory"));
-            let z = state.remove(&format!("{name}.z"));
-            match (memory, z.as_ref().and_then(|z| z.data.first())) {
-                (Some(memory), Some(&z))
-                    if (memory.rows, memory.cols) == (side.memory.rows, side.memory.cols) =>
-                {
-                    (side.memory, side.z) = (memory, z);
-                }
-                _ => {
-                    return Err(Error::Data(format!(
-                        "the checkpoint has no memory of the {name} for this training set"
-                    )));
-                }
-            }
+            let of = |what: &str| format!("{name}.{what}");
+            let memory = state.remove(&of("memory"));
+            side.memory.restore(memory, &of("memory"))?;
+            let z = state.remove(&of("z"));
+            let z = z.as_ref().and_then(|z| z.data.first());
+            side.z = *z.ok_or_else(|| Error::Data(format!("the checkpoint has no `{name}.z`")))?;
         }
         Ok(())
     }
@@ -211,30 +211,34 @@ impl Crd {
     /// where there are enough. A function of seed and step. `[B, 1 + negatives]`.
     fn draw(&self, input: &DistillInput) -> Result<Matrix<u32>> {
         let images = self.labels.len() as u64;
-        let mut data = Vec::with_capacity(input.samples.len() * (1 + self.negatives));
-        for (i, &sample) in input.samples.iter().enumerate() {
-            let Some(&own) = self.labels.get(sample as usize) else {
-                return Err(Error::Compute(format!(
-                    "sample {sample} is not one of the {images} images of the training set"
-                )));
-            };
-            let others = self.labels.len() - self.counts.get(&own).copied().unwrap_or(0);
-            let repeat = others < self.negatives;
-            let mut seen = BTreeSet::new();
-            let mut stream =
-                Stream::derive(self.seed, "distill/crd/negatives", &[input.step, i as u64]);
-            data.push(sample);
-            let full = data.len() + self.negatives;
-            while data.len() < full {
-                let draw = stream.below(images) as u32;
-                if self.labels[draw as usize] != own && (repeat || seen.insert(draw)) {
-                    data.push(draw);
-                }
-            }
+        if let Some(sample) = input.samples.iter().find(|s| u64::from(**s) >= images) {
+            return Err(Error::Compute(format!(
+                "sample {sample} is not one of the {images} images of the training set"
+            )));
         }
+        let (step, cols) = (input.step, 1 + self.negatives);
+        let mut data = vec![0; input.samples.len() * cols];
+        let rows = data.par_chunks_mut(cols).zip(input.samples).enumerate();
+        let (labels, counts, seed) = (&self.labels, &self.counts, self.seed);
+        rows.for_each(|(i, (row, &sample))| {
+            let own = labels[sample as usize];
+            let others = labels.len() - counts.get(&own).copied().unwrap_or(0);
+            let repeat = others < cols - 1;
+            let mut seen = HashSet::new();
+            let mut stream = Stream::derive(seed, "distill/crd/negatives", &[step, i as u64]);
+            row[0] = sample;
+            for negative in &mut row[1..] {
+                *negative = loop {
+                    let draw = stream.below(images) as u32;
+                    if labels[draw as usize] != own && (repeat || seen.insert(draw)) {
+                        break draw;
+                    }
+                };
+            }
+        });
         Ok(Matrix {
             rows: input.samples.len(),
-            cols: 1 + self.negatives,
+            cols,
             data,
         })
     }
@@ -242,7 +246,7 @@ impl Crd {
 
 impl Side {
     fn project(&mut self, embeddings: &Tensor) -> Result<Tensor> {
-        let dim = self.memory.cols;
+        let dim = self.memory.features().cols;
         l2_normalize(&self.projection.apply(embeddings, dim)?)
     }
 
@@ -261,25 +265,5 @@ impl Side {
         let hit = (&positive / (&positive + (noise + EPS))?)?.log()?;
         let miss = ((negative + (noise + EPS))?.recip()? * noise)?.log()?;
         Ok(((hit.sum_all()? + miss.sum_all()?)? / -(b as f64))?)
-    }
-
-    /// Moves the rows of the batch towards its projections.
-    fn remember(&mut self, samples: &[u32], projected: &Tensor, momentum: f64) -> Result<()> {
-        let dim = self.memory.cols;
-        let fresh: Vec<f32> = projected
-            .detach()
-            .to_dtype(DType::F32)?
-            .flatten_all()?
-            .to_vec1()?;
-        for (&sample, fresh) in samples.iter().zip(fresh.chunks(dim)) {
-            let at = sample as usize * dim;
-            let row = &mut self.memory.data[at..at + dim];
-            for (old, new) in row.iter_mut().zip(fresh) {
-                let mixed = momentum * f64::from(*old) + (1.0 - momentum) * f64::from(*new);
-                *old = mixed as f32;
-            }
-            super::relation::normalize(row);
-        }
-        Ok(())
     }
 }

@@ -4,14 +4,15 @@
 //! ([`Wants`]), is built for a training ([`Setup`]), and takes the loss of a step
 //! ([`Distill::loss`]). It may remember (feature memories, moving averages) and learn (a
 //! regressor, projections: [`adapter`]); both are saved with the training. What several
-//! losses share: [`view`] and [`sites`] what is compared, [`maths`] how, [`relation`] the
-//! relation of a feature to rows of a bank, [`mining`] which rows are worth relating to.
+//! losses share: [`view`] and [`sites`] what is compared, [`maths`] how, [`bank`] and
+//! [`relation`] the relations of a feature to others that are remembered, [`mining`] which rows are worth relating to.
 //! Losses that are known by name only are in [`DECLARED`].
 
 mod a_skd;
 pub mod adapter;
 mod at;
 mod at_gradient;
+pub mod bank;
 mod cckd;
 mod cosine;
 mod crd;
@@ -32,12 +33,14 @@ pub mod sites;
 mod sp;
 pub mod view;
 
+pub use bank::Bank;
 pub use declared::{DECLARED, Declared};
 pub use fcd::NORMALIZE;
 pub use rad::{FORM, Q};
 pub use view::{Taps, View};
 
 use crate::method::{Artefact, DeriveNeed, Matrix};
+use crate::nn;
 use crate::plan::spec::OptimizerSpec;
 use crate::registry::{self, Info, Params};
 use crate::{Error, Result};
@@ -79,9 +82,9 @@ pub struct Relations<'a> {
     /// `[M, K]`: for each identity the bank rows it is related to.
     pub neighbors: &'a Matrix<u32>,
     /// `[M, D]`, what the student's features are related to: one feature per identity.
-    pub student_bank: &'a Matrix<f32>,
+    pub student_bank: &'a Bank,
     /// `[M, D]`, what the teacher's features are related to.
-    pub teacher_bank: &'a Matrix<f32>,
+    pub teacher_bank: &'a Bank,
 }
 
 /// What a loss is built from.
@@ -121,6 +124,11 @@ pub trait Distill: Send {
     /// One optimiser step of what the loss itself learns, after the gradients of the losses
     /// returned since the last one were taken.
     fn learn(&mut self, _grads: &GradStore, _lr: f64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Computes what is worth it on `device` from now on, with what it remembers.
+    fn move_to(&mut self, _device: &nn::Device) -> Result<()> {
         Ok(())
     }
 

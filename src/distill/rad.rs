@@ -1,7 +1,8 @@
 //! Relation-aware distillation: a student's feature should stand to the features of other
 //! identities as the teacher's does (CoupleFace, ECCV 2022).
 
-use super::relation::{gather, relation};
+use super::bank::Bank;
+use super::relation::relation;
 use super::{Distill, DistillEntry, DistillInput, Setup, Wants, same_shape};
 use crate::registry::{Args, Info, Kind, Param, Params};
 use crate::{Error, Result};
@@ -73,7 +74,7 @@ impl Distill for Rad {
         let Some(relations) = &input.relations else {
             return Err(Error::Bug("the `rad` loss was given no relations".into()));
         };
-        let rows = |bank| gather(bank, relations.neighbors, input.labels);
+        let rows = |bank: &Bank| bank.related(relations.neighbors, input.labels);
         let teacher_rows = rows(relations.teacher_bank)?;
         let student_rows = if std::ptr::eq(relations.student_bank, relations.teacher_bank) {
             teacher_rows.clone()

@@ -1,92 +1,81 @@
-//! Relations: cosines of a feature with some rows of a feature bank.
+//! Relations: cosines of a feature with some rows of a [bank](super::bank).
 
 use crate::head::cosine::l2_normalize;
-use crate::head::rowwise::dot;
+use crate::head::rowwise::{dot, slice};
 use crate::method::Matrix;
+use crate::nn::cuda;
 use crate::{Error, Result};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Bank rows copied out for each sample, L2-normalised: `[B, K, D]`, row-major. Cheap to clone.
-#[derive(Clone)]
-pub struct Rows(Arc<RowData>);
+/// Bank rows copied out for each sample, `[B, K, D]`. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rows(Arc<Place>);
 
-struct RowData {
+#[derive(Debug)]
+enum Place {
+    Host(Copied),
+    Device(cuda::Selected),
+}
+
+/// Row-major.
+#[derive(Debug)]
+struct Copied {
     batch: usize,
     k: usize,
     dim: usize,
     data: Vec<f32>,
 }
 
-impl RowData {
+impl Copied {
     fn row(&self, b: usize, k: usize) -> &[f32] {
         let at = (b * self.k + k) * self.dim;
         &self.data[at..at + self.dim]
     }
 }
 
-/// The rows `bank[neighbors[label]]` of every label.
-///
-/// They are copied, so that the bank may change before the loss made from them is
-/// differentiated; at 512 images, 100 neighbours and 512 dimensions that is 105 MB.
-pub fn gather(bank: &Matrix<f32>, neighbors: &Matrix<u32>, labels: &[u32]) -> Result<Rows> {
-    let (k, dim) = (neighbors.cols, bank.cols);
-    if let Some(label) = labels.iter().find(|l| **l as usize >= neighbors.rows) {
-        return Err(Error::Compute(format!(
-            "identity {label} has no neighbours: they are known for {} identities",
-            neighbors.rows
-        )));
+impl From<cuda::Selected> for Rows {
+    fn from(selected: cuda::Selected) -> Self {
+        Rows(Arc::new(Place::Device(selected)))
     }
-    let wanted = || labels.iter().map(|&l| neighbors.row(l as usize));
-    if let Some(row) = wanted().flatten().find(|r| **r as usize >= bank.rows) {
-        return Err(Error::Compute(format!(
-            "identity {row} is a neighbour, but the feature bank has {} rows",
-            bank.rows
-        )));
-    }
-    let mut data = vec![0.0; labels.len() * k * dim];
-    if k * dim > 0 {
-        data.par_chunks_mut(k * dim)
-            .zip(labels.par_iter())
-            .for_each(|(out, &label)| {
-                for (out, &row) in out.chunks_mut(dim).zip(neighbors.row(label as usize)) {
-                    out.copy_from_slice(bank.row(row as usize));
-                    normalize(out);
-                }
-            });
-    }
-    Ok(Rows(Arc::new(RowData {
-        batch: labels.len(),
-        k,
-        dim,
-        data,
-    })))
 }
 
 impl Rows {
-    /// The rows `bank[index[b, k]]` as they are, `[B, K, D]`. Fails where there is none.
-    pub fn copy(bank: &Matrix<f32>, index: &Matrix<u32>) -> Result<Rows> {
+    /// The rows `index[b, k]` of `bank`, which has them all.
+    pub(super) fn of(bank: &Matrix<f32>, index: &Matrix<u32>, unit: bool) -> Rows {
         let (batch, k, dim) = (index.rows, index.cols, bank.cols);
-        if let Some(row) = index.data.iter().find(|r| **r as usize >= bank.rows) {
-            return Err(Error::Compute(format!(
-                "row {row} is wanted of a bank of {}",
-                bank.rows
-            )));
+        let mut data = vec![0.0; batch * k * dim];
+        if k * dim > 0 {
+            let samples = data.par_chunks_mut(k * dim).zip(index.data.par_chunks(k));
+            samples.for_each(|(out, index)| {
+                for (out, &row) in out.chunks_mut(dim).zip(index) {
+                    out.copy_from_slice(bank.row(row as usize));
+                    if unit {
+                        normalize(out);
+                    }
+                }
+            });
         }
-        let rows = index.data.iter().map(|&row| bank.row(row as usize));
-        let data = rows.flatten().copied().collect();
-        Ok(Rows(Arc::new(RowData {
+        Rows(Arc::new(Place::Host(Copied {
             batch,
             k,
             dim,
             data,
         })))
     }
+
+    /// `[B, K, D]`.
+    fn shape(&self) -> [usize; 3] {
+        match &*self.0 {
+            Place::Host(rows) => [rows.batch, rows.k, rows.dim],
+            Place::Device(rows) => rows.shape(),
+        }
+    }
 }
 
-/// `R(x, rows)`, the cosines `[B, K]` of each row of `x` `[B, D]` with its bank rows, on the
-/// CPU. Differentiable with respect to `x`; the rows are constants.
+/// `R(x, rows)`, the cosines `[B, K]` of each row of `x` `[B, D]` with its bank rows, in
+/// host memory. Differentiable with respect to `x`; the rows are constants.
 pub fn relation(x: &Tensor, rows: Rows) -> Result<Tensor> {
     dots(&l2_normalize(x)?, rows)
 }
@@ -95,12 +84,11 @@ pub fn relation(x: &Tensor, rows: Rows) -> Result<Tensor> {
 /// Differentiable with respect to `x`; the rows are constants.
 pub fn dots(x: &Tensor, rows: Rows) -> Result<Tensor> {
     let (batch, dim) = x.dims2()?;
-    let Rows(rows) = rows;
-    if batch != rows.batch || (dim != rows.dim && rows.k > 0) {
+    let [b, k, d] = rows.shape();
+    if batch != b || (dim != d && k > 0) {
         return Err(Error::Compute(format!(
             "features are [{batch}, {dim}], but the bank rows they are related to are \
-             [{}, {}, {}]",
-            rows.batch, rows.k, rows.dim
+             [{b}, {k}, {d}]"
         )));
     }
     let x = x.to_device(&Device::Cpu)?.contiguous()?;
@@ -118,10 +106,10 @@ pub fn normalize(row: &mut [f32]) {
 }
 
 /// Dot products of row `b` of the argument `[B, D]` with rows `(b, 0..K)`.
-struct DotRows(Arc<RowData>);
+struct DotRows(Rows);
 
 /// The transposed product: sums over `K` of an argument `[B, K]` times rows, `[B, D]`.
-struct SumRows(Arc<RowData>);
+struct SumRows(Rows);
 
 impl CustomOp1 for DotRows {
     fn name(&self) -> &'static str {
@@ -133,7 +121,10 @@ impl CustomOp1 for DotRows {
         storage: &CpuStorage,
         layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let rows = &self.0;
+        let rows = match &*self.0.0 {
+            Place::Host(rows) => rows,
+            Place::Device(rows) => return on_device(storage, layout, |x| rows.dots(x)),
+        };
         per_row(storage, layout, rows.dim, rows.k, |b, x, out| {
             for (k, out) in out.iter_mut().enumerate() {
                 *out = dot(x, rows.row(b, k));
@@ -164,7 +155,10 @@ impl CustomOp1 for SumRows {
         storage: &CpuStorage,
         layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let rows = &self.0;
+        let rows = match &*self.0.0 {
+            Place::Host(rows) => rows,
+            Place::Device(rows) => return on_device(storage, layout, |g| rows.sums(g)),
+        };
         per_row(storage, layout, rows.k, rows.dim, |b, g, out| {
             for (k, g) in g.iter().enumerate() {
                 for (out, r) in out.iter_mut().zip(rows.row(b, k)) {
@@ -173,6 +167,19 @@ impl CustomOp1 for SumRows {
             }
         })
     }
+}
+
+/// Applies `f` to a matrix, and shapes what it gives into as many rows. Features of a training are
+/// in 32 bits.
+fn on_device(
+    storage: &CpuStorage,
+    layout: &Layout,
+    f: impl FnOnce(&[f32]) -> Result<Vec<f32>>,
+) -> candle_core::Result<(CpuStorage, Shape)> {
+    let (batch, _) = layout.shape().dims2()?;
+    let out = f(slice::<f32>(storage, layout)?).map_err(candle_core::Error::wrap)?;
+    let shape = Shape::from((batch, out.len() / batch.max(1)));
+    Ok((CpuStorage::F32(out), shape))
 }
 
 /// Applies `f(b, input row, zeroed output row)` to every row of a contiguous matrix in f64, and

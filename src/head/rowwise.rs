@@ -71,7 +71,7 @@ fn width(layout: &Layout) -> usize {
     layout.dims().last().copied().unwrap_or(0)
 }
 
-pub(super) fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+pub(crate) fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
         Some((from, to)) => Ok(&T::cpu_storage_as_slice(storage)?[from..to]),
         None => bail!("row-wise operations want contiguous tensors"),

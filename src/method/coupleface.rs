@@ -11,12 +11,12 @@
 //! passes). It also starts from the teacher's prototypes: until an identity has been seen
 //! there is no student feature of it, and the two variants then begin with the same loss.
 
-use super::bank::Bank;
 use super::classification::{BETA_FROM, Term, wanted};
 use super::derive::{need, teacher_embeddings};
 use super::fcd::only;
 use super::{Artefact, Inputs, Matrix, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
-use crate::distill::{self, Distill, DistillInput, Relations};
+use crate::distill::{self, Bank, Distill, DistillInput, Relations};
+use crate::nn;
 use crate::plan::spec::{HeadSpec, MethodSpec};
 use crate::registry::{self, Args, Info, Kind, Param};
 use crate::{Error, Result};
@@ -125,9 +125,9 @@ fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
     let params = &inputs.spec.params;
     let args = Args::new(ENTRY.info.name, params);
     let (prototypes, neighbors) = artefacts(inputs)?;
-    let teacher_bank = Bank::from_prototypes(prototypes);
+    let teacher_bank = Bank::of_prototypes(prototypes);
     let student_bank = (args.text_or("relation", "student-teacher")? == "student-student")
-        .then(|| Bank::from_prototypes(prototypes));
+        .then(|| Bank::of_prototypes(prototypes));
     Ok(Box::new(CoupleFace {
         fcd: distill::build("fcd", &only(params, &["normalize"]))?,
         rad: distill::build("rad", &only(params, &["form", "q"]))?,
@@ -165,8 +165,8 @@ fn artefacts<'a>(inputs: &Inputs<'a>) -> Result<(&'a Matrix<f32>, &'a Matrix<u32
 
 impl Objective for CoupleFace {
     fn step(&mut self, mut step: Step) -> Result<StepLoss> {
-        let teacher_bank = self.teacher_bank.features();
-        let student_bank = self.student_bank.as_ref().map(Bank::features);
+        let teacher_bank = &self.teacher_bank;
+        let student_bank = self.student_bank.as_ref();
         let input = DistillInput {
             labels: step.labels,
             relations: Some(Relations {
@@ -185,15 +185,21 @@ impl Objective for CoupleFace {
             loss = (loss + (term * beta)?)?;
         }
 
-        self.teacher_bank.update(step.labels, step.teacher()?)?;
+        self.teacher_bank.overwrite(step.labels, step.teacher()?)?;
         if let Some(bank) = &mut self.student_bank {
-            bank.update(step.labels, step.student)?;
+            bank.overwrite(step.labels, step.student)?;
         }
         Ok(StepLoss {
             loss,
             parts,
             labels: None,
         })
+    }
+
+    fn move_to(&mut self, device: &nn::Device) -> Result<()> {
+        let banks = [Some(&mut self.teacher_bank), self.student_bank.as_mut()];
+        let mut banks = banks.into_iter().flatten();
+        banks.try_for_each(|bank| bank.move_to(device))
     }
 
     fn state(&self) -> BTreeMap<String, Matrix<f32>> {

@@ -4,6 +4,7 @@ use super::classification::{BETA, BETA_FROM, Term, classify, require_head};
 use super::derive::teacher_embeddings;
 use super::{DeriveNeed, Inputs, Matrix, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
 use crate::distill::{self, Distill, DistillInput, Setup, View, Wants};
+use crate::nn;
 use crate::plan::spec::{HeadSpec, MethodSpec};
 use crate::registry::{self, Args, Info, Kind, Param, Params};
 use crate::{Error, Result};
@@ -200,6 +201,11 @@ impl Objective for Sum {
         self.losses
             .iter_mut()
             .try_for_each(|term| term.loss.learn(grads, lr))
+    }
+
+    fn move_to(&mut self, device: &nn::Device) -> Result<()> {
+        let mut losses = self.losses.iter_mut();
+        losses.try_for_each(|term| term.loss.move_to(device))
     }
 
     fn state(&self) -> BTreeMap<String, Matrix<f32>> {

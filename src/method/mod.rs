@@ -1,7 +1,6 @@
 //! Methods: which teacher, which losses, which whole-set passes. One file each, one line
 //! each in [`METHODS`]; the passes themselves are in [`mod@derive`].
 
-mod bank;
 mod classification;
 mod coupleface;
 pub mod derive;
@@ -11,6 +10,7 @@ mod margin_softmax;
 
 use crate::distill::Taps;
 use crate::head::{Head, WeightGrad};
+use crate::nn;
 use crate::plan::spec::{HeadSpec, MethodSpec, OptimizerSpec};
 use crate::registry::{self, Info, Params};
 use crate::{Error, Result};
@@ -161,6 +161,11 @@ pub trait Objective: Send {
     /// One optimiser step of what the objective itself learns (regressors, projections), from
     /// the gradients of the loss of the last step, at the student's learning rate.
     fn learn(&mut self, _grads: &GradStore, _lr: f64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Computes what is worth it on `device` from now on, with what it remembers.
+    fn move_to(&mut self, _device: &nn::Device) -> Result<()> {
         Ok(())
     }
 

@@ -94,6 +94,44 @@ impl ImageSet {
 }
 
 #[derive(Debug)]
+pub enum Bank {}
+
+impl Bank {
+    pub fn new(gpu: &Arc<Gpu>, _: &[f32], _: usize) -> Result<Bank> {
+        match **gpu {}
+    }
+
+    pub fn push(&mut self, _: &[f32]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn write(&mut self, _: &[u32], _: &[f32]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn select(&self, _: &[u32], _: usize, _: bool) -> Result<Selected> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub enum Selected {}
+
+impl Selected {
+    pub fn shape(&self) -> [usize; 3] {
+        match *self {}
+    }
+
+    pub fn dots(&self, _: &[f32]) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn sums(&self, _: &[f32]) -> Result<Vec<f32>> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
 pub enum Products {}
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 
 use super::check::LOSS;
 use super::{Case, Check, Family, Run};
-use crate::distill::{self, DISTILL, Distill, DistillInput, Relations, Taps, mining};
+use crate::distill::{self, Bank, DISTILL, Distill, DistillInput, Relations, Taps, mining};
 use crate::method::{Artefact, Matrix, derive};
 use crate::registry::Params;
 use crate::{Error, Result};
@@ -77,7 +77,7 @@ fn loss(case: &Case) -> Result<Vec<Check>> {
         false => Vec::new(),
     };
     let bank = match case.has("input.bank") {
-        true => Some((case.matrix("input.bank")?, neighbors(case)?)),
+        true => Some((Bank::new(case.matrix("input.bank")?), neighbors(case)?)),
         false => None,
     };
     let mut input = DistillInput::of_embeddings(&student.features, &teacher.features);

@@ -223,6 +223,7 @@ impl<'a> Trainer<'a> {
     pub fn move_to(&mut self, device: &nn::Device) -> Result<()> {
         self.network.move_to(device, self.spec.precision)?;
         self.network.push(&self.sgd)?;
+        self.objective.move_to(device)?;
         self.resident = self.reside(device)?;
         // Probes use the class weights beside the step, on the host.
         if let (nn::Device::Cuda(gpu), Some(c), None) = (device, &mut self.classifier, &self.probe)

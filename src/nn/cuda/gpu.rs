@@ -24,6 +24,7 @@ const KERNELS: &str = concat!(
     include_str!("kernels/pairs.cu"),
     include_str!("kernels/pool.cu"),
     include_str!("kernels/rank.cu"),
+    include_str!("kernels/relations.cu"),
     include_str!("kernels/sgd.cu"),
 );
 

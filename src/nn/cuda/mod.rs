@@ -14,6 +14,7 @@
 //! | `conv`, `gemm` | cuDNN and cuBLAS |
 //! | `ops` | our own kernels, one function each |
 //! | `classes` | the class weights of a training |
+//! | `relations` | banks of features that losses relate a batch to |
 //! | `images` | training sets that lie there as bytes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
@@ -34,12 +35,14 @@ mod images;
 mod libraries;
 mod ops;
 mod rates;
+mod relations;
 mod search;
 mod twin;
 
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
+pub use relations::{Bank, Selected};
 pub use search::Search;
 
 pub(super) use array::Array;

@@ -234,6 +234,7 @@ impl Check<'_> {
         if !self.low() {
             self.attempt("rows", Self::rows);
             self.attempt("softmax", Self::softmax);
+            self.attempt("relations", Self::relations);
         }
     }
 }

@@ -7,6 +7,7 @@ mod depthwise;
 mod elementwise;
 mod norm;
 mod pool;
+mod relations;
 mod sgd;
 
 pub(super) use affine::{Act, Affine};

@@ -1,0 +1,55 @@
+//! Relations of a batch to rows of a bank.
+
+use super::super::gpu::{Arg, Buffer, Gpu};
+use super::{LINE, args};
+use crate::Result;
+
+impl Gpu {
+    /// `count` rows of a bank of `d` dimensions, named by `index`; L2-normalised where `unit`.
+    pub(in crate::nn::cuda) fn select_rows(
+        &self,
+        [bank, index, out]: [&Buffer; 3],
+        [count, d]: [usize; 2],
+        unit: bool,
+    ) -> Result<()> {
+        let pointers = [bank, index, out].map(|b| Arg::from(b.pointer()));
+        let rest: &[Arg] = args![d as u32, unit];
+        let grid = [count as u32, 1, 1];
+        self.launch("select_rows", grid, LINE, &[&pointers, rest].concat())
+    }
+
+    /// Overwrites `count` rows of a bank, named by `which`, all different.
+    pub(in crate::nn::cuda) fn write_rows(
+        &self,
+        [bank, which, rows]: [&Buffer; 3],
+        [count, d]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![bank.pointer(), which.pointer(), rows.pointer(), d as u32];
+        self.launch("write_rows", [count as u32, 1, 1], LINE, args)
+    }
+
+    /// Products of each of `x`, `[b, d]`, with its rows, `[b, k, d]`.
+    pub(in crate::nn::cuda) fn relate(
+        &self,
+        [x, rows, out]: [&Buffer; 3],
+        [b, k, d]: [usize; 3],
+    ) -> Result<()> {
+        let pointers = [x, rows, out].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![k as u32, d as u32];
+        let grid = [(b * k) as u32, 1, 1];
+        self.launch("relate", grid, LINE, &[&pointers, sizes].concat())
+    }
+
+    /// From the gradient of the products, `[b, k]`, that of `x`.
+    pub(in crate::nn::cuda) fn relate_back(
+        &self,
+        [grad, rows, dx]: [&Buffer; 3],
+        [b, k, d]: [usize; 3],
+    ) -> Result<()> {
+        let pointers = [grad, rows, dx].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![k as u32, d as u32];
+        let grid = [d.div_ceil(32) as u32, b as u32, 1];
+        let block = [32, 8, 1];
+        self.launch("relate_back", grid, block, &[&pointers, sizes].concat())
+    }
+}

@@ -1,0 +1,96 @@
+//! A bank of features on a GPU, for losses that relate each sample of a batch to many of them:
+//! what is related stays there, and only products leave.
+
+use super::gpu::{Buffer, Gpu};
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// Features, `[rows, d]`.
+#[derive(Debug)]
+pub struct Bank {
+    gpu: Arc<Gpu>,
+    d: usize,
+    features: Buffer,
+}
+
+/// Rows of a bank as they were when they were selected, `[B, K, d]`.
+#[derive(Debug)]
+pub struct Selected {
+    gpu: Arc<Gpu>,
+    shape: [usize; 3],
+    rows: Buffer,
+}
+
+impl Bank {
+    /// `features` is `[rows, d]`.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the GPU has no room for them, as everywhere here.
+    pub fn new(gpu: &Arc<Gpu>, features: &[f32], d: usize) -> Result<Bank> {
+        Ok(Bank {
+            gpu: Arc::clone(gpu),
+            d,
+            features: gpu.upload(features)?,
+        })
+    }
+
+    /// Takes over all features.
+    pub fn push(&mut self, features: &[f32]) -> Result<()> {
+        self.features.write(0, features)
+    }
+
+    /// Overwrites the rows `which`, all different, by `rows`, `[which.len(), d]`.
+    pub fn write(&mut self, which: &[u32], rows: &[f32]) -> Result<()> {
+        let (there, rows) = (self.gpu.upload(which)?, self.gpu.upload(rows)?);
+        let size = [which.len(), self.d];
+        self.gpu.write_rows([&self.features, &there, &rows], size)
+    }
+
+    /// The rows `index`, of each of `batch` samples as many, L2-normalised where `unit`.
+    pub fn select(&self, index: &[u32], batch: usize, unit: bool) -> Result<Selected> {
+        if index.len() >= 1 << 31 {
+            return Err(Error::Compute(format!(
+                "a batch of {batch} is related to {} rows, more than a kernel counts; take a \
+                 smaller batch",
+                index.len()
+            )));
+        }
+        let rows = self.gpu.buffer(index.len() * self.d * 4)?;
+        let there = self.gpu.upload(index)?;
+        let size = [index.len(), self.d];
+        self.gpu
+            .select_rows([&self.features, &there, &rows], size, unit)?;
+        Ok(Selected {
+            gpu: Arc::clone(&self.gpu),
+            shape: [batch, index.len() / batch.max(1), self.d],
+            rows,
+        })
+    }
+}
+
+impl Selected {
+    /// `[B, K, d]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Products of each of `x`, `[B, d]`, with its rows, `[B, K]`.
+    pub fn dots(&self, x: &[f32]) -> Result<Vec<f32>> {
+        let [b, k, _] = self.shape;
+        let out = self.gpu.buffer(b * k * 4)?;
+        let x = self.gpu.upload(x)?;
+        self.gpu.relate([&x, &self.rows, &out], self.shape)?;
+        out.read(0, b * k)
+    }
+
+    /// From the gradient of those products that of `x`: sums of the rows, each times a number of
+    /// `grad`, `[B, K]`.
+    pub fn sums(&self, grad: &[f32]) -> Result<Vec<f32>> {
+        let [b, _, d] = self.shape;
+        let out = self.gpu.buffer(b * d * 4)?;
+        let grad = self.gpu.upload(grad)?;
+        self.gpu
+            .relate_back([&grad, &self.rows, &out], self.shape)?;
+        out.read(0, b * d)
+    }
+}
