@@ -167,6 +167,41 @@ fn a_contrast_with_a_memory_on_the_gpu_is_that_on_the_cpu() {
     assert_eq!(there, contrasted(&device), "not the same bits again");
 }
 
+/// Loss and gradient over one batch of which two samples are of one identity.
+fn inside(device: &nn::Device, name: &str, stated: &serde_json::Value) -> Vec<Vec<f64>> {
+    let mut loss = distill::build(name, &params(stated.clone())).unwrap();
+    let (labels, teacher) = (labels(0), batch("teacher"));
+    let student = Var::from_tensor(&batch("student")).unwrap();
+    let input = DistillInput {
+        labels: &labels,
+        device,
+        ..DistillInput::of_embeddings(student.as_tensor(), &teacher)
+    };
+    let value = loss.loss(&input).unwrap();
+    let grads = value.backward().unwrap();
+    vec![wide(&value), wide(grads.get(&student).unwrap())]
+}
+
+#[test]
+fn relations_inside_a_batch_on_the_gpu_are_those_on_the_cpu() {
+    let Some(device) = device() else { return };
+    for (name, stated) in [
+        ("sp", json!({"normalize": "embedding"})),
+        ("sp", json!({"normalize": "gram-rows"})),
+        ("cckd", json!({"gamma": 0.4, "powers": [0, 1, 2]})),
+        (
+            "darkrank",
+            json!({"alpha": 3.0, "beta": 3.0, "permute_len": 3}),
+        ),
+        ("rkd", json!({"w_distance": 25.0, "w_angle": 50.0})),
+        ("ekd", json!({})),
+    ] {
+        let there = inside(&device, name, &stated);
+        alike(&there, &inside(&nn::Device::Cpu, name, &stated), 1e-6);
+        assert_eq!(there, inside(&device, name, &stated), "not the same bits");
+    }
+}
+
 #[test]
 fn features_that_do_not_fit_are_refused_as_on_the_cpu() {
     let Some(device) = device() else { return };

@@ -154,6 +154,7 @@ impl Training {
                 teacher_taps: None,
                 teacher_logits: None,
                 input_gradients: None,
+                device: &frbench::nn::Device::Cpu,
                 classifier: Some(Classifier {
                     head: &mut *self.head,
                     weight: &self.weight,
@@ -384,6 +385,7 @@ fn the_second_bank_holds_student_features_as_constants() {
             teacher_taps: None,
             teacher_logits: None,
             input_gradients: None,
+            device: &frbench::nn::Device::Cpu,
             classifier: None,
         };
         students.objective.step(step).unwrap().loss

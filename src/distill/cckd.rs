@@ -1,7 +1,9 @@
 //! Correlation congruence (Peng et al., ICCV 2019, eqs. 5 to 9).
 
+use super::gram::gram;
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
+use crate::nn;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -61,16 +63,19 @@ impl Distill for Cckd {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         let (student, teacher) = (input.student.embeddings, input.teacher.embeddings);
         maths::same_batch(student, teacher)?;
-        let theirs = self.correlation(&teacher.detach())?;
-        let loss = maths::mse(&self.correlation(student)?, &theirs)?;
+        let theirs = self.correlation(&teacher.detach(), input.device)?;
+        let loss = maths::mse(&self.correlation(student, input.device)?, &theirs)?;
         Ok(loss.to_dtype(student.dtype())?)
     }
 }
 
 impl Cckd {
     /// `[B, B]`, in f64.
-    fn correlation(&self, embeddings: &Tensor) -> Result<Tensor> {
-        let gram = maths::gram(&l2_normalize(&maths::wide(&maths::flat(embeddings)?)?)?)?;
+    fn correlation(&self, embeddings: &Tensor, device: &nn::Device) -> Result<Tensor> {
+        let gram = gram(
+            &l2_normalize(&maths::wide(&maths::flat(embeddings)?)?)?,
+            device,
+        )?;
         let mut sum = gram.zeros_like()?;
         for &p in &self.powers {
             let mut power = gram.ones_like()?;

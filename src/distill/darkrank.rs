@@ -1,9 +1,11 @@
 //! DarkRank (Chen et al., AAAI 2018, eqs. 3 to 6), hard variant: the teacher's ranking of the
 //! nearest samples of a batch should be likely under the student's distances.
 
+use super::gram::{gram, squared_distances};
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::Result;
 use crate::head::cosine::l2_normalize;
+use crate::nn;
 use crate::registry::{Args, Info, Kind, Param};
 use candle_core::{DType, Tensor};
 
@@ -67,7 +69,9 @@ impl Distill for DarkRank {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         let (student, teacher) = (input.student.embeddings, input.teacher.embeddings);
         let b = maths::same_batch(student, teacher)?;
-        let teacher = self.scores(&teacher.detach())?.to_vec2::<f64>()?;
+        let teacher = self
+            .scores(&teacher.detach(), input.device)?
+            .to_vec2::<f64>()?;
         let length = self.permute_len.min(b - 1);
         let mut ranking = Vec::with_capacity(b * length);
         for scores in &teacher {
@@ -78,7 +82,7 @@ impl Distill for DarkRank {
             ranking.extend_from_slice(&order[1..=length]);
         }
         let ranking = Tensor::from_vec(ranking, (b, length), student.device())?;
-        let ranked = self.scores(student)?.gather(&ranking, 1)?;
+        let ranked = self.scores(student, input.device)?.gather(&ranking, 1)?;
         let mut unlikely = Tensor::zeros(b, DType::F64, student.device())?;
         for i in 0..length {
             let rest = ranked.narrow(1, i, length - i)?.contiguous()?;
@@ -91,11 +95,9 @@ impl Distill for DarkRank {
 
 impl DarkRank {
     /// `-alpha d^beta` for all pairs, `[B, B]`, in f64.
-    fn scores(&self, embeddings: &Tensor) -> Result<Tensor> {
+    fn scores(&self, embeddings: &Tensor, device: &nn::Device) -> Result<Tensor> {
         let x = l2_normalize(&maths::wide(&maths::flat(embeddings)?)?)?;
-        let square = x.sqr()?.sum(1)?;
-        let squared = (square.unsqueeze(0)?.broadcast_add(&square.unsqueeze(1)?)?
-            - (maths::gram(&x)? * 2.0)?)?;
+        let squared = squared_distances(&x, &gram(&x, device)?)?;
         let distance = squared.maximum(FLOOR)?.sqrt()?;
         Ok((distance.powf(self.beta)? * -self.alpha)?)
     }

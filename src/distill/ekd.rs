@@ -8,9 +8,11 @@
 //! difference of the soft ranks over the positive pairs, and over the negative pairs that the
 //! student finds most similar.
 
+use super::gram::gram;
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
 use crate::method::Matrix;
+use crate::nn;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -144,8 +146,8 @@ impl Distill for Ekd {
         }
         let pairs = Pairs::of(input.labels);
         let dtype = student.dtype();
-        let student = similarities(student)?;
-        let teacher = similarities(&teacher.detach())?;
+        let student = similarities(student, input.device)?;
+        let teacher = similarities(&teacher.detach(), input.device)?;
         let values: Vec<f64> = student.to_vec1()?;
         let hardest = most_similar(&pairs.negative, &values);
         let theirs: Vec<f64> = teacher.to_vec1()?;
@@ -212,9 +214,9 @@ const STUDENT: &str = "student-anchors";
 const TEACHER: &str = "teacher-anchors";
 
 /// Cosines of all pairs, `[B B]`, in f64: the steps of the soft rank are steep.
-fn similarities(embeddings: &Tensor) -> Result<Tensor> {
+fn similarities(embeddings: &Tensor, device: &nn::Device) -> Result<Tensor> {
     let unit = l2_normalize(&maths::wide(embeddings)?)?;
-    Ok(maths::gram(&unit)?.flatten_all()?)
+    Ok(gram(&unit, device)?.flatten_all()?)
 }
 
 /// The pairs by falling similarity; of equal ones the first in the batch first.

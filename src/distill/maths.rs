@@ -42,11 +42,6 @@ pub fn flat(x: &Tensor) -> Result<Tensor> {
     Ok(x.flatten_from(1)?)
 }
 
-/// Products of every two rows of `x` `[B, D]`, `[B, B]`.
-pub fn gram(x: &Tensor) -> Result<Tensor> {
-    Ok(x.matmul(&x.t()?)?)
-}
-
 /// Mean over all elements of the squared difference, as `F.mse_loss`.
 pub fn mse(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     same_shape(a, b)?;

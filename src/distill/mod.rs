@@ -5,11 +5,13 @@
 //! ([`Distill::loss`]). It may remember (feature memories, moving averages) and learn (a
 //! regressor, projections: [`adapter`]); both are saved with the training. What several
 //! losses share: [`view`] and [`sites`] what is compared, [`maths`] how, [`bank`] and
-//! [`relation`] the relations of a feature to others that are remembered, [`mining`] which rows are worth relating to.
+//! [`relation`] the relations of a feature to others that are remembered, [`gram`] those inside
+//! a batch, [`mining`] which rows are worth relating to.
 //! Losses that are known by name only are in [`DECLARED`].
 
 mod a_skd;
 pub mod adapter;
+mod angles;
 mod at;
 mod at_gradient;
 pub mod bank;
@@ -22,6 +24,7 @@ mod ekd;
 mod f_kd;
 mod fcd;
 mod fitnet;
+pub mod gram;
 mod logit_kd;
 pub mod maths;
 pub mod mining;
@@ -60,6 +63,8 @@ pub struct DistillInput<'a> {
     /// Identity of each sample, `[B]`.
     pub labels: &'a [u32],
     pub relations: Option<Relations<'a>>,
+    /// Where products of every two samples are worth taking.
+    pub device: &'a nn::Device,
 }
 
 impl<'a> DistillInput<'a> {
@@ -72,6 +77,7 @@ impl<'a> DistillInput<'a> {
             samples: &[],
             labels: &[],
             relations: None,
+            device: &nn::Device::Cpu,
         }
     }
 }

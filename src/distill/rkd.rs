@@ -1,8 +1,9 @@
 //! Relational knowledge distillation (Park et al., CVPR 2019, eqs. 5 to 10).
 
+use super::angles;
+use super::gram::{gram, squared_distances};
 use super::sites::{self, Sites, TAPS};
 use super::{Distill, DistillEntry, DistillInput, Setup, maths};
-use crate::head::cosine::l2_normalize;
 use crate::registry::{Args, Info, Kind, Param};
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -62,36 +63,26 @@ impl Distill for Rkd {
                     "relations inside a batch want two samples".into(),
                 ));
             }
-            let (student, teacher) = (differences(student)?, differences(teacher)?);
-            let distance = maths::smooth_l1(&distances(&student)?, &distances(&teacher)?)?;
-            // The costly part, B^3 D products.
-            if self.w_angle == 0.0 {
-                return Ok((distance * self.w_distance)?);
+            let x = maths::wide(&maths::flat(student)?)?;
+            let y = maths::wide(&maths::flat(teacher)?)?;
+            let (ours, theirs) = (gram(&x, input.device)?, gram(&y, input.device)?);
+            let distances = maths::smooth_l1(&distances(&x, &ours)?, &distances(&y, &theirs)?)?;
+            let mut loss = (distances * self.w_distance)?;
+            // The costly part, B^3.
+            if self.w_angle != 0.0 {
+                loss = (loss + (angles::gap(&ours, &theirs)? * self.w_angle)?)?;
             }
-            let angle = maths::smooth_l1(&angles(&student)?, &angles(&teacher)?)?;
-            Ok(((distance * self.w_distance)? + (angle * self.w_angle)?)?)
+            Ok(loss.to_dtype(student.dtype())?)
         })
     }
 }
 
-/// `x_j - x_i` at `[i, j]`, `[B, B, D]`.
-fn differences(features: &Tensor) -> Result<Tensor> {
-    let x = maths::flat(features)?;
-    Ok(x.unsqueeze(0)?.broadcast_sub(&x.unsqueeze(1)?)?)
-}
-
 /// Distances of all pairs over their mean, `[B, B]`.
-fn distances(differences: &Tensor) -> Result<Tensor> {
-    let squared = differences.sqr()?.sum(2)?;
+fn distances(x: &Tensor, gram: &Tensor) -> Result<Tensor> {
+    let squared = squared_distances(x, gram)?;
     let b = squared.dim(0)?;
     let others = maths::off_diagonal(b, &squared)?;
     let distances = (squared.maximum(FLOOR)?.sqrt()? * others)?;
     let mean = (distances.sum_all()? / (b * (b - 1)) as f64)?;
     Ok(distances.broadcast_div(&mean)?)
-}
-
-/// Cosines of the angles at `i` between `j` and `k`, `[B, B, B]`.
-fn angles(differences: &Tensor) -> Result<Tensor> {
-    let unit = l2_normalize(differences)?;
-    Ok(unit.matmul(&unit.transpose(1, 2)?)?)
 }

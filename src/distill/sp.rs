@@ -1,9 +1,11 @@
 //! Similarity-preserving distillation (Tung and Mori, ICCV 2019, eqs. 1 to 4).
 
+use super::gram::gram;
 use super::sites::{self, Sites, TAPS};
 use super::{Distill, DistillEntry, DistillInput, Setup, maths};
 use crate::Result;
 use crate::head::cosine::l2_normalize;
+use crate::nn;
 use crate::registry::{Args, Info, Kind, Param};
 use candle_core::Tensor;
 
@@ -46,7 +48,8 @@ impl Distill for Sp {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         sites::sum(self.sites.pairs(input)?, |student, teacher| {
             maths::same_batch(student, teacher)?;
-            let loss = maths::mse(&self.similarity(student)?, &self.similarity(teacher)?)?;
+            let similarity = |features| self.similarity(features, input.device);
+            let loss = maths::mse(&similarity(student)?, &similarity(teacher)?)?;
             Ok(loss.to_dtype(student.dtype())?)
         })
     }
@@ -54,12 +57,12 @@ impl Distill for Sp {
 
 impl Sp {
     /// `[B, B]`, in f64.
-    fn similarity(&self, features: &Tensor) -> Result<Tensor> {
+    fn similarity(&self, features: &Tensor, device: &nn::Device) -> Result<Tensor> {
         let rows = maths::wide(&maths::flat(features)?)?;
         if self.gram_rows {
-            l2_normalize(&maths::gram(&rows)?)
+            l2_normalize(&gram(&rows, device)?)
         } else {
-            maths::gram(&l2_normalize(&rows)?)
+            gram(&l2_normalize(&rows)?, device)
         }
     }
 }

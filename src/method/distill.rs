@@ -173,6 +173,7 @@ impl Objective for Sum {
             samples: step.samples,
             labels: step.labels,
             relations: None,
+            device: step.device,
         };
         let mut parts = Vec::with_capacity(self.losses.len() + 1);
         let mut terms: Vec<Tensor> = Vec::with_capacity(self.losses.len() + 1);

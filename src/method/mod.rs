@@ -143,6 +143,8 @@ pub struct Step<'a> {
     /// For methods that need them ([`Needs::input_gradients`]).
     pub input_gradients: Option<InputGradients<'a>>,
     pub classifier: Option<Classifier<'a>>,
+    /// What the training computes on.
+    pub device: &'a nn::Device,
 }
 
 pub struct StepLoss {

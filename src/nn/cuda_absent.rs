@@ -132,6 +132,23 @@ impl Selected {
 }
 
 #[derive(Debug)]
+pub enum Features {}
+
+impl Features {
+    pub fn new(gpu: &Arc<Gpu>, _: &[f64], _: usize) -> Result<Features> {
+        match **gpu {}
+    }
+
+    pub fn gram(&self) -> Result<Vec<f64>> {
+        match *self {}
+    }
+
+    pub fn gram_back(&self, _: &[f64]) -> Result<Vec<f64>> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
 pub enum Products {}
 
 #[derive(Debug)]

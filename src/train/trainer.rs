@@ -76,6 +76,7 @@ pub struct Trainer<'a> {
     sgd: Sgd,
     classifier: Option<ClassifierState>,
     objective: Box<dyn Objective>,
+    device: nn::Device,
     /// For objectives that look at input gradients.
     probe: Option<Probe>,
     /// Where the true labels are known.
@@ -199,6 +200,7 @@ impl<'a> Trainer<'a> {
             sgd,
             classifier,
             objective,
+            device: nn::Device::Cpu,
             probe,
             watch: None,
             step: 0,
@@ -224,6 +226,7 @@ impl<'a> Trainer<'a> {
         self.network.move_to(device, self.spec.precision)?;
         self.network.push(&self.sgd)?;
         self.objective.move_to(device)?;
+        self.device = device.clone();
         self.resident = self.reside(device)?;
         // Probes use the class weights beside the step, on the host.
         if let (nn::Device::Cuda(gpu), Some(c), None) = (device, &mut self.classifier, &self.probe)
@@ -407,6 +410,7 @@ impl<'a> Trainer<'a> {
                 }),
                 _ => None,
             },
+            device: &self.device,
         })?;
         let value = f64::from(loss.loss.to_scalar::<f32>()?);
         if !value.is_finite() {

@@ -14,7 +14,7 @@
 //! | `conv`, `gemm` | cuDNN and cuBLAS |
 //! | `ops` | our own kernels, one function each |
 //! | `classes` | the class weights of a training |
-//! | `relations` | banks of features that losses relate a batch to |
+//! | `relations` | what losses relate a batch to: banks of features, and the batch itself |
 //! | `images` | training sets that lie there as bytes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
@@ -42,7 +42,7 @@ mod twin;
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
-pub use relations::{Bank, Selected};
+pub use relations::{Bank, Features, Selected};
 pub use search::Search;
 
 pub(super) use array::Array;

@@ -1,5 +1,5 @@
-//! A bank of features on a GPU, for losses that relate each sample of a batch to many of them:
-//! what is related stays there, and only products leave.
+//! What losses relate a batch to, on a GPU: a bank of features, of which each sample is related to
+//! many, or the batch itself. Features stay there, and only products leave.
 
 use super::gpu::{Buffer, Gpu};
 use crate::{Error, Result};
@@ -91,6 +91,43 @@ impl Selected {
         let grad = self.gpu.upload(grad)?;
         self.gpu
             .relate_back([&grad, &self.rows, &out], self.shape)?;
+        out.read(0, b * d)
+    }
+}
+
+/// The features of a batch, `[B, d]`, in 64 bits.
+#[derive(Debug)]
+pub struct Features {
+    gpu: Arc<Gpu>,
+    size: [usize; 2],
+    features: Buffer,
+}
+
+impl Features {
+    /// `features` is `[B, d]`.
+    pub fn new(gpu: &Arc<Gpu>, features: &[f64], d: usize) -> Result<Features> {
+        Ok(Features {
+            gpu: Arc::clone(gpu),
+            size: [features.len() / d.max(1), d],
+            features: gpu.upload(features)?,
+        })
+    }
+
+    /// Products of every two samples, `[B, B]`.
+    pub fn gram(&self) -> Result<Vec<f64>> {
+        let [b, _] = self.size;
+        let out = self.gpu.buffer(b * b * 8)?;
+        self.gpu.gram([&self.features, &out], self.size)?;
+        out.read(0, b * b)
+    }
+
+    /// From the gradient of those products, that of the features, `[B, d]`.
+    pub fn gram_back(&self, grad: &[f64]) -> Result<Vec<f64>> {
+        let [b, d] = self.size;
+        let out = self.gpu.buffer(b * d * 8)?;
+        let grad = self.gpu.upload(grad)?;
+        self.gpu
+            .gram_back([&self.features, &grad, &out], self.size)?;
         out.read(0, b * d)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::array::Array;
 use super::super::gpu::Buffer;
-use super::super::relations::Bank;
+use super::super::relations::{Bank, Features};
 use super::{Check, Floats, bound, wide};
 use crate::Result;
 use crate::plan::spec::Precision;
@@ -181,6 +181,33 @@ impl Check<'_> {
             let bound = bound(Precision::F32);
             self.row("relations", &got[0], &dots, bound);
             self.row("relations, gradient", &got[1], &sums, bound);
+        }
+        Ok(())
+    }
+
+    /// Products of every two samples, of more samples and dimensions than a tile has.
+    pub(super) fn gram(&mut self) -> Result<()> {
+        let (b, d) = (19, 37);
+        let x = wide(&self.draw(b * d, 0.0, 1.0));
+        let grad = wide(&self.draw(b * b, 0.0, 1.0));
+        let (mut products, mut back) = (vec![0.0; b * b], vec![0.0; b * d]);
+        for (i, j) in (0..b * b).map(|at| (at / b, at % b)) {
+            for k in 0..d {
+                products[i * b + j] += x[i * d + k] * x[j * d + k];
+                back[i * d + k] += (grad[i * b + j] + grad[j * b + i]) * x[j * d + k];
+            }
+        }
+        let features = Features::new(self.gpu, &x, d)?;
+        for (op, got, want) in [
+            ("products of samples", features.gram()?, products),
+            (
+                "products of samples, gradient",
+                features.gram_back(&grad)?,
+                back,
+            ),
+        ] {
+            let got: Vec<f32> = got.iter().map(|v| *v as f32).collect();
+            self.row(op, &got, &want, bound(Precision::F32));
         }
         Ok(())
     }

@@ -235,6 +235,7 @@ impl Check<'_> {
             self.attempt("rows", Self::rows);
             self.attempt("softmax", Self::softmax);
             self.attempt("relations", Self::relations);
+            self.attempt("products of samples", Self::gram);
         }
     }
 }

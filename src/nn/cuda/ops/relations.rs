@@ -1,7 +1,7 @@
-//! Relations of a batch to rows of a bank.
+//! Relations of a batch: to rows of a bank, and of every two samples.
 
 use super::super::gpu::{Arg, Buffer, Gpu};
-use super::{LINE, args};
+use super::{LANES, LINE, SQUARE, args};
 use crate::Result;
 
 impl Gpu {
@@ -51,5 +51,28 @@ impl Gpu {
         let grid = [d.div_ceil(32) as u32, b as u32, 1];
         let block = [32, 8, 1];
         self.launch("relate_back", grid, block, &[&pointers, sizes].concat())
+    }
+
+    /// Products of every two rows of `x`, `[b, d]`, in 64 bits.
+    pub(in crate::nn::cuda) fn gram(
+        &self,
+        [x, out]: [&Buffer; 2],
+        [b, d]: [usize; 2],
+    ) -> Result<()> {
+        let args = args![x.pointer(), out.pointer(), b as u32, d as u32];
+        let tiles = b.div_ceil(LANES) as u32;
+        self.launch("gram", [tiles, tiles, 1], SQUARE, args)
+    }
+
+    /// From the gradient of those products, `[b, b]`, that of `x`.
+    pub(in crate::nn::cuda) fn gram_back(
+        &self,
+        [x, grad, dx]: [&Buffer; 3],
+        [b, d]: [usize; 2],
+    ) -> Result<()> {
+        let pointers = [x, grad, dx].map(|b| Arg::from(b.pointer()));
+        let sizes: &[Arg] = args![b as u32, d as u32];
+        let grid = [d.div_ceil(LANES) as u32, b.div_ceil(LANES) as u32, 1];
+        self.launch("gram_back", grid, SQUARE, &[&pointers, sizes].concat())
     }
 }
