@@ -5,8 +5,8 @@
 //! the `B^2` differences nor the `B^3` cosines are ever held, and a loss takes `B^3` steps instead
 //! of `B^3 D`.
 
-use crate::Result;
-use crate::head::rowwise::slice;
+use crate::nn::{self, cuda};
+use crate::{Error, Result};
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -15,11 +15,24 @@ use rayon::prelude::*;
 const SAME_PLACE: f64 = 1e-12;
 
 /// The mean over all `i`, `j`, `k` of the smooth L1 distance of the student's cosine from the
-/// teacher's, a scalar. Both are the products of every two samples, `[B, B]`, symmetric, in f64;
-/// the teacher's are constants.
-pub fn gap(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
-    let teacher = Products::of(teacher)?;
-    Ok(student.contiguous()?.apply_op1(Gap { teacher })?)
+/// teacher's, a scalar, computed on `device`. Both are the products of every two samples,
+/// `[B, B]`, symmetric, in f64; the teacher's are constants.
+pub fn gap(student: &Tensor, teacher: &Tensor, device: &nn::Device) -> Result<Tensor> {
+    let student = student.contiguous()?;
+    let networks = [Products::of(&student)?, Products::of(teacher)?];
+    let [ours, theirs] = &networks;
+    if ours.size != theirs.size {
+        return Err(Error::Bug("angles of two batches".into()));
+    }
+    let place = match device {
+        nn::Device::Cuda(gpu) => {
+            let all = [&ours.gram, &ours.inverse, &theirs.gram, &theirs.inverse];
+            let all = all.map(|v| v.as_slice());
+            Place::Device(cuda::Angles::new(gpu, ours.size, all)?)
+        }
+        nn::Device::Cpu => Place::Host(networks),
+    };
+    Ok(student.apply_op1(Gap(place))?)
 }
 
 /// The products of one network, `[B, B]`, with `1 / d`, which is 0 for samples at one place.
@@ -30,12 +43,9 @@ struct Products {
 }
 
 impl Products {
-    fn of(gram: &Tensor) -> candle_core::Result<Self> {
+    fn of(gram: &Tensor) -> Result<Self> {
         let size = gram.dim(0)?;
-        Ok(Products::new(size, gram.flatten_all()?.to_vec1()?))
-    }
-
-    fn new(size: usize, gram: Vec<f64>) -> Self {
+        let gram: Vec<f64> = gram.flatten_all()?.to_vec1()?;
         let inverse = |at: usize| {
             let (i, j) = (at / size, at % size);
             let norms = gram[i * size + i] + gram[j * size + j];
@@ -46,11 +56,11 @@ impl Products {
             }
         };
         let inverse = (0..gram.len()).map(inverse).collect();
-        Products {
+        Ok(Products {
             size,
             gram,
             inverse,
-        }
+        })
     }
 
     fn gram(&self, i: usize) -> &[f64] {
@@ -91,37 +101,32 @@ impl Side<'_> {
     }
 }
 
-struct Gap {
-    teacher: Products,
+/// Student and teacher, where their angles are computed.
+enum Place {
+    Host([Products; 2]),
+    Device(cuda::Angles),
 }
 
-impl Gap {
-    fn student(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<Products> {
-        let gram = slice::<f64>(storage, layout)?.to_vec();
-        let student = Products::new(layout.dims()[0], gram);
-        match student.size == self.teacher.size {
-            true => Ok(student),
-            false => candle_core::bail!("angles of two batches"),
-        }
-    }
+/// What angles give to the gradient of their sum.
+struct Slopes {
+    /// That of the products of `j` and `k`, `[j, k]`, as those opposite all `i`.
+    products: Vec<f64>,
+    /// `[j, i, 2]`: of what all angles at `i` with a side to `j` share, and of `d_ij^2`.
+    sides: Vec<f64>,
 }
 
-impl CustomOp1 for Gap {
-    fn name(&self) -> &'static str {
-        "angle-gap"
-    }
-
-    fn cpu_fwd(
-        &self,
-        storage: &CpuStorage,
-        layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let student = self.student(storage, layout)?;
+impl Place {
+    /// The sum of all gaps.
+    fn sum(&self) -> Result<f64> {
+        let [student, teacher] = match self {
+            Place::Host(networks) => networks,
+            Place::Device(angles) => return Ok(angles.gap()?.iter().sum()),
+        };
         let n = student.size;
         let of_row = |j: usize| -> f64 {
             let mut sum = 0.0;
             for i in 0..n {
-                let (ours, theirs) = (student.side(i, j), self.teacher.side(i, j));
+                let (ours, theirs) = (student.side(i, j), teacher.side(i, j));
                 for k in 0..n {
                     let distance = (ours.at(k).1 - theirs.at(k).1).abs();
                     let capped = distance.min(1.0);
@@ -132,7 +137,49 @@ impl CustomOp1 for Gap {
         };
         // Added in order, so that threads do not matter.
         let sums: Vec<f64> = (0..n).into_par_iter().map(of_row).collect();
-        let mean = sums.iter().sum::<f64>() / (n * n * n) as f64;
+        Ok(sums.iter().sum())
+    }
+
+    fn slopes(&self) -> Result<Slopes> {
+        let [student, teacher] = match self {
+            Place::Host(networks) => networks,
+            Place::Device(angles) => {
+                let [products, sides] = angles.gradient()?;
+                return Ok(Slopes { products, sides });
+            }
+        };
+        let n = student.size;
+        let (mut products, mut sides) = (vec![0.0; n * n], vec![0.0; 2 * n * n]);
+        let rows = products.par_chunks_mut(n).zip(sides.par_chunks_mut(2 * n));
+        rows.enumerate().for_each(|(j, (products, sides))| {
+            for (i, side) in sides.chunks_exact_mut(2).enumerate() {
+                let (ours, theirs) = (student.side(i, j), teacher.side(i, j));
+                let (mut shared, mut along) = (0.0, 0.0);
+                for (k, out) in products.iter_mut().enumerate() {
+                    let (product, cosine) = ours.at(k);
+                    let slope = (cosine - theirs.at(k).1).clamp(-1.0, 1.0) * ours.inverses[k];
+                    *out += slope * ours.inverse;
+                    shared += slope * ours.inverse;
+                    along += slope * product;
+                }
+                side[0] = shared;
+                side[1] = -along * ours.inverse.powi(3);
+            }
+        });
+        Ok(Slopes { products, sides })
+    }
+}
+
+struct Gap(Place);
+
+impl CustomOp1 for Gap {
+    fn name(&self) -> &'static str {
+        "angle-gap"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (n, _) = layout.shape().dims2()?;
+        let mean = self.0.sum().map_err(candle_core::Error::wrap)? / (n * n * n) as f64;
         Ok((CpuStorage::F64(vec![mean]), Shape::from(())))
     }
 
@@ -142,53 +189,20 @@ impl CustomOp1 for Gap {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
-        let n = self.teacher.size;
-        let grad = grad.to_dtype(DType::F64)?.to_scalar::<f64>()? / (n * n * n) as f64;
-        let products = Products::of(student)?;
-        let rows: Vec<Row> = (0..n)
-            .into_par_iter()
-            .map(|j| self.row(&products, j, grad))
-            .collect();
-        let mut out: Vec<f64> = rows.iter().flat_map(|r| &r.products).copied().collect();
-        for (j, row) in rows.iter().enumerate() {
-            for (i, (side, squared)) in row.sides.iter().enumerate() {
-                // An angle is the same seen from either side, hence the 2.
-                out[i * n + j] -= 2.0 * (side + squared);
-                out[i * n + i] += side + squared;
-                out[j * n + j] += squared;
-            }
+        let (n, _) = student.dims2()?;
+        let Slopes { products, sides } = self.0.slopes().map_err(candle_core::Error::wrap)?;
+        let mut out = products;
+        for (at, side) in sides.chunks_exact(2).enumerate() {
+            let (j, i) = (at / n, at % n);
+            let (shared, squared) = (side[0], side[1]);
+            // An angle is the same seen from either side, hence the 2.
+            out[i * n + j] -= 2.0 * (shared + squared);
+            out[i * n + i] += shared + squared;
+            out[j * n + j] += squared;
         }
+        let grad = grad.to_dtype(DType::F64)?.to_scalar::<f64>()? / (n * n * n) as f64;
+        out.iter_mut().for_each(|v| *v *= grad);
         Ok(Some(Tensor::from_vec(out, (n, n), student.device())?))
-    }
-}
-
-/// What the angles with a side to `j` give to the gradient.
-struct Row {
-    /// That of the products with `j`, as those opposite `i`: summed over `i`.
-    products: Vec<f64>,
-    /// For each `i`: of what all angles at `i` share, and of `d_ij^2` (both sides of an angle).
-    sides: Vec<(f64, f64)>,
-}
-
-impl Gap {
-    fn row(&self, student: &Products, j: usize, grad: f64) -> Row {
-        let n = student.size;
-        let mut products = vec![0.0; n];
-        let side = |i: usize| {
-            let (ours, theirs) = (student.side(i, j), self.teacher.side(i, j));
-            let (mut shared, mut along) = (0.0, 0.0);
-            for (k, out) in products.iter_mut().enumerate() {
-                let (product, cosine) = ours.at(k);
-                let slope = grad * (cosine - theirs.at(k).1).clamp(-1.0, 1.0);
-                let part = slope * ours.inverse * ours.inverses[k];
-                *out += part;
-                shared += part;
-                along += slope * product * ours.inverses[k];
-            }
-            (shared, -along * ours.inverse.powi(3))
-        };
-        let sides = (0..n).map(side).collect();
-        Row { products, sides }
     }
 }
 
@@ -198,6 +212,8 @@ mod tests {
     use crate::head::cosine::l2_normalize;
     use crate::rng::Stream;
     use candle_core::{Device, Var};
+
+    const CPU: &nn::Device = &nn::Device::Cpu;
 
     /// By their definition: from differences, `[B, B, D]`.
     fn cosines(x: &Tensor) -> Tensor {
@@ -214,7 +230,7 @@ mod tests {
     }
 
     fn gram(x: &Tensor) -> Tensor {
-        super::super::gram::gram(x, &crate::nn::Device::Cpu).unwrap()
+        super::super::gram::gram(x, CPU).unwrap()
     }
 
     #[track_caller]
@@ -228,7 +244,7 @@ mod tests {
 
     fn compare(student: &Tensor, teacher: &Tensor) {
         let x = Var::from_tensor(student).unwrap();
-        let here = gap(&gram(&x), &gram(teacher)).unwrap();
+        let here = gap(&gram(&x), &gram(teacher), CPU).unwrap();
         let want = crate::distill::maths::smooth_l1(&cosines(&x), &cosines(teacher)).unwrap();
         alike(&here, &want);
         let grad = |loss: &Tensor| loss.backward().unwrap().get(&x).unwrap().clone();
@@ -247,13 +263,13 @@ mod tests {
         let twice = |x: &Tensor| Tensor::cat(&[x, &x.narrow(0, 1, 2).unwrap()], 0).unwrap();
         compare(&batch(1, 6), &twice(&batch(2, 4)));
         let x = twice(&batch(1, 4));
-        let here = gap(&gram(&x), &gram(&batch(2, 6))).unwrap();
+        let here = gap(&gram(&x), &gram(&batch(2, 6)), CPU).unwrap();
         let want = crate::distill::maths::smooth_l1(&cosines(&x), &cosines(&batch(2, 6)));
         alike(&here, &want.unwrap());
     }
 
     #[test]
     fn another_batch_is_refused() {
-        assert!(gap(&gram(&batch(1, 3)), &gram(&batch(1, 4))).is_err());
+        assert!(gap(&gram(&batch(1, 3)), &gram(&batch(1, 4)), CPU).is_err());
     }
 }

@@ -70,7 +70,7 @@ impl Distill for Rkd {
             let mut loss = (distances * self.w_distance)?;
             // The costly part, B^3.
             if self.w_angle != 0.0 {
-                loss = (loss + (angles::gap(&ours, &theirs)? * self.w_angle)?)?;
+                loss = (loss + (angles::gap(&ours, &theirs, input.device)? * self.w_angle)?)?;
             }
             Ok(loss.to_dtype(student.dtype())?)
         })

@@ -149,6 +149,23 @@ impl Features {
 }
 
 #[derive(Debug)]
+pub enum Angles {}
+
+impl Angles {
+    pub fn new(gpu: &Arc<Gpu>, _: usize, _: [&[f64]; 4]) -> Result<Angles> {
+        match **gpu {}
+    }
+
+    pub fn gap(&self) -> Result<Vec<f64>> {
+        match *self {}
+    }
+
+    pub fn gradient(&self) -> Result<[Vec<f64>; 2]> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
 pub enum Products {}
 
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KERNELS: &str = concat!(
     include_str!("kernels/common.cuh"),
     include_str!("kernels/affine.cu"),
+    include_str!("kernels/angles.cu"),
     include_str!("kernels/classes.cu"),
     include_str!("kernels/depthwise.cu"),
     include_str!("kernels/elementwise.cu"),

@@ -42,7 +42,7 @@ mod twin;
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
-pub use relations::{Bank, Features, Selected};
+pub use relations::{Angles, Bank, Features, Selected};
 pub use search::Search;
 
 pub(super) use array::Array;

@@ -131,3 +131,54 @@ impl Features {
         out.read(0, b * d)
     }
 }
+
+/// What the angles between every three of `n` samples are compared by: of a student and of a
+/// teacher, the products of every two samples and the inverses of their distances.
+#[derive(Debug)]
+pub struct Angles {
+    gpu: Arc<Gpu>,
+    n: usize,
+    networks: [Buffer; 4],
+}
+
+impl Angles {
+    /// All of `networks` are `[n, n]`: the student's products and inverse distances, then the
+    /// teacher's.
+    pub fn new(gpu: &Arc<Gpu>, n: usize, [a, b, c, d]: [&[f64]; 4]) -> Result<Angles> {
+        if n >= 1 << 16 {
+            return Err(Error::Compute(format!(
+                "a batch of {n} has more angles than a kernel counts; take a smaller one"
+            )));
+        }
+        Ok(Angles {
+            gpu: Arc::clone(gpu),
+            n,
+            networks: [
+                gpu.upload(a)?,
+                gpu.upload(b)?,
+                gpu.upload(c)?,
+                gpu.upload(d)?,
+            ],
+        })
+    }
+
+    /// For each sample `j` what the cosines of all angles with a side to it are off by, in smooth
+    /// L1, `[n]`.
+    pub fn gap(&self) -> Result<Vec<f64>> {
+        let out = self.gpu.buffer(self.n * 8)?;
+        self.gpu.angle_gap(&self.networks, &out, self.n)?;
+        out.read(0, self.n)
+    }
+
+    /// The gradient of the sum of those: of the products of `j` and `k`, `[j, k]`, as those
+    /// opposite all `i`; and `[j, i, 2]`, of what all angles at `i` with a side to `j` share, and
+    /// of their squared distance.
+    pub fn gradient(&self) -> Result<[Vec<f64>; 2]> {
+        let n = self.n;
+        let products = self.gpu.buffer(n * n * 8)?;
+        let sides = self.gpu.buffer(n * n * 16)?;
+        self.gpu.angle_products(&self.networks, &products, n)?;
+        self.gpu.angle_sides(&self.networks, &sides, n)?;
+        Ok([products.read(0, n * n)?, sides.read(0, n * n * 2)?])
+    }
+}

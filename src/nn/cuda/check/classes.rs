@@ -1,9 +1,8 @@
-//! Images of a set, what products with class weights need beside the product, and relations.
+//! Images of a set, and what products with class weights need beside the product.
 
 use super::super::array::Array;
 use super::super::gpu::Buffer;
-use super::super::relations::{Bank, Features};
-use super::{Check, Floats, bound, wide};
+use super::{Check, Floats, bound};
 use crate::Result;
 use crate::plan::spec::Precision;
 
@@ -136,80 +135,6 @@ impl Check<'_> {
         let got: Vec<f32> = got.iter().map(|l| *l as f32).collect();
         self.row("softmax, losses", &got, &losses, bound(Precision::F32));
         self.compare_f32("softmax, gradient", &grad, &grads)
-    }
-
-    /// Relations to more rows than a block has lanes, of more dimensions than it has threads.
-    pub(super) fn relations(&mut self) -> Result<()> {
-        let (count, d) = (9, 300);
-        let (batch, k) = (3, 11);
-        let mut bank = self.floats(count * d, 0.0, 1.0)?;
-        let there: Vec<f32> = bank.read()?;
-        let mut device = Bank::new(self.gpu, &there, d)?;
-        let new = self.draw(2 * d, 0.0, 1.0);
-        let which = [7u32, 2];
-        device.write(&which, &new)?;
-        for (row, new) in which.iter().zip(wide(&new).chunks(d)) {
-            bank.here[*row as usize * d..][..d].copy_from_slice(new);
-        }
-        let index: Vec<u32> = (0..batch * k)
-            .map(|_| self.noise.below(count as u64) as u32)
-            .collect();
-        let (x, grad) = (
-            self.floats(batch * d, 0.0, 1.0)?,
-            self.floats(batch * k, 0.0, 1.0)?,
-        );
-        for unit in [false, true] {
-            let row = |i: usize| {
-                let row = &bank.here[index[i] as usize * d..][..d];
-                let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-                row.iter().map(move |v| if unit { v / norm } else { *v })
-            };
-            let dot = |i: usize| {
-                let x = &x.here[i / k * d..][..d];
-                x.iter().zip(row(i)).map(|(x, r)| x * r).sum()
-            };
-            let dots: Vec<f64> = (0..batch * k).map(dot).collect();
-            let mut sums = vec![0.0; batch * d];
-            for i in 0..batch * k {
-                let sums = &mut sums[i / k * d..][..d];
-                sums.iter_mut()
-                    .zip(row(i))
-                    .for_each(|(s, r)| *s += grad.here[i] * r);
-            }
-            let selected = device.select(&index, batch, unit)?;
-            let got = [selected.dots(&x.read()?)?, selected.sums(&grad.read()?)?];
-            let bound = bound(Precision::F32);
-            self.row("relations", &got[0], &dots, bound);
-            self.row("relations, gradient", &got[1], &sums, bound);
-        }
-        Ok(())
-    }
-
-    /// Products of every two samples, of more samples and dimensions than a tile has.
-    pub(super) fn gram(&mut self) -> Result<()> {
-        let (b, d) = (19, 37);
-        let x = wide(&self.draw(b * d, 0.0, 1.0));
-        let grad = wide(&self.draw(b * b, 0.0, 1.0));
-        let (mut products, mut back) = (vec![0.0; b * b], vec![0.0; b * d]);
-        for (i, j) in (0..b * b).map(|at| (at / b, at % b)) {
-            for k in 0..d {
-                products[i * b + j] += x[i * d + k] * x[j * d + k];
-                back[i * d + k] += (grad[i * b + j] + grad[j * b + i]) * x[j * d + k];
-            }
-        }
-        let features = Features::new(self.gpu, &x, d)?;
-        for (op, got, want) in [
-            ("products of samples", features.gram()?, products),
-            (
-                "products of samples, gradient",
-                features.gram_back(&grad)?,
-                back,
-            ),
-        ] {
-            let got: Vec<f32> = got.iter().map(|v| *v as f32).collect();
-            self.row(op, &got, &want, bound(Precision::F32));
-        }
-        Ok(())
     }
 
     fn compare_f32(&mut self, op: &str, got: &Buffer, want: &[f64]) -> Result<()> {

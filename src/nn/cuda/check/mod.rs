@@ -6,6 +6,7 @@ mod classes;
 mod dense;
 mod norms;
 mod reference;
+mod relations;
 mod simple;
 
 use super::array::Array;
@@ -236,6 +237,7 @@ impl Check<'_> {
             self.attempt("softmax", Self::softmax);
             self.attempt("relations", Self::relations);
             self.attempt("products of samples", Self::gram);
+            self.attempt("angles", Self::angles);
         }
     }
 }

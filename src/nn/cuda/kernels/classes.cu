@@ -4,19 +4,6 @@
 // Norms below this count as this, as in PyTorch's `F.normalize`.
 #define NORM_FLOOR 1e-12
 
-// Adds up 256 numbers; all threads get the sum.
-__device__ __forceinline__ double block_sum(double v) {
-    __shared__ double all[256];
-    __syncthreads();
-    all[threadIdx.x] = v;
-    __syncthreads();
-    for (unsigned half = 128; half > 0; half /= 2) {
-        if (threadIdx.x < half) all[threadIdx.x] += all[threadIdx.x + half];
-        __syncthreads();
-    }
-    return all[0];
-}
-
 // 1 / |row| of `[rows, d]`, and 1 / |row| once more where the norm has a gradient, else 0; a block
 // for each row.
 KERNEL(row_norms)(const float* x, float* inverse, float* free, unsigned d) {

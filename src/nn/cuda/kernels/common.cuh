@@ -95,6 +95,19 @@ __device__ __forceinline__ float slope_at(float z, int act, float slope) {
     return 1.0f;
 }
 
+// Adds up the numbers of a block of 256 threads; all get the sum.
+__device__ __forceinline__ double block_sum(double v) {
+    __shared__ double all[256];
+    __syncthreads();
+    all[threadIdx.x] = v;
+    __syncthreads();
+    for (unsigned half = 128; half > 0; half /= 2) {
+        if (threadIdx.x < half) all[threadIdx.x] += all[threadIdx.x + half];
+        __syncthreads();
+    }
+    return all[0];
+}
+
 // Sums over rows of channels. Blocks of 16 x 16 threads: channels (one each, or four) by rows.
 // Rows are cut into slices; each block leaves its sums in 64 bits, and a second kernel adds them
 // up in order.

@@ -2,6 +2,7 @@
 //! `kernels` that says what they do.
 
 mod affine;
+mod angles;
 mod classes;
 mod depthwise;
 mod elementwise;
