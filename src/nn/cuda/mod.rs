@@ -15,6 +15,7 @@
 //! | `ops` | our own kernels, one function each |
 //! | `classes` | the class weights of a training |
 //! | `images` | training sets that lie there as bytes |
+//! | `uploads` | inputs on their way there while it computes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
 //! | `search` | scores of probes against a gallery, and of pairs |
@@ -36,11 +37,13 @@ mod ops;
 mod rates;
 mod search;
 mod twin;
+mod uploads;
 
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
 pub use search::Search;
+pub use uploads::{Upload, Uploads};
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;
