@@ -13,7 +13,7 @@ use frbench::nn::cuda::{Gpu, ImageSet, Uploads};
 use frbench::nn::{Device, Network, Value};
 use frbench::plan::spec::{BackboneSpec, HeadSpec, InputSpec, Precision, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, Trainer, View};
+use frbench::train::{Ahead, FrozenClassifier, FrozenNetwork, Images, Teacher, Trainer, View};
 use frbench::{Error, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -141,6 +141,46 @@ fn a_slot_is_used_again_whatever_became_of_what_was_sent() {
     }
     drop(send(50).unwrap());
     drop(uploads);
+}
+
+/// However far behind the GPU is, memory for a few inputs serves them all, and nobody waits for
+/// ever: not the thread when nobody listens, and not what listens when an image is broken.
+#[test]
+fn a_thread_that_runs_ahead_takes_memory_for_a_few_inputs() {
+    if gpu().is_none() {
+        return;
+    }
+    let gpu = Gpu::open(0).unwrap();
+    let network = network(&gpu, SIDE, Precision::F32);
+    let images = Arc::new(Bytes::new(IMAGES, SIDE, false));
+    let view = View::of(images.clone(), &input(SIDE), &network).unwrap();
+    let start = |broken: u64| {
+        let view = view.clone();
+        let make = move |number: u64| match number == broken {
+            true => Err(Error::Data("it is broken".into())),
+            false => view.make(&[number as u32 % 20, 20], &[&[false; 2]]),
+        };
+        Ahead::start(0..1000, 2, make).unwrap()
+    };
+    let before = gpu.counts();
+    let mut ahead = start(40);
+    for number in 0..40 {
+        let (made, _) = ahead.take().unwrap();
+        assert_eq!(ahead.at(), number + 1);
+        let value = made.value(0).unwrap();
+        if number % 10 == 0 {
+            let first = images.pixels.image(number as usize % 20)[2];
+            assert_eq!(numbers(&value)[0], levels(&input(SIDE))[usize::from(first)]);
+        }
+    }
+    assert!(ahead.take().is_err() && ahead.take().is_err());
+    drop(start(40));
+    let mut left = start(40);
+    left.take().unwrap();
+    drop(left);
+    // Two that are ready, one that is being made, one that is taken; and what is made of it.
+    let counts = gpu.counts() - before;
+    assert!(counts.allocations <= 4 + 1, "{counts:?}");
 }
 
 /// A view of every kind is, to the network, the one that is made in host memory.

@@ -49,7 +49,6 @@ Result new_memory(void **out, size_t bytes, bool host = false) {
   return *out ? SUCCESS : OUT_OF_MEMORY;
 }
 
-// Freed in a stream, memory may still be used by what comes before in that stream.
 Result old_memory(void *pointer) {
   IN_CONTEXT;
   return !pointer || release(pointer) ? SUCCESS : INVALID_VALUE;
@@ -236,6 +235,7 @@ API Result cuMemAllocHost_v2(void **p, size_t bytes) { return new_memory(p, byte
 API Result cuMemHostAlloc(void **p, size_t bytes, unsigned) { return new_memory(p, bytes, true); }
 API Result cuMemHostGetDevicePointer_v2(void **p, void *host, unsigned) { *p = host; return SUCCESS; }
 API Result cuMemFree_v2(void *p) { carry_out_all(); return old_memory(p); }
+// What comes before in the stream may still use it.
 API Result cuMemFreeAsync(void *p, void *stream) {
   carry_out(stream_of(stream));
   return old_memory(p);

@@ -4,6 +4,7 @@
 // missing shows as bytes that are not there yet, or no longer.
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -44,7 +45,8 @@ void carry_out(const Stream &stream);
 void carry_out(const Event &event);
 void carry_out_all();
 
-// Faults if a copy that was put off uses this memory, which is about to be freed.
+// A copy that is put off in any case.
 void copy_later(const Stream &stream, void *to, const void *from, size_t bytes);
+// Faults if a copy that was put off uses this memory, which is about to be freed.
 void require_unused(const void *pointer, size_t bytes);
 }

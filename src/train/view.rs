@@ -138,3 +138,51 @@ impl Made {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each pixel is the number of its image, less one half where it is mirrored.
+    struct Numbers;
+
+    impl Images for Numbers {
+        fn len(&self) -> usize {
+            9
+        }
+
+        fn read(&self, _: &[u32], _: &mut [u8]) -> Result<()> {
+            Err(Error::Bug("numbers are no bytes".into()))
+        }
+
+        fn fill(&self, all: &[u32], flips: &[bool], _: &InputSpec, out: &mut [f32]) -> Result<()> {
+            let len = out.len() / all.len();
+            for ((&i, &flip), out) in all.iter().zip(flips).zip(out.chunks_exact_mut(len)) {
+                out.fill(i as f32 - if flip { 0.5 } else { 0.0 });
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn images_are_made_once_for_each_way_of_mirroring_them() {
+        let input = InputSpec {
+            size: 2,
+            color: Color::Rgb,
+            mean: 0.5,
+            std: 0.5,
+            degrade: None,
+        };
+        let view = View::on_host(Arc::new(Numbers), &input);
+        let made = view
+            .make(&[7, 3], &[&[false, false], &[true, false]])
+            .unwrap();
+        let first = |turn: usize| {
+            let value = made.value(turn).unwrap();
+            assert_eq!(value.shape(), [2, 2, 2, 3]);
+            [value.data()[0], value.data()[12]]
+        };
+        assert_eq!([first(0), first(1)], [[7.0, 3.0], [6.5, 3.0]]);
+        assert!(made.value(2).is_err());
+    }
+}
