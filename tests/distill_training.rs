@@ -70,7 +70,7 @@ impl School {
             network: Some(FrozenNetwork {
                 network: &self.network,
                 input: &self.input,
-                images: &NOISE,
+                images: std::sync::Arc::new(NOISE),
             }),
             classifier: Some(
                 FrozenClassifier::new(&head, [CLASSES, 12], weight, BTreeMap::new()).unwrap(),

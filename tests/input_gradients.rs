@@ -6,7 +6,7 @@ use common::noise::Noise;
 use frbench::nn::Network;
 use frbench::plan::spec::{HeadSpec, InputSpec, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{Batch, FrozenClassifier, FrozenNetwork, Teacher, Trainer};
+use frbench::train::{Batch, FrozenClassifier, FrozenNetwork, Lesson, Teacher, Trainer, View};
 use frbench::{Result, backbone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -77,10 +77,18 @@ impl School {
             network: Some(FrozenNetwork {
                 network: &self.network,
                 input: &self.input,
-                images: &self.images,
+                images: Arc::new(self.images.clone()),
             }),
             classifier: Some(frozen.unwrap()),
         }
+    }
+
+    fn lesson(&self, batch: &Batch, labels: &[u32], input_gradients: bool) -> Result<Lesson> {
+        let view = View::on_host(Arc::new(self.images.clone()), &self.input);
+        let images = view.make(&batch.samples, &[&batch.flips])?.value(0)?;
+        let mut teacher = self.teacher();
+        let lesson = teacher.lesson(batch, labels, Some(&images), input_gradients)?;
+        Ok(lesson.expect("there is a teacher"))
     }
 
     fn try_trainer<'a>(&'a self, spec: &'a TrainSpec) -> Result<Trainer<'a>> {
@@ -111,16 +119,16 @@ fn the_teachers_input_gradients_are_differences_over_single_pixels() {
         flips: vec![false, true, false],
     };
     let labels = [3, 1, 4];
-    let lesson = school.teacher().lesson(&batch, &labels, true).unwrap();
-    let got = lesson.unwrap().input_gradients.unwrap();
+    let lesson = school.lesson(&batch, &labels, true).unwrap();
+    let got = lesson.input_gradients.unwrap();
     let got = got.to_vec2::<f32>().unwrap();
     assert_eq!(got[0].len(), SIDE * SIDE * 3);
-    let plain = school.teacher().lesson(&batch, &labels, false).unwrap();
-    assert!(plain.unwrap().input_gradients.is_none());
+    let plain = school.lesson(&batch, &labels, false).unwrap();
+    assert!(plain.input_gradients.is_none());
 
     let loss = |school: &School| -> f64 {
-        let lesson = school.teacher().lesson(&batch, &labels, false).unwrap();
-        let logits = lesson.unwrap().logits.unwrap().to_vec2::<f32>().unwrap();
+        let lesson = school.lesson(&batch, &labels, false).unwrap();
+        let logits = lesson.logits.unwrap().to_vec2::<f32>().unwrap();
         let one = |(row, &label): (&Vec<f32>, &u32)| {
             let row: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
             row.iter().map(|v| v.exp()).sum::<f64>().ln() - row[label as usize]

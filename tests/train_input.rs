@@ -27,6 +27,10 @@ impl Images for Patterns {
         IMAGES
     }
 
+    fn read(&self, _: &[u32], _: &mut [u8]) -> Result<()> {
+        Err(Error::Bug("patterns are no bytes".into()))
+    }
+
     fn fill(&self, indices: &[u32], flips: &[bool], _: &InputSpec, out: &mut [f32]) -> Result<()> {
         if self.slow {
             std::thread::sleep(Duration::from_millis(10 * u64::from(indices[0] % 3)));

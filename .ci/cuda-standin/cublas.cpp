@@ -1,6 +1,7 @@
 // cuBLAS, as far as products of matrices go. Its matrices are column-major.
 #include "gemm.h"
 #include "standin.h"
+#include "streams.h"
 #include <algorithm>
 
 using namespace standin;
@@ -46,6 +47,7 @@ Status multiply(Handle *handle, Operation ta, Operation tb, int m, int n, int k,
       c.leading < std::max(1, m) || !alpha || !beta)
     return INVALID_VALUE;
   if (m == 0 || n == 0 || batch == 0) return SUCCESS;
+  carry_out(stream_of(handle->stream));
 
   auto extent = [batch](const Operand &x, Type type, long rows, long columns, const char *what) {
     if (rows && columns)

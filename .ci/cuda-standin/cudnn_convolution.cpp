@@ -2,6 +2,7 @@
 // that convolution.cpp works on.
 #include "cudnn.h"
 #include "standin.h"
+#include "streams.h"
 #include <cstring>
 #include <vector>
 
@@ -117,6 +118,7 @@ API Status cudnnConvolutionForward(Handle *handle, const void *alpha, Tensor *xd
                                    void *space, size_t space_bytes, const void *beta, Tensor *yd,
                                    void *y) {
   if (!handle) return NOT_INITIALIZED;
+  standin::carry_out(stream_of(handle->stream));
   Convolution v;
   if (Status status = describe(xd, wd, p, yd, v)) return status;
   return carry_out(FORWARD, v, algorithm, space, space_bytes, {*xd, x, "x of cuDNN"},
@@ -127,6 +129,7 @@ API Status cudnnConvolutionBackwardData(Handle *handle, const void *alpha, Filte
                                         int algorithm, void *space, size_t space_bytes,
                                         const void *beta, Tensor *xd, void *dx) {
   if (!handle) return NOT_INITIALIZED;
+  standin::carry_out(stream_of(handle->stream));
   Convolution v;
   if (Status status = describe(xd, wd, p, yd, v)) return status;
   return carry_out(BACKWARD_DATA, v, algorithm, space, space_bytes, {*wd, w, "w of cuDNN"},
@@ -137,6 +140,7 @@ API Status cudnnConvolutionBackwardFilter(Handle *handle, const void *alpha, Ten
                                           int algorithm, void *space, size_t space_bytes,
                                           const void *beta, Filter *wd, void *dw) {
   if (!handle) return NOT_INITIALIZED;
+  standin::carry_out(stream_of(handle->stream));
   Convolution v;
   if (Status status = describe(xd, wd, p, yd, v)) return status;
   return carry_out(BACKWARD_FILTER, v, algorithm, space, space_bytes, {*xd, x, "x of cuDNN"},

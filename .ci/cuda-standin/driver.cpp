@@ -1,12 +1,15 @@
-// The driver: one device and its primary context. Streams carry out at once what they are given,
-// so that they only need to exist, and all that waits for them returns.
-#include "launch.h"
+// The driver: one device and its primary context. What streams carry out at once, and what later,
+// is in streams.h.
 #include "standin.h"
+#include "streams.h"
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <vector>
+// Last: its macros are CUDA's, and names of the C++ library's own.
+#include "launch.h"
 
 using namespace standin;
 
@@ -21,14 +24,11 @@ enum Result {
   INVALID_PTX = 218,
   INVALID_HANDLE = 400,
   NOT_FOUND = 500,
+  NOT_READY = 600,
   NOT_SUPPORTED = 801,
 };
 
 typedef uint64_t Pointer;
-struct Event {
-  bool timed, recorded;
-  std::chrono::steady_clock::time_point time;
-};
 struct Module {
   std::string names;  // of its kernels, each between spaces
 };
@@ -42,10 +42,10 @@ void *host(Pointer p) { return reinterpret_cast<void *>(p); }
 #define IN_CONTEXT \
   if (!current_context) return INVALID_CONTEXT
 
-Result new_memory(void **out, size_t bytes) {
+Result new_memory(void **out, size_t bytes, bool host = false) {
   IN_CONTEXT;
   if (!out || bytes == 0) return INVALID_VALUE;
-  *out = allocate(bytes);
+  *out = allocate(bytes, host);
   return *out ? SUCCESS : OUT_OF_MEMORY;
 }
 
@@ -54,6 +54,7 @@ Result old_memory(void *pointer) {
   return !pointer || release(pointer) ? SUCCESS : INVALID_VALUE;
 }
 
+// In no stream.
 Result copy(void *to, bool device_to, const void *from, bool device_from, size_t bytes) {
   IN_CONTEXT;
   if (bytes == 0) return SUCCESS;
@@ -61,6 +62,20 @@ Result copy(void *to, bool device_to, const void *from, bool device_from, size_t
   if (device_to && !inside(to, bytes)) return INVALID_VALUE;
   if (device_from && !inside(from, bytes)) return INVALID_VALUE;
   memmove(to, from, bytes);
+  return SUCCESS;
+}
+
+Result copy(void *to, bool device_to, const void *from, bool device_from, size_t bytes,
+            void *stream) {
+  carry_out(stream_of(stream));
+  return copy(to, device_to, from, device_from, bytes);
+}
+
+Result upload(void *to, const void *from, size_t bytes, void *stream) {
+  IN_CONTEXT;
+  if (!bytes || !page_locked(from, bytes)) return copy(to, true, from, false, bytes, stream);
+  if (!inside(to, bytes)) return INVALID_VALUE;
+  copy_later(stream_of(stream), to, from, bytes);
   return SUCCESS;
 }
 
@@ -73,9 +88,13 @@ template <class T> Result fill(Pointer to, T value, size_t count) {
   return SUCCESS;
 }
 
-// All that was asked for is done; what remains is to see that it kept within its memory.
-Result synchronise() {
-  IN_CONTEXT;
+template <class T> Result fill(Pointer to, T value, size_t count, void *stream) {
+  carry_out(stream_of(stream));
+  return fill(to, value, count);
+}
+
+// All that was waited for is done; what remains is to see that it kept within its memory.
+Result synchronised() {
   check_all();
   return SUCCESS;
 }
@@ -93,6 +112,7 @@ API Result cuGetErrorName(Result error, const char **name) {
     case INVALID_PTX: *name = "CUDA_ERROR_INVALID_PTX"; break;
     case INVALID_HANDLE: *name = "CUDA_ERROR_INVALID_HANDLE"; break;
     case NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
+    case NOT_READY: *name = "CUDA_ERROR_NOT_READY"; break;
     case NOT_SUPPORTED: *name = "CUDA_ERROR_NOT_SUPPORTED"; break;
     default: *name = nullptr; return INVALID_VALUE;
   }
@@ -108,6 +128,7 @@ API Result cuGetErrorString(Result error, const char **text) {
     case INVALID_PTX: *text = "a PTX JIT compilation failed"; break;
     case INVALID_HANDLE: *text = "invalid resource handle"; break;
     case NOT_FOUND: *text = "named symbol not found"; break;
+    case NOT_READY: *text = "device not ready"; break;
     case NOT_SUPPORTED: *text = "operation not supported"; break;
     default: *text = nullptr; return INVALID_VALUE;
   }
@@ -163,7 +184,7 @@ API Result cuDeviceGetAttribute(int *value, int attribute, int) {
   return SUCCESS;
 }
 API Result cuDevicePrimaryCtxRetain(void **context, int) { *context = &a_context; return SUCCESS; }
-API Result cuDevicePrimaryCtxRelease_v2(int) { check_all(); return SUCCESS; }
+API Result cuDevicePrimaryCtxRelease_v2(int) { carry_out_all(); return synchronised(); }
 API Result cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return SUCCESS; }
 API Result cuCtxCreate_v2(void **context, unsigned, int) {
   *context = current_context = &a_context;
@@ -172,7 +193,7 @@ API Result cuCtxCreate_v2(void **context, unsigned, int) {
 API Result cuCtxCreate_v4(void **context, void *, unsigned flags, int device) {
   return cuCtxCreate_v2(context, flags, device);
 }
-API Result cuCtxDestroy_v2(void *) { check_all(); return SUCCESS; }
+API Result cuCtxDestroy_v2(void *) { carry_out_all(); return synchronised(); }
 API Result cuCtxGetCurrent(void **context) { *context = current_context; return SUCCESS; }
 API Result cuCtxSetCurrent(void *context) { current_context = context; return SUCCESS; }
 API Result cuCtxPushCurrent_v2(void *context) { current_context = context; return SUCCESS; }
@@ -192,7 +213,7 @@ API Result cuCtxGetStreamPriorityRange(int *least, int *greatest) {
   *greatest = -5;
   return SUCCESS;
 }
-API Result cuCtxSynchronize() { return synchronise(); }
+API Result cuCtxSynchronize() { IN_CONTEXT; carry_out_all(); return synchronised(); }
 API Result cuProfilerStart() { return SUCCESS; }
 API Result cuProfilerStop() { return SUCCESS; }
 
@@ -210,11 +231,15 @@ API Result cuMemAllocFromPoolAsync(void **p, size_t bytes, void *, void *) {
   return new_memory(p, bytes);
 }
 API Result cuMemAllocManaged(void **p, size_t bytes, unsigned) { return new_memory(p, bytes); }
-API Result cuMemAllocHost_v2(void **p, size_t bytes) { return new_memory(p, bytes); }
-API Result cuMemHostAlloc(void **p, size_t bytes, unsigned) { return new_memory(p, bytes); }
+API Result cuMemAllocHost_v2(void **p, size_t bytes) { return new_memory(p, bytes, true); }
+API Result cuMemHostAlloc(void **p, size_t bytes, unsigned) { return new_memory(p, bytes, true); }
 API Result cuMemHostGetDevicePointer_v2(void **p, void *host, unsigned) { *p = host; return SUCCESS; }
-API Result cuMemFree_v2(void *p) { return old_memory(p); }
-API Result cuMemFreeAsync(void *p, void *) { return old_memory(p); }
+API Result cuMemFree_v2(void *p) { carry_out_all(); return old_memory(p); }
+// What comes before in the stream may still use it.
+API Result cuMemFreeAsync(void *p, void *stream) {
+  carry_out(stream_of(stream));
+  return old_memory(p);
+}
 API Result cuMemFreeHost(void *p) { return old_memory(p); }
 
 API Result cuDeviceGetDefaultMemPool(void **pool, int) { *pool = &a_pool; return SUCCESS; }
@@ -235,88 +260,114 @@ API Result cuMemPoolTrimTo(void *, size_t) { return SUCCESS; }
 API Result cuMemcpyHtoD_v2(Pointer to, const void *from, size_t n) {
   return copy(host(to), true, from, false, n);
 }
-API Result cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t n, void *) {
-  return copy(host(to), true, from, false, n);
+API Result cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t n, void *stream) {
+  return upload(host(to), from, n, stream);
 }
 API Result cuMemcpyDtoH_v2(void *to, Pointer from, size_t n) {
   return copy(to, false, host(from), true, n);
 }
-API Result cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t n, void *) {
-  return copy(to, false, host(from), true, n);
+API Result cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t n, void *stream) {
+  return copy(to, false, host(from), true, n, stream);
 }
 API Result cuMemcpyDtoD_v2(Pointer to, Pointer from, size_t n) {
   return copy(host(to), true, host(from), true, n);
 }
-API Result cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t n, void *) {
-  return copy(host(to), true, host(from), true, n);
+API Result cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t n, void *stream) {
+  return copy(host(to), true, host(from), true, n, stream);
 }
-API Result cuMemcpyPeerAsync(Pointer to, void *, Pointer from, void *, size_t n, void *) {
-  return copy(host(to), true, host(from), true, n);
+API Result cuMemcpyPeerAsync(Pointer to, void *, Pointer from, void *, size_t n, void *stream) {
+  return copy(host(to), true, host(from), true, n, stream);
 }
 API Result cuMemcpy(Pointer to, Pointer from, size_t n) {
   return copy(host(to), false, host(from), false, n);
 }
-API Result cuMemcpyAsync(Pointer to, Pointer from, size_t n, void *) {
-  return copy(host(to), false, host(from), false, n);
+API Result cuMemcpyAsync(Pointer to, Pointer from, size_t n, void *stream) {
+  return copy(host(to), false, host(from), false, n, stream);
 }
 API Result cuMemsetD8_v2(Pointer to, unsigned char value, size_t n) { return fill(to, value, n); }
-API Result cuMemsetD8Async(Pointer to, unsigned char value, size_t n, void *) {
-  return fill(to, value, n);
+API Result cuMemsetD8Async(Pointer to, unsigned char value, size_t n, void *stream) {
+  return fill(to, value, n, stream);
 }
 API Result cuMemsetD16_v2(Pointer to, unsigned short value, size_t n) { return fill(to, value, n); }
-API Result cuMemsetD16Async(Pointer to, unsigned short value, size_t n, void *) {
-  return fill(to, value, n);
+API Result cuMemsetD16Async(Pointer to, unsigned short value, size_t n, void *stream) {
+  return fill(to, value, n, stream);
 }
 API Result cuMemsetD32_v2(Pointer to, unsigned value, size_t n) { return fill(to, value, n); }
-API Result cuMemsetD32Async(Pointer to, unsigned value, size_t n, void *) {
-  return fill(to, value, n);
+API Result cuMemsetD32Async(Pointer to, unsigned value, size_t n, void *stream) {
+  return fill(to, value, n, stream);
 }
 
 // Streams and events
 
-API Result cuStreamCreate(void **stream, unsigned) { IN_CONTEXT; *stream = new char; return SUCCESS; }
-API Result cuStreamCreateWithPriority(void **stream, unsigned flags, int) {
-  return cuStreamCreate(stream, flags);
-}
-API Result cuStreamDestroy_v2(void *stream) {
-  delete static_cast<char *>(stream);
+API Result cuStreamCreate(Stream **stream, unsigned) {
+  IN_CONTEXT;
+  *stream = new Stream(std::make_shared<Queue>());
   return SUCCESS;
 }
-API Result cuStreamSynchronize(void *) { return synchronise(); }
-API Result cuStreamQuery(void *) { IN_CONTEXT; return SUCCESS; }
-API Result cuStreamWaitEvent(void *, Event *event, unsigned) {
+API Result cuStreamCreateWithPriority(Stream **stream, unsigned flags, int) {
+  return cuStreamCreate(stream, flags);
+}
+API Result cuStreamDestroy_v2(Stream *stream) {
+  carry_out(stream_of(stream));
+  delete stream;
+  return SUCCESS;
+}
+API Result cuStreamSynchronize(void *stream) {
   IN_CONTEXT;
-  return event ? SUCCESS : INVALID_HANDLE;
+  carry_out(stream_of(stream));
+  return synchronised();
+}
+API Result cuStreamQuery(void *stream) {
+  IN_CONTEXT;
+  // Whoever asks again and again is to get an end.
+  bool ready = stream_of(stream)->work.empty();
+  carry_out(stream_of(stream));
+  return ready ? SUCCESS : NOT_READY;
+}
+API Result cuStreamWaitEvent(void *stream, Event *event, unsigned) {
+  IN_CONTEXT;
+  if (!event) return INVALID_HANDLE;
+  wait(stream_of(stream), *event);
+  return SUCCESS;
 }
 API Result cuStreamIsCapturing(void *, int *status) { *status = 0; return SUCCESS; }
 API Result cuStreamBeginCapture_v2(void *, int) { return NOT_SUPPORTED; }
-API Result cuLaunchHostFunc(void *, void (*function)(void *), void *data) {
+API Result cuLaunchHostFunc(void *stream, void (*function)(void *), void *data) {
   IN_CONTEXT;
-  function(data);
+  enqueue(stream_of(stream), false, [=] { function(data); });
   return SUCCESS;
 }
 API Result cuEventCreate(Event **event, unsigned flags) {
   IN_CONTEXT;
-  *event = new Event{!(flags & 2), false, {}};
+  *event = new Event{!(flags & 2)};
   return SUCCESS;
 }
 API Result cuEventDestroy_v2(Event *event) { delete event; return SUCCESS; }
-API Result cuEventRecord(Event *event, void *) {
+API Result cuEventRecord(Event *event, void *stream) {
   IN_CONTEXT;
   if (!event) return INVALID_HANDLE;
-  event->recorded = true;
-  event->time = std::chrono::steady_clock::now();
+  record(*event, stream_of(stream));
   return SUCCESS;
 }
 API Result cuEventRecordWithFlags(Event *event, void *stream, unsigned) {
   return cuEventRecord(event, stream);
 }
-API Result cuEventQuery(Event *) { return SUCCESS; }
-API Result cuEventSynchronize(Event *) { return synchronise(); }
+API Result cuEventQuery(Event *event) {
+  bool ready = event->happened();
+  carry_out(*event);
+  return ready ? SUCCESS : NOT_READY;
+}
+API Result cuEventSynchronize(Event *event) {
+  IN_CONTEXT;
+  carry_out(*event);
+  return synchronised();
+}
 API Result cuEventElapsedTime(float *milliseconds, Event *start, Event *end) {
-  if (!start || !end || !start->timed || !end->timed || !start->recorded || !end->recorded)
-    return INVALID_HANDLE;
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+  if (!start || !end || !start->timed || !end->timed) return INVALID_HANDLE;
+  if (!start->record->stream || !end->record->stream) return INVALID_HANDLE;
+  if (!start->happened() || !end->happened()) return NOT_READY;
+  *milliseconds =
+      std::chrono::duration<float, std::milli>(end->record->time - start->record->time).count();
   return SUCCESS;
 }
 API Result cuEventElapsedTime_v2(float *milliseconds, Event *start, Event *end) {
@@ -359,7 +410,7 @@ API Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const Kernel
   return SUCCESS;
 }
 API Result cuLaunchKernel(const Kernel *kernel, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
-                          unsigned by, unsigned bz, unsigned shared, void *, void **arguments,
+                          unsigned by, unsigned bz, unsigned shared, void *stream, void **arguments,
                           void **extra) {
   IN_CONTEXT;
   if (!kernel) return INVALID_HANDLE;
@@ -367,6 +418,14 @@ API Result cuLaunchKernel(const Kernel *kernel, unsigned gx, unsigned gy, unsign
   if (gx > 2147483647u || gy > 65535 || gz > 65535) return INVALID_VALUE;
   if (bx > 1024 || by > 1024 || bz > 64 || bx * by * bz > 1024) return INVALID_VALUE;
   if (shared || extra || (kernel->count && !arguments)) return INVALID_VALUE;
-  launch(*kernel, {gx, gy, gz}, {bx, by, bz}, arguments);
+  // The caller's arguments are gone when it returns.
+  std::vector<uint64_t> values(kernel->count);
+  for (int i = 0; i < kernel->count; i++)
+    memcpy(&values[i], arguments[i], kernel->parameters[i].size);
+  enqueue(stream_of(stream), false, [=]() mutable {
+    std::vector<void *> arguments;
+    for (auto &value : values) arguments.push_back(&value);
+    launch(*kernel, {gx, gy, gz}, {bx, by, bz}, arguments.data());
+  });
   return SUCCESS;
 }

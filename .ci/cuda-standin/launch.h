@@ -1,12 +1,14 @@
 // Kernels, and how the grid of a launch is run.
 #pragma once
 #include "device.h"
+#include <cstddef>
 
 namespace standin {
 
 struct Parameter {
   bool pointer;
   int alignment;  // of what a pointer points to
+  size_t size;    // of the argument itself
 };
 
 struct Kernel {

@@ -1,5 +1,5 @@
 // What the parts of the stand-in share: one pretended device, whose memory is host memory and
-// whose work is carried out at once, on the calling thread and a few helpers.
+// whose work is carried out on the calling thread and a few helpers.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -15,9 +15,11 @@ namespace standin {
 constexpr size_t guard = 512;  // bytes watched before and after each allocation
 size_t memory_total();
 size_t memory_free();
-void *allocate(size_t bytes);  // null where the device has no more memory
-bool release(void *pointer);   // false for what was not allocated
-bool inside(const void *pointer, size_t bytes);
+// Of the device, or page-locked memory of the host; null where there is no more.
+void *allocate(size_t bytes, bool host = false);
+bool release(void *pointer);  // false for what was not allocated
+bool inside(const void *pointer, size_t bytes);  // one allocation of the device
+bool page_locked(const void *pointer, size_t bytes);
 void require(const void *pointer, size_t bytes, const char *what);  // faults unless inside
 // Fault where a guard was written to: of the allocation that a kernel had a pointer to, or of any.
 void check_around(const void *pointer, const char *kernel);

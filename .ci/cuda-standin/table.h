@@ -8,12 +8,13 @@ namespace standin {
 
 template <class A> constexpr Parameter parameter() {
   static_assert(std::is_pointer_v<A> || std::is_arithmetic_v<A>, "a pointer or a number, by value");
+  static_assert(sizeof(A) <= 8, "the driver keeps arguments in 64 bits each");
   if constexpr (!std::is_pointer_v<A>)
-    return {false, 1};
+    return {false, 1, sizeof(A)};
   else if constexpr (std::is_void_v<std::remove_pointer_t<A>>)
-    return {true, 1};
+    return {true, 1, sizeof(A)};
   else
-    return {true, alignof(std::remove_pointer_t<A>)};
+    return {true, alignof(std::remove_pointer_t<A>), sizeof(A)};
 }
 
 template <auto> struct Call;

@@ -89,6 +89,26 @@ impl PixelCache {
         &self.pixels()[i * n..(i + 1) * n]
     }
 
+    /// Writes the pixels of images, `[indices.len(), size, size, 3]`, in RGB.
+    ///
+    /// # Errors
+    /// The sizes do not fit each other, or an index is out of range.
+    pub fn read(&self, indices: &[u32], out: &mut [u8]) -> Result<()> {
+        let n = 3 * self.size * self.size;
+        if out.len() != n * indices.len() || indices.iter().any(|&i| i as usize >= self.len) {
+            return Err(Error::Bug(format!(
+                "{} images in {} bytes from a cache of {} of side {}",
+                indices.len(),
+                out.len(),
+                self.len,
+                self.size
+            )));
+        }
+        let all = out.par_chunks_exact_mut(n).zip(indices);
+        all.for_each(|(out, &i)| out.copy_from_slice(self.image(i as usize)));
+        Ok(())
+    }
+
     /// Writes a network's input, `[indices.len(), size, size, 3]` (NHWC): normalised, in the
     /// channel order of `input`, mirrored where `flips` says so.
     ///
@@ -162,7 +182,19 @@ fn normalise(
     }
 }
 
-fn fill(source: &dyn ImageSource, size: usize, pixels: &mut [u8]) -> Result<()> {
+/// Decodes and resizes all of `source` into `pixels`, `[source.len(), size, size, 3]` in RGB.
+///
+/// # Errors
+/// An image that cannot be decoded, named by its place; [`Error::Bug`] if `pixels` has another
+/// size.
+pub fn fill(source: &dyn ImageSource, size: usize, pixels: &mut [u8]) -> Result<()> {
+    if pixels.len() != source.len() * 3 * size * size {
+        return Err(Error::Bug(format!(
+            "{} images of side {size} in {} bytes",
+            source.len(),
+            pixels.len()
+        )));
+    }
     pixels
         .par_chunks_exact_mut(3 * size * size)
         .enumerate()

@@ -93,6 +93,38 @@ impl ImageSet {
     }
 }
 
+#[derive(Clone, Debug)]
+pub enum Uploads {}
+
+impl Uploads {
+    pub fn bytes(
+        &self,
+        _: [usize; 2],
+        _: &[&[bool]],
+        _: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<Upload> {
+        match *self {}
+    }
+
+    pub fn floats(
+        &self,
+        _: [usize; 2],
+        _: usize,
+        _: impl FnOnce(&mut [f32]) -> Result<()>,
+    ) -> Result<Upload> {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub enum Upload {}
+
+impl Upload {
+    pub fn value(&self, _: usize) -> Result<Value> {
+        match *self {}
+    }
+}
+
 #[derive(Debug)]
 pub enum Bank {}
 
@@ -238,6 +270,14 @@ impl Twin {
     }
 
     pub fn pull(&self, _: &mut Network, _: Option<&mut Sgd>) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn uploads(&self, _: &[f32; 256], _: bool) -> Result<Uploads> {
+        match *self {}
+    }
+
+    pub fn inputs_serve(&self, _: &Twin) -> bool {
         match *self {}
     }
 

@@ -1,7 +1,7 @@
 //! A graph with its parameters.
 
 use super::clock::Clock;
-use super::cuda::Twin;
+use super::cuda::{Twin, Uploads};
 use super::device::Device;
 use super::graph::{Affine, Graph, Layer};
 use super::init::Init;
@@ -154,6 +154,26 @@ impl Network {
             Device::Cuda(gpu) => Some(Twin::new(self, gpu, precision)?),
         };
         Ok(())
+    }
+
+    /// Where images for the network go ahead of their use: to the GPU that it is on, if it is on
+    /// one. `levels` are the input values of grey levels, `bgr` turns the channels round.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Option<Uploads>> {
+        let twin = self.twin.as_ref();
+        twin.map(|twin| twin.uploads(levels, bgr)).transpose()
+    }
+
+    /// Whether an input that was made for this network is what `other` would have got.
+    pub fn inputs_serve(&self, other: &Network) -> bool {
+        match (&self.twin, &other.twin) {
+            (Some(twin), Some(other)) => twin.inputs_serve(other),
+            (Some(_), None) => false,
+            // Every network takes what is in host memory.
+            (None, _) => true,
+        }
     }
 
     /// Takes one optimiser step and clears the gradients. Gives their L2 norm before clipping,

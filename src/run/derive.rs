@@ -1,6 +1,6 @@
 //! Executes a derive job: a whole-set pass whose artefact trainings are built on.
 
-use super::embed::{embed, write_rows};
+use super::embed::Extraction;
 use super::folder::RunFolder;
 use super::scheduler::Context;
 use super::teacher::class_weights;
@@ -9,7 +9,7 @@ use crate::data::manifest::hash_file;
 use crate::data::set::{self, DataSet};
 use crate::method::derive::KEPT_FROM;
 use crate::method::{self, Artefact, Matrix};
-use crate::plan::spec::DeriveSpec;
+use crate::plan::spec::{DeriveSpec, Views};
 use crate::protocol::embeddings::Embeddings;
 use crate::result::{DeriveResult, FileHash};
 use crate::{Error, Result, files};
@@ -49,20 +49,16 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             .images
             .view(&spec.data, "images", &set.source, model.input.size)?;
         let network = load_network(model, &cx.store.folder(key), cx)?;
-        let dim = model.backbone.embedding;
-        let done = write_rows(cx, 2 * images.len(), dim, &mut |from, to| {
-            // Chunks are even, so a chunk holds whole (image, mirror) pairs.
-            debug_assert!(from.is_multiple_of(2), "batches are even");
-            let indices: Vec<u32> = (from as u32 / 2..to as u32 / 2).collect();
-            let original = embed(&network, images.as_ref(), &indices, &model.input, false)?;
-            let mirrored = embed(&network, images.as_ref(), &indices, &model.input, true)?;
-            let mut rows = Vec::with_capacity(2 * original.len());
-            for (a, b) in original.chunks_exact(dim).zip(mirrored.chunks_exact(dim)) {
-                rows.extend_from_slice(a);
-                rows.extend_from_slice(b);
-            }
-            Ok(rows)
-        })?;
+        // An image, and its mirror image, each in a row.
+        let extraction = Extraction {
+            network: &network,
+            images,
+            input: &model.input,
+            views: Views::Both,
+            dim: model.backbone.embedding,
+            rows_per_image: 2,
+        };
+        let done = extraction.run(cx)?;
         counts.insert("rows".into(), done.rows);
         EMBEDDINGS
     } else {

@@ -4,12 +4,13 @@ use super::scheduler::Context;
 use super::train::load_network;
 use crate::Result;
 use crate::data::set;
-use crate::nn::{Device, Network, Value};
+use crate::nn::{Device, Network};
 use crate::plan::spec::{EmbedSpec, InputSpec, Views};
 use crate::protocol::embeddings::EmbeddingWriter;
 use crate::result::EmbedResult;
-use crate::train::Images;
+use crate::train::{Ahead, Images, Made, View};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The matrix an embedding job leaves behind.
@@ -31,90 +32,122 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
         .images
         .view(&spec.data, &spec.part, source, model.input.size)?;
     let network = load_network(model, &cx.store.folder(&spec.model), cx)?;
-    let n = images.len();
-    let dim = model.backbone.embedding * if spec.views == Views::Both { 2 } else { 1 };
     let mut input = model.input.clone();
     if spec.native {
         input.degrade = None;
     }
-    write_rows(cx, n, dim, &mut |from, to| {
-        let indices: Vec<u32> = (from as u32..to as u32).collect();
-        embed_views(&network, images.as_ref(), &indices, &input, spec.views)
-    })
+    let both = spec.views == Views::Both;
+    let extraction = Extraction {
+        network: &network,
+        images,
+        input: &input,
+        views: spec.views,
+        dim: model.backbone.embedding * if both { 2 } else { 1 },
+        rows_per_image: 1,
+    };
+    extraction.run(cx)
 }
 
-/// Fill the job's matrix chunk by chunk, going on where an earlier process stopped.
-/// `rows(from, to)` returns the rows `from..to`.
-pub fn write_rows(
-    cx: &mut Context,
-    n: usize,
-    dim: usize,
-    rows: &mut dyn FnMut(usize, usize) -> Result<Vec<f32>>,
-) -> Result<EmbedResult> {
-    let path = cx.claim.folder().file(EMBEDDINGS);
-    let mut writer = EmbeddingWriter::resume(&path, dim)?;
-    let mut at = writer.rows();
-    if at > 0 {
-        cx.claim.event("resumed", json!({ "row": at }))?;
-        cx.observer.resumed(cx.job, at as u64, "row");
-    }
-    let started = Instant::now();
-    let first = at;
-    while at < n {
-        cx.stop
-            .check(&format!("{} at row {at} of {n}", cx.job.label))?;
-        let to = n.min(at + batch(&cx.options.device));
-        writer.append(&rows(at, to)?)?;
-        at = to;
-        let rate = (at - first) as f64 / started.elapsed().as_secs_f64();
-        cx.progress(at as u64, n as u64, "rows", &format!("{rate:.0} rows/s"));
-    }
-    writer.finish()?;
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(EmbedResult {
-        seconds,
-        rows: n as u64,
-        dim,
-        images_per_second: (n - first) as f64 / seconds.max(1e-9),
-    })
+/// A network over all images of a set, whose embeddings fill the matrix of a job.
+pub struct Extraction<'a> {
+    pub network: &'a Network,
+    pub images: Arc<dyn Images>,
+    pub input: &'a InputSpec,
+    pub views: Views,
+    /// Columns of the matrix.
+    pub dim: usize,
+    /// What an image yields is laid out in this many rows.
+    pub rows_per_image: usize,
 }
 
-/// Raw embeddings of `indices`, one row each, in the layout of `views`.
-pub fn embed_views(
-    network: &Network,
-    images: &dyn Images,
-    indices: &[u32],
-    input: &InputSpec,
-    views: Views,
-) -> Result<Vec<f32>> {
-    let original = embed(network, images, indices, input, false)?;
-    if views == Views::Original {
-        return Ok(original);
+impl Extraction<'_> {
+    /// Fills the job's matrix chunk by chunk, going on where an earlier process stopped.
+    pub fn run(&self, cx: &mut Context) -> Result<EmbedResult> {
+        let n = self.images.len() * self.rows_per_image;
+        let path = cx.claim.folder().file(EMBEDDINGS);
+        let mut writer = EmbeddingWriter::resume(&path, self.dim)?;
+        let first = writer.rows();
+        // What is kept of a matrix is an even number of rows: whole images.
+        debug_assert!(first.is_multiple_of(self.rows_per_image));
+        if first > 0 {
+            cx.claim.event("resumed", json!({ "row": first }))?;
+            cx.observer.resumed(cx.job, first as u64, "row");
+        }
+        let started = Instant::now();
+        let chunk = batch(&cx.options.device);
+        let mut inputs = self.inputs(&cx.options.device, first, chunk)?;
+        let mut at = first;
+        while at < n {
+            cx.stop
+                .check(&format!("{} at row {at} of {n}", cx.job.label))?;
+            writer.append(&self.rows(&inputs()?)?)?;
+            at = n.min(at + chunk);
+            let rate = (at - first) as f64 / started.elapsed().as_secs_f64();
+            cx.progress(at as u64, n as u64, "rows", &format!("{rate:.0} rows/s"));
+        }
+        writer.finish()?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(EmbedResult {
+            seconds,
+            rows: n as u64,
+            dim: self.dim,
+            images_per_second: (n - first) as f64 / seconds.max(1e-9),
+        })
     }
-    let mirrored = embed(network, images, indices, input, true)?;
-    if views == Views::Sum {
-        return Ok(original.iter().zip(&mirrored).map(|(a, b)| a + b).collect());
-    }
-    let dim = original.len() / indices.len().max(1);
-    let mut both = Vec::with_capacity(2 * original.len());
-    for (a, b) in original.chunks_exact(dim).zip(mirrored.chunks_exact(dim)) {
-        both.extend_from_slice(a);
-        both.extend_from_slice(b);
-    }
-    Ok(both)
-}
 
-/// Raw embeddings of `indices`, or of their mirror images, row-major.
-pub fn embed(
-    network: &Network,
-    images: &dyn Images,
-    indices: &[u32],
-    input: &InputSpec,
-    flip: bool,
-) -> Result<Vec<f32>> {
-    let side = input.size;
-    let mut pixels = vec![0.0; indices.len() * side * side * 3];
-    images.fill(indices, &vec![flip; indices.len()], input, &mut pixels)?;
-    let x = Value::new([indices.len(), side, side, 3], pixels)?;
-    Ok(network.infer(&x)?.embedding.to_vec())
+    /// What gives the inputs of `chunk` rows after the other, from row `first` on.
+    fn inputs(
+        &self,
+        device: &Device,
+        first: usize,
+        chunk: usize,
+    ) -> Result<Box<dyn FnMut() -> Result<Made>>> {
+        let view = View::of(self.images.clone(), self.input, self.network)?;
+        let threads = view.threads();
+        let (images, per) = (self.images.len(), self.rows_per_image);
+        let turns = match self.views {
+            Views::Original => 1,
+            Views::Sum | Views::Both => 2,
+        };
+        let make = move |number: u64| {
+            let from = (first + number as usize * chunk) / per;
+            let to = images.min(from + chunk / per);
+            let indices: Vec<u32> = (from as u32..to as u32).collect();
+            let flips = [vec![false; indices.len()], vec![true; indices.len()]];
+            let flips = flips.each_ref().map(Vec::as_slice);
+            view.make(&indices, &flips[..turns])
+        };
+        let mut numbers = 0..(images * per - first).div_ceil(chunk) as u64;
+        Ok(match device {
+            // What decodes takes the cores that compute: nothing is gained by running ahead.
+            Device::Cpu => Box::new(move || make(numbers.next().unwrap_or_default())),
+            Device::Cuda(_) => {
+                let mut ahead = Ahead::start(numbers, threads, make)?;
+                Box::new(move || Ok(ahead.take()?.0))
+            }
+        })
+    }
+
+    /// What the matrix holds of the images of a chunk, row-major.
+    fn rows(&self, made: &Made) -> Result<Vec<f32>> {
+        let embed = |turn: usize| -> Result<Vec<f32>> {
+            let output = self.network.infer(&made.value(turn)?)?;
+            Ok(output.embedding.to_vec())
+        };
+        let original = embed(0)?;
+        if self.views == Views::Original {
+            return Ok(original);
+        }
+        let mirrored = embed(1)?;
+        if self.views == Views::Sum {
+            return Ok(original.iter().zip(&mirrored).map(|(a, b)| a + b).collect());
+        }
+        let dim = self.dim * self.rows_per_image / 2;
+        let mut both = Vec::with_capacity(2 * original.len());
+        for (a, b) in original.chunks_exact(dim).zip(mirrored.chunks_exact(dim)) {
+            both.extend_from_slice(a);
+            both.extend_from_slice(b);
+        }
+        Ok(both)
+    }
 }

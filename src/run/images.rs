@@ -1,7 +1,7 @@
 //! Decoded images of this process, shared by its jobs.
 
 use crate::Result;
-use crate::data::cache::PixelCache;
+use crate::data::cache::{self, PixelCache};
 use crate::data::image::Image;
 use crate::data::source::ImageSource;
 use crate::key::Key;
@@ -62,6 +62,10 @@ impl Images for Cached {
         Some(&self.0)
     }
 
+    fn read(&self, indices: &[u32], out: &mut [u8]) -> Result<()> {
+        self.0.read(indices, out)
+    }
+
     fn fill(
         &self,
         indices: &[u32],
@@ -84,6 +88,10 @@ impl Images for Streamed {
         self.source.len()
     }
 
+    fn read(&self, indices: &[u32], out: &mut [u8]) -> Result<()> {
+        cache::fill(&self.some(indices), self.size, out)
+    }
+
     fn fill(
         &self,
         indices: &[u32],
@@ -91,12 +99,17 @@ impl Images for Streamed {
         input: &InputSpec,
         out: &mut [f32],
     ) -> Result<()> {
-        let some = Subset {
+        let all: Vec<u32> = (0..indices.len() as u32).collect();
+        PixelCache::build(&self.some(indices), self.size)?.fill_batch(&all, flips, input, out)
+    }
+}
+
+impl Streamed {
+    fn some<'a>(&'a self, indices: &'a [u32]) -> Subset<'a> {
+        Subset {
             source: self.source.as_ref(),
             indices,
-        };
-        let all: Vec<u32> = (0..indices.len() as u32).collect();
-        PixelCache::build(&some, self.size)?.fill_batch(&all, flips, input, out)
+        }
     }
 }
 
@@ -176,5 +189,16 @@ mod tests {
             .unwrap();
         let streamed = Streamed { source, size: 2 };
         assert_eq!(fill(cached.as_ref()), fill(&streamed));
+        let read = |images: &dyn Images| {
+            let mut out = vec![0; 3 * 12];
+            images.read(&[4, 0, 2], &mut out).unwrap();
+            assert!(images.read(&[4, 0], &mut out).is_err());
+            out
+        };
+        assert_eq!(read(cached.as_ref()), read(&streamed));
+        assert_eq!(
+            read(&streamed)[12..24],
+            cached.pixels().unwrap().image(0)[..]
+        );
     }
 }

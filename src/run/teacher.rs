@@ -50,11 +50,13 @@ pub struct InStep {
 }
 
 impl InStep {
-    /// Of the finished training job `key`, for a student on the images of the data job `data`.
+    /// Of the finished training job `key`, for a student that sees the set `source` of the data
+    /// job `data` at `size` pixels as `images`.
     pub fn open(
         key: &Key,
         needs: &Needs,
-        (data, images): (&Key, &Arc<dyn ImageSource>),
+        (data, source): (&Key, &Arc<dyn ImageSource>),
+        (size, images): (usize, &Arc<dyn Images>),
         cx: &Context,
     ) -> Result<Self> {
         let model = cx.jobs.train(key)?;
@@ -64,9 +66,16 @@ impl InStep {
             classifier: None,
         };
         if needs.teacher_network() {
-            let cache = &cx.store.images;
-            let view = cache.view(data, "images", images, model.input.size)?;
-            out.network = Some((load_network(model, &folder, cx)?, model.input.clone(), view));
+            // At the student's size the images are the student's.
+            let images = match model.input.size == size {
+                true => images.clone(),
+                false => cx
+                    .store
+                    .images
+                    .view(data, "images", source, model.input.size)?,
+            };
+            let network = load_network(model, &folder, cx)?;
+            out.network = Some((network, model.input.clone(), images));
         }
         if needs.teacher_classifier() {
             out.classifier = Some(load_classifier(model, &folder)?);
@@ -82,7 +91,7 @@ impl InStep {
             network: frozen.map(|(network, input, images)| FrozenNetwork {
                 network,
                 input,
-                images: images.as_ref(),
+                images: images.clone(),
             }),
             classifier: self.classifier.take(),
         }

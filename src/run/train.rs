@@ -53,7 +53,9 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
     let mut in_step = match &spec.teacher {
         Some(key) if needs.teacher_network() || needs.teacher_classifier() => {
-            Some(InStep::open(key, &needs, (&spec.data, &set.source), cx)?)
+            let data = (&spec.data, &set.source);
+            let student = (spec.input.size, &images);
+            Some(InStep::open(key, &needs, data, student, cx)?)
         }
         _ => None,
     };

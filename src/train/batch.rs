@@ -17,6 +17,14 @@ pub trait Images: Send + Sync {
         None
     }
 
+    /// Writes decoded images, `[indices.len(), side, side, 3]` in RGB, neither mirrored nor
+    /// normalised.
+    ///
+    /// # Errors
+    /// An image that cannot be decoded; [`crate::Error::Bug`] if the sizes do not fit each other
+    /// or there is no such image.
+    fn read(&self, indices: &[u32], out: &mut [u8]) -> Result<()>;
+
     /// Write `indices.len()` images as NHWC into `out`, mirrored where `flips` says so.
     fn fill(
         &self,

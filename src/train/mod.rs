@@ -2,17 +2,22 @@
 //!
 //! A step is a pure function of the state before it and of `(seed, step)`: order, flips and
 //! dropout come from keyed streams. So a run that was killed and resumed equals one that was
-//! not, bit for bit. The input of a step is made ahead of it, on threads of its own.
+//! not, bit for bit. The input of a step is made ahead of it, on threads of its own, and where
+//! the network is on a GPU it is there before the step begins.
 
+mod ahead;
 mod batch;
 mod feed;
 mod labels;
 mod probe;
 mod teacher;
 mod trainer;
+mod view;
 
+pub use ahead::Ahead;
 pub use batch::{Batch, Images, TeacherRows};
 pub use labels::Corrected;
 pub use probe::REACH;
 pub use teacher::{FrozenClassifier, FrozenNetwork, Lesson, Teacher};
 pub use trainer::{StepReport, Trainer};
+pub use view::{Made, View};

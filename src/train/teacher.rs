@@ -9,6 +9,7 @@ use crate::plan::spec::{HeadSpec, InputSpec};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where a method's knowledge of its teacher comes from; what it does not need is none.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub struct FrozenNetwork<'a> {
     pub network: &'a Network,
     pub input: &'a InputSpec,
     /// The training set at the teacher's resolution.
-    pub images: &'a dyn Images,
+    pub images: Arc<dyn Images>,
 }
 
 /// A margin head that learns nothing more: every step starts from the state it was left in.
@@ -97,30 +98,27 @@ pub struct Lesson {
 }
 
 impl Teacher<'_> {
-    /// The teacher's view of the same images under the same flips; none without a teacher.
-    /// With `input_gradients` also those, which take its network and its classifier.
+    /// What the teacher says about a batch; none without a teacher. `images` are those of the
+    /// batch in its own view, mirrored alike, where its network is run. With `input_gradients`
+    /// also those, which take its network and its classifier.
     pub fn lesson(
         &mut self,
         batch: &Batch,
         labels: &[u32],
+        images: Option<&Value>,
         input_gradients: bool,
     ) -> Result<Option<Lesson>> {
         let mut taps = None;
         let mut embeddings = None;
         let mut gradients = None;
         if let Some(frozen) = &self.network {
-            let side = frozen.input.size;
-            let n = batch.samples.len();
-            let mut pixels = vec![0.0; n * side * side * 3];
-            frozen
-                .images
-                .fill(&batch.samples, &batch.flips, frozen.input, &mut pixels)?;
-            let images = Value::new([n, side, side, 3], pixels)?;
+            let images = images
+                .ok_or_else(|| Error::Bug("a teacher that is run and sees nothing".into()))?;
             let (output, tape) = if input_gradients {
-                let (output, tape) = frozen.network.trace_evaluation(&images)?;
+                let (output, tape) = frozen.network.trace_evaluation(images)?;
                 (output, Some(tape))
             } else {
-                (frozen.network.infer(&images)?, None)
+                (frozen.network.infer(images)?, None)
             };
             let own = output.embedding.to_tensor()?;
             if let (Some(tape), Some(classifier)) = (tape, &mut self.classifier) {

@@ -1,10 +1,12 @@
 //! One training: network, classifier, objective, optimiser, and the step that joins them.
 
+use super::ahead::Ahead;
 use super::batch::{Batch, Images};
-use super::feed::{Feed, Input, Source};
+use super::feed::{Input, Order, Source};
 use super::labels::{Corrected, Looked, Watch};
 use super::probe::{Around, Probe};
 use super::teacher::{FrozenNetwork, Teacher};
+use super::view::View;
 use crate::data::cache::levels;
 use crate::data::sampler::{Batches, Draw};
 use crate::distill::Taps;
@@ -85,11 +87,12 @@ pub struct Trainer<'a> {
     step: u64,
     steps_per_epoch: u64,
     steps: u64,
-    source: Source,
+    images: Arc<dyn Images>,
+    order: Order,
     /// Input from the next step on, once there has been a first step.
-    feed: Option<Feed>,
-    /// The images where they lie on the device, instead.
-    resident: Option<ImageSet>,
+    feed: Option<Ahead<Input>>,
+    /// The images, where they lie on the device.
+    resident: Option<Arc<ImageSet>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -206,9 +209,8 @@ impl<'a> Trainer<'a> {
             step: 0,
             steps_per_epoch,
             steps,
-            source: Source {
-                images,
-                input: spec.input.clone(),
+            images,
+            order: Order {
                 batches,
                 flip: spec.flip,
             },
@@ -227,7 +229,9 @@ impl<'a> Trainer<'a> {
         self.network.push(&self.sgd)?;
         self.objective.move_to(device)?;
         self.device = device.clone();
-        self.resident = self.reside(device)?;
+        self.resident = self.reside(device)?.map(Arc::new);
+        // What was made for another device is of no use here.
+        self.feed = None;
         // Probes use the class weights beside the step, on the host.
         if let (nn::Device::Cuda(gpu), Some(c), None) = (device, &mut self.classifier, &self.probe)
         {
@@ -240,8 +244,7 @@ impl<'a> Trainer<'a> {
 
     /// The images on the device, where they fit, and nothing but the network looks at them.
     fn reside(&self, device: &nn::Device) -> Result<Option<ImageSet>> {
-        let (nn::Device::Cuda(gpu), Some(all), None) =
-            (device, self.source.images.pixels(), &self.probe)
+        let (nn::Device::Cuda(gpu), Some(all), None) = (device, self.images.pixels(), &self.probe)
         else {
             return Ok(None);
         };
@@ -309,27 +312,49 @@ impl<'a> Trainer<'a> {
 
     /// The samples of step `step`: a function of `(seed, step)` alone.
     pub fn batch(&mut self, step: u64) -> Batch {
-        self.source.batch(step)
+        self.order.batch(step)
+    }
+
+    /// What makes the inputs of this training.
+    fn source(&self) -> Result<Source> {
+        let (images, input) = (self.images.clone(), &self.spec.input);
+        let student = match &self.resident {
+            Some(set) => View::resident(images, input, set.clone()),
+            // A probe looks at the numbers.
+            None if self.probe.is_some() => View::on_host(images, input),
+            None => View::of(images, input, &self.network)?,
+        };
+        let own =
+            |frozen: &FrozenNetwork| View::of(frozen.images.clone(), frozen.input, frozen.network);
+        let teacher = self.teacher.network.as_ref();
+        let teacher = teacher.filter(|frozen| !self.sees_the_same(frozen));
+        Ok(Source {
+            order: self.order.clone(),
+            student,
+            teacher: teacher.map(own).transpose()?,
+        })
+    }
+
+    /// Whether the teacher takes the very input that is made for the student.
+    fn sees_the_same(&self, frozen: &FrozenNetwork) -> bool {
+        Arc::ptr_eq(&frozen.images, &self.images)
+            && *frozen.input == self.spec.input
+            && (self.probe.is_some() || self.network.inputs_serve(frozen.network))
     }
 
     /// The input of this step, made while the last one was computed, and how long it had to
     /// be waited for.
     fn input(&mut self) -> Result<(Input, Duration)> {
-        if let Some(set) = &self.resident {
-            let batch = self.source.batch(self.step);
-            let images = set.gather(&batch.samples, &batch.flips)?;
-            return Ok((Input { batch, images }, Duration::ZERO));
-        }
-        let fits = |f: &Feed| f.step() == self.step;
+        let fits = |f: &Ahead<Input>| f.at() == self.step;
         let mut feed = match self.feed.take().filter(fits) {
             Some(feed) => feed,
             None => {
                 let end = self.steps.max(self.step + 1);
-                Feed::start(self.source.clone(), self.step..end)?
+                self.source()?.start(self.step..end)?
             }
         };
         // A feed that has failed is gone, so that trying the step again tries the input again.
-        let input = feed.next()?;
+        let input = feed.take()?;
         self.feed = Some(feed);
         Ok(input)
     }
@@ -341,7 +366,15 @@ impl<'a> Trainer<'a> {
     }
 
     fn take_step(&mut self) -> Result<StepReport> {
-        let (Input { batch, images: x }, waited) = self.input()?;
+        let (input, waited) = self.input()?;
+        let Input {
+            batch,
+            student: made,
+            teacher: seen,
+        } = input;
+        let x = made.value(0)?;
+        // What it came in serves another step.
+        drop(made);
         let lr = lr_at(
             &self.spec.schedule,
             self.step,
@@ -361,7 +394,13 @@ impl<'a> Trainer<'a> {
         let (output, tape) = self.network.forward_train(&x, mode)?;
         let student = Var::from_tensor(&output.embedding.to_tensor()?)?;
         let taps = Taps::of_student(output.taps);
-        let lesson = self.teacher.lesson(&batch, &labels, self.probe.is_some())?;
+        let seen = match seen {
+            Some(made) => made.value(0)?,
+            None => x.clone(),
+        };
+        let probes = self.probe.is_some();
+        let lesson = self.teacher.lesson(&batch, &labels, Some(&seen), probes)?;
+        drop(seen);
         let weight = match &self.classifier {
             Some(c) => Some(c.leaf(self.spec.backbone.embedding)?),
             None => None,

@@ -3,6 +3,7 @@
 // Compiled into every test program, each of which uses a part of it.
 #![allow(dead_code)]
 
+pub mod bytes;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 pub mod kernel_sets;

@@ -1,11 +1,12 @@
 //! Images that show nothing.
 
-use frbench::Result;
 use frbench::plan::spec::InputSpec;
 use frbench::rng::Stream;
 use frbench::train::Images;
+use frbench::{Error, Result};
 
 /// Noise of whatever size is asked for, another one for mirror images.
+#[derive(Clone)]
 pub struct Noise {
     pub images: usize,
     /// An image, a number in it, and by how much that is off.
@@ -21,6 +22,10 @@ impl Noise {
 impl Images for Noise {
     fn len(&self) -> usize {
         self.images
+    }
+
+    fn read(&self, _: &[u32], _: &mut [u8]) -> Result<()> {
+        Err(Error::Bug("noise is no bytes".into()))
     }
 
     fn fill(

@@ -401,7 +401,7 @@ impl Gpu {
         }
         if workspace.as_ref().is_none_or(|w| w.len() < bytes) {
             *workspace = None;
-            *workspace = Some(self.allocate(bytes)?);
+            *workspace = Some(self.allocate(self.stream(), bytes)?);
         }
         let space = workspace
             .as_ref()

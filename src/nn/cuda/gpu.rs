@@ -70,11 +70,12 @@ struct Counters {
     downloads: AtomicU64,
 }
 
-/// Recycled memory by size in bytes. All work is in one stream, so that a buffer may be given
-/// away as soon as the last call that uses it is on its way.
+/// Recycled memory by size in bytes. All work on it is in one stream, so that a buffer may be given
+/// away as soon as the last call that uses it is on its way. What another stream writes
+/// (`uploads`) is never here.
 type Free = BTreeMap<usize, Vec<CudaSlice<u8>>>;
 
-/// One GPU with the stream that all of its work goes through.
+/// One GPU with the stream that all it computes goes through.
 pub struct Gpu {
     name: String,
     ordinal: usize,
@@ -143,7 +144,7 @@ impl From<u64> for Arg {
 }
 
 /// What a thread that panicked has left is as good as before: nothing is half done here.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -168,7 +169,8 @@ impl Gpu {
         }
         let opening = |what: &'static str| failed(what);
         let context = CudaContext::new(ordinal).map_err(opening("opening it"))?;
-        // SAFETY: all work is in one stream; nothing needs events to be ordered.
+        // SAFETY: all that computes is in one stream, and what uploads beside it has events of its
+        // own to be ordered by.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(opening("making a stream"))?;
         keep_memory(ordinal).map_err(opening("its memory pool"))?;
@@ -288,12 +290,20 @@ impl Gpu {
         }
     }
 
+    pub(super) fn count_upload(&self) {
+        self.counters.uploads.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn count_library_call(&self) {
         self.counters.library_calls.fetch_add(1, Relaxed);
     }
 
     pub(super) fn stream(&self) -> &Arc<CudaStream> {
         &self.stream
+    }
+
+    pub(super) fn context(&self) -> &Arc<CudaContext> {
+        &self.context
     }
 
     /// Library calls act on the context of the thread they are made from.
@@ -371,7 +381,7 @@ impl Gpu {
         let kept = { take(&mut locked(&self.free), bytes) };
         let memory = match kept {
             Some(memory) => memory,
-            None => self.allocate(bytes)?,
+            None => self.allocate(&self.stream, bytes)?,
         };
         let pointer = memory.device_ptr(&self.stream).0;
         Ok(Buffer {
@@ -381,13 +391,13 @@ impl Gpu {
         })
     }
 
-    /// Fresh memory, for which all that is kept for later may have to go.
-    pub(super) fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
+    /// Fresh memory for work in `stream`, for which all that is kept for later may have to go.
+    pub(super) fn allocate(&self, stream: &Arc<CudaStream>, bytes: usize) -> Result<CudaSlice<u8>> {
         self.counters.allocations.fetch_add(1, Relaxed);
         self.counters.allocated.fetch_add(bytes as u64, Relaxed);
         // SAFETY: what a buffer holds beforehand is nobody's to read: kernels write what they make
         // in full, and sums begin with `clear`.
-        let attempt = || unsafe { self.stream.alloc::<u8>(bytes) };
+        let attempt = || unsafe { stream.alloc::<u8>(bytes) };
         attempt().or_else(|_| {
             // What is kept for later may be what is missing now.
             locked(&self.free).clear();
@@ -479,7 +489,7 @@ impl Buffer {
             return Ok(());
         }
         self.gpu.bind()?;
-        self.gpu.counters.uploads.fetch_add(1, Relaxed);
+        self.gpu.count_upload();
         // SAFETY: the range is inside the buffer, as was just asserted, and `data` lives until the
         // stream is done.
         unsafe {

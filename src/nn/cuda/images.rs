@@ -66,8 +66,9 @@ impl ImageSet {
         let y = Array::new(&self.gpu, shape, self.low)?;
         let flips: Vec<u8> = flips.iter().map(|f| u8::from(*f)).collect();
         let (indices, flips) = (self.gpu.upload(indices)?, self.gpu.upload(&flips)?);
+        let all = [&self.pixels, &indices, &flips, &self.levels];
         self.gpu
-            .gather_images([&self.pixels, &indices, &flips, &self.levels], &y, self.bgr)?;
+            .gather_images(all.map(Buffer::pointer), &y, self.bgr)?;
         Ok(Value::on_device(y))
     }
 }

@@ -16,6 +16,7 @@
 //! | `classes` | the class weights of a training |
 //! | `relations` | what losses relate a batch to: banks of features, and the batch itself |
 //! | `images` | training sets that lie there as bytes |
+//! | `uploads` | inputs on their way there while it computes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
 //! | `search` | scores of probes against a gallery, and of pairs |
@@ -38,12 +39,14 @@ mod rates;
 mod relations;
 mod search;
 mod twin;
+mod uploads;
 
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
 pub use relations::{Angles, Bank, Features, Selected};
 pub use search::Search;
+pub use uploads::{Upload, Uploads};
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;

@@ -11,6 +11,7 @@ use super::super::store::{Store, View};
 use super::gemm::Math;
 use super::gpu::{Buffer, Gpu};
 use super::ops::{Act, NormPointers};
+use super::uploads::Uploads;
 use crate::Result;
 use crate::nn::ops::conv;
 use crate::plan::spec::Precision;
@@ -226,6 +227,16 @@ impl Twin {
             }
         }
         out
+    }
+
+    /// Where images for this network go ahead of their use; see [`Network::uploads`].
+    pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Uploads> {
+        Uploads::new(&self.gpu, levels, bgr, self.is_low(0))
+    }
+
+    /// See [`Network::inputs_serve`].
+    pub fn inputs_serve(&self, other: &Twin) -> bool {
+        Arc::ptr_eq(&self.gpu, &other.gpu) && self.is_low(0) == other.is_low(0)
     }
 
     /// Whether a node's value is in bfloat16.

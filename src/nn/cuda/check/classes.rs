@@ -18,20 +18,28 @@ impl Check<'_> {
             let there = [self.gpu.upload(&set)?, self.gpu.upload(&indices)?];
             let turned = self.gpu.upload(&flips)?;
             let all = [&there[0], &there[1], &turned, &levels.there];
-            self.gpu.gather_images(all, &y, bgr)?;
-            let want = (0..y.len()).map(|i| {
+            let all = all.map(Buffer::pointer);
+            let image = |image: usize, i: usize| {
                 let (pixel, channel) = (i / 3, i % 3);
                 let (column, row) = (pixel % side, pixel / side % side);
-                let image = pixel / (side * side);
-                let column = match flips[image] {
+                let column = match flips[pixel / (side * side)] {
                     0 => column,
                     _ => side - 1 - column,
                 };
-                let at = (indices[image] as usize * side + row) * side + column;
+                let at = (image * side + row) * side + column;
                 let channel = if bgr { 2 - channel } else { channel };
                 levels.here[usize::from(set[at * 3 + channel])]
-            });
-            self.compare("images of a set", &y, &want.collect::<Vec<_>>())?;
+            };
+            let len = side * side * 3;
+            let some = (0..y.len()).map(|i| image(indices[i / len] as usize, i));
+            let some: Vec<f64> = some.collect();
+            let first: Vec<f64> = (0..y.len()).map(|i| image(i / len, i)).collect();
+            self.gpu.gather_images(all, &y, bgr)?;
+            self.compare("images of a set", &y, &some)?;
+            let [pixels, _, turned, levels] = all;
+            self.gpu
+                .gather_images([pixels, 0, turned, levels], &y, bgr)?;
+            self.compare("images of a batch", &y, &first)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Sums, products, sigmoid, conversions; images of a set.
 
 use super::super::array::Array;
-use super::super::gpu::{Arg, Buffer, Gpu};
+use super::super::gpu::{Arg, Gpu};
 use super::{LINE, alike, args, over};
 use crate::Result;
 use std::sync::Arc;
@@ -10,10 +10,15 @@ impl Gpu {
     /// The same numbers in the other precision.
     pub(in crate::nn::cuda) fn convert(self: &Arc<Self>, x: &Array, low: bool) -> Result<Array> {
         let y = Array::new(self, x.shape, low)?;
-        let n = x.len();
-        let args = args![y.pointer(), low, x.pointer(), x.low, n as u32];
-        self.launch("convert", over(n), LINE, args)?;
+        self.convert_to(&y, (x.pointer(), x.low))?;
         Ok(y)
+    }
+
+    /// Writes `y`: the numbers at `x`, which are in bfloat16 if `low`, in its own precision.
+    pub(in crate::nn::cuda) fn convert_to(&self, y: &Array, (x, low): (u64, bool)) -> Result<()> {
+        let n = y.len();
+        let args = args![y.pointer(), y.low, x, low, n as u32];
+        self.launch("convert", over(n), LINE, args)
     }
 
     /// Writes the bfloat16 copy of `n` numbers.
@@ -111,19 +116,20 @@ impl Gpu {
         Ok(dx)
     }
 
-    /// Images `y` of a set: its pixels, which of them, which mirrored, and levels; see `input.cu`.
+    /// Images `y` of a set: where its pixels lie, which of them, which mirrored, and levels; see
+    /// `input.cu`. Without which of them, at 0, they are the first.
     pub(in crate::nn::cuda) fn gather_images(
         &self,
-        [pixels, indices, flips, levels]: [&Buffer; 4],
+        [pixels, indices, flips, levels]: [u64; 4],
         y: &Array,
         bgr: bool,
     ) -> Result<()> {
         let [n, side, _, _] = y.shape;
         let args = args![
-            pixels.pointer(),
-            indices.pointer(),
-            flips.pointer(),
-            levels.pointer(),
+            pixels,
+            indices,
+            flips,
+            levels,
             y.pointer(),
             (n * side * side) as u32,
             side as u32,
