@@ -68,7 +68,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
-/// Distances by what is compared, for several batches, of which the nearest is judged.
+/// Distances by what is compared, for as many batches as it takes, of which the nearest is judged.
 ///
 /// Activations have kinks and maxima have rivals: in deep networks rounding now and then decides
 /// between two slopes, and the gradients of that batch are off by far more than rounding. What is
@@ -78,6 +78,8 @@ fn wide(values: &[f32]) -> Vec<f64> {
 struct Distances(BTreeMap<String, Vec<f64>>);
 
 const ALLOWANCE: &str = "the CPU's own";
+/// Where more is allowed, nothing is told.
+const TELLING: f64 = 0.02;
 
 impl Distances {
     fn add(&mut self, what: &str, got: &[f32], want: &[f32]) {
@@ -102,16 +104,30 @@ impl Distances {
         all.push(sensitivity);
     }
 
-    fn check(mut self) {
-        let mut allowance = self.0.remove(ALLOWANCE).unwrap_or(vec![0.0]);
+    /// What is off by most, by how much, and what is allowed.
+    fn worst(&self) -> (&str, f64, f64) {
+        let allowed = self.0.get(ALLOWANCE);
+        let mut allowance = allowed.cloned().unwrap_or(vec![0.0]);
         allowance.sort_by(f64::total_cmp);
         let most = TOLERANCE + 4.0 * allowance[allowance.len() / 2];
-        let least = |all: Vec<f64>| all.into_iter().fold(f64::INFINITY, f64::min);
-        let nearest = self.0.into_iter().map(|(what, all)| (least(all), what));
-        let (worst, what) = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+        let least = |all: &Vec<f64>| all.iter().copied().fold(f64::INFINITY, f64::min);
+        let compared = self.0.iter().filter(|(what, _)| *what != ALLOWANCE);
+        let nearest = compared.map(|(what, all)| (what.as_str(), least(all)));
+        let (what, worst) = nearest.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        (what, worst, most)
+    }
+
+    /// Whether no further batch is needed.
+    fn are_small(&self) -> bool {
+        let (_, worst, most) = self.worst();
+        worst < most && most < TELLING
+    }
+
+    fn check(self) {
+        let (what, worst, most) = self.worst();
         println!("{what}: {worst:.1e} of {most:.1e}");
         assert!(worst < most, "{what}: off by {worst}, more than {most}");
-        assert!(most < 0.02, "{what}: nothing would be wrong");
+        assert!(most < TELLING, "{what}: nothing would be wrong");
     }
 }
 
@@ -204,6 +220,9 @@ fn every_backbone_evaluates_as_the_cpu_does() {
                 got.input.data(),
                 want.input.data(),
             );
+            if off.are_small() && back.are_small() {
+                break;
+            }
         }
         off.check();
         back.check();
@@ -259,6 +278,9 @@ fn every_backbone_learns(group: usize) {
             let (got, want) = (there.state_dict(), cpu.state_dict());
             for (tensor, (_, values)) in &got {
                 back.add(&format!("{what}: {tensor}"), values, &want[tensor].1);
+            }
+            if off.are_small() && back.are_small() {
+                break;
             }
         }
         off.check();
