@@ -1,11 +1,8 @@
 //! Margin heads over class weights on a GPU: every preset of every head says and learns what it
-//! does on the CPU. Runs on a real GPU, or on the CPU stand-in of `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
+//! does on the CPU.
 
-mod common;
-
+use crate::common::gpu::gpu;
 use candle_core::{DType, Device, Tensor, Var};
-use common::gpu::gpu;
 use frbench::head::{self, HEADS, Head, HeadInput, WeightGrad};
 use frbench::nn::Sgd;
 use frbench::nn::cuda::Classes;

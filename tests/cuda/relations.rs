@@ -1,11 +1,8 @@
-//! Losses that relate features to a bank which lies on a GPU: they say, learn and remember what
-//! they do on the CPU. Runs on a real GPU, or on the CPU stand-in of `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
+//! Losses that relate the features of a batch on a GPU, to a bank that lies there or to each other:
+//! they say, learn and remember what they do on the CPU.
 
-mod common;
-
+use crate::common::gpu::gpu;
 use candle_core::{Device, Tensor, Var};
-use common::gpu::gpu;
 use frbench::distill::{self, Bank, Distill, DistillInput, Relations, Setup};
 use frbench::method::Matrix;
 use frbench::nn;

@@ -1,12 +1,8 @@
 //! Searches on a GPU against the same searches on the CPU: protocols must find the same to the
-//! bit, scores kept as evidence included. Runs on a real GPU, or on the CPU stand-in of
-//! `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
+//! bit, scores kept as evidence included.
 
-mod common;
-
-use common::gpu::gpu;
-use common::scoring::{faces, metric, npy_u32, try_run_on, write};
+use crate::common::gpu::gpu;
+use crate::common::scoring::{faces, metric, npy_u32, try_run_on, write};
 use frbench::nn::Device;
 use frbench::nn::cuda::{Counts, Gpu};
 use frbench::plan::spec::Views;
@@ -273,7 +269,7 @@ fn a_gallery_that_does_not_fit_comes_in_chunks() {
         return;
     }
     let out = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_large_gallery"])
+        .args(["--exact", "search::a_large_gallery"])
         .env("FRBENCH_STANDIN_MEMORY", (9 << 20).to_string())
         .output()
         .unwrap();

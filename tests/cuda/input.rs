@@ -1,12 +1,9 @@
 //! Inputs on their way to a GPU: the numbers that were sent, whatever is under way at the time,
-//! and trainings that are the same to the bit whichever way their images take. Runs on a real
-//! GPU, or on the CPU stand-in of `.ci/cuda-standin`, which copies as late as it may.
-#![cfg(feature = "cuda")]
+//! and trainings that are the same to the bit whichever way their images take. The stand-in copies
+//! as late as it may.
 
-mod common;
-
-use common::bytes::Bytes;
-use common::gpu::gpu;
+use crate::common::bytes::Bytes;
+use crate::common::gpu::gpu;
 use frbench::backbone;
 use frbench::data::cache::levels;
 use frbench::nn::cuda::{Gpu, ImageSet, Uploads};

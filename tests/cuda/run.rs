@@ -1,12 +1,8 @@
 //! `frbench run --device cuda:0`: trained like on the CPU, twice the same bits, killed and
-//! resumed the same bits, and never resumed on other kernels unasked. Runs on a real GPU, or on
-//! the CPU stand-in of `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
+//! resumed the same bits, and never resumed on other kernels unasked.
 
-mod common;
-
-use common::gpu::gpu;
-use common::runs::{self, checkpoints, job, result};
+use crate::common::gpu::gpu;
+use crate::common::runs::{self, checkpoints, job, result};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -15,7 +11,7 @@ use tempfile::TempDir;
 
 /// Few steps, and small ones: large ones magnify what rounding does.
 fn suite() -> String {
-    let all = include_str!("suites/tiny.toml");
+    let all = include_str!("../suites/tiny.toml");
     let short = all
         .replace("epochs = 2", "epochs = 0.7")
         .replace("steps = 20", "steps = 10");

@@ -1,6 +1,4 @@
-//! Every operation of a GPU by itself against plain loops in 64 bits. Runs on a real GPU, or on
-//! the CPU stand-in of `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
+//! Every operation of a GPU by itself against plain loops in 64 bits.
 
 use frbench::nn::cuda::Gpu;
 use frbench::plan::spec::Precision;

@@ -1,8 +1,4 @@
-//! `frbench bench --device cuda:0`. Runs on a real GPU, or on the CPU stand-in of
-//! `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
-
-mod common;
+//! `frbench bench --device cuda:0`.
 
 use assert_cmd::Command;
 use frbench::nn::cuda::Gpu;
@@ -51,7 +47,7 @@ fn a_gpu_is_checked_rated_and_measured_beside_a_peer() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut command = tiny(&["--json", "--peer", "torch"]);
-    command.env("PYTHON", common::peer::python(dir.path(), TINY));
+    command.env("PYTHON", crate::common::peer::python(dir.path(), TINY));
     let out: Value = serde_json::from_str(&stdout(command)).unwrap();
     assert_eq!(out["environment"]["device"], "cuda:0");
     let checked = out["check"].as_array().unwrap();
@@ -61,7 +57,7 @@ fn a_gpu_is_checked_rated_and_measured_beside_a_peer() {
     let rows = out["measured"].as_array().unwrap();
     let mut kinds = Vec::new();
     for row in rows {
-        common::peer::check(row);
+        crate::common::peer::check(row);
         let number = |name: &str| row[name].as_f64().unwrap();
         let precision = row["precision"].as_str().unwrap();
         let peak = rates["matmul_tflops"][precision].as_f64().unwrap();

@@ -1,11 +1,7 @@
 //! Networks on a GPU against the same networks on the CPU: every backbone, forward, backward and
-//! optimiser. Runs on a real GPU, or on the CPU stand-in of `.ci/cuda-standin`, which carries out
-//! the same calls and the same kernels.
-#![cfg(feature = "cuda")]
+//! optimiser.
 
-mod common;
-
-use common::gpu::gpu;
+use crate::common::gpu::gpu;
 use frbench::backbone::{self, BACKBONES};
 use frbench::nn::cuda::{Counts, Gpu};
 use frbench::nn::{Device, Graph, Network, Output, OutputGrads, Sgd, TrainMode, Value};

@@ -1,12 +1,8 @@
 //! Embeddings of whole sets, which are decoded and sent to a GPU while it computes those before:
-//! the bits that the network makes of each chunk by itself. Runs on a real GPU, or on the CPU
-//! stand-in of `.ci/cuda-standin`.
-#![cfg(feature = "cuda")]
+//! the bits that the network makes of each chunk by itself.
 
-mod common;
-
-use common::gpu::gpu;
-use common::runs;
+use crate::common::gpu::gpu;
+use crate::common::runs;
 use frbench::backbone;
 use frbench::data::set;
 use frbench::key::Key;
@@ -21,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// A training set of several chunks, with a last one that is smaller.
 fn suite() -> String {
-    let all = include_str!("suites/tiny.toml");
+    let all = include_str!("../suites/tiny.toml");
     let large = all.replace("synth-train-40x6-v1", "synth-train-40x14-v1");
     let short = large
         .replace("epochs = 2", "epochs = 0.3")

@@ -1,0 +1,16 @@
+//! What a GPU computes. Runs on a real one, or on the CPU stand-in of `.ci/cuda-standin`, which
+//! carries out the same calls and the same kernels. One program, as each takes its time to link.
+#![cfg(feature = "cuda")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod extraction;
+mod heads;
+mod input;
+mod network;
+mod ops;
+mod relations;
+mod run;
+mod search;
