@@ -51,13 +51,22 @@ const TRAININGS: [&str; 3] = [
     "train coupleface seed 1",
 ];
 
+/// The second time it is killed and resumed.
 #[test]
 fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
     let Some(dir) = stage(&suite()) else { return };
     let dir = dir.path();
-    for (runs, device) in [("cpu", "cpu"), ("gpu", "cuda:0"), ("again", "cuda:0")] {
+    for (runs, device) in [("cpu", "cpu"), ("gpu", "cuda:0")] {
         runs::told(&mut command(dir, runs, device));
     }
+    as_on_the_cpu(dir);
+    killed_and_resumed(dir);
+    let first = checkpoints(&dir.join("gpu"));
+    assert_eq!(first.len(), 3);
+    assert_eq!(first, checkpoints(&dir.join("again")));
+}
+
+fn as_on_the_cpu(dir: &Path) {
     for label in TRAININGS {
         let (cpu, gpu) = (losses(dir, "cpu", label), losses(dir, "gpu", label));
         assert_eq!(cpu.len(), gpu.len());
@@ -71,11 +80,8 @@ fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
         assert!((mean(&cpu) / mean(&gpu) - 1.0).abs() < 1e-2, "{label}");
     }
-    let first = checkpoints(&dir.join("gpu"));
-    assert_eq!(first.len(), 3);
-    assert_eq!(first, checkpoints(&dir.join("again")));
     assert_ne!(
-        first,
+        checkpoints(&dir.join("gpu")),
         checkpoints(&dir.join("cpu")),
         "the CPU computed it all"
     );
@@ -93,16 +99,13 @@ fn a_suite_trains_on_a_gpu_as_on_the_cpu_and_twice_alike() {
     );
 }
 
-#[test]
-fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
-    let Some(dir) = stage(&suite()) else { return };
-    let dir = dir.path();
-    runs::told(&mut command(dir, "calm", "cuda:0"));
-    let mut shaken = command(dir, "shaken", "cuda:0");
-    shaken.args(["--checkpoint-every", "0"]);
-    let mut child = shaken.stderr(Stdio::null()).spawn().unwrap();
+/// A run that is killed in its first training, and on nothing else resumed than on a GPU.
+fn killed_and_resumed(dir: &Path) {
+    let mut again = command(dir, "again", "cuda:0");
+    again.args(["--checkpoint-every", "0"]);
+    let mut child = again.stderr(Stdio::null()).spawn().unwrap();
     let saved = |from: u64| {
-        let folder = job(&dir.join("shaken"), TRAININGS[0])?;
+        let folder = job(&dir.join("again"), TRAININGS[0])?;
         let events = runs::events(&folder);
         let mut steps = events.iter().filter(|e| e["event"] == "checkpoint");
         steps.find(|e| e["step"].as_u64() >= Some(from)).map(|_| ())
@@ -117,18 +120,14 @@ fn a_killed_training_resumes_on_a_gpu_to_the_bit_and_on_nothing_else() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let out = command(dir, "shaken", "cpu").output().unwrap();
+    let out = command(dir, "again", "cpu").output().unwrap();
     assert_eq!(out.status.code(), Some(1));
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(
         text.contains("this training was begun with the `cuda, "),
         "{text}"
     );
-    runs::told(&mut command(dir, "shaken", "cuda:0"));
-    assert_eq!(
-        checkpoints(&dir.join("calm")),
-        checkpoints(&dir.join("shaken"))
-    );
+    runs::told(&mut command(dir, "again", "cuda:0"));
 }
 
 /// bfloat16 is another training, and one that a CPU refuses.
