@@ -147,6 +147,34 @@ fn a_part_is_run_and_the_whole_profile_is_reported() {
     assert_eq!(found, rows("done"), "what was done before is gone");
 }
 
+/// An entry in arithmetic that a CPU does not have stops nobody who asks for others.
+#[test]
+fn what_a_cpu_cannot_compute_is_refused_where_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let suite = dir.path().join("low.toml");
+    let all = include_str!("suites/tiny.toml");
+    let (rest, student) = all
+        .split_once("[profile.demo.training.short]")
+        .expect("a recipe of the students");
+    let student = student.replacen("flip = true", "flip = true\nprecision = \"bf16\"", 1);
+    let low = format!("{rest}[profile.demo.training.short]{student}");
+    fs::write(&suite, low).unwrap();
+    let only = |entry: &str| {
+        let mut command = Command::new(cargo_bin("frbench"));
+        command.current_dir(dir.path()).arg("run").arg(&suite);
+        command.args(["--device", "cpu", "--only", entry]);
+        command
+    };
+    let out = only("fcd").output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{text}");
+    let why = "error: train fcd seed 1: only GPUs do bf16 arithmetic; say `--device cuda:0`, too, \
+               or take f32";
+    assert!(text.contains(why), "{text}");
+    assert!(jobs(&dir.path().join("runs")).is_empty(), "work was done");
+    run(&mut only("teacher"));
+}
+
 #[test]
 fn a_killed_training_resumes_to_the_bits_of_an_undisturbed_one() {
     let dir = tempfile::tempdir().unwrap();

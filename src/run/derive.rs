@@ -27,6 +27,11 @@ const ARTEFACT: &str = "artefact.safetensors";
 /// The one tensor in that file.
 const TENSOR: &str = "artefact";
 
+/// Whether the job runs the network that it names, which others only take class weights of.
+pub fn runs_network(spec: &DeriveSpec) -> bool {
+    spec.derivation == BY_NETWORK
+}
+
 pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
     let started = Instant::now();
     let data_spec = cx.jobs.data(&spec.data)?;
@@ -38,7 +43,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
     };
     let folder = cx.claim.folder().clone();
     let mut counts = BTreeMap::new();
-    let file = if spec.derivation == BY_NETWORK {
+    let file = if runs_network(spec) {
         let key = spec
             .model
             .as_ref()

@@ -20,6 +20,7 @@ pub mod folder;
 pub mod gallery;
 pub mod images;
 pub mod observer;
+pub mod precision;
 pub mod scheduler;
 pub mod score;
 pub mod stop;

@@ -3,6 +3,7 @@
 
 use super::folder::{Claim, now};
 use super::observer::Observer;
+use super::precision;
 use super::stop::Stop;
 use super::store::{Jobs, Store};
 use crate::data::registry::describe_missing;
@@ -71,9 +72,6 @@ pub fn execute(
     observer: &dyn Observer,
     stop: &Stop,
 ) -> Result<Outcome> {
-    for row in &suite.rows {
-        options.device.takes(row.precision)?;
-    }
     let session = Session {
         store,
         options,
@@ -99,6 +97,7 @@ pub fn execute(
             .iter()
             .filter(|j| !now.finished.contains_key(&j.key))
             .collect();
+        precision::check(&open, &now.jobs, &options.device)?;
         observer.planned(&open, selected.len() - open.len());
         missing_files(&selected, store)?;
         session.verify_data(&selected, &now.finished, &mut verified)?;

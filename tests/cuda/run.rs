@@ -145,11 +145,13 @@ fn precision_is_part_of_what_a_training_is() {
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(
         text.contains(
-            "error: only GPUs do bf16 arithmetic; say `--device cuda:0`, too, or take f32"
+            "error: train student seed 1: only GPUs do bf16 arithmetic; say `--device cuda:0`, too, or take f32"
         ),
         "{text}"
     );
     runs::told(&mut command(dir, "low", "cuda:0"));
+    // What is finished is reported anywhere.
+    runs::told(&mut command(dir, "low", "cpu"));
     fs::write(dir.join("tiny.toml"), suite()).unwrap();
     runs::told(&mut command(dir, "full", "cpu"));
     for label in TRAININGS {
