@@ -41,7 +41,8 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                     max: 1_000_000,
                 },
                 required: true,
-                doc: "images that each sample is contrasted with; 16384 in RepDistiller",
+                doc: "images that each sample is contrasted with; 16384 in RepDistiller. A step \
+                      holds as many rows of both memories for each sample",
             },
             Param {
                 name: "temperature",

@@ -2,13 +2,13 @@
 
 use super::scheduler::Context;
 use super::train::load_network;
-use crate::Result;
 use crate::data::set;
 use crate::nn::{Device, Network};
 use crate::plan::spec::{EmbedSpec, InputSpec, Views};
 use crate::protocol::embeddings::EmbeddingWriter;
 use crate::result::EmbedResult;
 use crate::train::{Ahead, Images, Made, View};
+use crate::{Error, Result};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,7 +68,13 @@ impl Extraction<'_> {
         let mut writer = EmbeddingWriter::resume(&path, self.dim)?;
         let first = writer.rows();
         // What is kept of a matrix is an even number of rows: whole images.
-        debug_assert!(first.is_multiple_of(self.rows_per_image));
+        if first > n || !first.is_multiple_of(self.rows_per_image) {
+            return Err(Error::Data(format!(
+                "{}: {first} rows, want {n} at most, and {} of each image; delete it",
+                path.display(),
+                self.rows_per_image
+            )));
+        }
         if first > 0 {
             cx.claim.event("resumed", json!({ "row": first }))?;
             cx.observer.resumed(cx.job, first as u64, "row");
@@ -120,7 +126,10 @@ impl Extraction<'_> {
         let mut numbers = 0..(images * per - first).div_ceil(chunk) as u64;
         Ok(match device {
             // What decodes takes the cores that compute: nothing is gained by running ahead.
-            Device::Cpu => Box::new(move || make(numbers.next().unwrap_or_default())),
+            Device::Cpu => Box::new(move || {
+                let beyond = || Error::Bug("inputs beyond the last image".into());
+                make(numbers.next().ok_or_else(beyond)?)
+            }),
             Device::Cuda(_) => {
                 let mut ahead = Ahead::start(numbers, threads, make)?;
                 Box::new(move || Ok(ahead.take()?.0))

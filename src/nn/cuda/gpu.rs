@@ -148,6 +148,9 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Blocks of a kernel in its second and third dimension.
+const MOST_ACROSS: u32 = 65_535;
+
 /// Turns an error of a library into ours.
 pub(super) fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Error {
     move |e| Error::Compute(format!("the GPU: {what}: {e}"))
@@ -339,6 +342,12 @@ impl Gpu {
     ) -> Result<()> {
         if grid.contains(&0) {
             return Ok(());
+        }
+        if grid[1..].iter().any(|blocks| *blocks > MOST_ACROSS) {
+            return Err(Error::Compute(format!(
+                "the GPU: {kernel} over {grid:?} blocks, which counts {MOST_ACROSS} in the second \
+                 and third; take a smaller batch"
+            )));
         }
         let function = {
             let mut all = locked(&self.functions);

@@ -145,7 +145,8 @@ impl Angles {
     /// All of `networks` are `[n, n]`: the student's products and inverse distances, then the
     /// teacher's.
     pub fn new(gpu: &Arc<Gpu>, n: usize, [a, b, c, d]: [&[f64]; 4]) -> Result<Angles> {
-        if n >= 1 << 16 {
+        // Pairs of numbers for every two samples, counted in 32 bits.
+        if 2 * n * n > 1 << 32 {
             return Err(Error::Compute(format!(
                 "a batch of {n} has more angles than a kernel counts; take a smaller one"
             )));

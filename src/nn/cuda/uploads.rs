@@ -115,7 +115,7 @@ impl Ring {
     }
 }
 
-/// What a slot holds: inputs of so many images of this side.
+/// How a slot holds the inputs of some images.
 #[derive(Clone, Copy, Debug)]
 enum Holds {
     /// Bytes, and after them what is mirrored in each turn.
@@ -257,7 +257,11 @@ impl Upload {
             )
         }
         .map_err(failed("an upload"))?;
-        slot.sent.record(stream).map_err(failed("an upload"))?;
+        if let Err(e) = slot.sent.record(stream) {
+            // Without the event, nothing else says when the host's side may be written again.
+            let _ = stream.synchronize();
+            return Err(failed("an upload")(e));
+        }
         Ok(self)
     }
 
