@@ -47,7 +47,6 @@ Status multiply(Handle *handle, Operation ta, Operation tb, int m, int n, int k,
       c.leading < std::max(1, m) || !alpha || !beta)
     return INVALID_VALUE;
   if (m == 0 || n == 0 || batch == 0) return SUCCESS;
-  carry_out(stream_of(handle->stream));
 
   auto extent = [batch](const Operand &x, Type type, long rows, long columns, const char *what) {
     if (rows && columns)
@@ -57,14 +56,19 @@ Status multiply(Handle *handle, Operation ta, Operation tb, int m, int n, int k,
   extent(b, bt, b_rows, tb == N ? n : k, "matrix B of cuBLAS");
   extent(c, ct, m, n, "matrix C of cuBLAS");
 
+  float by = *static_cast<const float *>(alpha), keep = *static_cast<const float *>(beta);
   auto matrix = [](const Operand &x, Type type, Operation op, long index) -> Matrix {
     auto data = static_cast<const char *>(x.data) + index * x.stride * long(size_of(type));
     Matrix plain = {data, type, 1, x.leading};
     return op == N ? plain : plain.transposed();
   };
-  for (int i = 0; i < batch; i++)
-    gemm(m, n, k, *static_cast<const float *>(alpha), matrix(a, at, ta, i), matrix(b, bt, tb, i),
-         *static_cast<const float *>(beta), matrix(c, ct, N, i));
+  enqueue(stream_of(handle->stream), false, [=] {
+    require(a.data, 1, "matrix A of cuBLAS");
+    require(b.data, 1, "matrix B of cuBLAS");
+    require(c.data, 1, "matrix C of cuBLAS");
+    for (int i = 0; i < batch; i++)
+      gemm(m, n, k, by, matrix(a, at, ta, i), matrix(b, bt, tb, i), keep, matrix(c, ct, N, i));
+  });
   return SUCCESS;
 }
 }

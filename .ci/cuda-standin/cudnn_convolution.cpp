@@ -90,7 +90,7 @@ float factor(const void *pointer) { return *static_cast<const float *>(pointer);
 
 // Carries out one pass: compute(first operand, second operand, result).
 template <class Compute>
-Status carry_out(Pass pass, const Convolution &v, int algorithm, void *space, size_t space_bytes,
+Status carry_out(void *stream, Pass pass, const Convolution &v, int algorithm, void *space, size_t space_bytes,
                  const Array &first, const Array &second, const Array &result, const void *alpha,
                  const void *beta, Compute compute) {
   if (!alpha || !beta) return BAD_PARAM;
@@ -99,16 +99,23 @@ Status carry_out(Pass pass, const Convolution &v, int algorithm, void *space, si
   if (space_bytes < needed || (needed && !space)) return BAD_PARAM;
   if (needed) {
     require(space, space_bytes, "workspace of cuDNN");
-    memset(space, 0xff, needed);  // nobody is to count on what was there
   }
-  std::vector<float> a, b, c;
-  if (result.dense() && factor(alpha) == 1 && factor(beta) == 0) {
-    compute(v, first.read(a), second.read(b), static_cast<float *>(result.data));
-  } else {
-    c.resize(result.count());
-    compute(v, first.read(a), second.read(b), c.data());
-    result.write(c.data(), factor(alpha), factor(beta));
-  }
+  float by = factor(alpha), keep = factor(beta);
+  enqueue(stream_of(stream), false, [=] {
+    for (auto &array : {first, second, result}) array.check("an array of cuDNN");
+    if (needed) {
+      require(space, space_bytes, "workspace of cuDNN");
+      memset(space, 0xff, needed);  // nobody is to count on what was there
+    }
+    std::vector<float> a, b, c;
+    if (result.dense() && by == 1 && keep == 0) {
+      compute(v, first.read(a), second.read(b), static_cast<float *>(result.data));
+    } else {
+      c.resize(result.count());
+      compute(v, first.read(a), second.read(b), c.data());
+      result.write(c.data(), by, keep);
+    }
+  });
   return SUCCESS;
 }
 }
@@ -118,10 +125,9 @@ API Status cudnnConvolutionForward(Handle *handle, const void *alpha, Tensor *xd
                                    void *space, size_t space_bytes, const void *beta, Tensor *yd,
                                    void *y) {
   if (!handle) return NOT_INITIALIZED;
-  standin::carry_out(stream_of(handle->stream));
   Convolution v;
   if (Status status = describe(xd, wd, p, yd, v)) return status;
-  return carry_out(FORWARD, v, algorithm, space, space_bytes, {*xd, x, "x of cuDNN"},
+  return carry_out(handle->stream, FORWARD, v, algorithm, space, space_bytes, {*xd, x, "x of cuDNN"},
                    {*wd, w, "w of cuDNN"}, {*yd, y, "y of cuDNN"}, alpha, beta, forward);
 }
 API Status cudnnConvolutionBackwardData(Handle *handle, const void *alpha, Filter *wd,
@@ -129,10 +135,9 @@ API Status cudnnConvolutionBackwardData(Handle *handle, const void *alpha, Filte
                                         int algorithm, void *space, size_t space_bytes,
                                         const void *beta, Tensor *xd, void *dx) {
   if (!handle) return NOT_INITIALIZED;
-  standin::carry_out(stream_of(handle->stream));
   Convolution v;
   if (Status status = describe(xd, wd, p, yd, v)) return status;
-  return carry_out(BACKWARD_DATA, v, algorithm, space, space_bytes, {*wd, w, "w of cuDNN"},
+  return carry_out(handle->stream, BACKWARD_DATA, v, algorithm, space, space_bytes, {*wd, w, "w of cuDNN"},
                    {*yd, dy, "dy of cuDNN"}, {*xd, dx, "dx of cuDNN"}, alpha, beta, backward_data);
 }
 API Status cudnnConvolutionBackwardFilter(Handle *handle, const void *alpha, Tensor *xd,
@@ -140,9 +145,8 @@ API Status cudnnConvolutionBackwardFilter(Handle *handle, const void *alpha, Ten
                                           int algorithm, void *space, size_t space_bytes,
                                           const void *beta, Filter *wd, void *dw) {
   if (!handle) return NOT_INITIALIZED;
-  standin::carry_out(stream_of(handle->stream));
   Convolution v;
   if (Status status = describe(xd, wd, p, yd, v)) return status;
-  return carry_out(BACKWARD_FILTER, v, algorithm, space, space_bytes, {*xd, x, "x of cuDNN"},
+  return carry_out(handle->stream, BACKWARD_FILTER, v, algorithm, space, space_bytes, {*xd, x, "x of cuDNN"},
                    {*yd, dy, "dy of cuDNN"}, {*wd, dw, "dw of cuDNN"}, alpha, beta, backward_filter);
 }

@@ -2,6 +2,7 @@
 // is in streams.h.
 #include "standin.h"
 #include "streams.h"
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -26,6 +27,9 @@ enum Result {
   NOT_FOUND = 500,
   NOT_READY = 600,
   NOT_SUPPORTED = 801,
+  CAPTURE_UNSUPPORTED = 900,
+  CAPTURE_INVALIDATED = 901,
+  ILLEGAL_STATE = 401,
 };
 
 typedef uint64_t Pointer;
@@ -41,6 +45,9 @@ void *host(Pointer p) { return reinterpret_cast<void *>(p); }
 // Work is given to the context that is current on the calling thread.
 #define IN_CONTEXT \
   if (!current_context) return INVALID_CONTEXT
+// What a stream that records takes no part in.
+#define NOT_RECORDED(stream) \
+  if (spoils(stream_of(stream))) return CAPTURE_UNSUPPORTED
 
 Result new_memory(void **out, size_t bytes, bool host = false) {
   IN_CONTEXT;
@@ -67,12 +74,14 @@ Result copy(void *to, bool device_to, const void *from, bool device_from, size_t
 
 Result copy(void *to, bool device_to, const void *from, bool device_from, size_t bytes,
             void *stream) {
+  NOT_RECORDED(stream);
   carry_out(stream_of(stream));
   return copy(to, device_to, from, device_from, bytes);
 }
 
 Result upload(void *to, const void *from, size_t bytes, void *stream) {
   IN_CONTEXT;
+  NOT_RECORDED(stream);
   if (!bytes || !page_locked(from, bytes)) return copy(to, true, from, false, bytes, stream);
   if (!inside(to, bytes)) return INVALID_VALUE;
   copy_later(stream_of(stream), to, from, bytes);
@@ -89,8 +98,13 @@ template <class T> Result fill(Pointer to, T value, size_t count) {
 }
 
 template <class T> Result fill(Pointer to, T value, size_t count, void *stream) {
-  carry_out(stream_of(stream));
-  return fill(to, value, count);
+  IN_CONTEXT;
+  if (count && (to % sizeof(T) || !inside(host(to), count * sizeof(T)))) return INVALID_VALUE;
+  enqueue(stream_of(stream), false, [=] {
+    require(host(to), count * sizeof(T), "memory to be filled");
+    std::fill_n(static_cast<T *>(host(to)), count, value);
+  });
+  return SUCCESS;
 }
 
 // All that was waited for is done; what remains is to see that it kept within its memory.
@@ -114,6 +128,9 @@ API Result cuGetErrorName(Result error, const char **name) {
     case NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
     case NOT_READY: *name = "CUDA_ERROR_NOT_READY"; break;
     case NOT_SUPPORTED: *name = "CUDA_ERROR_NOT_SUPPORTED"; break;
+    case ILLEGAL_STATE: *name = "CUDA_ERROR_ILLEGAL_STATE"; break;
+    case CAPTURE_UNSUPPORTED: *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"; break;
+    case CAPTURE_INVALIDATED: *name = "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"; break;
     default: *name = nullptr; return INVALID_VALUE;
   }
   return SUCCESS;
@@ -130,6 +147,9 @@ API Result cuGetErrorString(Result error, const char **text) {
     case NOT_FOUND: *text = "named symbol not found"; break;
     case NOT_READY: *text = "device not ready"; break;
     case NOT_SUPPORTED: *text = "operation not supported"; break;
+    case ILLEGAL_STATE: *text = "the operation cannot be performed in the present state"; break;
+    case CAPTURE_UNSUPPORTED: *text = "operation not permitted when stream is capturing"; break;
+    case CAPTURE_INVALIDATED: *text = "operation failed due to a previous error during capture"; break;
     default: *text = nullptr; return INVALID_VALUE;
   }
   return SUCCESS;
@@ -226,8 +246,13 @@ API Result cuMemGetInfo_v2(size_t *free, size_t *total) {
   return SUCCESS;
 }
 API Result cuMemAlloc_v2(void **p, size_t bytes) { return new_memory(p, bytes); }
-API Result cuMemAllocAsync(void **p, size_t bytes, void *) { return new_memory(p, bytes); }
-API Result cuMemAllocFromPoolAsync(void **p, size_t bytes, void *, void *) {
+// A driver records allocations, too; nobody is to count on that.
+API Result cuMemAllocAsync(void **p, size_t bytes, void *stream) {
+  NOT_RECORDED(stream);
+  return new_memory(p, bytes);
+}
+API Result cuMemAllocFromPoolAsync(void **p, size_t bytes, void *, void *stream) {
+  NOT_RECORDED(stream);
   return new_memory(p, bytes);
 }
 API Result cuMemAllocManaged(void **p, size_t bytes, unsigned) { return new_memory(p, bytes); }
@@ -237,6 +262,7 @@ API Result cuMemHostGetDevicePointer_v2(void **p, void *host, unsigned) { *p = h
 API Result cuMemFree_v2(void *p) { carry_out_all(); return old_memory(p); }
 // What comes before in the stream may still use it.
 API Result cuMemFreeAsync(void *p, void *stream) {
+  NOT_RECORDED(stream);
   carry_out(stream_of(stream));
   return old_memory(p);
 }
@@ -314,11 +340,13 @@ API Result cuStreamDestroy_v2(Stream *stream) {
 }
 API Result cuStreamSynchronize(void *stream) {
   IN_CONTEXT;
+  NOT_RECORDED(stream);
   carry_out(stream_of(stream));
   return synchronised();
 }
 API Result cuStreamQuery(void *stream) {
   IN_CONTEXT;
+  NOT_RECORDED(stream);
   // Whoever asks again and again is to get an end.
   bool ready = stream_of(stream)->work.empty();
   carry_out(stream_of(stream));
@@ -327,11 +355,10 @@ API Result cuStreamQuery(void *stream) {
 API Result cuStreamWaitEvent(void *stream, Event *event, unsigned) {
   IN_CONTEXT;
   if (!event) return INVALID_HANDLE;
+  NOT_RECORDED(stream);
   wait(stream_of(stream), *event);
   return SUCCESS;
 }
-API Result cuStreamIsCapturing(void *, int *status) { *status = 0; return SUCCESS; }
-API Result cuStreamBeginCapture_v2(void *, int) { return NOT_SUPPORTED; }
 API Result cuLaunchHostFunc(void *stream, void (*function)(void *), void *data) {
   IN_CONTEXT;
   enqueue(stream_of(stream), false, [=] { function(data); });
@@ -346,6 +373,7 @@ API Result cuEventDestroy_v2(Event *event) { delete event; return SUCCESS; }
 API Result cuEventRecord(Event *event, void *stream) {
   IN_CONTEXT;
   if (!event) return INVALID_HANDLE;
+  NOT_RECORDED(stream);
   record(*event, stream_of(stream));
   return SUCCESS;
 }
@@ -373,6 +401,50 @@ API Result cuEventElapsedTime(float *milliseconds, Event *start, Event *end) {
 API Result cuEventElapsedTime_v2(float *milliseconds, Event *start, Event *end) {
   return cuEventElapsedTime(milliseconds, start, end);
 }
+
+// Recordings: graphs without branches, in the order in which a stream was given their parts.
+
+API Result cuStreamIsCapturing(void *stream, int *status) {
+  Stream s = stream_of(stream);
+  *status = !s->recording ? 0 : s->spoiled ? 2 : 1;
+  return SUCCESS;
+}
+API Result cuStreamBeginCapture_v2(void *stream, int) {
+  IN_CONTEXT;
+  if (!stream) return CAPTURE_UNSUPPORTED;
+  Stream s = stream_of(stream);
+  if (s->recording) return ILLEGAL_STATE;
+  s->recording = std::make_shared<Recording>();
+  return SUCCESS;
+}
+API Result cuStreamEndCapture(void *stream, std::shared_ptr<Recording> **graph) {
+  IN_CONTEXT;
+  Stream s = stream_of(stream);
+  if (!s->recording) return ILLEGAL_STATE;
+  bool spoiled = s->spoiled;
+  *graph = spoiled ? nullptr : new std::shared_ptr<Recording>(s->recording);
+  s->recording = nullptr;
+  s->spoiled = false;
+  return spoiled ? CAPTURE_INVALIDATED : SUCCESS;
+}
+API Result cuGraphInstantiateWithFlags(std::shared_ptr<Recording> **launched,
+                                       std::shared_ptr<Recording> *graph, unsigned long long) {
+  IN_CONTEXT;
+  if (!graph) return INVALID_VALUE;
+  *launched = new std::shared_ptr<Recording>(*graph);
+  return SUCCESS;
+}
+API Result cuGraphLaunch(std::shared_ptr<Recording> *launched, void *stream) {
+  IN_CONTEXT;
+  if (!launched) return INVALID_HANDLE;
+  NOT_RECORDED(stream);
+  enqueue(stream_of(stream), false, [recording = *launched] {
+    for (auto &work : *recording) work();
+  });
+  return SUCCESS;
+}
+API Result cuGraphExecDestroy(std::shared_ptr<Recording> *launched) { delete launched; return SUCCESS; }
+API Result cuGraphDestroy(std::shared_ptr<Recording> *graph) { delete graph; return SUCCESS; }
 
 // Modules and launches. A module is what nvrtc.cpp makes of a source: the names of its kernels.
 

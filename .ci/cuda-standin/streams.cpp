@@ -60,9 +60,19 @@ bool Event::happened() const {
   return !record->stream || record->made;
 }
 
+bool spoils(const Stream &stream) {
+  Held held(state().lock);
+  if (stream->recording) stream->spoiled = true;
+  return stream->spoiled;
+}
+
 void enqueue(const Stream &stream, bool late, std::function<void()> work) {
   {
     Held held(state().lock);
+    if (stream->recording) {
+      stream->recording->push_back(std::move(work));
+      return;
+    }
     if (late || !stream->work.empty()) {
       stream->work.push_back(std::move(work));
       return;

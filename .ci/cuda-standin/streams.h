@@ -1,18 +1,24 @@
 // Streams and events. Work is carried out at once as long as nothing before it in its stream is
 // outstanding; copies from page-locked memory are put off until somebody waits for them, and with
 // them what comes after them in their stream, or in a stream that waits for them: a wait that is
-// missing shows as bytes that are not there yet, or no longer.
+// missing shows as bytes that are not there yet, or no longer. What a stream is given while it
+// records is carried out when the recording is launched, as often as it is.
 #pragma once
 #include <chrono>
 #include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace standin {
 
+typedef std::vector<std::function<void()>> Recording;
+
 struct Queue {
   std::deque<std::function<void()>> work;
+  std::shared_ptr<Recording> recording;  // where what is given goes, if anywhere
+  bool spoiled = false;                  // by something that cannot be recorded
   unsigned long done = 0;  // of all that was ever put off
 
   unsigned long last() const { return done + work.size(); }
@@ -35,7 +41,11 @@ struct Event {
 // The stream that a handle stands for; null is the default stream.
 Stream stream_of(void *handle);
 
-// Puts work off if `late` or something in its stream is outstanding; else does it at once.
+// Whether the stream records. What cannot be recorded asks this first, and spoils the recording.
+bool spoils(const Stream &stream);
+
+// Puts work off if `late` or something in its stream is outstanding; else does it at once. Where
+// the stream records, it is only recorded.
 void enqueue(const Stream &stream, bool late, std::function<void()> work);
 void record(Event &event, const Stream &stream);
 void wait(const Stream &stream, const Event &event);
