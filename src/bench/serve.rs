@@ -4,7 +4,7 @@
 //!
 //! | command | answer |
 //! |---|---|
-//! | `case JSON` | sets a [`Case`] up, runs one iteration, and tells its facts as JSON |
+//! | `case JSON` | sets a [`Case`] up, runs some iterations to warm up, and tells its facts as JSON |
 //! | `step` | runs one iteration; its milliseconds |
 //! | `wait` | milliseconds that the last `step` waited for its input |
 //! | `operations` | runs one iteration and tells the time of its operations as JSON |
@@ -38,7 +38,9 @@ pub fn serve(input: impl BufRead, output: impl Write, device: &Device) -> Result
     let mut next = session.commands(None)?;
     while let Some(case) = next {
         let outcome = with(&case, device, |work| {
-            work.step()?;
+            for _ in 0..device.warm_ups() {
+                work.step()?;
+            }
             // An error of the connection is not one of the case.
             Ok(session.attend(work))
         });

@@ -28,7 +28,7 @@ pub fn gap(student: &Tensor, teacher: &Tensor, device: &nn::Device) -> Result<Te
         nn::Device::Cuda(gpu) => {
             let all = [&ours.gram, &ours.inverse, &theirs.gram, &theirs.inverse];
             let all = all.map(|v| v.as_slice());
-            Place::Device(cuda::Angles::new(gpu, ours.size, all)?)
+            Place::Device(Box::new(cuda::Angles::new(gpu, ours.size, all)?))
         }
         nn::Device::Cpu => Place::Host(networks),
     };
@@ -104,7 +104,7 @@ impl Side<'_> {
 /// Student and teacher, where their angles are computed.
 enum Place {
     Host([Products; 2]),
-    Device(cuda::Angles),
+    Device(Box<cuda::Angles>),
 }
 
 /// What angles give to the gradient of their sum.

@@ -13,6 +13,8 @@ use std::sync::Arc;
 const ABSENT: &str = "this frbench was built without CUDA (`cargo build --release --features \
                       cuda` builds one with)";
 
+pub const REHEARSALS: usize = 0;
+
 #[derive(Debug)]
 pub enum Gpu {}
 

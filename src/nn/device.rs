@@ -111,6 +111,15 @@ impl Device {
         }
     }
 
+    /// Iterations until each is done as the one before: memory is there, and what is worth
+    /// recording is recorded.
+    pub fn warm_ups(&self) -> usize {
+        match self {
+            Device::Cpu => 1,
+            Device::Cuda(_) => super::cuda::REHEARSALS,
+        }
+    }
+
     /// `cpu`, or `cuda:N`.
     pub fn name(&self) -> String {
         match self {

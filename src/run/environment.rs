@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Environment variables that change threads, kernels or numerics.
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 5] = [
     "RAYON_NUM_THREADS",
     "FRBENCH_ISA",
+    "FRBENCH_GRAPHS",
     "CUDA_VISIBLE_DEVICES",
     "SLURM_JOB_ID",
 ];

@@ -106,7 +106,7 @@ fn what_has_no_memory_is_a_row_and_the_rest_is_measured() {
     }
     let mut command = bench(&["--backbone", "iresnet18:size=32", "--embedding", "4096"]);
     command.args(["--batch", "2", "--precision", "f32", "--rounds", "1"]);
-    command.env("FRBENCH_STANDIN_MEMORY", (160 << 20).to_string());
+    command.env("FRBENCH_STANDIN_MEMORY", (192 << 20).to_string());
     let out = stdout(command);
     let row = |work: &str| {
         let mut lines = out.lines();

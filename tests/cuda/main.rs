@@ -11,6 +11,7 @@ mod heads;
 mod input;
 mod network;
 mod ops;
+mod passes;
 mod relations;
 mod run;
 mod search;

@@ -348,7 +348,8 @@ fn the_same_twice_is_the_same_bits() {
     assert_eq!(run(), run());
 }
 
-/// What a training step asks of the GPU, after the first, which finds its memory.
+/// What a training step asks of the GPU where it is not recorded, after the first, which finds its
+/// memory.
 fn per_step(gpu: &Arc<Gpu>, name: &str, precision: Precision) -> Counts {
     let mut net = moved(&network(graph(name, SIZE, 0.25)), gpu, precision);
     let spec = OptimizerSpec {
@@ -382,6 +383,7 @@ fn a_training_step_of_iresnet50_takes_few_launches_and_no_new_memory() {
     }
     // One of its own, whose counts nobody else moves.
     let gpu = Gpu::open(0).unwrap();
+    gpu.allow_recording(false);
     let counts = per_step(&gpu, "iresnet50", Precision::F32);
     let low = per_step(&gpu, "iresnet50", Precision::Bf16);
     println!("f32: {counts:?}\nbf16: {low:?}");

@@ -262,7 +262,7 @@ fn pairs_of_templates_score_as_on_the_cpu() {
     }
 }
 
-/// In a process of its own, on a stand-in whose memory the gallery does not fit into.
+/// In a process of its own, on a stand-in with 9 MiB beside cuBLAS's 32: the gallery does not fit.
 #[test]
 fn a_gallery_that_does_not_fit_comes_in_chunks() {
     if gpu().is_none() {
@@ -270,7 +270,7 @@ fn a_gallery_that_does_not_fit_comes_in_chunks() {
     }
     let out = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "search::a_large_gallery"])
-        .env("FRBENCH_STANDIN_MEMORY", (9 << 20).to_string())
+        .env("FRBENCH_STANDIN_MEMORY", ((32 + 9) << 20).to_string())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
@@ -295,7 +295,7 @@ fn a_large_gallery() {
     case.check("in chunks, twice").expect("a GPU");
     let twice = gpu.counts() - once;
     // All tiles are whole where all of the gallery is there.
-    let little = gpu.memory().unwrap().1 < 10 << 20;
+    let little = gpu.memory().unwrap().1 < 42 << 20;
     assert_eq!(twice.library_calls, 2 * once.library_calls);
     assert!(once.library_calls > 5 || !little, "{once:?}");
 }

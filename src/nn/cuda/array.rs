@@ -1,7 +1,8 @@
 //! Activations and gradients on a GPU.
 
 use super::super::value::Value;
-use super::gpu::{Buffer, Gpu};
+use super::gpu::Gpu;
+use super::memory::Buffer;
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -88,6 +89,11 @@ impl Array {
     /// Whether nobody else has these numbers, so that they may be written over.
     pub fn is_unshared(&mut self) -> bool {
         Arc::get_mut(&mut self.data).is_some()
+    }
+
+    /// How many have these numbers.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.data)
     }
 
     /// In 32 bits, in host memory.

@@ -36,13 +36,18 @@ impl Twin {
         want_input: bool,
     ) -> Result<Option<Value>> {
         let store = self.grads()?;
-        self.run_back(net, tape, grads, store, want_input)
+        if !want_input {
+            return self.pass_back(net, tape, grads, store).map(|()| None);
+        }
+        let seeds = self.seeds(net, grads, tape.batch)?;
+        self.run_back(net, tape, seeds, store, true)
     }
 
     /// See [`Network::gradients`].
     pub fn gradients(&self, net: &Network, tape: Tape, grads: OutputGrads) -> Result<Gradients> {
         let store = self.fresh_grads()?;
-        let input = self.run_back(net, tape, grads, store.pointer(), true)?;
+        let seeds = self.seeds(net, grads, tape.batch)?;
+        let input = self.run_back(net, tape, seeds, store.pointer(), true)?;
         let input = input.ok_or_else(|| Error::Bug("a gradient of the input was asked for".into()));
         Ok(Gradients {
             input: input?,
@@ -50,11 +55,28 @@ impl Twin {
         })
     }
 
-    fn run_back(
+    /// The gradients that come in, by node, on the GPU.
+    pub(super) fn seeds(
+        &self,
+        net: &Network,
+        grads: OutputGrads,
+        batch: usize,
+    ) -> Result<Vec<(usize, Array)>> {
+        self.seeds_of(net.seeds(grads, batch)?)
+    }
+
+    pub(super) fn seeds_of(&self, grads: Vec<(usize, Value)>) -> Result<Vec<(usize, Array)>> {
+        let there = |(id, grad): (usize, Value)| {
+            Ok((id, Array::upload(&self.gpu, &grad, self.is_low(id))?))
+        };
+        grads.into_iter().map(there).collect()
+    }
+
+    pub(super) fn run_back(
         &self,
         net: &Network,
         tape: Tape,
-        grads: OutputGrads,
+        seeds: Vec<(usize, Array)>,
         store: u64,
         want_input: bool,
     ) -> Result<Option<Value>> {
@@ -67,8 +89,7 @@ impl Twin {
             n: tape.batch,
             evaluation: tape.evaluation,
         };
-        for (id, grad) in net.seeds(grads, tape.batch)? {
-            let grad = Array::upload(&self.gpu, &grad, self.is_low(id))?;
+        for (id, grad) in seeds {
             pass.arrive(id, grad)?;
         }
         let mut saved = tape.saved;

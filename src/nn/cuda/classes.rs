@@ -6,7 +6,8 @@
 //! softmax is taken here and the products need not leave.
 
 use super::gemm::{Math, Matrix};
-use super::gpu::{Buffer, Gpu};
+use super::gpu::Gpu;
+use super::memory::Buffer;
 use crate::nn::sgd::Sgd;
 use crate::plan::spec::Precision;
 use crate::{Error, Result};

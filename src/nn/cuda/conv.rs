@@ -3,6 +3,7 @@
 use super::array::Array;
 use super::gemm::Math;
 use super::gpu::{Gpu, failed};
+use super::record::is_recording;
 use crate::nn::ops::conv::Shape;
 use crate::{Error, Result};
 use cudarc::cudnn::{result, sys};
@@ -28,7 +29,8 @@ type Key = (Shape, bool, Math);
 pub(super) struct Convolutions {
     handle: sys::cudnnHandle_t,
     plans: HashMap<Key, Plan>,
-    workspace: Option<CudaSlice<u8>>,
+    /// What is recorded goes on using the one that there was.
+    workspace: Option<Arc<CudaSlice<u8>>>,
     /// Whether algorithms that add in no fixed order may be chosen.
     fast: bool,
 }
@@ -115,7 +117,7 @@ fn first_that_works<A: Copy>(
         };
         match run(best) {
             // The list says what is expected to work, not what does.
-            Err(_) if candidates.len() > 1 => candidates.remove(0),
+            Err(_) if candidates.len() > 1 && !is_recording() => candidates.remove(0),
             result => return result,
         };
     }
@@ -144,6 +146,10 @@ impl Convolutions {
             self.plans.clear();
             self.fast = any;
         }
+    }
+
+    pub fn workspace(&self) -> Option<Arc<CudaSlice<u8>>> {
+        self.workspace.clone()
     }
 
     pub fn allows_any(&self) -> bool {
@@ -271,6 +277,7 @@ macro_rules! ask {
 impl Gpu {
     /// One pass of a convolution, from two arrays' pointers into a third's; `add` adds.
     fn convolve(&self, pass: Pass, key: Key, [a, b, out]: [u64; 3], add: bool) -> Result<()> {
+        let _turn = self.turn();
         self.bind()?;
         self.count_library_call();
         let mut all = self.convolutions();
@@ -393,7 +400,7 @@ impl Gpu {
     /// `bytes` of a scratch buffer that all convolutions of the stream share, grown when needed.
     fn space(
         &self,
-        workspace: &mut Option<CudaSlice<u8>>,
+        workspace: &mut Option<Arc<CudaSlice<u8>>>,
         bytes: usize,
     ) -> Result<*mut std::ffi::c_void> {
         if bytes == 0 {
@@ -401,7 +408,7 @@ impl Gpu {
         }
         if workspace.as_ref().is_none_or(|w| w.len() < bytes) {
             *workspace = None;
-            *workspace = Some(self.allocate(self.stream(), bytes)?);
+            *workspace = Some(Arc::new(self.allocate(self.stream(), bytes)?));
         }
         let space = workspace
             .as_ref()

@@ -9,12 +9,13 @@ use super::super::value::Value;
 use super::array::Array;
 use super::gemm::Matrix;
 use super::ops::{Act, Affine, Stats};
+use super::passes::Link;
 use super::twin::Twin;
 use crate::rng::Stream;
 use crate::{Error, Result};
 
 /// What one step needs for its backward pass.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Saved {
     #[default]
     Nothing,
@@ -31,6 +32,27 @@ pub(in crate::nn) struct Tape {
     pub(super) batch: usize,
     /// Whether batch norms took running statistics, which are constants.
     pub(super) evaluation: bool,
+    pub(super) link: Link,
+}
+
+impl Tape {
+    /// The same, for a way back that is not recorded.
+    pub(super) fn again(&self) -> Tape {
+        Tape {
+            saved: self.saved.clone(),
+            link: Link::Plain,
+            ..*self
+        }
+    }
+}
+
+/// What a pass leaves.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// By node; those that are still wanted.
+    pub values: Vec<Option<Array>>,
+    /// By step, where there is a way back.
+    pub saved: Vec<Saved>,
 }
 
 /// How a pass runs.
@@ -42,6 +64,8 @@ pub(super) enum Pass {
     },
     /// Running statistics, no dropout, with a way back.
     Evaluation,
+    /// The same without one.
+    Inference,
 }
 
 fn value(values: &[Option<Array>], id: usize) -> Result<&Array> {
@@ -53,7 +77,20 @@ fn value(values: &[Option<Array>], id: usize) -> Result<&Array> {
 impl Twin {
     /// See [`Network::infer`].
     pub fn infer(&self, net: &Network, x: &Value) -> Result<Output> {
-        let mut values = self.start(net, x)?;
+        self.pass(net, x, Pass::Inference).map(|made| made.0)
+    }
+
+    /// All steps of a pass, one after the other.
+    pub(super) fn run(&self, net: &Network, x: Array, pass: Pass) -> Result<Made> {
+        let mut values = vec![None; net.graph.nodes().len()];
+        values[0] = Some(x);
+        match pass {
+            Pass::Inference => self.run_inference(net, values),
+            _ => self.run_training(net, values, pass),
+        }
+    }
+
+    fn run_inference(&self, net: &Network, mut values: Vec<Option<Array>>) -> Result<Made> {
         // Chains that one kernel does on the CPU are steps of their own here.
         let plan = &net.infer;
         for (at, step) in plan.steps.iter().enumerate() {
@@ -66,7 +103,8 @@ impl Twin {
             }
             release(net, &plan.last_use, at, step, &mut values);
         }
-        self.output(net, &values)
+        let saved = Vec::new();
+        Ok(Made { values, saved })
     }
 
     /// See [`Network::forward_train`], and [`Network::trace_training`] without `update`.
@@ -86,7 +124,22 @@ impl Twin {
     }
 
     fn trace(&self, net: &Network, x: &Value, pass: Pass) -> Result<(Output, Tape)> {
-        let mut values = self.start(net, x)?;
+        let (output, saved, link) = self.pass(net, x, pass)?;
+        let tape = Tape {
+            saved,
+            batch: x.batch(),
+            evaluation: matches!(pass, Pass::Evaluation),
+            link,
+        };
+        Ok((output, tape))
+    }
+
+    fn run_training(
+        &self,
+        net: &Network,
+        mut values: Vec<Option<Array>>,
+        pass: Pass,
+    ) -> Result<Made> {
         let plan = &net.train;
         let mut saved = Vec::with_capacity(plan.steps.len());
         for (at, step) in plan.steps.iter().enumerate() {
@@ -95,22 +148,11 @@ impl Twin {
             saved.push(kept);
             release(net, &plan.last_use, at, step, &mut values);
         }
-        let tape = Tape {
-            saved,
-            batch: x.batch(),
-            evaluation: matches!(pass, Pass::Evaluation),
-        };
-        Ok((self.output(net, &values)?, tape))
-    }
-
-    fn start(&self, net: &Network, x: &Value) -> Result<Vec<Option<Array>>> {
-        let mut values = vec![None; net.graph.nodes().len()];
-        values[0] = Some(Array::upload(&self.gpu, x, self.is_low(0))?);
-        Ok(values)
+        Ok(Made { values, saved })
     }
 
     /// The embedding in host memory; taps stay here until somebody looks at them.
-    fn output(&self, net: &Network, values: &[Option<Array>]) -> Result<Output> {
+    pub(super) fn output(&self, net: &Network, values: &[Option<Array>]) -> Result<Output> {
         let embedding = value(values, net.graph.embedding.0)?;
         let embedding = Value::new(embedding.shape, embedding.download()?)?;
         let mut taps = std::collections::BTreeMap::new();
@@ -204,7 +246,9 @@ impl Twin {
                         }
                         self.gpu.norm_stats(x, x.batch() / mode.bn_group, norm)?
                     }
-                    Pass::Evaluation => self.gpu.running_stats(norm, node.shape[2])?,
+                    Pass::Evaluation | Pass::Inference => {
+                        self.gpu.running_stats(norm, node.shape[2])?
+                    }
                 };
                 let residual = step.residual.map(|id| value(values, id)).transpose()?;
                 let act = self.act(net, step.act);

@@ -5,7 +5,7 @@ use super::gpu::{Gpu, failed};
 use crate::Result;
 use crate::plan::spec::Precision;
 use cudarc::cublas::{result, sys};
-use cudarc::driver::CudaStream;
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use std::sync::Arc;
 
 /// How 32-bit floats are multiplied.
@@ -29,7 +29,12 @@ impl From<Precision> for Math {
 /// The library's handle, for one thread at a time.
 pub(super) struct Blas {
     handle: sys::cublasHandle_t,
+    _workspace: CudaSlice<u8>,
 }
+
+/// As much as the library recommends for its largest GPUs. One of its own would be another for
+/// products that are recorded, and with another one it may choose other algorithms.
+const WORKSPACE: usize = 32 << 20;
 
 // SAFETY: a handle may be used from any thread, by one at a time; it lives behind a lock.
 unsafe impl Send for Blas {}
@@ -40,7 +45,17 @@ impl Blas {
         // SAFETY: handle and stream are alive; cudart's and the driver's streams are the same.
         unsafe { result::set_stream(handle, stream.cu_stream().cast()) }
             .map_err(failed("starting cuBLAS"))?;
-        Ok(Blas { handle })
+        // SAFETY: nobody reads it before the library has written it.
+        let workspace = unsafe { stream.alloc::<u8>(WORKSPACE) };
+        let workspace = workspace.map_err(failed("memory for cuBLAS"))?;
+        let (start, _) = workspace.device_ptr(stream);
+        // SAFETY: the memory lives as long as the handle; setting a stream would take it away.
+        unsafe { sys::cublasSetWorkspace_v2(handle, start as *mut _, WORKSPACE).result() }
+            .map_err(failed("starting cuBLAS"))?;
+        Ok(Blas {
+            handle,
+            _workspace: workspace,
+        })
     }
 }
 
@@ -124,6 +139,7 @@ impl Gpu {
             _ => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
         };
         let (alpha, beta) = (1.0f32, if add { 1.0f32 } else { 0.0 });
+        let _turn = self.turn();
         self.bind()?;
         self.count_library_call();
         let blas = self.blas();

@@ -1,15 +1,16 @@
-//! A GPU: opening it, launching kernels, memory.
+//! A GPU: opening it, launching kernels, new memory.
 
 use super::conv::Convolutions;
 use super::gemm::Blas;
+use super::memory::Kept;
+use super::record::{self, Turn, Turns};
 use super::{compile, libraries};
 use crate::{Error, Result};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, LaunchConfig,
-    PushKernelArg, sys,
+    CudaContext, CudaFunction, CudaSlice, CudaStream, LaunchConfig, PushKernelArg, sys,
 };
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The program of all kernels, in the order that `kernels/common.cuh` states.
@@ -32,10 +33,12 @@ const KERNELS: &str = concat!(
 /// What a GPU was asked to do since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Launches of our own kernels.
+    /// Launches of our own kernels, one by one.
     pub launches: u64,
-    /// Calls of cuDNN and cuBLAS that compute.
+    /// Calls of cuDNN and cuBLAS that compute, one by one.
     pub library_calls: u64,
+    /// Launches of passes that were recorded.
+    pub graphs: u64,
     /// Allocations that no kept buffer could serve.
     pub allocations: u64,
     /// Bytes of those.
@@ -52,6 +55,7 @@ impl std::ops::Sub for Counts {
         Counts {
             launches: self.launches - earlier.launches,
             library_calls: self.library_calls - earlier.library_calls,
+            graphs: self.graphs - earlier.graphs,
             allocations: self.allocations - earlier.allocations,
             allocated: self.allocated - earlier.allocated,
             uploads: self.uploads - earlier.uploads,
@@ -64,26 +68,25 @@ impl std::ops::Sub for Counts {
 struct Counters {
     launches: AtomicU64,
     library_calls: AtomicU64,
+    graphs: AtomicU64,
     allocations: AtomicU64,
     allocated: AtomicU64,
     uploads: AtomicU64,
     downloads: AtomicU64,
 }
 
-/// Recycled memory by size in bytes. All work on it is in one stream, so that a buffer may be given
-/// away as soon as the last call that uses it is on its way. What another stream writes
-/// (`uploads`) is never here.
-type Free = BTreeMap<usize, Vec<CudaSlice<u8>>>;
-
 /// One GPU with the stream that all it computes goes through.
 pub struct Gpu {
     name: String,
     ordinal: usize,
     counters: Counters,
+    turns: Arc<Turns>,
+    /// Whether passes may be recorded.
+    records: AtomicBool,
     // Dropped in this order: the context goes last.
     convolutions: Mutex<Convolutions>,
     blas: Mutex<Blas>,
-    free: Mutex<Free>,
+    kept: Arc<Kept>,
     functions: Mutex<BTreeMap<&'static str, CudaFunction>>,
     module: Arc<cudarc::driver::CudaModule>,
     stream: Arc<CudaStream>,
@@ -187,6 +190,7 @@ impl Gpu {
             .map_err(opening("loading the kernels"))?;
         let convolutions = Convolutions::new(&stream)?;
         let blas = Blas::new(&stream)?;
+        let turns = Arc::new(Turns::default());
         Ok(Arc::new(Gpu {
             name,
             ordinal,
@@ -194,7 +198,9 @@ impl Gpu {
             stream,
             functions: Mutex::default(),
             module,
-            free: Mutex::default(),
+            kept: Kept::new(&turns),
+            turns,
+            records: AtomicBool::new(std::env::var("FRBENCH_GRAPHS").as_deref() != Ok("never")),
             counters: Counters::default(),
             convolutions: Mutex::new(convolutions),
             blas: Mutex::new(blas),
@@ -252,6 +258,7 @@ impl Gpu {
     /// What `f` gives, and the milliseconds between two events around all that it asked for.
     pub fn time<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
         let event = || {
+            let _turn = self.turn();
             let flags = sys::CUevent_flags::CU_EVENT_DEFAULT;
             let event = self.stream.record_event(Some(flags));
             event.map_err(failed("an event"))
@@ -270,6 +277,7 @@ impl Gpu {
         let [
             launches,
             library_calls,
+            graphs,
             allocations,
             allocated,
             uploads,
@@ -277,6 +285,7 @@ impl Gpu {
         ] = [
             &c.launches,
             &c.library_calls,
+            &c.graphs,
             &c.allocations,
             &c.allocated,
             &c.uploads,
@@ -286,6 +295,7 @@ impl Gpu {
         Counts {
             launches,
             library_calls,
+            graphs,
             allocations,
             allocated,
             uploads,
@@ -297,8 +307,18 @@ impl Gpu {
         self.counters.uploads.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn count_download(&self) {
+        self.counters.downloads.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_graph(&self) {
+        self.counters.graphs.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn count_library_call(&self) {
-        self.counters.library_calls.fetch_add(1, Relaxed);
+        if !record::is_recording() {
+            self.counters.library_calls.fetch_add(1, Relaxed);
+        }
     }
 
     pub(super) fn stream(&self) -> &Arc<CudaStream> {
@@ -307,6 +327,31 @@ impl Gpu {
 
     pub(super) fn context(&self) -> &Arc<CudaContext> {
         &self.context
+    }
+
+    /// What is given back by everybody.
+    pub(super) fn kept(&self) -> &Arc<Kept> {
+        &self.kept
+    }
+
+    pub(super) fn turns(&self) -> &Arc<Turns> {
+        &self.turns
+    }
+
+    /// Whoever gives the stream work has one.
+    pub(super) fn turn(&self) -> Turn<'_> {
+        self.turns.take()
+    }
+
+    /// Allows or forbids to record what takes longer to ask for than it does; allowed at first,
+    /// unless the variable `FRBENCH_GRAPHS` is `never`. No result depends on it.
+    pub fn allow_recording(&self, allowed: bool) {
+        self.records.store(allowed, Relaxed);
+    }
+
+    /// Whether passes that take longer to ask for than they do may be recorded.
+    pub(super) fn records(&self) -> bool {
+        self.records.load(Relaxed)
     }
 
     /// Library calls act on the context of the thread they are made from.
@@ -326,6 +371,7 @@ impl Gpu {
 
     /// Waits for everything that was asked for.
     pub fn synchronize(&self) -> Result<()> {
+        let _turn = self.turn();
         self.stream.synchronize().map_err(failed("waiting for it"))
     }
 
@@ -374,34 +420,23 @@ impl Gpu {
             block_dim: block.into(),
             shared_mem_bytes: 0,
         };
-        self.counters.launches.fetch_add(1, Relaxed);
+        let _turn = self.turn();
+        if !record::is_recording() {
+            self.counters.launches.fetch_add(1, Relaxed);
+        }
         // SAFETY: types and number of the arguments are those of the kernel, and pointers lead
         // to arrays of the sizes that are passed along; see above.
         unsafe { launch.launch(config) }.map_err(failed(kernel))?;
         Ok(())
     }
 
-    /// A buffer of `bytes` with arbitrary contents.
-    ///
-    /// # Errors
-    /// [`Error::Compute`] if its memory does not suffice.
-    pub(super) fn buffer(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
-        let bytes = bytes.max(1).next_multiple_of(512);
-        let kept = { take(&mut locked(&self.free), bytes) };
-        let memory = match kept {
-            Some(memory) => memory,
-            None => self.allocate(&self.stream, bytes)?,
-        };
-        let pointer = memory.device_ptr(&self.stream).0;
-        Ok(Buffer {
-            memory: Some(memory),
-            pointer,
-            gpu: Arc::clone(self),
-        })
-    }
-
     /// Fresh memory for work in `stream`, for which all that is kept for later may have to go.
     pub(super) fn allocate(&self, stream: &Arc<CudaStream>, bytes: usize) -> Result<CudaSlice<u8>> {
+        if record::is_recording() {
+            // What is recorded would take it anew at every launch.
+            return Err(Error::Bug("new memory for a pass that is recorded".into()));
+        }
+        let _turn = self.turn();
         self.counters.allocations.fetch_add(1, Relaxed);
         self.counters.allocated.fetch_add(bytes as u64, Relaxed);
         // SAFETY: what a buffer holds beforehand is nobody's to read: kernels write what they make
@@ -409,7 +444,7 @@ impl Gpu {
         let attempt = || unsafe { stream.alloc::<u8>(bytes) };
         attempt().or_else(|_| {
             // What is kept for later may be what is missing now.
-            locked(&self.free).clear();
+            self.kept.clear();
             self.synchronize()?;
             attempt().map_err(|e| {
                 let (free, all) = self.memory().unwrap_or((0, 0));
@@ -423,13 +458,6 @@ impl Gpu {
                 ))
             })
         })
-    }
-
-    /// A buffer with these numbers.
-    pub(super) fn upload<T: DeviceRepr>(self: &Arc<Self>, data: &[T]) -> Result<Buffer> {
-        let mut buffer = self.buffer(size_of_val(data))?;
-        buffer.write(0, data)?;
-        Ok(buffer)
     }
 }
 
@@ -447,117 +475,5 @@ fn keep_memory(ordinal: usize) -> std::result::Result<(), cudarc::driver::Driver
             (&raw mut all).cast(),
         )
         .result()
-    }
-}
-
-/// A kept buffer of at least `bytes`, and not much more.
-fn take(free: &mut Free, bytes: usize) -> Option<CudaSlice<u8>> {
-    let (&size, _) = free.range(bytes..=bytes + bytes / 8).next()?;
-    let list = free.get_mut(&size)?;
-    let memory = list.pop();
-    if list.is_empty() {
-        free.remove(&size);
-    }
-    memory
-}
-
-/// Memory of a GPU that goes back to its keeper when dropped.
-pub(crate) struct Buffer {
-    memory: Option<CudaSlice<u8>>,
-    pointer: u64,
-    gpu: Arc<Gpu>,
-}
-
-impl std::fmt::Debug for Buffer {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{} bytes on the GPU", self.bytes())
-    }
-}
-
-impl Buffer {
-    pub fn pointer(&self) -> u64 {
-        self.pointer
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, CudaSlice::len)
-    }
-
-    pub fn gpu(&self) -> &Arc<Gpu> {
-        &self.gpu
-    }
-
-    /// Writes `data` from byte `at` on.
-    pub fn write<T: DeviceRepr>(&mut self, at: usize, data: &[T]) -> Result<()> {
-        let bytes = size_of_val(data);
-        assert!(
-            at + bytes <= self.bytes(),
-            "written past the end of a buffer"
-        );
-        if bytes == 0 {
-            return Ok(());
-        }
-        self.gpu.bind()?;
-        self.gpu.count_upload();
-        // SAFETY: the range is inside the buffer, as was just asserted, and `data` lives until the
-        // stream is done.
-        unsafe {
-            cudarc::driver::result::memcpy_htod_async(
-                self.pointer + at as u64,
-                data,
-                self.gpu.stream.cu_stream(),
-            )
-        }
-        .map_err(failed("an upload"))?;
-        // Only then has the driver read it for certain.
-        self.gpu.synchronize()
-    }
-
-    /// Reads `len` numbers from byte `at` on, when everything asked for before is done.
-    pub fn read<T: DeviceRepr + Clone + Default>(&self, at: usize, len: usize) -> Result<Vec<T>> {
-        let mut out = vec![T::default(); len];
-        let bytes = size_of_val(&out[..]);
-        assert!(at + bytes <= self.bytes(), "read past the end of a buffer");
-        if bytes == 0 {
-            return Ok(out);
-        }
-        self.gpu.bind()?;
-        self.gpu.counters.downloads.fetch_add(1, Relaxed);
-        // SAFETY: the range is inside the buffer, as was just asserted, and `out` lives until
-        // the stream is done.
-        unsafe {
-            cudarc::driver::result::memcpy_dtoh_async(
-                &mut out,
-                self.pointer + at as u64,
-                self.gpu.stream.cu_stream(),
-            )
-        }
-        .map_err(failed("a download"))?;
-        self.gpu.synchronize()?;
-        Ok(out)
-    }
-
-    /// Zeroes all bytes.
-    pub fn clear(&mut self) -> Result<()> {
-        self.gpu.bind()?;
-        // SAFETY: the range is the buffer.
-        unsafe {
-            cudarc::driver::result::memset_d8_async(
-                self.pointer,
-                0,
-                self.bytes(),
-                self.gpu.stream.cu_stream(),
-            )
-        }
-        .map_err(failed("clearing memory"))
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if let Some(memory) = self.memory.take() {
-            let mut free = locked(&self.gpu.free);
-            free.entry(memory.len()).or_default().push(memory);
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! A set of images that lies on a GPU as bytes: a step then sends numbers of images, not images.
 
 use super::array::Array;
-use super::gpu::{Buffer, Gpu};
+use super::gpu::Gpu;
+use super::memory::Buffer;
 use crate::nn::Value;
 use crate::plan::spec::Precision;
 use crate::{Error, Result};

@@ -7,7 +7,9 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `gpu` | the device: opening it, its stream, launches, memory that is used again |
+//! | `gpu` | the device: opening it, its stream, launches |
+//! | `memory` | buffers, which are used again |
+//! | `record` | work that is recorded once and launched as one |
 //! | `libraries` | which libraries are there, and what to do about one that is not |
 //! | `compile` | the kernels, for the GPU at hand |
 //! | `array` | activations and gradients |
@@ -19,6 +21,7 @@
 //! | `uploads` | inputs on their way there while it computes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
+//! | `passes` | the same, recorded where they take longer to ask for than they do |
 //! | `search` | scores of probes against a gallery, and of pairs |
 //! | `check` | every operation by itself against plain loops in 64 bits |
 //! | `rates` | how fast this GPU copies and multiplies, which speeds are held against |
@@ -34,8 +37,11 @@ mod gemm;
 mod gpu;
 mod images;
 mod libraries;
+mod memory;
 mod ops;
+mod passes;
 mod rates;
+mod record;
 mod relations;
 mod search;
 mod twin;
@@ -44,6 +50,7 @@ mod uploads;
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
+pub use passes::REHEARSALS;
 pub use relations::{Angles, Bank, Features, Selected};
 pub use search::Search;
 pub use uploads::{Upload, Uploads};

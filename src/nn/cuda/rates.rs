@@ -3,7 +3,8 @@
 
 use super::array::Array;
 use super::gemm::{Math, Matrix};
-use super::gpu::{Buffer, Gpu, failed};
+use super::gpu::{Gpu, failed};
+use super::memory::Buffer;
 use super::ops::{Act, NormPointers, ParamGrads};
 use crate::Result;
 use crate::nn::device::Rates;
@@ -181,6 +182,7 @@ impl Gpu {
 
     /// Copies within the GPU. Both ranges are inside of buffers of the callers, all in this file.
     fn copy_at(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
+        let _turn = self.turn();
         self.bind()?;
         // SAFETY: the ranges are inside of buffers, and do not overlap; see above.
         unsafe {

@@ -1,7 +1,8 @@
 //! What losses relate a batch to, on a GPU: a bank of features, of which each sample is related to
 //! many, or the batch itself. Features stay there, and only products leave.
 
-use super::gpu::{Buffer, Gpu};
+use super::gpu::Gpu;
+use super::memory::Buffer;
 use crate::{Error, Result};
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 //! `protocol` defines them, are compared and returned with the bits that the CPU gives them.
 
 use super::gemm::{Math, Matrix};
-use super::gpu::{Arg, Buffer, Gpu};
+use super::gpu::{Arg, Gpu};
+use super::memory::Buffer;
 use super::ops::{LINE, args, over};
 use crate::{Error, Result};
 use std::sync::Arc;

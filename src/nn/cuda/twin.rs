@@ -8,14 +8,18 @@ use super::super::graph::Layer;
 use super::super::network::Network;
 use super::super::sgd::Sgd;
 use super::super::store::{Store, View};
+use super::super::value::Value;
+use super::array::Array;
 use super::gemm::Math;
-use super::gpu::{Buffer, Gpu};
+use super::gpu::Gpu;
+use super::memory::Buffer;
 use super::ops::{Act, NormPointers};
+use super::passes::Routine;
 use super::uploads::Uploads;
 use crate::Result;
 use crate::nn::ops::conv;
 use crate::plan::spec::Precision;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Floats that tensors are aligned to.
 const ALIGN: usize = 64;
@@ -42,6 +46,7 @@ pub(in crate::nn) struct Twin {
     learning: Option<Learning>,
     /// Nodes whose values are in bfloat16: all up to the first linear layer.
     low_nodes: Vec<bool>,
+    pub(super) routines: Mutex<Vec<Routine>>,
 }
 
 #[derive(Debug)]
@@ -107,6 +112,7 @@ impl Twin {
             buffers: Flat::new(gpu, &net.buffers)?,
             learning: None,
             low_nodes,
+            routines: Mutex::default(),
         };
         twin.push(net, None)?;
         Ok(twin)
@@ -237,6 +243,11 @@ impl Twin {
     /// See [`Network::inputs_serve`].
     pub fn inputs_serve(&self, other: &Twin) -> bool {
         Arc::ptr_eq(&self.gpu, &other.gpu) && self.is_low(0) == other.is_low(0)
+    }
+
+    /// What the network is given, there.
+    pub(super) fn input(&self, x: &Value) -> Result<Array> {
+        Array::upload(&self.gpu, x, self.is_low(0))
     }
 
     /// Whether a node's value is in bfloat16.

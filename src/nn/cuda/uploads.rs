@@ -11,7 +11,8 @@
 //! made where all are out. There are as many as inputs that are made and not yet taken.
 
 use super::array::Array;
-use super::gpu::{Buffer, Gpu, failed, locked};
+use super::gpu::{Gpu, failed, locked};
+use super::memory::Buffer;
 use crate::nn::Value;
 use crate::{Error, Result};
 use cudarc::driver::{CudaContext, CudaEvent, CudaSlice, CudaStream, DevicePtr, PinnedHostSlice};
@@ -280,6 +281,7 @@ impl Upload {
         }
         let ([n, side], stream) = (self.size, gpu.stream());
         let y = Array::new(gpu, [n, side, side, 3], self.ring.low)?;
+        let _turn = gpu.turn();
         stream.wait(&slot.sent).map_err(failed("an upload"))?;
         let (start, _) = slot.device.device_ptr(stream);
         let read = match self.holds {

@@ -1,7 +1,7 @@
 //! Images of a set, and what products with class weights need beside the product.
 
 use super::super::array::Array;
-use super::super::gpu::Buffer;
+use super::super::memory::Buffer;
 use super::{Check, Floats, bound};
 use crate::Result;
 use crate::plan::spec::Precision;

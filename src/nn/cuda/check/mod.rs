@@ -11,7 +11,8 @@ mod simple;
 
 use super::array::Array;
 use super::gemm::Math;
-use super::gpu::{Buffer, Gpu};
+use super::gpu::Gpu;
+use super::memory::Buffer;
 use crate::Result;
 use crate::nn::device::OpError;
 use crate::nn::ops::act::{NONE, PRELU, RELU, RELU6};

@@ -1,6 +1,7 @@
 //! Angles between every three samples.
 
-use super::super::gpu::{Arg, Buffer, Gpu};
+use super::super::gpu::{Arg, Gpu};
+use super::super::memory::Buffer;
 use super::{LINE, args, over};
 use crate::Result;
 

@@ -1,6 +1,7 @@
 //! What products with class weights need beside the product; the softmax over them.
 
-use super::super::gpu::{Arg, Buffer, Gpu};
+use super::super::gpu::{Arg, Gpu};
+use super::super::memory::Buffer;
 use super::{LINE, args, over};
 use crate::Result;
 

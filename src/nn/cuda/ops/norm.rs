@@ -1,7 +1,8 @@
 //! Batch norm, and the way back through it and through activations.
 
 use super::super::array::Array;
-use super::super::gpu::{Arg, Buffer, Gpu};
+use super::super::gpu::{Arg, Gpu};
+use super::super::memory::Buffer;
 use super::{Act, Affine, LANES, LINE, SQUARE, alike, args, over, quads, slices};
 use crate::Result;
 use crate::nn::ops::norm::{EPS, MOMENTUM};

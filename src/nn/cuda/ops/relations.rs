@@ -1,6 +1,7 @@
 //! Relations of a batch: to rows of a bank, and of every two samples.
 
-use super::super::gpu::{Arg, Buffer, Gpu};
+use super::super::gpu::{Arg, Gpu};
+use super::super::memory::Buffer;
 use super::{LANES, LINE, SQUARE, args};
 use crate::Result;
 

@@ -1,0 +1,341 @@
+//! Passes that come again and again, recorded where they take longer to ask for than they do.
+//!
+//! A small network's pass is hundreds of kernels of a few microseconds each, which is what asking
+//! for one takes. A pass over batches of one size is done as any other at first, and timed the
+//! second time. If the GPU was waiting to be asked, it is rehearsed with memory of its own, recorded
+//! at the fourth time, and launched as one from then on; so is its way back. The same kernels do the
+//! same work on the same numbers: not a bit depends on it.
+//!
+//! What is recorded writes to the same arrays at every launch. While somebody still has those of
+//! the last one (a tape, a tap), a pass is done as any other, elsewhere.
+
+use super::super::graph::Layer;
+use super::super::network::{Network, Output, OutputGrads};
+use super::super::value::Value;
+use super::array::Array;
+use super::forward::{Made, Pass, Saved, Tape};
+use super::gpu::locked;
+use super::memory::{self, Kept};
+use super::record::{Recorded, Turns};
+use super::twin::Twin;
+use crate::Result;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Passes of a kind before it is clear how they are done.
+pub const REHEARSALS: usize = 4;
+/// Kinds of passes that a network keeps in mind: training, evaluation, and the last batch of each.
+const ROUTINES: usize = 4;
+/// A pass is worth recording if asking for it takes more than this part of its time.
+const WAITING: f64 = 0.75;
+
+/// Passes of one kind do the same work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Kind {
+    batch: usize,
+    /// Images that share batch-norm statistics; none in evaluation.
+    bn_group: Option<usize>,
+    deterministic: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Routine {
+    kind: Kind,
+    stage: Stage,
+    /// What passes of this kind take, again and again.
+    memory: Arc<Kept>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Done once: libraries have chosen their algorithms.
+    Known,
+    /// Slow to ask for.
+    Slow,
+    /// Its memory is there.
+    Rehearsed,
+    Recorded(Box<Forward>),
+    /// Not worth it, or not possible.
+    Plain,
+}
+
+#[derive(Debug)]
+struct Forward {
+    recorded: Recorded,
+    input: Array,
+    made: Made,
+    /// How many have each of the values that are still wanted, where nobody else has them.
+    own: Vec<usize>,
+    /// Who has a clone has arrays of the last launch.
+    last: Arc<()>,
+    back: Back,
+}
+
+#[derive(Debug)]
+enum Back {
+    Unknown,
+    Recorded {
+        recorded: Recorded,
+        /// Gradients at nodes, as they come in.
+        seeds: Vec<(usize, Array)>,
+        /// Where those of the parameters are added.
+        store: u64,
+    },
+    Plain,
+}
+
+/// How a tape came about.
+#[derive(Debug)]
+pub(super) enum Link {
+    Plain,
+    /// With memory of its own, from which its way back takes, too, while everything that what is
+    /// recorded keeps is kept.
+    Rehearsed(
+        Arc<Kept>,
+        #[expect(dead_code, reason = "kept")] Vec<Option<Array>>,
+    ),
+    Recorded(Arc<()>),
+}
+
+impl Routine {
+    fn give_up(&mut self, turns: &Arc<Turns>) {
+        self.stage = Stage::Plain;
+        self.memory = Kept::exact(turns);
+    }
+}
+
+impl Made {
+    fn holders(&self) -> Vec<usize> {
+        self.values.iter().flatten().map(Array::holders).collect()
+    }
+}
+
+impl Forward {
+    fn is_free(&self) -> bool {
+        Arc::strong_count(&self.last) == 1 && self.made.holders() == self.own
+    }
+}
+
+impl Twin {
+    /// A pass as it is asked for, recorded or not.
+    pub(super) fn pass(
+        &self,
+        net: &Network,
+        x: &Value,
+        pass: Pass,
+    ) -> Result<(Output, Vec<Saved>, Link)> {
+        let mut routines = locked(&self.routines);
+        let routine = self
+            .kind(net, x, pass)
+            .and_then(|kind| self.routine(&mut routines, kind));
+        let Some(routine) = routine else {
+            drop(routines);
+            return self.plain_pass(net, x, pass);
+        };
+        match &mut routine.stage {
+            Stage::Known => {
+                let (made, slow) = self.timed(x, |input| self.run(net, input, pass))?;
+                routine.stage = if slow { Stage::Slow } else { Stage::Plain };
+                Ok((self.output(net, &made.values)?, made.saved, Link::Plain))
+            }
+            Stage::Slow => {
+                // What passes of this kind have left is of no use to them any more.
+                self.gpu.kept().clear();
+                let input = self.input(x)?;
+                let memory = &routine.memory;
+                let Ok(made) = memory::apart(memory, || self.run(net, input, pass)) else {
+                    // It may be memory that is missing.
+                    routine.give_up(self.gpu.turns());
+                    return self.plain_pass(net, x, pass);
+                };
+                routine.stage = Stage::Rehearsed;
+                let output = self.output(net, &made.values)?;
+                let link = Link::Rehearsed(Arc::clone(memory), made.values);
+                Ok((output, made.saved, link))
+            }
+            Stage::Rehearsed => {
+                let input = self.own(x, self.is_low(0))?;
+                let memory = &routine.memory;
+                let pass_over = || self.run(net, input.clone(), pass);
+                let Ok((made, recorded)) = self.gpu.record(memory, pass_over) else {
+                    routine.give_up(self.gpu.turns());
+                    return self.plain_pass(net, x, pass);
+                };
+                let forward = Forward {
+                    recorded,
+                    input,
+                    own: made.holders(),
+                    made,
+                    last: Arc::default(),
+                    back: Back::Unknown,
+                };
+                routine.stage = Stage::Recorded(Box::new(forward));
+                self.launch(net, routine)
+            }
+            Stage::Recorded(forward) if forward.is_free() => {
+                self.refill(&forward.input, x)?;
+                self.launch(net, routine)
+            }
+            Stage::Recorded(_) | Stage::Plain => self.plain_pass(net, x, pass),
+        }
+    }
+
+    /// None for what is never recorded: single passes, and masks that the host draws.
+    fn kind(&self, net: &Network, x: &Value, pass: Pass) -> Option<Kind> {
+        let drops = |node: &super::super::graph::Node| matches!(node.layer, Layer::Dropout { .. });
+        let bn_group = match pass {
+            Pass::Inference => None,
+            Pass::Training { mode, update: true } if !net.graph.nodes().iter().any(drops) => {
+                Some(mode.bn_group)
+            }
+            _ => return None,
+        };
+        self.gpu.records().then_some(Kind {
+            batch: x.batch(),
+            bn_group,
+            deterministic: self.gpu.is_deterministic(),
+        })
+    }
+
+    /// The routine of this kind, from the second time on.
+    fn routine<'a>(&self, routines: &'a mut Vec<Routine>, kind: Kind) -> Option<&'a mut Routine> {
+        if let Some(at) = routines.iter().position(|r| r.kind == kind) {
+            return Some(&mut routines[at]);
+        }
+        if routines.len() == ROUTINES {
+            let recorded = |r: &Routine| matches!(r.stage, Stage::Recorded(_));
+            let at = routines.iter().position(|r| !recorded(r))?;
+            routines.remove(at);
+        }
+        routines.push(Routine {
+            kind,
+            stage: Stage::Known,
+            memory: Kept::exact(self.gpu.turns()),
+        });
+        None
+    }
+
+    fn plain_pass(
+        &self,
+        net: &Network,
+        x: &Value,
+        pass: Pass,
+    ) -> Result<(Output, Vec<Saved>, Link)> {
+        let made = self.run(net, self.input(x)?, pass)?;
+        Ok((self.output(net, &made.values)?, made.saved, Link::Plain))
+    }
+
+    /// What `run` makes, and whether the GPU was waiting to be asked for it.
+    fn timed(&self, x: &Value, run: impl FnOnce(Array) -> Result<Made>) -> Result<(Made, bool)> {
+        let input = self.input(x)?;
+        self.gpu.synchronize()?;
+        let started = Instant::now();
+        let made = run(input)?;
+        let asked = started.elapsed();
+        self.gpu.synchronize()?;
+        let slow = asked.as_secs_f64() > WAITING * started.elapsed().as_secs_f64();
+        Ok((made, slow))
+    }
+
+    fn launch(&self, net: &Network, routine: &Routine) -> Result<(Output, Vec<Saved>, Link)> {
+        let Stage::Recorded(forward) = &routine.stage else {
+            return Err(crate::Error::Bug("a pass that was not recorded".into()));
+        };
+        self.gpu.launch_recorded(&forward.recorded)?;
+        Ok((
+            self.output(net, &forward.made.values)?,
+            forward.made.saved.clone(),
+            Link::Recorded(Arc::clone(&forward.last)),
+        ))
+    }
+
+    /// An array with these numbers that nobody else has.
+    fn own(&self, numbers: &Value, low: bool) -> Result<Array> {
+        let there = Array::new(&self.gpu, numbers.shape(), low)?;
+        self.refill(&there, numbers)?;
+        Ok(there)
+    }
+
+    /// Brings other numbers to an array that something recorded reads.
+    fn refill(&self, there: &Array, numbers: &Value) -> Result<()> {
+        let here = Array::upload(&self.gpu, numbers, there.low)?;
+        self.gpu.convert_to(there, (here.pointer(), here.low))
+    }
+
+    /// The way back of a pass, recorded or not, that adds to the gradients at `store`.
+    pub(super) fn pass_back(
+        &self,
+        net: &Network,
+        tape: Tape,
+        grads: OutputGrads,
+        store: u64,
+    ) -> Result<()> {
+        let plain = |tape: Tape, grads: OutputGrads| {
+            let seeds = self.seeds(net, grads, tape.batch)?;
+            self.run_back(net, tape, seeds, store, false).map(|_| ())
+        };
+        let last = match &tape.link {
+            Link::Plain => return plain(tape, grads),
+            Link::Rehearsed(memory, _) => {
+                let seeds = self.seeds(net, grads, tape.batch)?;
+                let way_back = || self.run_back(net, tape.again(), seeds.clone(), store, false);
+                return memory::apart(memory, way_back).map(|_| ());
+            }
+            Link::Recorded(last) => Arc::clone(last),
+        };
+        let mut routines = locked(&self.routines);
+        let ours = routines.iter_mut().find_map(|r| match &mut r.stage {
+            Stage::Recorded(forward) if Arc::ptr_eq(&forward.last, &last) => {
+                Some((forward, &r.memory))
+            }
+            _ => None,
+        });
+        drop(last);
+        let Some((forward, memory)) = ours else {
+            return plain(tape, grads);
+        };
+        match &forward.back {
+            Back::Plain => plain(tape, grads),
+            Back::Unknown => {
+                let mut seeds = Vec::new();
+                for (id, grad) in net.seeds(grads, tape.batch)? {
+                    seeds.push((id, self.own(&grad, self.is_low(id))?));
+                }
+                let again = tape.again();
+                let way_back = || self.run_back(net, tape, seeds.clone(), store, false);
+                match self.gpu.record(memory, way_back) {
+                    Ok((_, recorded)) => {
+                        self.gpu.launch_recorded(&recorded)?;
+                        forward.back = Back::Recorded {
+                            recorded,
+                            seeds,
+                            store,
+                        };
+                        Ok(())
+                    }
+                    Err(_) => {
+                        forward.back = Back::Plain;
+                        self.run_back(net, again, seeds, store, false).map(|_| ())
+                    }
+                }
+            }
+            Back::Recorded {
+                recorded,
+                seeds,
+                store: to,
+            } => {
+                let fresh = net.seeds(grads, tape.batch)?;
+                let nodes = fresh.iter().map(|s| s.0);
+                let same = nodes.eq(seeds.iter().map(|s| s.0));
+                if !same || *to != store {
+                    let fresh = self.seeds_of(fresh)?;
+                    return self.run_back(net, tape, fresh, store, false).map(|_| ());
+                }
+                for ((_, there), (_, numbers)) in seeds.iter().zip(&fresh) {
+                    self.refill(there, numbers)?;
+                }
+                self.gpu.launch_recorded(recorded)
+            }
+        }
+    }
+}

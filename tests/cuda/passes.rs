@@ -1,0 +1,246 @@
+//! Passes that are recorded and launched as one do what they do without that, to the bit, whatever
+//! comes in between.
+
+use crate::common::gpu::gpu;
+use frbench::backbone;
+use frbench::nn::cuda::{Counts, Gpu};
+use frbench::nn::{Device, Network, Output, OutputGrads, Sgd, Tape, TrainMode, Value};
+use frbench::plan::spec::{BackboneSpec, OptimizerSpec, Precision};
+use frbench::rng::Stream;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+const SIZE: usize = 32;
+const BATCH: usize = 8;
+
+/// A GPU of its own, whose counts nobody else moves.
+fn own(recording: bool) -> Option<Arc<Gpu>> {
+    gpu()?;
+    let gpu = Gpu::open(0).unwrap();
+    gpu.allow_recording(recording);
+    Some(gpu)
+}
+
+fn value(seed: &str, shape: [usize; 4]) -> Value {
+    let mut stream = Stream::derive(7, seed, &[]);
+    let len = shape.iter().product();
+    Value::new(shape, (0..len).map(|_| stream.normal() as f32).collect()).unwrap()
+}
+
+fn images(step: u64, n: usize) -> Value {
+    value(&format!("images {step}"), [n, SIZE, SIZE, 3])
+}
+
+struct Training {
+    gpu: Arc<Gpu>,
+    net: Network,
+    sgd: Sgd,
+}
+
+impl Training {
+    fn new(gpu: &Arc<Gpu>, name: &str, params: Json, precision: Precision) -> Training {
+        let spec = BackboneSpec {
+            name: name.into(),
+            embedding: 16,
+            params: serde_json::from_value(params).unwrap(),
+            conv: Default::default(),
+        };
+        let mut net = Network::new(backbone::build(&spec, SIZE).unwrap());
+        net.init(3);
+        net.move_to(&Device::Cuda(gpu.clone()), precision).unwrap();
+        let spec = OptimizerSpec {
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            clip: None,
+        };
+        let sgd = Sgd::new(&spec, net.params().values.len());
+        let gpu = Arc::clone(gpu);
+        Training { gpu, net, sgd }
+    }
+
+    fn forward(&mut self, x: &Value) -> (Output, Tape) {
+        let mode = TrainMode {
+            bn_group: x.batch() / 2,
+            seed: 5,
+            step: 0,
+        };
+        self.net.forward_train(x, mode).unwrap()
+    }
+
+    /// From gradients at the embedding and, in half of the steps, at a tap.
+    fn backward(&mut self, step: u64, output: &Output, tape: Tape) {
+        let mut grads = OutputGrads {
+            embedding: Some(value("gradient", output.embedding.shape())),
+            ..OutputGrads::default()
+        };
+        if let Some((name, tap)) = output
+            .taps
+            .first_key_value()
+            .filter(|_| step.is_multiple_of(2))
+        {
+            grads.taps.insert(name.clone(), value(name, tap.shape()));
+        }
+        self.net.backward(tape, grads, false).unwrap();
+        self.net.step(&mut self.sgd, 0.05).unwrap();
+    }
+
+    fn step(&mut self, step: u64, n: usize) -> Vec<f32> {
+        let (output, tape) = self.forward(&images(step, n));
+        self.backward(step, &output, tape);
+        output.embedding.to_vec()
+    }
+
+    fn embed(&self, step: u64, n: usize) -> Vec<f32> {
+        let output = self.net.infer(&images(step, n)).unwrap();
+        let mut all = output.embedding.to_vec();
+        for tap in output.taps.values() {
+            all.extend_from_slice(&tap.numbers().unwrap());
+        }
+        all
+    }
+
+    /// All numbers that training has changed.
+    fn end(&mut self) -> Vec<f32> {
+        self.net.pull(&mut self.sgd).unwrap();
+        let state = self.net.state_dict().into_values();
+        let mut all: Vec<f32> = state.flat_map(|(_, values)| values).collect();
+        all.extend_from_slice(self.sgd.velocity());
+        all
+    }
+
+    fn counted(&mut self, f: impl FnOnce(&mut Self)) -> Counts {
+        let before = self.gpu.counts();
+        f(self);
+        self.gpu.counts() - before
+    }
+}
+
+fn same(recorded: &[Vec<f32>], plain: &[Vec<f32>]) {
+    assert_eq!(recorded.len(), plain.len());
+    for (i, (recorded, plain)) in recorded.iter().zip(plain).enumerate() {
+        assert!(recorded.iter().all(|v| v.is_finite()), "{i}");
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert!(bits(recorded) == bits(plain), "{i} is not the same");
+    }
+}
+
+#[test]
+fn trainings_are_the_same_to_the_bit() {
+    for (name, precision) in [
+        ("mobilefacenet", Precision::F32),
+        ("cbam-iresnet18", Precision::F32),
+        ("iresnet18", Precision::Bf16),
+    ] {
+        let run = |recording: bool| {
+            let gpu = own(recording)?;
+            let mut training = Training::new(&gpu, name, json!({ "width": 0.25 }), precision);
+            // Batches of another size, and embeddings, which move memory about.
+            let mut all = Vec::new();
+            for step in 0..12 {
+                let n = if step % 5 == 4 { BATCH - 2 } else { BATCH };
+                all.push(training.step(step, n));
+                if step % 3 == 1 {
+                    all.push(training.embed(step, BATCH));
+                }
+            }
+            all.push(training.end());
+            assert_eq!(gpu.counts().graphs > 0, recording, "{name}");
+            Some(all)
+        };
+        let (Some(recorded), Some(plain)) = (run(true), run(false)) else {
+            return;
+        };
+        same(&recorded, &plain);
+    }
+}
+
+/// Tapes, and taps, of several passes at once: none is overwritten by the next.
+#[test]
+fn what_somebody_has_stays_as_it_is() {
+    let run = |recording: bool| {
+        let gpu = own(recording)?;
+        let params = json!({ "width": 0.25 });
+        let mut training = Training::new(&gpu, "iresnet18", params, Precision::F32);
+        for step in 0..6 {
+            training.step(step, BATCH);
+        }
+        let (first, first_tape) = training.forward(&images(6, BATCH));
+        let (second, second_tape) = training.forward(&images(7, BATCH));
+        let held = second.taps.clone();
+        training.backward(7, &second, second_tape);
+        training.backward(6, &first, first_tape);
+        drop((first, second));
+        training.step(8, BATCH);
+        training.step(9, BATCH);
+        let mut all = vec![training.end()];
+        all.extend(held.values().map(|tap| tap.numbers().unwrap().into_owned()));
+        // Embeddings: the taps of one are kept while others are made.
+        for step in 0..5 {
+            training.embed(step, BATCH);
+        }
+        let kept = training.net.infer(&images(10, BATCH)).unwrap();
+        training.embed(11, BATCH);
+        all.extend(
+            kept.taps
+                .values()
+                .map(|tap| tap.numbers().unwrap().into_owned()),
+        );
+        // A way back to the images, which is not recorded, of a pass that was.
+        let (output, tape) = training.forward(&images(12, BATCH));
+        let grads = OutputGrads {
+            embedding: Some(value("gradient", output.embedding.shape())),
+            ..OutputGrads::default()
+        };
+        let dx = training.net.backward(tape, grads, true).unwrap().unwrap();
+        all.push(dx.to_vec());
+        Some(all)
+    };
+    if let (Some(recorded), Some(plain)) = (run(true), run(false)) {
+        same(&recorded, &plain);
+    }
+}
+
+/// A step of iResNet-50 is 660 calls; recorded, it is a handful. The numbers that go in and out
+/// travel as before, and no memory is taken.
+#[test]
+fn a_step_takes_two_launches_of_what_was_recorded() {
+    let Some(gpu) = own(true) else { return };
+    let params = json!({ "width": 0.25 });
+    let mut training = Training::new(&gpu, "iresnet50", params, Precision::F32);
+    // Once, timed, rehearsed, recorded; of which the last has the way back recorded, too.
+    let counts: Vec<Counts> = (0..8)
+        .map(|step| training.counted(|t| drop(t.step(2 * step + 1, BATCH))))
+        .collect();
+    for (step, counts) in counts.iter().enumerate() {
+        println!("step {step}: {counts:?}");
+        assert_eq!(counts.graphs, if step < 3 { 0 } else { 2 });
+        assert_eq!((counts.uploads, counts.downloads), (2, 1));
+    }
+    for counts in &counts[5..] {
+        assert_eq!((counts.library_calls, counts.allocations), (0, 0));
+        // The images, the gradient and the optimiser.
+        assert_eq!(counts.launches, 3);
+    }
+    let embed: Vec<Counts> = (0..6)
+        .map(|step| training.counted(|t| drop(t.net.infer(&images(step, BATCH)).unwrap())))
+        .collect();
+    assert_eq!((embed[5].graphs, embed[5].launches), (1, 1));
+}
+
+/// Masks of dropout come from the host: such trainings are not recorded, and learn all the same.
+#[test]
+fn dropout_is_drawn_anew_in_every_step() {
+    let run = |recording: bool| {
+        let gpu = own(recording)?;
+        let params = json!({ "width": 0.25, "dropout": 0.4 });
+        let mut training = Training::new(&gpu, "iresnet18", params, Precision::F32);
+        let mut all: Vec<Vec<f32>> = (0..6).map(|step| training.step(step, BATCH)).collect();
+        assert_eq!(gpu.counts().graphs, 0);
+        all.push(training.end());
+        Some(all)
+    };
+    if let (Some(recorded), Some(plain)) = (run(true), run(false)) {
+        same(&recorded, &plain);
+    }
+}
