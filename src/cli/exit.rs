@@ -38,6 +38,7 @@ Exit codes:
   75  stopped by the scheduler; queue again
 
 Environment:
-  FRBENCH_DATA  folder of data sets, where --data is not given
-  FRBENCH_ISA   kernels to use: plain, avx2 or avx512 instead of the best this machine has
-  NO_COLOR      set to anything but nothing, switches colours off";
+  FRBENCH_DATA    folder of data sets, where --data is not given
+  FRBENCH_ISA     kernels to use: plain, avx2 or avx512 instead of the best this machine has
+  FRBENCH_GRAPHS  `never`: a GPU is asked for every kernel by itself
+  NO_COLOR        set to anything but nothing, switches colours off";

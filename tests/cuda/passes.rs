@@ -8,6 +8,7 @@ use frbench::nn::{Device, Network, Output, OutputGrads, Sgd, Tape, TrainMode, Va
 use frbench::plan::spec::{BackboneSpec, OptimizerSpec, Precision};
 use frbench::rng::Stream;
 use serde_json::{Value as Json, json};
+use std::process::Command;
 use std::sync::Arc;
 
 const SIZE: usize = 32;
@@ -71,7 +72,7 @@ impl Training {
     /// From gradients at the embedding and, in half of the steps, at a tap.
     fn backward(&mut self, step: u64, output: &Output, tape: Tape) {
         let mut grads = OutputGrads {
-            embedding: Some(value("gradient", output.embedding.shape())),
+            embedding: Some(value(&format!("gradient {step}"), output.embedding.shape())),
             ..OutputGrads::default()
         };
         if let Some((name, tap)) = output
@@ -243,4 +244,19 @@ fn dropout_is_drawn_anew_in_every_step() {
     if let (Some(recorded), Some(plain)) = (run(true), run(false)) {
         same(&recorded, &plain);
     }
+}
+
+/// Whoever mistypes the variable is told.
+#[test]
+fn the_variable_that_forbids_recordings_has_one_value() {
+    if gpu().is_none() {
+        return;
+    }
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("frbench"));
+    command.args(["bench", "--device", "cuda:0", "--check"]);
+    let out = command.env("FRBENCH_GRAPHS", "0").output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&out.stderr);
+    let why = "error: FRBENCH_GRAPHS: `0` is not `never`, which is all that it can be";
+    assert!(text.starts_with(why), "{text}");
 }

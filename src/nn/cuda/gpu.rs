@@ -166,6 +166,7 @@ impl Gpu {
     /// [`Error::Usage`] if there is no driver, a library is missing, or there is no such GPU;
     /// [`Error::Compute`] if it does not take our kernels.
     pub fn open(ordinal: usize) -> Result<Arc<Gpu>> {
+        let records = AtomicBool::new(record::are_allowed()?);
         libraries::check()?;
         let count = libraries::gpus()?;
         if ordinal >= count {
@@ -200,7 +201,7 @@ impl Gpu {
             module,
             kept: Kept::new(&turns),
             turns,
-            records: AtomicBool::new(std::env::var("FRBENCH_GRAPHS").as_deref() != Ok("never")),
+            records,
             counters: Counters::default(),
             convolutions: Mutex::new(convolutions),
             blas: Mutex::new(blas),

@@ -11,6 +11,23 @@ use cudarc::driver::{CudaGraph, CudaSlice, sys};
 use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+/// The variable that forbids recordings, if it is `never`.
+const VARIABLE: &str = "FRBENCH_GRAPHS";
+
+/// Whether the user allows recordings.
+///
+/// # Errors
+/// [`Error::Usage`] for anything else than `never`.
+pub(super) fn are_allowed() -> Result<bool> {
+    match std::env::var(VARIABLE) {
+        Err(_) => Ok(true),
+        Ok(value) if value == "never" => Ok(false),
+        Ok(value) => Err(Error::Usage(format!(
+            "{VARIABLE}: `{value}` is not `never`, which is all that it can be"
+        ))),
+    }
+}
+
 /// Who may give a stream work: everybody, or who records.
 #[derive(Debug, Default)]
 pub(super) struct Turns(RwLock<()>);
