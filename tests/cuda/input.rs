@@ -306,6 +306,32 @@ fn a_step_takes_one_upload_for_its_images() {
     assert_eq!(resident - 2 * 7, sent - 7 - 1);
 }
 
+/// Of a training's seven steps the last four launch what was recorded: the student's passes there
+/// and back, and the teacher's. A step leaves nothing behind that would keep the next from it.
+#[test]
+fn the_steps_of_a_training_are_recorded() {
+    if gpu().is_none() {
+        return;
+    }
+    let gpu = Gpu::open(0).unwrap();
+    let labels = labels();
+    let images = Arc::new(Bytes::new(IMAGES, SIDE, true));
+    let input = input(SIDE);
+    let graphs = |method, teacher: Teacher| {
+        let mut spec = spec(&input, method, Precision::F32);
+        // Its masks would come from the host.
+        spec.backbone.params.insert("dropout".into(), json!(0.0));
+        let before = gpu.counts();
+        finish(&mut trainer(&gpu, &spec, &images, &labels, teacher).unwrap());
+        (gpu.counts() - before).graphs
+    };
+    let alone = graphs(json!({"name": "margin-softmax"}), Teacher::default());
+    assert_eq!(alone, 4 * 2);
+    let network = network(&gpu, SIDE, Precision::F32);
+    let taught = graphs(distill(true), teacher(&network, &input, images.clone()));
+    assert_eq!(taught, 4 * 3);
+}
+
 /// A teacher with what a training of the student asks of it.
 fn teacher<'a>(network: &'a Network, input: &'a InputSpec, images: Arc<Bytes>) -> Teacher<'a> {
     let head: HeadSpec =

@@ -228,13 +228,12 @@ impl Twin {
     /// What `run` makes, and whether the GPU was waiting to be asked for it.
     fn timed(&self, x: &Value, run: impl FnOnce(Array) -> Result<Made>) -> Result<(Made, bool)> {
         let input = self.input(x)?;
-        self.gpu.synchronize()?;
-        let started = Instant::now();
-        let made = run(input)?;
-        let asked = started.elapsed();
-        self.gpu.synchronize()?;
-        let slow = asked.as_secs_f64() > WAITING * started.elapsed().as_secs_f64();
-        Ok((made, slow))
+        let ((made, asked), took) = self.gpu.time(|| {
+            let started = Instant::now();
+            let made = run(input)?;
+            Ok((made, started.elapsed().as_secs_f64() * 1e3))
+        })?;
+        Ok((made, asked > WAITING * took))
     }
 
     fn launch(&self, net: &Network, routine: &Routine) -> Result<(Output, Vec<Saved>, Link)> {
