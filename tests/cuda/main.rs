@@ -14,3 +14,4 @@ mod ops;
 mod relations;
 mod run;
 mod search;
+mod taps;
