@@ -1,7 +1,7 @@
 //! Attention similarity (A-SKD, Shin et al., ECCV 2022, eqs. 4 to 7): the student should look
 //! where the teacher looks.
 
-use super::{Distill, DistillEntry, DistillInput, Setup, Wants, maths};
+use super::{Distill, DistillEntry, DistillInput, Setup, Taps, Wants, maths};
 use crate::head::cosine::l2_normalize;
 use crate::registry::{Args, Info, Kind, Param, Params};
 use crate::{Error, Result};
@@ -72,12 +72,12 @@ impl Compared {
         }
     }
 
-    /// What is compared of a tap `[B, C, H, W]`.
-    fn map(&self, tap: &Tensor) -> Result<Tensor> {
-        Ok(match self {
-            Compared::Maps(_) => tap.clone(),
-            Compared::Stages => tap.mean_keepdim(1)?,
-        })
+    /// What is compared of a tap.
+    fn map(&self, taps: &Taps, name: &str) -> Result<Tensor> {
+        match self {
+            Compared::Maps(_) => taps.get(name),
+            Compared::Stages => taps.powers(name, 1),
+        }
     }
 }
 
@@ -119,11 +119,9 @@ impl Distill for ASkd {
         }
         let mut sum: Option<Tensor> = None;
         for name in &names {
-            let map = |tap: Tensor| self.compared.map(&tap);
-            let one = self.distance(
-                &map(student.get(name)?)?,
-                &map(teacher.get(name)?)?.detach(),
-            )?;
+            let ours = self.compared.map(student, name)?;
+            let theirs = self.compared.map(teacher, name)?.detach();
+            let one = self.distance(&ours, &theirs)?;
             sum = Some(match sum {
                 Some(sum) => (sum + one)?,
                 None => one,
@@ -153,7 +151,7 @@ impl ASkd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distill::{Taps, View};
+    use crate::distill::View;
     use candle_core::Device;
     use serde_json::json;
     use std::collections::BTreeMap;

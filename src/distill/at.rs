@@ -30,37 +30,40 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
 
 struct At {
     sites: Sites,
-    p: usize,
+    p: u32,
 }
 
 fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
     let args = Args::new(ENTRY.info.name, setup.params);
     Ok(Box::new(At {
         sites: Sites::new(&args)?,
-        p: args.usize_or("p", 2)?,
+        p: args.usize_or("p", 2)? as u32,
     }))
 }
 
 impl Distill for At {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
-        sites::sum(self.sites.pairs(input)?, |student, teacher| {
-            if student.rank() != 4 || teacher.rank() != 4 {
+        sites::sum(self.sites.looks(input)?, |student, teacher| {
+            let (s, t) = (student.shape()?, teacher.shape()?);
+            if s.len() != 4 || t.len() != 4 {
                 return Err(Error::Usage(
                     "attention transfer compares maps; name them by `taps`".into(),
                 ));
             }
-            let (student, teacher) = maths::same_size(student, teacher)?;
-            maths::mse(&attention(&student, self.p)?, &attention(&teacher, self.p)?)
+            let p = self.p;
+            let (ours, theirs) = if s[2..] == t[2..] {
+                (student.powers(p)?, teacher.powers(p)?.detach())
+            } else {
+                // Pooled before the powers are taken, as RepDistiller does.
+                let (s, t) = maths::same_size(&student.whole()?, &teacher.whole()?.detach())?;
+                (maths::mean_powers(&s, p)?, maths::mean_powers(&t, p)?)
+            };
+            maths::mse(&attention(&ours)?, &attention(&theirs)?)
         })
     }
 }
 
-/// `[B, C, H, W]` to `[B, H W]`, rows of length 1.
-fn attention(maps: &Tensor, p: usize) -> Result<Tensor> {
-    let powers = match p {
-        1 => maps.clone(),
-        2 => maps.sqr()?,
-        _ => maps.powf(p as f64)?,
-    };
-    l2_normalize(&maths::flat(&powers.mean(1)?)?)
+/// Powers `[B, 1, H, W]` to `[B, H W]`, rows of length 1.
+fn attention(powers: &Tensor) -> Result<Tensor> {
+    l2_normalize(&maths::flat(powers)?)
 }

@@ -66,8 +66,13 @@ fn build(setup: &Setup) -> Result<Box<dyn Distill>> {
 impl Distill for FitNet {
     fn loss(&mut self, input: &DistillInput) -> Result<Tensor> {
         let mut regressors = self.regressors.iter_mut();
-        sites::sum(self.sites.pairs(input)?, |student, teacher| {
-            let (mut student, mut teacher) = (student.clone(), teacher.clone());
+        sites::sum(self.sites.looks(input)?, |student, teacher| {
+            let regressor = regressors.next();
+            let same = student.shape()? == teacher.shape()?;
+            if same && self.regressor != Regressor::Linear {
+                return student.square_distance(teacher);
+            }
+            let (mut student, mut teacher) = (student.whole()?, teacher.whole()?.detach());
             if student.rank() == 4 && teacher.rank() == 4 {
                 (student, teacher) = maths::same_size(&student, &teacher)?;
             }
@@ -77,7 +82,6 @@ impl Distill for FitNet {
                 Regressor::Linear => true,
                 Regressor::None => false,
             };
-            let regressor = regressors.next();
             if let Some(regressor) = regressor.filter(|_| regress) {
                 student = per_pixel(&student, |rows| regressor.apply(rows, to))?;
             }

@@ -48,6 +48,16 @@ pub fn mse(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok((a - b)?.sqr()?.mean_all()?)
 }
 
+/// The mean over the channels of the `p`-th power, `[B, 1, ...]` of `[B, C, ...]`.
+pub fn mean_powers(x: &Tensor, p: u32) -> Result<Tensor> {
+    let powers = match p {
+        1 => x.clone(),
+        2 => x.sqr()?,
+        _ => x.powf(f64::from(p))?,
+    };
+    Ok(powers.mean_keepdim(1)?)
+}
+
 /// Mean over all elements of `d^2 / 2` where `|d| < 1` and `|d| - 1/2` elsewhere, as
 /// `F.smooth_l1_loss`.
 pub fn smooth_l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {

@@ -1,6 +1,6 @@
 //! Where in the networks a loss compares: taps that the suite names, or the embeddings.
 
-use super::{DistillInput, Wants};
+use super::{DistillInput, Taps, Wants, maths};
 use crate::registry::{Args, Kind, Param, Params};
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -39,15 +39,70 @@ impl Sites {
 
     /// Student's and teacher's tensor of every site; the teacher's are constants.
     pub fn pairs(&self, input: &DistillInput) -> Result<Vec<(Tensor, Tensor)>> {
+        let looks = self.looks(input)?.into_iter();
+        looks
+            .map(|(s, t)| Ok((s.whole()?, t.whole()?.detach())))
+            .collect()
+    }
+
+    /// The same for losses that may do with less than whole maps; what is taken of a teacher is to
+    /// be detached.
+    pub fn looks<'a>(&'a self, input: &DistillInput<'a>) -> Result<Vec<(Look<'a>, Look<'a>)>> {
         if self.0.is_empty() {
-            let teacher = input.teacher.embeddings.detach();
-            return Ok(vec![(input.student.embeddings.clone(), teacher)]);
+            let of = Look::Embeddings;
+            return Ok(vec![(
+                of(input.student.embeddings),
+                of(input.teacher.embeddings),
+            )]);
         }
         let (student, teacher) = (input.student.taps()?, input.teacher.taps()?);
-        self.0
-            .iter()
-            .map(|(s, t)| Ok((student.get(s)?, teacher.get(t)?.detach())))
-            .collect()
+        let looks = self.0.iter();
+        Ok(looks
+            .map(|(s, t)| (Look::Tap(student, s), Look::Tap(teacher, t)))
+            .collect())
+    }
+}
+
+/// What a loss may look at in one network: embeddings, or a tap by its name.
+#[derive(Clone, Copy)]
+pub enum Look<'a> {
+    Embeddings(&'a Tensor),
+    Tap(&'a Taps, &'a str),
+}
+
+impl Look<'_> {
+    /// `[B, D]` or `[B, C, H, W]`.
+    pub fn shape(&self) -> Result<Vec<usize>> {
+        match self {
+            Look::Embeddings(tensor) => Ok(tensor.dims().to_vec()),
+            Look::Tap(taps, name) => taps.shape(name),
+        }
+    }
+
+    /// All of it, of that shape.
+    pub fn whole(&self) -> Result<Tensor> {
+        match self {
+            Look::Embeddings(tensor) => Ok((*tensor).clone()),
+            Look::Tap(taps, name) => taps.get(name),
+        }
+    }
+
+    /// See [`Taps::powers`].
+    pub fn powers(&self, p: u32) -> Result<Tensor> {
+        match self {
+            Look::Embeddings(tensor) => maths::mean_powers(tensor, p),
+            Look::Tap(taps, name) => taps.powers(name, p),
+        }
+    }
+
+    /// See [`Taps::square_distance`]; the teacher's is a constant.
+    pub fn square_distance(&self, teacher: &Look) -> Result<Tensor> {
+        match (self, teacher) {
+            (Look::Tap(ours, name), Look::Tap(theirs, its)) => {
+                ours.square_distance(name, theirs, its)
+            }
+            _ => maths::mse(&self.whole()?, &teacher.whole()?.detach()),
+        }
     }
 }
 
@@ -60,9 +115,9 @@ pub(super) fn wants(params: &Params) -> Wants {
 }
 
 /// The sum of a loss over all sites.
-pub(super) fn sum(
-    pairs: Vec<(Tensor, Tensor)>,
-    mut loss: impl FnMut(&Tensor, &Tensor) -> Result<Tensor>,
+pub(super) fn sum<T>(
+    pairs: Vec<(T, T)>,
+    mut loss: impl FnMut(&T, &T) -> Result<Tensor>,
 ) -> Result<Tensor> {
     let mut total: Option<Tensor> = None;
     for (student, teacher) in pairs {

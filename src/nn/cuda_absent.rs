@@ -74,6 +74,30 @@ impl Array {
     pub fn download(&self) -> Result<Vec<f32>> {
         match *self {}
     }
+
+    pub fn channel_powers(&self, _: u32) -> Result<Vec<f32>> {
+        match *self {}
+    }
+
+    pub fn channel_powers_backward(&self, _: u32, _: &[f32]) -> Result<Value> {
+        match *self {}
+    }
+
+    pub fn square_distance(&self, _: &Value) -> Result<f64> {
+        match *self {}
+    }
+
+    pub fn square_distance_backward(&self, _: &Value, _: f32) -> Result<Value> {
+        match *self {}
+    }
+
+    pub fn plus(self, _: &Value) -> Result<Value> {
+        match self {}
+    }
+
+    pub fn beside(&self, _: &Value) -> Result<Value> {
+        match *self {}
+    }
 }
 
 #[derive(Debug)]

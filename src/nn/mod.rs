@@ -32,6 +32,7 @@ pub mod schedule;
 pub mod sgd;
 pub mod store;
 mod tape;
+mod taps;
 pub mod value;
 
 pub use backward::Gradients;

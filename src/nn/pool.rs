@@ -72,6 +72,16 @@ pub struct Buffer {
     pool: Option<Arc<Pool>>,
 }
 
+impl Buffer {
+    /// Another of `len` floats with arbitrary contents, from the pool of this one if it has one.
+    pub fn another(&self, len: usize) -> Buffer {
+        match &self.pool {
+            Some(pool) => pool.take(len),
+            None => vec![0.0; len].into(),
+        }
+    }
+}
+
 impl From<Vec<f32>> for Buffer {
     fn from(data: Vec<f32>) -> Self {
         Buffer {
@@ -120,7 +130,9 @@ mod tests {
         let second = pool.take(990);
         assert_eq!((second.as_ptr(), second.len()), (address, 990));
         assert_ne!(pool.take(990).as_ptr(), address);
+        let third = second.another(500);
         drop(second);
+        assert_eq!(third.another(1000).as_ptr(), address);
         assert_ne!(pool.take(100).as_ptr(), address);
     }
 }

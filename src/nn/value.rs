@@ -1,6 +1,7 @@
 //! Values that flow through a network.
 
 use super::cuda::Array;
+use super::ops::elementwise::accumulate;
 use super::pool::Buffer;
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -71,7 +72,6 @@ impl Value {
     }
 
     /// The numbers on a GPU, if that is where they are.
-    #[cfg(feature = "cuda")]
     pub(super) fn array(&self) -> Option<&Array> {
         match &self.data {
             Data::Host(_) => None,
@@ -118,6 +118,66 @@ impl Value {
             }),
             Data::Device(_) => Err(self),
         }
+    }
+
+    /// Room in host memory for as many numbers, which are arbitrary, from the pool of this value if
+    /// it has one.
+    pub(super) fn room(&self) -> Buffer {
+        let len = self.shape.iter().product();
+        match &self.data {
+            Data::Host(buffer) => buffer.another(len),
+            Data::Device(_) => vec![0.0; len].into(),
+        }
+    }
+
+    /// The sum with a value of the same shape: on a GPU, if either is there.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] for another shape, and if the GPU fails.
+    pub fn plus(self, other: Value) -> Result<Value> {
+        self.same_shape(&other)?;
+        if self.array().is_none() && other.array().is_some() {
+            return other.plus(self);
+        }
+        match self.data {
+            Data::Device(array) => array.plus(&other),
+            Data::Host(mut buffer) => {
+                if Arc::get_mut(&mut buffer).is_none() {
+                    buffer = Arc::new(buffer.to_vec().into());
+                }
+                if let Some(sum) = Arc::get_mut(&mut buffer) {
+                    accumulate(sum, &other.numbers()?);
+                }
+                Ok(Value {
+                    data: Data::Host(buffer),
+                    ..self
+                })
+            }
+        }
+    }
+
+    /// The same numbers where `other` lies.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if a GPU fails.
+    pub fn beside(&self, other: &Value) -> Result<Value> {
+        match (other.array(), self.array()) {
+            (Some(there), _) => there.beside(self),
+            (None, Some(array)) => Value::new(self.shape, array.download()?),
+            (None, None) => Ok(self.clone()),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Compute`] for another shape.
+    pub(super) fn same_shape(&self, other: &Value) -> Result<()> {
+        if self.shape == other.shape {
+            return Ok(());
+        }
+        Err(Error::Compute(format!(
+            "values of shapes {:?} and {:?} are taken together",
+            self.shape, other.shape
+        )))
     }
 
     /// A copy of the numbers of a value in host memory; see [`Value::data`].
@@ -190,5 +250,16 @@ mod tests {
         assert_eq!(Value::from_tensor(&tensor).unwrap().data(), value.data());
         assert!(value.to_tensor().is_err());
         assert!(Value::new([1, 2, 2, 1], vec![0.0; 3]).is_err());
+    }
+
+    #[test]
+    fn a_sum_leaves_alone_what_others_share() {
+        let [one, two] = [1.0, 2.0].map(|v| Value::new([1, 1, 1, 2], vec![v; 2]).unwrap());
+        let shared = one.clone();
+        assert_eq!(one.plus(two.clone()).unwrap().data(), [3.0; 2]);
+        assert_eq!(shared.data(), [1.0; 2]);
+        assert_eq!(shared.plus(two.clone()).unwrap().data(), [3.0; 2]);
+        let other = Value::new([1, 1, 2, 1], vec![0.0; 2]).unwrap();
+        assert!(two.plus(other).is_err());
     }
 }

@@ -15,3 +15,4 @@ mod passes;
 mod relations;
 mod run;
 mod search;
+mod taps;

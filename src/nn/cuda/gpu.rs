@@ -28,6 +28,7 @@ const KERNELS: &str = concat!(
     include_str!("kernels/rank.cu"),
     include_str!("kernels/relations.cu"),
     include_str!("kernels/sgd.cu"),
+    include_str!("kernels/taps.cu"),
 );
 
 /// What a GPU was asked to do since it was opened.

@@ -17,6 +17,7 @@
 //! | `ops` | our own kernels, one function each |
 //! | `classes` | the class weights of a training |
 //! | `relations` | what losses relate a batch to: banks of features, and the batch itself |
+//! | `taps` | what losses take of a tap |
 //! | `images` | training sets that lie there as bytes |
 //! | `uploads` | inputs on their way there while it computes |
 //! | `twin` | a network's parameters on the device, in the device's layout |
@@ -44,6 +45,7 @@ mod rates;
 mod record;
 mod relations;
 mod search;
+mod taps;
 mod twin;
 mod uploads;
 

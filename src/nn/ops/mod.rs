@@ -12,6 +12,7 @@ pub mod pool;
 mod rows;
 mod scratch;
 pub mod simd;
+pub mod taps;
 
 /// Floats per block of an elementwise kernel: small enough for a core's second-level cache.
 const BLOCK: usize = 32 * 1024;

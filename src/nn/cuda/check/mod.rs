@@ -8,6 +8,7 @@ mod norms;
 mod reference;
 mod relations;
 mod simple;
+mod taps;
 
 use super::array::Array;
 use super::gemm::Math;
@@ -232,6 +233,8 @@ impl Check<'_> {
         self.attempt("pooling", Self::pooling);
         self.attempt("SGD", Self::sgd);
         self.attempt("images of a set", Self::images);
+        self.attempt("powers of a tap", Self::powers);
+        self.attempt("distance of taps", Self::distance);
         // These are in 32 bits in every training.
         if !self.low() {
             self.attempt("rows", Self::rows);

@@ -10,6 +10,7 @@ mod norm;
 mod pool;
 mod relations;
 mod sgd;
+mod taps;
 
 pub(super) use affine::{Act, Affine};
 pub(super) use norm::{NormPointers, ParamGrads, Stats};
