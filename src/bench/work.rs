@@ -30,6 +30,9 @@ pub struct Facts {
     /// The kernel set.
     pub kernels: String,
     pub threads: usize,
+    /// Whether a GPU does it as one recorded piece of work, and not kernel by kernel.
+    #[serde(default)]
+    pub recorded: bool,
 }
 
 /// A case that is set up and can be iterated.
@@ -107,6 +110,7 @@ pub fn facts(work: &dyn Iterate, device: &Device) -> Facts {
         macs: network.macs(),
         kernels: device.kernels(),
         threads: rayon::current_num_threads(),
+        recorded: network.is_recorded(),
     }
 }
 

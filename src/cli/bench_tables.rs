@@ -213,6 +213,7 @@ pub fn of_gpu(cases: &[Case], results: &[Result<Measured>], rates: &Rates) -> St
         "of matmul",
         "input wait",
         "GPU MiB",
+        "recorded",
     ]);
     let mut failures = String::new();
     for (case, result) in cases.iter().zip(results) {
@@ -225,6 +226,7 @@ pub fn of_gpu(cases: &[Case], results: &[Result<Measured>], rates: &Rates) -> St
                 format!("{:.1} %", 100.0 * of_matmul(m, rates)),
                 format!("{:.1} %", 100.0 * m.input_wait),
                 mib(m.peak_mib),
+                if m.facts.recorded { "yes" } else { "no" }.into(),
             ],
             Err(e) if is_out_of_memory(e) => vec!["no memory".into()],
             Err(e) => {
@@ -241,7 +243,7 @@ pub fn of_gpu(cases: &[Case], results: &[Result<Measured>], rates: &Rates) -> St
          part of an iteration is in.\n A training step counts as three forward passes of 2 \
          operations per MAC, beside the matrix product of its arithmetic. MiB are the most \
          that\n the GPU's memory pool held for the process: what was in use, kept for later, \
-         and workspaces.\n{failures}",
+         and workspaces. What is recorded is launched as one, and not kernel by kernel.\n{failures}",
         table(&rows)
     )
 }

@@ -176,6 +176,11 @@ impl Network {
         }
     }
 
+    /// Whether passes of it are recorded on a GPU, and launched as one.
+    pub fn is_recorded(&self) -> bool {
+        self.twin.as_ref().is_some_and(Twin::is_recorded)
+    }
+
     /// Takes one optimiser step and clears the gradients. Gives their L2 norm before clipping,
     /// if the optimiser clips.
     ///

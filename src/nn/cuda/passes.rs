@@ -180,6 +180,15 @@ impl Twin {
         }
     }
 
+    /// Whether some pass is recorded, with its way back if it has been asked for.
+    pub fn is_recorded(&self) -> bool {
+        let recorded = |r: &Routine| match &r.stage {
+            Stage::Recorded(forward) => !matches!(forward.back, Back::Plain),
+            _ => false,
+        };
+        locked(&self.routines).iter().any(recorded)
+    }
+
     /// None for what is never recorded: single passes, and masks that the host draws.
     fn kind(&self, net: &Network, x: &Value, pass: Pass) -> Option<Kind> {
         let drops = |node: &super::super::graph::Node| matches!(node.layer, Layer::Dropout { .. });
