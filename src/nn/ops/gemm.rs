@@ -13,6 +13,8 @@ use rayon::prelude::*;
 const DEPTH: usize = 256;
 /// Columns of `b` that are packed at once on the way.
 const WIDTH: usize = 256;
+/// Floats of rows of `b` that are near enough to each other to be read where they lie.
+const NEAR: usize = 256;
 
 /// A matrix inside a slice: element `(i, j)` at `i * row + j * col`.
 #[derive(Clone, Copy)]
@@ -104,25 +106,47 @@ pub fn gemm_packed(
     if k == 0 {
         return clear([m, n], out, out_row, add);
     }
+    let panel = |from: usize, depth: usize, first: usize| {
+        let (start, columns, _) = panel_of(k, n, first);
+        let rows = start + from * columns..start + (from + depth) * columns;
+        (&b[rows], columns)
+    };
+    blocks([m, n, k], a, panel, out, out_row, add);
+}
+
+/// Block by block; `b` gives the rows from its first argument on, as many as its second says, of
+/// the panel that starts at the column of its third, and the floats from row to row.
+fn blocks<'b>(
+    [m, n, k]: [usize; 3],
+    a: Mat,
+    b: impl Fn(usize, usize, usize) -> (&'b [f32], usize),
+    out: &mut [f32],
+    out_row: usize,
+    add: bool,
+) {
+    assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     for from in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - from);
         for first in (0..n).step_by(panel()) {
-            let (start, columns, _) = panel_of(k, n, first);
+            let (b, b_row) = b(from, depth, first);
+            let columns = panel().min(n - first);
+            let vectors = columns.next_multiple_of(lanes());
+            assert!(b_row >= vectors && b.len() >= (depth - 1) * b_row + vectors);
             let block = Block {
                 m,
-                n: columns.min(n - first),
+                n: columns,
                 k: depth,
                 a: a.data[from * a.col..].as_ptr(),
                 a_row: a.row,
                 a_col: a.col,
-                b: b[start + from * columns..start + (from + depth) * columns].as_ptr(),
-                b_row: columns,
+                b: b.as_ptr(),
+                b_row,
                 c: out[first..].as_mut_ptr(),
                 c_row: out_row,
                 add: add || from > 0,
             };
-            // SAFETY: the assertions above keep `a` and `out` inside their slices for all m
-            // rows; the slice of `b` just taken holds `depth` rows of whole vectors.
+            // SAFETY: the assertions keep `a` and `out` inside their slices for all m rows, and
+            // whole vectors of `depth` rows inside of `b`.
             unsafe { dispatch(block) };
         }
     }
@@ -144,6 +168,20 @@ pub fn gemm_rows(
     }
     if k == 0 {
         return clear([m, n], out, out_row, add);
+    }
+    if b_row <= NEAR && n.is_multiple_of(lanes()) {
+        let Some(map) = map else {
+            let rows = |from: usize, _: usize, first: usize| (&b[from * b_row + first..], b_row);
+            return blocks([m, n, k], a, rows, out, out_row, add);
+        };
+        if b_row == n {
+            return scratch::with(k * n, |mapped| {
+                map.write(&b[..k * n], mapped);
+                let mapped = &*mapped;
+                let rows = |from: usize, _: usize, first: usize| (&mapped[from * n + first..], n);
+                blocks([m, n, k], a, rows, out, out_row, add);
+            });
+        }
     }
     scratch::with(
         DEPTH.min(k) * WIDTH.min(n.next_multiple_of(lanes())),
@@ -222,8 +260,7 @@ impl Kernel for Block {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        debug_assert!(self.n <= S::LANES * S::PANEL && self.b_row.is_multiple_of(S::LANES));
-        debug_assert!(self.n <= self.b_row);
+        debug_assert!(self.n <= S::LANES * S::PANEL && self.n <= self.b_row);
         // Rows per register block, so that rows x vectors accumulators, the vectors of `b` and
         // one of `a` fill the 32 (AVX-512) or 16 registers.
         // SAFETY: this block's constructor has checked all three matrices.

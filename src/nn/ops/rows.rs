@@ -1,6 +1,7 @@
 //! What is done to a matrix `[rows, c]` channel by channel, in registers: rows are taken in
 //! bunches that stay in the first-level cache, and of each bunch one vector of channels at a
-//! time, so that scales, shifts and sums need not be loaded for every row.
+//! time, so that scales, shifts and sums need not be loaded for every row. Meanwhile the next bunch
+//! is fetched: a core would not see by itself that lines which it skips are wanted soon.
 
 use super::act::{NONE, PRELU, RELU, RELU6};
 use super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
@@ -115,8 +116,10 @@ unsafe fn write<S: Simd, const ACT: u8, const PART: bool>(
             ),
             None => (zero, zero),
         };
+        let ahead = (to - from) * c;
         for r in from..to {
             let i = r * c + at;
+            S::prefetch(x.wrapping_add(i + ahead));
             let mut v = load::<S, PART>(x.add(i), n);
             if affine.is_some() {
                 v = S::fma(v, scale, shift);
@@ -255,8 +258,11 @@ unsafe fn reduce<S: Simd, const ACT: u8, const PART: bool>(
         let norm = NormVectors::<S>::load::<PART>(norm, at, n);
         let zero = S::splat(0.0);
         let (mut plain, mut centred, mut below) = (zero, zero, zero);
+        let ahead = (to - from) * c;
         for r in from..to {
             let i = r * c + at;
+            S::prefetch(x.as_ptr().wrapping_add(i + ahead));
+            S::prefetch(dy.as_ptr().wrapping_add(i + ahead));
             let x = load::<S, PART>(x.as_ptr().add(i), n);
             let dy = load::<S, PART>(dy.as_ptr().add(i), n);
             let mut d = dy;
@@ -332,8 +338,11 @@ unsafe fn distribute<S: Simd, const ACT: u8, const PART: bool>(
         let norm = NormVectors::<S>::load::<PART>(norm, at, n);
         let k1 = load::<S, PART>(k[0].as_ptr().add(at), n);
         let k2 = load::<S, PART>(k[1].as_ptr().add(at), n);
+        let ahead = (to - from) * c;
         for r in from..to {
             let i = r * c + at;
+            S::prefetch(x.as_ptr().wrapping_add(i + ahead));
+            S::prefetch(dy.as_ptr().wrapping_add(i + ahead));
             let x = load::<S, PART>(x.as_ptr().add(i), n);
             let dy = load::<S, PART>(dy.as_ptr().add(i), n);
             let d = match ACT {

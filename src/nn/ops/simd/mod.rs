@@ -150,6 +150,8 @@ pub trait Simd: Copy + 'static {
     unsafe fn clamp6(x: Self::V) -> Self::V;
     /// `x < 0 ? 0 : x`; NaN stays NaN.
     unsafe fn relu(x: Self::V) -> Self::V;
+    /// Has what is at `p`, if anything is, come closer. There need be nothing.
+    unsafe fn prefetch(_p: *const f32) {}
 }
 
 /// `n` floats at `p`: a whole vector, or if `PART` the first of one.

@@ -69,6 +69,10 @@ impl Simd for Avx512 {
     unsafe fn relu(x: __m512) -> __m512 {
         unsafe { _mm512_max_ps(_mm512_setzero_ps(), x) }
     }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
 }
 
 /// Eight floats, with fused multiply-add.
@@ -144,5 +148,9 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn relu(x: __m256) -> __m256 {
         unsafe { _mm256_max_ps(_mm256_setzero_ps(), x) }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
 }

@@ -6,7 +6,7 @@ use super::super::super::act::Input;
 use super::super::super::norm::{Backward, Dy};
 use super::super::super::scratch;
 use super::super::{Dx, Shape};
-use super::kernels::Both;
+use super::kernels::{Both, BothStrided};
 use super::{Filter, pack, unpack_sums};
 use rayon::prelude::*;
 
@@ -24,7 +24,7 @@ pub fn joint(s: &Shape) -> bool {
 struct Way<'a> {
     x: Input<'a>,
     dy: Dy<'a>,
-    /// Over the output's gradient, with zeros between its pixels for a stride of 2.
+    /// Over the output's gradient, with zeros between its pixels for a stride of more than 1.
     filter: Filter,
     packed: &'a [f32],
     back: Option<(&'a [f32], &'a Backward)>,
@@ -52,14 +52,17 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         None => (None, (0..tasks).map(|_| None).collect::<Vec<_>>()),
     };
     let lines = (STRIP / (4 * filter.width() * c)).clamp(1, s.h);
+    // Strips of one height; those of a stride of 2 begin at even lines.
+    let lines =
+        s.h.div_ceil(s.h.div_ceil(lines))
+            .next_multiple_of(s.stride.min(2));
     let way = Way {
         x,
         dy,
         filter,
         packed: &packed,
         back,
-        // Strips of one height.
-        lines: s.h.div_ceil(s.h.div_ceil(lines)),
+        lines,
     };
     let image = s.h * s.w * c;
     let partial: Vec<Vec<f32>> = dx
@@ -70,7 +73,11 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         .map(|(i, (dx, sums))| {
             let mut sum = vec![0.0; AREA * c];
             for (j, dx) in dx.chunks_exact_mut(image).enumerate() {
-                way.image(i * per + j, dx, &mut sum, sums.as_deref_mut());
+                let sums = sums.as_deref_mut();
+                match s.stride {
+                    2 => way.strided(i * per + j, dx, &mut sum, sums),
+                    _ => way.image(i * per + j, dx, &mut sum, sums),
+                }
             }
             sum
         })
@@ -101,34 +108,87 @@ impl Way<'_> {
                     self.line(n, first + r, to, pixels);
                 }
                 let at = n * filter.oh * line + first * line;
-                let part = at..at + dx.len();
-                let x = &self.x.data[part.clone()];
-                let x = match self.x.map {
-                    Some(map) => {
-                        let inputs = &mut inputs[..x.len()];
-                        map.write(x, inputs);
-                        &*inputs
-                    }
-                    None => x,
-                };
                 let both = Both {
                     dy: &strip[..reach * width],
                     width: filter.width(),
                     packed: self.packed,
-                    x,
+                    x: self.inputs(at, dx.len(), inputs),
                     line: filter.ow,
                     c,
                     dx,
                     sum,
                 };
                 both.run();
-                if let (Some((x, back)), Some(sums)) = (self.back, sums.as_deref_mut()) {
-                    back.gather(&x[part], dx, sums);
+                self.gather(at, dx, sums.as_deref_mut());
+                if first + count < filter.oh {
+                    have = reach - count;
+                    strip.copy_within(count * width..reach * width, 0);
                 }
-                have = reach - count;
-                strip.copy_within(count * width..reach * width, 0);
             }
         });
+    }
+
+    /// The same for a stride of 2: a strip of the output's gradient without zeros between, with one
+    /// pixel and one line more than there are.
+    fn strided(&self, n: usize, dx: &mut [f32], sum: &mut [f32], mut sums: Option<&mut [f32]>) {
+        let filter = self.filter;
+        let (c, line) = (filter.c, filter.ow * filter.c);
+        let width = (filter.w + 1) * c;
+        let inputs = if self.x.map.is_some() {
+            self.lines * line
+        } else {
+            0
+        };
+        scratch::with((self.lines / 2 + 1) * width + inputs, |memory| {
+            let (strip, inputs) = memory.split_at_mut((self.lines / 2 + 1) * width);
+            for (i, dx) in dx.chunks_mut(self.lines * line).enumerate() {
+                let (first, count) = (i * self.lines, dx.len() / line);
+                let strip = &mut strip[..(count / 2 + 1) * width];
+                for (r, to) in strip.chunks_exact_mut(width).enumerate() {
+                    let y = first / 2 + r;
+                    if y >= filter.h {
+                        to.fill(0.0);
+                        continue;
+                    }
+                    let (inside, right) = to.split_at_mut(filter.w * c);
+                    self.dy.write((n * filter.h + y) * filter.w * c, inside);
+                    right.fill(0.0);
+                }
+                let at = n * filter.oh * line + first * line;
+                let both = BothStrided {
+                    dy: strip,
+                    width: filter.w + 1,
+                    packed: self.packed,
+                    x: self.inputs(at, dx.len(), inputs),
+                    line: filter.ow,
+                    c,
+                    dx,
+                    sum,
+                };
+                both.run();
+                self.gather(at, dx, sums.as_deref_mut());
+            }
+        });
+    }
+
+    /// What the filter was given: `len` floats from float `at` on.
+    fn inputs<'m>(&'m self, at: usize, len: usize, memory: &'m mut [f32]) -> &'m [f32] {
+        let x = &self.x.data[at..at + len];
+        match self.x.map {
+            Some(map) => {
+                let inputs = &mut memory[..len];
+                map.write(x, inputs);
+                inputs
+            }
+            None => x,
+        }
+    }
+
+    /// What the batch norm before needs to know of gradients from float `at` on.
+    fn gather(&self, at: usize, dx: &[f32], sums: Option<&mut [f32]>) {
+        if let (Some((x, back)), Some(sums)) = (self.back, sums) {
+            back.gather(&x[at..at + dx.len()], dx, sums);
+        }
     }
 
     /// Line `r` of image `n`'s gradient, borders and zeros between included.

@@ -321,3 +321,124 @@ impl Both<'_> {
         }
     }
 }
+
+/// The same for a stride of 2, of which every pixel of the input meets one, two or four pixels of
+/// the output's gradient. The first line of the input is an even one.
+pub struct BothStrided<'a> {
+    /// Half as many lines as the input has, and one more; pixels likewise.
+    pub dy: &'a [f32],
+    pub width: usize,
+    pub packed: &'a [f32],
+    /// The input's lines, `line` pixels each.
+    pub x: &'a [f32],
+    pub line: usize,
+    pub c: usize,
+    pub dx: &'a mut [f32],
+    pub sum: &'a mut [f32],
+}
+
+impl BothStrided<'_> {
+    pub fn run(self) {
+        // SAFETY: the kernel checks its slices.
+        unsafe { dispatch(self) }
+    }
+}
+
+impl Kernel for BothStrided<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (line, c) = (self.line, self.c);
+        let lines = self.dx.len() / (line * c);
+        assert!(self.width > line / 2 && self.dy.len() >= (lines / 2 + 1) * self.width * c);
+        assert!(self.x.len() >= lines * line * c);
+        assert!(self.packed.len() >= 9 * c && self.sum.len() >= 9 * c);
+        let (dx, sum) = (self.dx.as_mut_ptr(), self.sum.as_mut_ptr());
+        // SAFETY: the assertions keep all that pixels meet inside the slices.
+        unsafe {
+            each_vector!(
+                S,
+                c,
+                |at, n| self.vector::<S, false>(lines, dx, sum, [at, n]),
+                self.vector::<S, true>(lines, dx, sum, [at, n])
+            );
+        }
+    }
+}
+
+impl BothStrided<'_> {
+    #[inline(always)]
+    unsafe fn vector<S: Simd, const PART: bool>(
+        &self,
+        lines: usize,
+        dx: *mut f32,
+        sum: *mut f32,
+        [at, n]: [usize; 2],
+    ) {
+        // SAFETY: as in `run`; channels `at..at + n` exist.
+        unsafe {
+            let mut w = [[S::splat(0.0); 3]; 3];
+            let mut sums = w;
+            for (tap, w) in w.iter_mut().flatten().enumerate() {
+                *w = load::<S, PART>(self.packed.as_ptr().add(tap * self.c + at), n);
+            }
+            for l in 0..lines {
+                let dy = self.dy.as_ptr().add(l / 2 * self.width * self.c + at);
+                let first = l * self.line * self.c + at;
+                let (x, dx) = (self.x.as_ptr().add(first), dx.add(first));
+                if l % 2 == 0 {
+                    self.pixels::<S, PART, 1>([(1, dy)], x, dx, n, &w, &mut sums);
+                } else {
+                    let below = dy.add(self.width * self.c);
+                    self.pixels::<S, PART, 2>([(0, dy), (2, below)], x, dx, n, &w, &mut sums);
+                }
+            }
+            for (tap, v) in sums.into_iter().flatten().enumerate() {
+                let p = sum.add(tap * self.c + at);
+                store::<S, PART>(p, n, S::add(load::<S, PART>(p, n), v));
+            }
+        }
+    }
+
+    /// A line of the input, which meets `R` lines of the gradient, each with a row of the filter.
+    #[inline(always)]
+    unsafe fn pixels<S: Simd, const PART: bool, const R: usize>(
+        &self,
+        rows: [(usize, *const f32); R],
+        x: *const f32,
+        dx: *mut f32,
+        n: usize,
+        w: &[[S::V; 3]; 3],
+        sums: &mut [[S::V; 3]; 3],
+    ) {
+        let (line, c) = (self.line, self.c);
+        // SAFETY: as in `run`: pixels `p / 2` and, of odd `p`, `p / 2 + 1` of the gradient exist.
+        unsafe {
+            for p in (0..line).step_by(2) {
+                let here = p / 2 * c;
+                let v = load::<S, PART>(x.add(p * c), n);
+                let mut g = S::splat(0.0);
+                for (ky, dy) in rows {
+                    let d = load::<S, PART>(dy.add(here), n);
+                    g = S::fma(d, w[ky][1], g);
+                    sums[ky][1] = S::fma(d, v, sums[ky][1]);
+                }
+                store::<S, PART>(dx.add(p * c), n, g);
+                if p + 1 == line {
+                    break;
+                }
+                let v = load::<S, PART>(x.add((p + 1) * c), n);
+                let mut g = S::splat(0.0);
+                for (ky, dy) in rows {
+                    for (kx, pixel) in [(0, here), (2, here + c)] {
+                        let d = load::<S, PART>(dy.add(pixel), n);
+                        g = S::fma(d, w[ky][kx], g);
+                        sums[ky][kx] = S::fma(d, v, sums[ky][kx]);
+                    }
+                }
+                store::<S, PART>(dx.add((p + 1) * c), n, g);
+            }
+        }
+    }
+}
