@@ -172,6 +172,13 @@ fn what_a_cpu_cannot_compute_is_refused_where_it_is_asked_for() {
                or take f32";
     assert!(text.contains(why), "{text}");
     assert!(jobs(&dir.path().join("runs")).is_empty(), "work was done");
+    // Nor are data made for it, whatever they will turn out to be.
+    let low = fs::read_to_string(&suite).unwrap();
+    let unknown = low.replace("synth-train-40x6-v1", "synth-train-41x6-v1");
+    fs::write(&suite, unknown).unwrap();
+    assert_eq!(only("fcd").output().unwrap().status.code(), Some(2));
+    assert!(!dir.path().join("data").exists(), "data were made");
+    fs::write(&suite, low).unwrap();
     run(&mut only("teacher"));
 }
 

@@ -146,10 +146,9 @@ fn trainings_are_the_same_to_the_bit() {
                 }
             }
             all.push(training.end());
-            // Of ten batches of one size, three come before the first that is recorded, with its
-            // way back; those over a tap, too, want another one than that. And one of four
-            // embeddings.
-            let want = if recording { 7 + 4 + 1 } else { 0 };
+            // Of ten batches of one size, two come before the first that is recorded, with its way
+            // back, over a tap, too; those without it want another one. And two of four embeddings.
+            let want = if recording { 8 + 4 + 2 } else { 0 };
             assert_eq!(gpu.counts().graphs, want, "{name}");
             Some(all)
         };
@@ -213,13 +212,13 @@ fn a_step_takes_two_launches_of_what_was_recorded() {
     let Some(gpu) = own(true) else { return };
     let params = json!({ "width": 0.25 });
     let mut training = Training::new(&gpu, "iresnet50", params, Precision::F32);
-    // Once, timed, rehearsed, recorded; of which the last has the way back recorded, too.
+    // Once, timed, and recorded from then on.
     let counts: Vec<Counts> = (0..8)
         .map(|step| training.counted(|t| drop(t.step(2 * step + 1, BATCH))))
         .collect();
     for (step, counts) in counts.iter().enumerate() {
         println!("step {step}: {counts:?}");
-        assert_eq!(counts.graphs, if step < 3 { 0 } else { 2 });
+        assert_eq!(counts.graphs, if step < 2 { 0 } else { 2 });
         assert_eq!((counts.uploads, counts.downloads), (2, 1));
     }
     for counts in &counts[5..] {
@@ -263,4 +262,76 @@ fn the_variable_that_forbids_recordings_has_one_value() {
     let text = String::from_utf8_lossy(&out.stderr);
     let why = "error: FRBENCH_GRAPHS: `0` is not `never`, which is all that it can be";
     assert!(text.starts_with(why), "{text}");
+}
+
+/// A network may be dropped by a thread that has never used the GPU; nobody else hears of it.
+#[test]
+fn what_was_recorded_is_dropped_anywhere() {
+    let Some(gpu) = own(true) else { return };
+    let params = json!({ "width": 0.25 });
+    let new = || Training::new(&gpu, "mobilefacenet", params.clone(), Precision::F32);
+    let (mut one, other) = (new(), new());
+    for step in 0..4 {
+        one.step(step, BATCH);
+    }
+    assert!(one.net.is_recorded());
+    std::thread::spawn(move || drop(one)).join().unwrap();
+    other.embed(0, BATCH);
+}
+
+/// Many threads on one GPU, some of which record: what they give it ends up where it belongs.
+#[test]
+fn threads_that_record_have_the_gpu_for_themselves() {
+    let run = |recording: bool| {
+        let gpu = own(recording)?;
+        let train = |name: &'static str| {
+            let gpu = gpu.clone();
+            std::thread::spawn(move || {
+                let params = json!({ "width": 0.25 });
+                let mut training = Training::new(&gpu, name, params, Precision::F32);
+                for step in 0..7 {
+                    training.step(2 * step + 1, BATCH);
+                }
+                training.end()
+            })
+        };
+        let threads = ["mobilefacenet", "iresnet18", "mobilefacenet"].map(train);
+        Some(threads.map(|thread| thread.join().unwrap()))
+    };
+    if let (Some(recorded), Some(plain)) = (run(true), run(false)) {
+        same(&recorded, &plain);
+    }
+}
+
+/// In a process of its own, on a stand-in with little memory.
+#[test]
+fn a_training_that_fits_is_not_driven_out_by_recordings() {
+    if gpu().is_none() {
+        return;
+    }
+    let out = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "passes::a_training_in_little_memory"])
+        .env("FRBENCH_STANDIN_MEMORY", ((2 * 32 + 18) << 20).to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// The process of the test before.
+#[test]
+fn a_training_in_little_memory() {
+    if std::env::var_os("FRBENCH_STANDIN_MEMORY").is_none() {
+        return;
+    }
+    let gpu = own(true).expect("a GPU");
+    let params = json!({ "width": 0.25 });
+    let mut training = Training::new(&gpu, "iresnet18", params, Precision::F32);
+    for step in 0..6 {
+        training.step(step, BATCH);
+        training.embed(step, BATCH);
+    }
+    let (free, all) = gpu.memory().unwrap();
+    println!("{free} of {all} bytes are free");
+    assert!(all > 100 << 20 || free < 6 << 20, "that is not little");
 }

@@ -3,12 +3,12 @@
 use super::array::Array;
 use super::gemm::Math;
 use super::gpu::{Gpu, failed};
-use super::record::is_recording;
 use crate::nn::ops::conv::Shape;
 use crate::{Error, Result};
 use cudarc::cudnn::{result, sys};
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// What is computed from what.
@@ -107,8 +107,10 @@ fn allowed<A>(
 }
 
 /// Runs the first candidate that works; those before it are forgotten.
+/// While it records, nothing is tried.
 fn first_that_works<A: Copy>(
     candidates: &mut Vec<Candidate<A>>,
+    records: bool,
     mut run: impl FnMut(&Candidate<A>) -> Result<()>,
 ) -> Result<()> {
     loop {
@@ -117,7 +119,7 @@ fn first_that_works<A: Copy>(
         };
         match run(best) {
             // The list says what is expected to work, not what does.
-            Err(_) if candidates.len() > 1 && !is_recording() => candidates.remove(0),
+            Err(_) if candidates.len() > 1 && !records => candidates.remove(0),
             result => return result,
         };
     }
@@ -154,14 +156,6 @@ impl Convolutions {
 
     pub fn allows_any(&self) -> bool {
         self.fast
-    }
-
-    fn plan(&mut self, key: &Key) -> Result<&mut Plan> {
-        if !self.plans.contains_key(key) {
-            self.plans.insert(*key, Plan::new(key)?);
-        }
-        let plan = self.plans.get_mut(key);
-        plan.ok_or_else(|| Error::Bug("a plan that was just made".into()))
     }
 }
 
@@ -281,9 +275,18 @@ impl Gpu {
         self.bind()?;
         self.count_library_call();
         let mut all = self.convolutions();
-        let (handle, fast) = (all.handle, all.fast);
-        let mut workspace = all.workspace.take();
-        let plan = all.plan(&key)?;
+        let records = self.turns().record();
+        let Convolutions {
+            handle,
+            plans,
+            workspace,
+            fast,
+        } = &mut *all;
+        let (handle, fast) = (*handle, *fast);
+        let plan = match plans.entry(key) {
+            Entry::Occupied(plan) => plan.into_mut(),
+            Entry::Vacant(none) => none.insert(Plan::new(&key)?),
+        };
         let (x, y, w) = (plan.x, plan.y, plan.w);
         let conv = plan.conv[pass as usize];
         let (alpha, beta) = (1.0f32, if add { 1.0f32 } else { 0.0 });
@@ -297,11 +300,11 @@ impl Gpu {
                 // SAFETY: the descriptor is alive.
                 ok(unsafe { sys::cudnnSetConvolutionMathType(conv, math).result() })?;
             }
-            self.space(&mut workspace, bytes)
+            self.space(workspace, bytes)
         };
         // SAFETY of the calls: descriptors describe the arrays, and the workspace is as large as
         // the algorithm has said.
-        let done = match pass {
+        match pass {
             Pass::Forward => {
                 if plan.forward.is_empty() {
                     let found = ask!(
@@ -311,7 +314,7 @@ impl Gpu {
                     );
                     plan.forward = allowed(found, fast, &key, pass)?;
                 }
-                first_that_works(&mut plan.forward, |c| {
+                first_that_works(&mut plan.forward, records, |c| {
                     let (space, bytes) = (prepare(c.math, c.memory)?, c.memory);
                     ok(unsafe {
                         result::convolution_forward(
@@ -341,7 +344,7 @@ impl Gpu {
                     );
                     plan.input = allowed(found, fast, &key, pass)?;
                 }
-                first_that_works(&mut plan.input, |c| {
+                first_that_works(&mut plan.input, records, |c| {
                     let (space, bytes) = (prepare(c.math, c.memory)?, c.memory);
                     ok(unsafe {
                         result::convolution_backward_data(
@@ -371,7 +374,7 @@ impl Gpu {
                     );
                     plan.weight = allowed(found, fast, &key, pass)?;
                 }
-                first_that_works(&mut plan.weight, |c| {
+                first_that_works(&mut plan.weight, records, |c| {
                     let (space, bytes) = (prepare(c.math, c.memory)?, c.memory);
                     ok(unsafe {
                         result::convolution_backward_filter(
@@ -392,9 +395,7 @@ impl Gpu {
                     })
                 })
             }
-        };
-        all.workspace = workspace;
-        done
+        }
     }
 
     /// `bytes` of a scratch buffer that all convolutions of the stream share, grown when needed.

@@ -91,6 +91,8 @@ pub struct Gpu {
     functions: Mutex<BTreeMap<&'static str, CudaFunction>>,
     module: Arc<cudarc::driver::CudaModule>,
     stream: Arc<CudaStream>,
+    /// Through which memory comes that the other one, as it records, cannot take.
+    aside: Arc<CudaStream>,
     context: Arc<CudaContext>,
 }
 
@@ -193,6 +195,8 @@ impl Gpu {
         let convolutions = Convolutions::new(&stream)?;
         let blas = Blas::new(&stream)?;
         let turns = Arc::new(Turns::default());
+        let aside = context.new_stream().map_err(opening("making a stream"))?;
+        let kept = Kept::new(&context, &turns, usize::MAX);
         Ok(Arc::new(Gpu {
             name,
             ordinal,
@@ -200,7 +204,8 @@ impl Gpu {
             stream,
             functions: Mutex::default(),
             module,
-            kept: Kept::new(&turns),
+            kept,
+            aside,
             turns,
             records,
             counters: Counters::default(),
@@ -318,7 +323,7 @@ impl Gpu {
     }
 
     pub(super) fn count_library_call(&self) {
-        if !record::is_recording() {
+        if !self.turns.record() {
             self.counters.library_calls.fetch_add(1, Relaxed);
         }
     }
@@ -423,7 +428,7 @@ impl Gpu {
             shared_mem_bytes: 0,
         };
         let _turn = self.turn();
-        if !record::is_recording() {
+        if !self.turns.record() {
             self.counters.launches.fetch_add(1, Relaxed);
         }
         // SAFETY: types and number of the arguments are those of the kernel, and pointers lead
@@ -434,9 +439,11 @@ impl Gpu {
 
     /// Fresh memory for work in `stream`, for which all that is kept for later may have to go.
     pub(super) fn allocate(&self, stream: &Arc<CudaStream>, bytes: usize) -> Result<CudaSlice<u8>> {
-        if record::is_recording() {
+        if self.turns.record() {
             // What is recorded would take it anew at every launch.
-            return Err(Error::Bug("new memory for a pass that is recorded".into()));
+            return Err(Error::Bug(
+                "new memory through a stream that records".into(),
+            ));
         }
         let _turn = self.turn();
         self.counters.allocations.fetch_add(1, Relaxed);
@@ -460,6 +467,27 @@ impl Gpu {
                 ))
             })
         })
+    }
+}
+
+impl Gpu {
+    /// Memory for what is recorded, once and for all.
+    pub(super) fn allocate_aside(&self, bytes: usize) -> Result<CudaSlice<u8>> {
+        self.counters.allocations.fetch_add(1, Relaxed);
+        self.counters.allocated.fetch_add(bytes as u64, Relaxed);
+        // SAFETY: the stream is alive, and so many bytes come, which whoever has them frees in the
+        // order of the other stream. `wait_for_memory` sees to it that they are there when it uses
+        // them.
+        unsafe {
+            let memory = cudarc::driver::result::malloc_async(self.aside.cu_stream(), bytes);
+            let memory = memory.map_err(failed("memory for a recording"))?;
+            Ok(self.stream.upgrade_device_ptr(memory, bytes))
+        }
+    }
+
+    /// Waits for all that [`Gpu::allocate_aside`] has asked for.
+    pub(super) fn wait_for_memory(&self) -> Result<()> {
+        self.aside.synchronize().map_err(failed("memory"))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::gpu::{Gpu, failed, locked};
 use super::record::Turns;
-use crate::Result;
-use cudarc::driver::{CudaSlice, DeviceRepr};
+use crate::{Error, Result};
+use cudarc::driver::{CudaContext, CudaSlice, DevicePtr, DeviceRepr};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// Memory that was given back, by size in bytes. All work on it is in one stream, so that it may be
@@ -13,9 +14,10 @@ use std::sync::{Arc, Mutex};
 /// (`uploads`) is never here.
 pub(super) struct Kept {
     free: Mutex<BTreeMap<usize, Vec<CudaSlice<u8>>>>,
-    /// Nothing but the very size that is asked for is given: who asks for the same again, in the
-    /// same order, finds the same again.
-    exact: bool,
+    /// Bytes that are new may come to so many, given back or not.
+    most: usize,
+    new: AtomicUsize,
+    context: Arc<CudaContext>,
     turns: Arc<Turns>,
 }
 
@@ -28,35 +30,40 @@ impl std::fmt::Debug for Kept {
 }
 
 impl Kept {
-    /// For everybody.
-    pub fn new(turns: &Arc<Turns>) -> Arc<Kept> {
+    /// For at most so many bytes.
+    pub fn new(context: &Arc<CudaContext>, turns: &Arc<Turns>, most: usize) -> Arc<Kept> {
         Arc::new(Kept {
             free: Mutex::default(),
-            exact: false,
-            turns: Arc::clone(turns),
-        })
-    }
-
-    /// For work that takes the same every time.
-    pub fn exact(turns: &Arc<Turns>) -> Arc<Kept> {
-        Arc::new(Kept {
-            free: Mutex::default(),
-            exact: true,
+            most,
+            new: AtomicUsize::new(0),
+            context: Arc::clone(context),
             turns: Arc::clone(turns),
         })
     }
 
     /// At least `bytes`, and not much more.
     fn take(&self, bytes: usize) -> Option<CudaSlice<u8>> {
-        let most = if self.exact { bytes } else { bytes + bytes / 8 };
         let mut free = locked(&self.free);
-        let (&size, _) = free.range(bytes..=most).next()?;
+        let (&size, _) = free.range(bytes..=bytes + bytes / 8).next()?;
         let list = free.get_mut(&size)?;
         let memory = list.pop();
         if list.is_empty() {
             free.remove(&size);
         }
         memory
+    }
+
+    /// # Errors
+    /// [`Error::Compute`] if more new memory is not allowed.
+    fn grow(&self, bytes: usize) -> Result<()> {
+        let all = self.new.fetch_add(bytes, Relaxed) + bytes;
+        if all <= self.most {
+            return Ok(());
+        }
+        Err(Error::Compute(format!(
+            "the GPU: {all} bytes where {} were allowed",
+            self.most
+        )))
     }
 
     fn put(&self, memory: CudaSlice<u8>) {
@@ -67,6 +74,9 @@ impl Kept {
     /// Hands all of it back to the driver.
     pub fn clear(&self) {
         let _turn = self.turns.take();
+        // A thread that drops a network need not have used the GPU. There is nobody to tell of a
+        // failure.
+        let _ = self.context.bind_to_thread();
         locked(&self.free).clear();
     }
 }
@@ -112,15 +122,21 @@ impl Gpu {
     /// A buffer of `bytes` with arbitrary contents.
     ///
     /// # Errors
-    /// [`Error::Compute`](crate::Error::Compute) if its memory does not suffice.
+    /// [`Error::Compute`] if its memory does not suffice.
     pub(super) fn buffer(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
-        use cudarc::driver::DevicePtr;
         let bytes = bytes.max(1).next_multiple_of(512);
         let apart = APART.with_borrow(Clone::clone);
+        let apart = apart.filter(|kept| Arc::ptr_eq(&kept.turns, self.turns()));
         let home = apart.unwrap_or_else(|| Arc::clone(self.kept()));
         let memory = match home.take(bytes) {
             Some(memory) => memory,
-            None => self.allocate(self.stream(), bytes)?,
+            None => {
+                home.grow(bytes)?;
+                match self.turns().record() {
+                    true => self.allocate_aside(bytes)?,
+                    false => self.allocate(self.stream(), bytes)?,
+                }
+            }
         };
         let pointer = memory.device_ptr(self.stream()).0;
         Ok(Buffer {

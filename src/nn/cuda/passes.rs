@@ -2,9 +2,9 @@
 //!
 //! A small network's pass is hundreds of kernels of a few microseconds each, which is what asking
 //! for one takes. A pass over batches of one size is done as any other at first, and timed the
-//! second time. If the GPU was waiting to be asked, it is rehearsed with memory of its own, recorded
-//! at the fourth time, and launched as one from then on; so is its way back. The same kernels do the
-//! same work on the same numbers: not a bit depends on it.
+//! second time. If the GPU was waiting to be asked, it is recorded at the third time, with memory of
+//! its own, and launched as one from then on; so is its way back. The same kernels do the same work
+//! on the same numbers: not a bit depends on it.
 //!
 //! What is recorded writes to the same arrays at every launch. While somebody still has those of
 //! the last one (a tape, a tap), a pass is done as any other, elsewhere.
@@ -15,15 +15,20 @@ use super::super::value::Value;
 use super::array::Array;
 use super::forward::{Made, Pass, Saved, Tape};
 use super::gpu::locked;
-use super::memory::{self, Kept};
-use super::record::{Recorded, Turns};
+use super::memory::Kept;
+use super::record::Recorded;
 use super::twin::Twin;
-use crate::Result;
+use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Passes of a kind before it is clear how they are done.
-pub const REHEARSALS: usize = 4;
+/// Passes of a kind until it is clear how they are done.
+pub const REHEARSALS: usize = 3;
+/// What passes of one kind may take of a GPU's memory, if they are recorded: a part of this size.
+/// Such passes are small, and what they have is nobody else's any more.
+const SHARE: usize = 32;
+/// And this part has to be free: others may want it.
+const ROOM: usize = 16;
 /// Kinds of passes that a network keeps in mind: training, evaluation, and the last batch of each.
 const ROUTINES: usize = 4;
 /// A pass is worth recording if asking for it takes more than this part of its time.
@@ -52,8 +57,6 @@ enum Stage {
     Known,
     /// Slow to ask for.
     Slow,
-    /// Its memory is there.
-    Rehearsed,
     Recorded(Box<Forward>),
     /// Not worth it, or not possible.
     Plain,
@@ -88,20 +91,7 @@ enum Back {
 #[derive(Debug)]
 pub(super) enum Link {
     Plain,
-    /// With memory of its own, from which its way back takes, too, while everything that what is
-    /// recorded keeps is kept.
-    Rehearsed(
-        Arc<Kept>,
-        #[expect(dead_code, reason = "kept")] Vec<Option<Array>>,
-    ),
     Recorded(Arc<()>),
-}
-
-impl Routine {
-    fn give_up(&mut self, turns: &Arc<Turns>) {
-        self.stage = Stage::Plain;
-        self.memory = Kept::exact(turns);
-    }
 }
 
 impl Made {
@@ -125,9 +115,10 @@ impl Twin {
         pass: Pass,
     ) -> Result<(Output, Vec<Saved>, Link)> {
         let mut routines = locked(&self.routines);
-        let routine = self
-            .kind(net, x, pass)
-            .and_then(|kind| self.routine(&mut routines, kind));
+        let routine = match self.kind(net, x, pass) {
+            Some(kind) => self.routine(&mut routines, kind)?,
+            None => None,
+        };
         let Some(routine) = routine else {
             drop(routines);
             return self.plain_pass(net, x, pass);
@@ -139,45 +130,59 @@ impl Twin {
                 Ok((self.output(net, &made.values)?, made.saved, Link::Plain))
             }
             Stage::Slow => {
-                // What passes of this kind have left is of no use to them any more.
-                self.gpu.kept().clear();
-                let input = self.input(x)?;
-                let memory = &routine.memory;
-                let Ok(made) = memory::apart(memory, || self.run(net, input, pass)) else {
-                    // It may be memory that is missing.
-                    routine.give_up(self.gpu.turns());
-                    return self.plain_pass(net, x, pass);
-                };
-                routine.stage = Stage::Rehearsed;
-                let output = self.output(net, &made.values)?;
-                let link = Link::Rehearsed(Arc::clone(memory), made.values);
-                Ok((output, made.saved, link))
-            }
-            Stage::Rehearsed => {
-                let input = self.own(x, self.is_low(0))?;
-                let memory = &routine.memory;
-                let pass_over = || self.run(net, input.clone(), pass);
-                let Ok((made, recorded)) = self.gpu.record(memory, pass_over) else {
-                    routine.give_up(self.gpu.turns());
-                    return self.plain_pass(net, x, pass);
-                };
-                let forward = Forward {
-                    recorded,
-                    input,
-                    own: made.holders(),
-                    made,
-                    last: Arc::default(),
-                    back: Back::Unknown,
-                };
-                routine.stage = Stage::Recorded(Box::new(forward));
-                self.launch(net, routine)
+                match self.record_pass(net, x, pass, &routine.memory) {
+                    Ok(forward) => {
+                        // What such passes have left is of no use to them any more.
+                        self.gpu.kept().clear();
+                        routine.stage = Stage::Recorded(Box::new(forward));
+                        self.launch(net, routine)
+                    }
+                    Err(_) => {
+                        routine.stage = Stage::Plain;
+                        routine.memory = self.memory_apart()?;
+                        drop(routines);
+                        self.plain_pass(net, x, pass)
+                    }
+                }
             }
             Stage::Recorded(forward) if forward.is_free() => {
                 self.refill(&forward.input, x)?;
                 self.launch(net, routine)
             }
-            Stage::Recorded(_) | Stage::Plain => self.plain_pass(net, x, pass),
+            Stage::Recorded(_) | Stage::Plain => {
+                drop(routines);
+                self.plain_pass(net, x, pass)
+            }
         }
+    }
+
+    fn record_pass(
+        &self,
+        net: &Network,
+        x: &Value,
+        pass: Pass,
+        memory: &Arc<Kept>,
+    ) -> Result<Forward> {
+        let (free, all) = self.gpu.memory()?;
+        if free < all / ROOM {
+            return Err(Error::Compute(format!("the GPU has {free} bytes left")));
+        }
+        let input = self.own(x, self.is_low(0))?;
+        let run = || self.run(net, input.clone(), pass);
+        let (made, recorded) = self.gpu.record(memory, run)?;
+        Ok(Forward {
+            recorded,
+            input,
+            own: made.holders(),
+            made,
+            last: Arc::default(),
+            back: Back::Unknown,
+        })
+    }
+
+    fn memory_apart(&self) -> Result<Arc<Kept>> {
+        let (_, all) = self.gpu.memory()?;
+        Ok(Kept::new(self.gpu.context(), self.gpu.turns(), all / SHARE))
     }
 
     /// Whether some pass is recorded, with its way back if it has been asked for.
@@ -207,21 +212,27 @@ impl Twin {
     }
 
     /// The routine of this kind, from the second time on.
-    fn routine<'a>(&self, routines: &'a mut Vec<Routine>, kind: Kind) -> Option<&'a mut Routine> {
+    fn routine<'a>(
+        &self,
+        routines: &'a mut Vec<Routine>,
+        kind: Kind,
+    ) -> Result<Option<&'a mut Routine>> {
         if let Some(at) = routines.iter().position(|r| r.kind == kind) {
-            return Some(&mut routines[at]);
+            return Ok(Some(&mut routines[at]));
         }
         if routines.len() == ROUTINES {
             let recorded = |r: &Routine| matches!(r.stage, Stage::Recorded(_));
-            let at = routines.iter().position(|r| !recorded(r))?;
-            routines.remove(at);
+            match routines.iter().position(|r| !recorded(r)) {
+                Some(at) => drop(routines.remove(at)),
+                None => return Ok(None),
+            }
         }
         routines.push(Routine {
             kind,
             stage: Stage::Known,
-            memory: Kept::exact(self.gpu.turns()),
+            memory: self.memory_apart()?,
         });
-        None
+        Ok(None)
     }
 
     fn plain_pass(
@@ -247,7 +258,7 @@ impl Twin {
 
     fn launch(&self, net: &Network, routine: &Routine) -> Result<(Output, Vec<Saved>, Link)> {
         let Stage::Recorded(forward) = &routine.stage else {
-            return Err(crate::Error::Bug("a pass that was not recorded".into()));
+            return Err(Error::Bug("a pass that was not recorded".into()));
         };
         self.gpu.launch_recorded(&forward.recorded)?;
         Ok((
@@ -284,11 +295,6 @@ impl Twin {
         };
         let last = match &tape.link {
             Link::Plain => return plain(tape, grads),
-            Link::Rehearsed(memory, _) => {
-                let seeds = self.seeds(net, grads, tape.batch)?;
-                let way_back = || self.run_back(net, tape.again(), seeds.clone(), store, false);
-                return memory::apart(memory, way_back).map(|_| ());
-            }
             Link::Recorded(last) => Arc::clone(last),
         };
         let mut routines = locked(&self.routines);
@@ -305,14 +311,9 @@ impl Twin {
         match &forward.back {
             Back::Plain => plain(tape, grads),
             Back::Unknown => {
-                let mut seeds = Vec::new();
-                for (id, grad) in net.seeds(grads, tape.batch)? {
-                    seeds.push((id, self.own(&grad, self.is_low(id))?));
-                }
-                let again = tape.again();
-                let way_back = || self.run_back(net, tape, seeds.clone(), store, false);
-                match self.gpu.record(memory, way_back) {
-                    Ok((_, recorded)) => {
+                let seeds = net.seeds(grads, tape.batch)?;
+                match self.record_back(net, tape.again(), &seeds, store, memory) {
+                    Ok((recorded, seeds)) => {
                         self.gpu.launch_recorded(&recorded)?;
                         forward.back = Back::Recorded {
                             recorded,
@@ -323,7 +324,8 @@ impl Twin {
                     }
                     Err(_) => {
                         forward.back = Back::Plain;
-                        self.run_back(net, again, seeds, store, false).map(|_| ())
+                        let seeds = self.seeds_of(seeds)?;
+                        self.run_back(net, tape, seeds, store, false).map(|_| ())
                     }
                 }
             }
@@ -345,5 +347,21 @@ impl Twin {
                 self.gpu.launch_recorded(recorded)
             }
         }
+    }
+    fn record_back(
+        &self,
+        net: &Network,
+        tape: Tape,
+        numbers: &[(usize, Value)],
+        store: u64,
+        memory: &Arc<Kept>,
+    ) -> Result<(Recorded, Vec<(usize, Array)>)> {
+        let mut seeds = Vec::new();
+        for (id, grad) in numbers {
+            seeds.push((*id, self.own(grad, self.is_low(*id))?));
+        }
+        let run = || self.run_back(net, tape, seeds.clone(), store, false);
+        let (_, recorded) = self.gpu.record(memory, run)?;
+        Ok((recorded, seeds))
     }
 }

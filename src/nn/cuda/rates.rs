@@ -183,7 +183,6 @@ impl Gpu {
     /// Copies within the GPU. Both ranges are inside of buffers of the callers, all in this file.
     fn copy_at(&self, to: u64, from: u64, bytes: usize) -> Result<()> {
         let _turn = self.turn();
-        let _turn = self.turn();
         self.bind()?;
         // SAFETY: the ranges are inside of buffers, and do not overlap; see above.
         unsafe {
