@@ -52,17 +52,14 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         None => (None, (0..tasks).map(|_| None).collect::<Vec<_>>()),
     };
     let lines = (STRIP / (4 * filter.width() * c)).clamp(1, s.h);
-    // Strips of one height; those of a stride of 2 begin at even lines.
-    let lines =
-        s.h.div_ceil(s.h.div_ceil(lines))
-            .next_multiple_of(s.stride.min(2));
     let way = Way {
         x,
         dy,
         filter,
         packed: &packed,
         back,
-        lines,
+        // Strips of one height.
+        lines: s.h.div_ceil(s.h.div_ceil(lines)),
     };
     let image = s.h * s.w * c;
     let partial: Vec<Vec<f32>> = dx
@@ -139,11 +136,12 @@ impl Way<'_> {
         } else {
             0
         };
-        scratch::with((self.lines / 2 + 1) * width + inputs, |memory| {
-            let (strip, inputs) = memory.split_at_mut((self.lines / 2 + 1) * width);
+        let most = (self.lines / 2 + 2) * width;
+        scratch::with(most + inputs, |memory| {
+            let (strip, inputs) = memory.split_at_mut(most);
             for (i, dx) in dx.chunks_mut(self.lines * line).enumerate() {
                 let (first, count) = (i * self.lines, dx.len() / line);
-                let strip = &mut strip[..(count / 2 + 1) * width];
+                let strip = &mut strip[..((first + count) / 2 - first / 2 + 1) * width];
                 for (r, to) in strip.chunks_exact_mut(width).enumerate() {
                     let y = first / 2 + r;
                     if y >= filter.h {
@@ -157,6 +155,7 @@ impl Way<'_> {
                 let at = n * filter.oh * line + first * line;
                 let both = BothStrided {
                     dy: strip,
+                    odd: !first.is_multiple_of(2),
                     width: filter.w + 1,
                     packed: self.packed,
                     x: self.inputs(at, dx.len(), inputs),
@@ -209,5 +208,60 @@ impl Way<'_> {
         left.fill(0.0);
         self.dy.write(at, inside);
         right.fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{input_grad, weight_grad};
+    use super::*;
+    use crate::parity::relative_error;
+    use crate::rng::Stream;
+
+    /// Against both gradients by themselves, for images that are cut into several strips.
+    #[test]
+    fn strips_join_without_a_seam() {
+        for (h, w, c, stride) in [
+            (33, 32, 64, 2),
+            (64, 40, 70, 2),
+            (37, 33, 64, 1),
+            (32, 32, 96, 2),
+        ] {
+            let [oh, ow] = [h, w].map(|side: usize| side.div_ceil(stride));
+            let s = Shape {
+                n: 2,
+                h,
+                w,
+                ci: c,
+                oh,
+                ow,
+                co: c,
+                kernel: 3,
+                stride,
+                pad: 1,
+                groups: c,
+            };
+            let normal = |seed: &str, n: usize| -> Vec<f32> {
+                let mut stream = Stream::derive(7, seed, &[]);
+                (0..n).map(|_| stream.normal() as f32).collect()
+            };
+            let (x, dy) = (normal("x", 2 * h * w * c), normal("dy", 2 * oh * ow * c));
+            let weight = normal("weight", 9 * c);
+            let [mut dx, mut want_dx] = [0, 1].map(|_| vec![0.0; x.len()]);
+            let [mut dw, mut want_dw] = [0, 1].map(|_| vec![0.0; weight.len()]);
+            let to = Dx {
+                data: &mut dx,
+                add: false,
+                gather: None,
+            };
+            backward(Input::plain(&x), Dy::plain(&dy), &weight, &s, to, &mut dw);
+            input_grad(&dy, &weight, &s, &mut want_dx);
+            weight_grad(Input::plain(&x), &dy, &s, &mut want_dw);
+            for (got, want) in [(&dx, &want_dx), (&dw, &want_dw)] {
+                let wide = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+                let off = relative_error(&wide(got), &wide(want));
+                assert!(off < 1e-6, "{h} x {w} x {c}, stride {stride}: {off}");
+            }
+        }
     }
 }

@@ -323,10 +323,13 @@ impl Both<'_> {
 }
 
 /// The same for a stride of 2, of which every pixel of the input meets one, two or four pixels of
-/// the output's gradient. The first line of the input is an even one.
+/// the output's gradient.
 pub struct BothStrided<'a> {
-    /// Half as many lines as the input has, and one more; pixels likewise.
+    /// The lines that those of the input meet: from half the number of its first on, to half of
+    /// the one after its last. Half as many pixels as the input has, and one more.
     pub dy: &'a [f32],
+    /// Whether the input's first line is an odd one of its image.
+    pub odd: bool,
     pub width: usize,
     pub packed: &'a [f32],
     /// The input's lines, `line` pixels each.
@@ -351,7 +354,8 @@ impl Kernel for BothStrided<'_> {
     unsafe fn run<S: Simd>(self) {
         let (line, c) = (self.line, self.c);
         let lines = self.dx.len() / (line * c);
-        assert!(self.width > line / 2 && self.dy.len() >= (lines / 2 + 1) * self.width * c);
+        let met = (usize::from(self.odd) + lines) / 2 + 1;
+        assert!(self.width > line / 2 && self.dy.len() >= met * self.width * c);
         assert!(self.x.len() >= lines * line * c);
         assert!(self.packed.len() >= 9 * c && self.sum.len() >= 9 * c);
         let (dx, sum) = (self.dx.as_mut_ptr(), self.sum.as_mut_ptr());
@@ -384,10 +388,11 @@ impl BothStrided<'_> {
                 *w = load::<S, PART>(self.packed.as_ptr().add(tap * self.c + at), n);
             }
             for l in 0..lines {
-                let dy = self.dy.as_ptr().add(l / 2 * self.width * self.c + at);
+                let y = usize::from(self.odd) + l;
+                let dy = self.dy.as_ptr().add(y / 2 * self.width * self.c + at);
                 let first = l * self.line * self.c + at;
                 let (x, dx) = (self.x.as_ptr().add(first), dx.add(first));
-                if l % 2 == 0 {
+                if y % 2 == 0 {
                     self.pixels::<S, PART, 1>([(1, dy)], x, dx, n, &w, &mut sums);
                 } else {
                     let below = dy.add(self.width * self.c);
