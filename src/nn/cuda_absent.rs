@@ -13,7 +13,7 @@ use std::sync::Arc;
 const ABSENT: &str = "this frbench was built without CUDA (`cargo build --release --features \
                       cuda` builds one with)";
 
-pub const REHEARSALS: usize = 0;
+pub const UNTIL_SETTLED: usize = 0;
 
 #[derive(Debug)]
 pub enum Gpu {}

@@ -116,7 +116,7 @@ impl Device {
     pub fn warm_ups(&self) -> usize {
         match self {
             Device::Cpu => 1,
-            Device::Cuda(_) => super::cuda::REHEARSALS,
+            Device::Cuda(_) => super::cuda::UNTIL_SETTLED,
         }
     }
 

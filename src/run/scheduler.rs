@@ -97,10 +97,8 @@ pub fn execute(
             .iter()
             .filter(|j| !now.finished.contains_key(&j.key))
             .collect();
-        if round.finished {
-            precision::check(&open, &now.jobs, &options.device)?;
-        } else if !open.is_empty() {
-            // Before data are made, what will be built on them is looked at: it cannot be done yet.
+        if !open.is_empty() {
+            // What will be built on data that are still to be made, too: it cannot be done yet.
             let known = Known {
                 results: now.finished.clone(),
             };

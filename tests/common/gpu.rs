@@ -19,3 +19,29 @@ pub fn gpu() -> Option<Arc<Gpu>> {
     })
     .clone()
 }
+
+/// Runs the test of this name, of the program that calls, in a process of its own on a stand-in with
+/// `bytes` of memory, which must pass. Elsewhere than there, such a test does nothing: see
+/// [`in_little_memory`].
+#[allow(dead_code, reason = "not every program of tests has one")]
+#[track_caller]
+pub fn passes_with_memory(bytes: usize, test: &str) {
+    if gpu().is_none() {
+        return;
+    }
+    let out = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(MEMORY, bytes.to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && text.contains("1 passed"), "{text}");
+}
+
+const MEMORY: &str = "FRBENCH_STANDIN_MEMORY";
+
+/// Whether this is the process that [`passes_with_memory`] has started.
+#[allow(dead_code, reason = "as above")]
+pub fn in_little_memory() -> bool {
+    std::env::var_os(MEMORY).is_some()
+}

@@ -1,7 +1,7 @@
 //! Passes that are recorded and launched as one do what they do without that, to the bit, whatever
 //! comes in between.
 
-use crate::common::gpu::gpu;
+use crate::common::gpu::{gpu, in_little_memory, passes_with_memory};
 use frbench::backbone;
 use frbench::nn::cuda::{Counts, Gpu};
 use frbench::nn::{Device, Network, Output, OutputGrads, Sgd, Tape, TrainMode, Value};
@@ -306,22 +306,13 @@ fn threads_that_record_have_the_gpu_for_themselves() {
 /// In a process of its own, on a stand-in with little memory.
 #[test]
 fn a_training_that_fits_is_not_driven_out_by_recordings() {
-    if gpu().is_none() {
-        return;
-    }
-    let out = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "passes::a_training_in_little_memory"])
-        .env("FRBENCH_STANDIN_MEMORY", ((2 * 32 + 18) << 20).to_string())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success() && text.contains("1 passed"), "{text}");
+    passes_with_memory((2 * 32 + 18) << 20, "passes::a_training_in_little_memory");
 }
 
 /// The process of the test before.
 #[test]
 fn a_training_in_little_memory() {
-    if std::env::var_os("FRBENCH_STANDIN_MEMORY").is_none() {
+    if !in_little_memory() {
         return;
     }
     let gpu = own(true).expect("a GPU");

@@ -1,7 +1,7 @@
 //! Searches on a GPU against the same searches on the CPU: protocols must find the same to the
 //! bit, scores kept as evidence included.
 
-use crate::common::gpu::gpu;
+use crate::common::gpu::{gpu, in_little_memory, passes_with_memory};
 use crate::common::scoring::{faces, metric, npy_u32, try_run_on, write};
 use frbench::nn::Device;
 use frbench::nn::cuda::{Counts, Gpu};
@@ -12,7 +12,6 @@ use frbench::protocol::{
 use frbench::registry::Params;
 use frbench::rng::Stream;
 use serde_json::{Value, json};
-use std::process::Command;
 
 fn params(value: Value) -> Params {
     serde_json::from_value(value).unwrap()
@@ -265,22 +264,13 @@ fn pairs_of_templates_score_as_on_the_cpu() {
 /// In a process of its own, on a stand-in with 9 MiB beside cuBLAS's 32: the gallery does not fit.
 #[test]
 fn a_gallery_that_does_not_fit_comes_in_chunks() {
-    if gpu().is_none() {
-        return;
-    }
-    let out = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "search::a_large_gallery"])
-        .env("FRBENCH_STANDIN_MEMORY", ((32 + 9) << 20).to_string())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success() && text.contains("1 passed"), "{text}");
+    passes_with_memory((32 + 9) << 20, "search::a_large_gallery");
 }
 
 /// The process of the test before: only there does it have the GPU, and little of it, to itself.
 #[test]
 fn a_large_gallery() {
-    if std::env::var_os("FRBENCH_STANDIN_MEMORY").is_none() {
+    if !in_little_memory() {
         return;
     }
     let gpu = gpu().expect("a GPU");

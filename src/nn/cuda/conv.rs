@@ -275,7 +275,7 @@ impl Gpu {
         self.bind()?;
         self.count_library_call();
         let mut all = self.convolutions();
-        let records = self.turns().record();
+        let records = self.turns().is_recording();
         let Convolutions {
             handle,
             plans,

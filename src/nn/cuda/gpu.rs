@@ -323,7 +323,7 @@ impl Gpu {
     }
 
     pub(super) fn count_library_call(&self) {
-        if !self.turns.record() {
+        if !self.turns.is_recording() {
             self.counters.library_calls.fetch_add(1, Relaxed);
         }
     }
@@ -428,7 +428,7 @@ impl Gpu {
             shared_mem_bytes: 0,
         };
         let _turn = self.turn();
-        if !self.turns.record() {
+        if !self.turns.is_recording() {
             self.counters.launches.fetch_add(1, Relaxed);
         }
         // SAFETY: types and number of the arguments are those of the kernel, and pointers lead
@@ -439,7 +439,7 @@ impl Gpu {
 
     /// Fresh memory for work in `stream`, for which all that is kept for later may have to go.
     pub(super) fn allocate(&self, stream: &Arc<CudaStream>, bytes: usize) -> Result<CudaSlice<u8>> {
-        if self.turns.record() {
+        if self.turns.is_recording() {
             // What is recorded would take it anew at every launch.
             return Err(Error::Bug(
                 "new memory through a stream that records".into(),

@@ -132,7 +132,7 @@ impl Gpu {
             Some(memory) => memory,
             None => {
                 home.grow(bytes)?;
-                match self.turns().record() {
+                match self.turns().is_recording() {
                     true => self.allocate_aside(bytes)?,
                     false => self.allocate(self.stream(), bytes)?,
                 }

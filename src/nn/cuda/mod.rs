@@ -52,7 +52,7 @@ mod uploads;
 pub use classes::{Classes, Products, Softmax};
 pub use gpu::{Counts, Gpu};
 pub use images::ImageSet;
-pub use passes::REHEARSALS;
+pub use passes::UNTIL_SETTLED;
 pub use relations::{Angles, Bank, Features, Selected};
 pub use search::Search;
 pub use uploads::{Upload, Uploads};

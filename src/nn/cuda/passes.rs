@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Passes of a kind until it is clear how they are done.
-pub const REHEARSALS: usize = 3;
+pub const UNTIL_SETTLED: usize = 3;
 /// What passes of one kind may take of a GPU's memory, if they are recorded: a part of this size.
 /// Such passes are small, and what they have is nobody else's any more.
 const SHARE: usize = 32;

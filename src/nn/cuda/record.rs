@@ -60,7 +60,7 @@ impl Turns {
     }
 
     /// Whether what this thread asks for is recorded instead of done.
-    pub fn record(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         std::ptr::eq(RECORDING.get(), self)
     }
 

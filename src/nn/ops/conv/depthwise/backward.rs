@@ -6,9 +6,10 @@ use super::super::super::act::Input;
 use super::super::super::norm::{Backward, Dy};
 use super::super::super::scratch;
 use super::super::{Dx, Shape};
-use super::kernels::{Both, BothStrided};
-use super::{Filter, pack, unpack_sums};
+use super::kernels::Both;
+use super::{pack, unpack_sums};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Floats of gradients, inputs and results that a strip may take.
 const STRIP: usize = 96 * 1024;
@@ -17,15 +18,14 @@ const AREA: usize = 9;
 
 /// Whether [`backward`] knows the way.
 pub fn joint(s: &Shape) -> bool {
-    (s.kernel, s.pad) == (3, 1)
+    (s.kernel, s.pad) == (3, 1) && s.stride <= 2
 }
 
 /// What all images share.
 struct Way<'a> {
     x: Input<'a>,
     dy: Dy<'a>,
-    /// Over the output's gradient, with zeros between its pixels for a stride of more than 1.
-    filter: Filter,
+    s: &'a Shape,
     packed: &'a [f32],
     back: Option<(&'a [f32], &'a Backward)>,
     /// Lines of the input's gradient per strip.
@@ -35,7 +35,7 @@ struct Way<'a> {
 /// Writes the gradient of the input and adds that of the weight, in PyTorch's layout.
 pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut [f32]) {
     assert!(joint(s) && !dx.add);
-    let (c, filter) = (s.ci, Filter::backward(s));
+    let c = s.ci;
     let mut packed = scratch::take(weight.len());
     pack(weight, AREA, true, &mut packed);
     // Images per task, each of which has sums of its own.
@@ -51,11 +51,11 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         }
         None => (None, (0..tasks).map(|_| None).collect::<Vec<_>>()),
     };
-    let lines = (STRIP / (4 * filter.width() * c)).clamp(1, s.h);
+    let lines = (STRIP / (4 * (s.w + 2) * c)).clamp(1, s.h);
     let way = Way {
         x,
         dy,
-        filter,
+        s,
         packed: &packed,
         back,
         // Strips of one height.
@@ -70,11 +70,7 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         .map(|(i, (dx, sums))| {
             let mut sum = vec![0.0; AREA * c];
             for (j, dx) in dx.chunks_exact_mut(image).enumerate() {
-                let sums = sums.as_deref_mut();
-                match s.stride {
-                    2 => way.strided(i * per + j, dx, &mut sum, sums),
-                    _ => way.image(i * per + j, dx, &mut sum, sums),
-                }
+                way.image(i * per + j, dx, &mut sum, sums.as_deref_mut());
             }
             sum
         })
@@ -83,89 +79,61 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
 }
 
 impl Way<'_> {
-    fn image(&self, n: usize, dx: &mut [f32], sum: &mut [f32], mut sums: Option<&mut [f32]>) {
-        let filter = self.filter;
-        let (c, width, line) = (filter.c, filter.width() * filter.c, filter.ow * filter.c);
-        let reach = filter.reach(self.lines);
-        let inputs = if self.x.map.is_some() {
-            self.lines * line
-        } else {
-            0
-        };
-        scratch::with(reach * width + inputs + filter.w * c, |memory| {
-            let (strip, memory) = memory.split_at_mut(reach * width);
-            let (inputs, pixels) = memory.split_at_mut(inputs);
-            // Lines that the strip before has left at the start.
-            let mut have = 0;
-            for (i, dx) in dx.chunks_mut(self.lines * line).enumerate() {
-                let (first, count) = (i * self.lines, dx.len() / line);
-                let reach = filter.reach(count);
-                let new = strip[have * width..reach * width].chunks_exact_mut(width);
-                for (r, to) in (have..).zip(new) {
-                    self.line(n, first + r, to, pixels);
-                }
-                let at = n * filter.oh * line + first * line;
-                let both = Both {
-                    dy: &strip[..reach * width],
-                    width: filter.width(),
-                    packed: self.packed,
-                    x: self.inputs(at, dx.len(), inputs),
-                    line: filter.ow,
-                    c,
-                    dx,
-                    sum,
-                };
-                both.run();
-                self.gather(at, dx, sums.as_deref_mut());
-                if first + count < filter.oh {
-                    have = reach - count;
-                    strip.copy_within(count * width..reach * width, 0);
-                }
-            }
-        });
+    /// Border lines above, and pixels to the left, of the output's gradient; below and to the right
+    /// there is one in any case.
+    fn before(&self) -> usize {
+        usize::from(self.s.stride == 1)
     }
 
-    /// The same for a stride of 2: a strip of the output's gradient without zeros between, with one
-    /// pixel and one line more than there are.
-    fn strided(&self, n: usize, dx: &mut [f32], sum: &mut [f32], mut sums: Option<&mut [f32]>) {
-        let filter = self.filter;
-        let (c, line) = (filter.c, filter.ow * filter.c);
-        let width = (filter.w + 1) * c;
-        let inputs = if self.x.map.is_some() {
-            self.lines * line
-        } else {
-            0
+    /// The lines of the output's gradient, counted with its border, that lines of the input meet.
+    fn met(&self, lines: Range<usize>) -> Range<usize> {
+        match self.s.stride {
+            1 => lines.start..lines.end + 2,
+            _ => lines.start / 2..lines.end / 2 + 1,
+        }
+    }
+
+    fn image(&self, n: usize, dx: &mut [f32], sum: &mut [f32], mut sums: Option<&mut [f32]>) {
+        let (s, c) = (self.s, self.s.ci);
+        let (line, width) = (s.w * c, self.before() + s.ow + 1);
+        let most = (self.lines + 2) * width * c;
+        let inputs = match self.x.map {
+            Some(_) => self.lines * line,
+            None => 0,
         };
-        let most = (self.lines / 2 + 2) * width;
         scratch::with(most + inputs, |memory| {
             let (strip, inputs) = memory.split_at_mut(most);
+            // The lines that are there.
+            let mut have: Range<usize> = 0..0;
             for (i, dx) in dx.chunks_mut(self.lines * line).enumerate() {
-                let (first, count) = (i * self.lines, dx.len() / line);
-                let strip = &mut strip[..((first + count) / 2 - first / 2 + 1) * width];
-                for (r, to) in strip.chunks_exact_mut(width).enumerate() {
-                    let y = first / 2 + r;
-                    if y >= filter.h {
-                        to.fill(0.0);
-                        continue;
-                    }
-                    let (inside, right) = to.split_at_mut(filter.w * c);
-                    self.dy.write((n * filter.h + y) * filter.w * c, inside);
-                    right.fill(0.0);
+                let first = i * self.lines;
+                let met = self.met(first..first + dx.len() / line);
+                let kept = have.end.saturating_sub(met.start);
+                if kept > 0 {
+                    let from = (met.start - have.start) * width * c;
+                    strip.copy_within(from..from + kept * width * c, 0);
                 }
-                let at = n * filter.oh * line + first * line;
-                let both = BothStrided {
+                let strip = &mut strip[..met.len() * width * c];
+                let new = strip.chunks_exact_mut(width * c).enumerate().skip(kept);
+                new.for_each(|(r, to)| self.line(n, met.start + r, to));
+                have = met;
+                let at = (n * s.h + first) * line;
+                let both = Both {
                     dy: strip,
-                    odd: !first.is_multiple_of(2),
-                    width: filter.w + 1,
+                    width,
+                    stride: s.stride,
+                    odd: s.stride == 2 && !first.is_multiple_of(2),
                     packed: self.packed,
                     x: self.inputs(at, dx.len(), inputs),
-                    line: filter.ow,
+                    line: s.w,
                     c,
                     dx,
                     sum,
                 };
                 both.run();
-                self.gather(at, dx, sums.as_deref_mut());
+                if let (Some((x, back)), Some(sums)) = (self.back, sums.as_deref_mut()) {
+                    back.gather(&x[at..at + dx.len()], dx, sums);
+                }
             }
         });
     }
@@ -183,30 +151,17 @@ impl Way<'_> {
         }
     }
 
-    /// What the batch norm before needs to know of gradients from float `at` on.
-    fn gather(&self, at: usize, dx: &[f32], sums: Option<&mut [f32]>) {
-        if let (Some((x, back)), Some(sums)) = (self.back, sums) {
-            back.gather(&x[at..at + dx.len()], dx, sums);
-        }
-    }
-
-    /// Line `r` of image `n`'s gradient, borders and zeros between included.
-    fn line(&self, n: usize, r: usize, to: &mut [f32], pixels: &mut [f32]) {
-        let filter = self.filter;
-        let (c, dilate) = (filter.c, filter.dilate);
-        let y = r.wrapping_sub(filter.before);
-        if y >= filter.h * dilate || !y.is_multiple_of(dilate) {
+    /// Line `r` of image `n`'s gradient, borders included.
+    fn line(&self, n: usize, r: usize, to: &mut [f32]) {
+        let (s, c) = (self.s, self.s.ci);
+        let y = r.wrapping_sub(self.before());
+        if y >= s.oh {
             return to.fill(0.0);
         }
-        let at = (n * filter.h + y / dilate) * filter.w * c;
-        if dilate > 1 {
-            let pixels = self.dy.read(at, pixels);
-            return filter.border(to, Input::plain(pixels));
-        }
-        let (left, rest) = to.split_at_mut(filter.before * c);
-        let (inside, right) = rest.split_at_mut(filter.w * c);
+        let (left, rest) = to.split_at_mut(self.before() * c);
+        let (inside, right) = rest.split_at_mut(s.ow * c);
         left.fill(0.0);
-        self.dy.write(at, inside);
+        self.dy.write((n * s.oh + y) * s.ow * c, inside);
         right.fill(0.0);
     }
 }

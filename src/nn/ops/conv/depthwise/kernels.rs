@@ -236,12 +236,16 @@ impl Correlation<'_> {
     }
 }
 
-/// Both gradients of a 3 x 3 filter of stride 1 over a strip of the output's gradient: that of
+/// Both gradients of a 3 x 3 filter of stride 1 or 2 over a strip of the output's gradient: that of
 /// the input, and what the strip adds to that of the weight, `[3, 3][c]` in reverse.
 pub struct Both<'a> {
-    /// Two lines and two pixels per line more than the input.
+    /// The lines that the input's lines meet, with a border that a stride of 1 has on all sides and
+    /// one of 2 below and to the right.
     pub dy: &'a [f32],
     pub width: usize,
+    pub stride: usize,
+    /// Whether the input's first line is an odd one of its image; for a stride of 2.
+    pub odd: bool,
     pub packed: &'a [f32],
     /// The input's lines, `line` pixels each.
     pub x: &'a [f32],
@@ -250,6 +254,9 @@ pub struct Both<'a> {
     pub dx: &'a mut [f32],
     pub sum: &'a mut [f32],
 }
+
+/// One vector of channels of the filter, or of the sums for its gradient.
+type Taps<S> = [[<S as Simd>::V; 3]; 3];
 
 impl Both<'_> {
     pub fn run(self) {
@@ -265,11 +272,15 @@ impl Kernel for Both<'_> {
     unsafe fn run<S: Simd>(self) {
         let (line, c) = (self.line, self.c);
         let lines = self.dx.len() / (line * c);
-        assert!(self.width >= line + 2 && self.dy.len() >= (lines + 2) * self.width * c);
+        let (down, across) = match self.stride {
+            1 => (lines + 2, line + 2),
+            _ => ((usize::from(self.odd) + lines) / 2 + 1, line / 2 + 1),
+        };
+        assert!(self.width >= across && self.dy.len() >= down * self.width * c);
         assert!(self.x.len() >= lines * line * c);
         assert!(self.packed.len() >= 9 * c && self.sum.len() >= 9 * c);
         let (dx, sum) = (self.dx.as_mut_ptr(), self.sum.as_mut_ptr());
-        // SAFETY: the assertions keep all windows of all pixels inside the slices.
+        // SAFETY: the assertions keep all that pixels meet inside the slices.
         unsafe {
             each_vector!(
                 S,
@@ -290,96 +301,7 @@ impl Both<'_> {
         sum: *mut f32,
         [at, n]: [usize; 2],
     ) {
-        let (width, line, c) = (self.width, self.line, self.c);
-        // SAFETY: as in `run`; channels `at..at + n` exist.
-        unsafe {
-            let mut w = [[S::splat(0.0); 3]; 3];
-            let mut sums = w;
-            for (tap, w) in w.iter_mut().flatten().enumerate() {
-                *w = load::<S, PART>(self.packed.as_ptr().add(tap * c + at), n);
-            }
-            for l in 0..lines {
-                let dy = self.dy.as_ptr().add(l * width * c + at);
-                for p in 0..line {
-                    let i = (l * line + p) * c + at;
-                    let x = load::<S, PART>(self.x.as_ptr().add(i), n);
-                    let mut g = S::splat(0.0);
-                    for ky in 0..3 {
-                        for kx in 0..3 {
-                            let d = load::<S, PART>(dy.add((ky * width + p + kx) * c), n);
-                            g = S::fma(d, w[ky][kx], g);
-                            sums[ky][kx] = S::fma(d, x, sums[ky][kx]);
-                        }
-                    }
-                    store::<S, PART>(dx.add(i), n, g);
-                }
-            }
-            for (tap, v) in sums.into_iter().flatten().enumerate() {
-                let p = sum.add(tap * c + at);
-                store::<S, PART>(p, n, S::add(load::<S, PART>(p, n), v));
-            }
-        }
-    }
-}
-
-/// The same for a stride of 2, of which every pixel of the input meets one, two or four pixels of
-/// the output's gradient.
-pub struct BothStrided<'a> {
-    /// The lines that those of the input meet: from half the number of its first on, to half of
-    /// the one after its last. Half as many pixels as the input has, and one more.
-    pub dy: &'a [f32],
-    /// Whether the input's first line is an odd one of its image.
-    pub odd: bool,
-    pub width: usize,
-    pub packed: &'a [f32],
-    /// The input's lines, `line` pixels each.
-    pub x: &'a [f32],
-    pub line: usize,
-    pub c: usize,
-    pub dx: &'a mut [f32],
-    pub sum: &'a mut [f32],
-}
-
-impl BothStrided<'_> {
-    pub fn run(self) {
-        // SAFETY: the kernel checks its slices.
-        unsafe { dispatch(self) }
-    }
-}
-
-impl Kernel for BothStrided<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let (line, c) = (self.line, self.c);
-        let lines = self.dx.len() / (line * c);
-        let met = (usize::from(self.odd) + lines) / 2 + 1;
-        assert!(self.width > line / 2 && self.dy.len() >= met * self.width * c);
-        assert!(self.x.len() >= lines * line * c);
-        assert!(self.packed.len() >= 9 * c && self.sum.len() >= 9 * c);
-        let (dx, sum) = (self.dx.as_mut_ptr(), self.sum.as_mut_ptr());
-        // SAFETY: the assertions keep all that pixels meet inside the slices.
-        unsafe {
-            each_vector!(
-                S,
-                c,
-                |at, n| self.vector::<S, false>(lines, dx, sum, [at, n]),
-                self.vector::<S, true>(lines, dx, sum, [at, n])
-            );
-        }
-    }
-}
-
-impl BothStrided<'_> {
-    #[inline(always)]
-    unsafe fn vector<S: Simd, const PART: bool>(
-        &self,
-        lines: usize,
-        dx: *mut f32,
-        sum: *mut f32,
-        [at, n]: [usize; 2],
-    ) {
+        let row = self.width * self.c;
         // SAFETY: as in `run`; channels `at..at + n` exist.
         unsafe {
             let mut w = [[S::splat(0.0); 3]; 3];
@@ -388,15 +310,20 @@ impl BothStrided<'_> {
                 *w = load::<S, PART>(self.packed.as_ptr().add(tap * self.c + at), n);
             }
             for l in 0..lines {
-                let y = usize::from(self.odd) + l;
-                let dy = self.dy.as_ptr().add(y / 2 * self.width * self.c + at);
-                let first = l * self.line * self.c + at;
+                let (dy, first) = (self.dy.as_ptr().add(at), l * self.line * self.c + at);
                 let (x, dx) = (self.x.as_ptr().add(first), dx.add(first));
-                if y % 2 == 0 {
-                    self.pixels::<S, PART, 1>([(1, dy)], x, dx, n, &w, &mut sums);
+                let y = usize::from(self.odd) + l;
+                if self.stride == 1 {
+                    let dy = dy.add(l * row);
+                    let met = [(0, dy), (1, dy.add(row)), (2, dy.add(2 * row))];
+                    self.line::<S, PART, 3>(met, x, dx, n, &w, &mut sums);
+                } else if y % 2 == 0 {
+                    let met = [(1, dy.add(y / 2 * row))];
+                    self.strided_line::<S, PART, 1>(met, x, dx, n, &w, &mut sums);
                 } else {
-                    let below = dy.add(self.width * self.c);
-                    self.pixels::<S, PART, 2>([(0, dy), (2, below)], x, dx, n, &w, &mut sums);
+                    let dy = dy.add(y / 2 * row);
+                    let met = [(0, dy), (2, dy.add(row))];
+                    self.strided_line::<S, PART, 2>(met, x, dx, n, &w, &mut sums);
                 }
             }
             for (tap, v) in sums.into_iter().flatten().enumerate() {
@@ -408,42 +335,73 @@ impl BothStrided<'_> {
 
     /// A line of the input, which meets `R` lines of the gradient, each with a row of the filter.
     #[inline(always)]
-    unsafe fn pixels<S: Simd, const PART: bool, const R: usize>(
+    unsafe fn line<S: Simd, const PART: bool, const R: usize>(
         &self,
         rows: [(usize, *const f32); R],
         x: *const f32,
         dx: *mut f32,
         n: usize,
-        w: &[[S::V; 3]; 3],
-        sums: &mut [[S::V; 3]; 3],
+        w: &Taps<S>,
+        sums: &mut Taps<S>,
     ) {
-        let (line, c) = (self.line, self.c);
-        // SAFETY: as in `run`: pixels `p / 2` and, of odd `p`, `p / 2 + 1` of the gradient exist.
-        unsafe {
-            for p in (0..line).step_by(2) {
-                let here = p / 2 * c;
-                let v = load::<S, PART>(x.add(p * c), n);
-                let mut g = S::splat(0.0);
-                for (ky, dy) in rows {
-                    let d = load::<S, PART>(dy.add(here), n);
-                    g = S::fma(d, w[ky][1], g);
-                    sums[ky][1] = S::fma(d, v, sums[ky][1]);
+        let c = self.c;
+        for p in 0..self.line {
+            let met = [(0, p * c), (1, (p + 1) * c), (2, (p + 2) * c)];
+            // SAFETY: as in `run`.
+            unsafe { pixel::<S, PART, R, 3>(rows, met, x.add(p * c), dx.add(p * c), n, w, sums) };
+        }
+    }
+
+    /// The same for a stride of 2: even pixels meet one pixel of a line, odd ones two.
+    #[inline(always)]
+    unsafe fn strided_line<S: Simd, const PART: bool, const R: usize>(
+        &self,
+        rows: [(usize, *const f32); R],
+        x: *const f32,
+        dx: *mut f32,
+        n: usize,
+        w: &Taps<S>,
+        sums: &mut Taps<S>,
+    ) {
+        let c = self.c;
+        for p in (0..self.line).step_by(2) {
+            let (here, next) = (p / 2 * c, (p / 2 + 1) * c);
+            // SAFETY: as in `run`.
+            unsafe {
+                let met = [(1, here)];
+                pixel::<S, PART, R, 1>(rows, met, x.add(p * c), dx.add(p * c), n, w, sums);
+                if p + 1 < self.line {
+                    let (met, at) = ([(0, here), (2, next)], (p + 1) * c);
+                    pixel::<S, PART, R, 2>(rows, met, x.add(at), dx.add(at), n, w, sums);
                 }
-                store::<S, PART>(dx.add(p * c), n, g);
-                if p + 1 == line {
-                    break;
-                }
-                let v = load::<S, PART>(x.add((p + 1) * c), n);
-                let mut g = S::splat(0.0);
-                for (ky, dy) in rows {
-                    for (kx, pixel) in [(0, here), (2, here + c)] {
-                        let d = load::<S, PART>(dy.add(pixel), n);
-                        g = S::fma(d, w[ky][kx], g);
-                        sums[ky][kx] = S::fma(d, v, sums[ky][kx]);
-                    }
-                }
-                store::<S, PART>(dx.add((p + 1) * c), n, g);
             }
         }
+    }
+}
+
+/// One pixel of the input, which meets `R` lines of the gradient and `P` pixels of each: rows and
+/// columns of the filter with where those lie.
+#[inline(always)]
+unsafe fn pixel<S: Simd, const PART: bool, const R: usize, const P: usize>(
+    rows: [(usize, *const f32); R],
+    pixels: [(usize, usize); P],
+    x: *const f32,
+    dx: *mut f32,
+    n: usize,
+    w: &Taps<S>,
+    sums: &mut Taps<S>,
+) {
+    // SAFETY: the caller has `n` channels of all of these.
+    unsafe {
+        let x = load::<S, PART>(x, n);
+        let mut g = S::splat(0.0);
+        for (ky, dy) in rows {
+            for (kx, at) in pixels {
+                let d = load::<S, PART>(dy.add(at), n);
+                g = S::fma(d, w[ky][kx], g);
+                sums[ky][kx] = S::fma(d, x, sums[ky][kx]);
+            }
+        }
+        store::<S, PART>(dx, n, g);
     }
 }
