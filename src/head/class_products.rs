@@ -137,7 +137,7 @@ impl ClassProducts {
             .zip(w.par_chunks(BLOCK * d))
             .for_each(|((product, norms), w)| {
                 let a = Mat::rows(w, d);
-                gemm_packed([norms.len(), b, d], a, &columns, product, b, false);
+                gemm_packed([norms.len(), b, d], a, &columns, product, b, false, None);
                 let rows = w.chunks_exact(d).zip(product.chunks_exact_mut(b));
                 for ((w, product), norm) in rows.zip(norms) {
                     *norm = self.inverse_norm(w);
@@ -192,8 +192,16 @@ impl ClassProducts {
                         }
                     }
                     let a = Mat::rows(scaled, b);
-                    gemm_rows([b, d, rows], a.transposed(), (w, d, None), &mut dx, d, true);
-                    gemm_packed([rows, d, b], a, &packed, dw, d, add);
+                    gemm_rows(
+                        [b, d, rows],
+                        a.transposed(),
+                        (w, d, None),
+                        &mut dx,
+                        d,
+                        true,
+                        None,
+                    );
+                    gemm_packed([rows, d, b], a, &packed, dw, d, add, None);
                     let rows = dw.chunks_exact_mut(d).zip(w.chunks_exact(d));
                     for ((dw, w), (j, along)) in rows.zip(along.iter().enumerate()) {
                         let (inverse, free) = norms.w[first + j];

@@ -5,6 +5,7 @@
 //! other matrices are packed piece by piece on the way.
 
 use super::act::Prologue;
+use super::ahead::{Ahead, Lines};
 use super::scratch;
 use super::simd::{Kernel, Simd, dispatch, lanes, panel};
 use rayon::prelude::*;
@@ -89,7 +90,7 @@ pub fn pack([k, n]: [usize; 2], value: impl Fn(usize, usize) -> f32 + Sync, out:
 }
 
 /// `out = a b`, or `out += a b` if `add`: `[m, k] x [k, n]`, `b` packed by [`pack`], `out`
-/// row-major with rows of `out_row` floats.
+/// row-major with rows of `out_row` floats. Meanwhile what is wanted `ahead` is fetched.
 pub fn gemm_packed(
     [m, n, k]: [usize; 3],
     a: Mat,
@@ -97,6 +98,7 @@ pub fn gemm_packed(
     out: &mut [f32],
     out_row: usize,
     add: bool,
+    ahead: Option<&Ahead>,
 ) {
     assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     assert!(b.len() >= packed_len(k, n));
@@ -111,7 +113,7 @@ pub fn gemm_packed(
         let rows = start + from * columns..start + (from + depth) * columns;
         (&b[rows], columns)
     };
-    blocks([m, n, k], a, panel, out, out_row, add);
+    blocks([m, n, k], a, panel, out, out_row, add, ahead);
 }
 
 /// Block by block; `b` gives the rows from its first argument on, as many as its second says, of
@@ -123,6 +125,7 @@ fn blocks<'b>(
     out: &mut [f32],
     out_row: usize,
     add: bool,
+    ahead: Option<&Ahead>,
 ) {
     assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     for from in (0..k).step_by(DEPTH) {
@@ -144,6 +147,7 @@ fn blocks<'b>(
                 c: out[first..].as_mut_ptr(),
                 c_row: out_row,
                 add: add || from > 0,
+                ahead,
             };
             // SAFETY: the assertions keep `a` and `out` inside their slices for all m rows, and
             // whole vectors of `depth` rows inside of `b`.
@@ -160,6 +164,7 @@ pub fn gemm_rows(
     out: &mut [f32],
     out_row: usize,
     add: bool,
+    ahead: Option<&Ahead>,
 ) {
     assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     assert!(Mat::rows(b, b_row).holds(k, n) && b_row >= n);
@@ -172,14 +177,14 @@ pub fn gemm_rows(
     if b_row <= NEAR && n.is_multiple_of(lanes()) {
         let Some(map) = map else {
             let rows = |from: usize, _: usize, first: usize| (&b[from * b_row + first..], b_row);
-            return blocks([m, n, k], a, rows, out, out_row, add);
+            return blocks([m, n, k], a, rows, out, out_row, add, ahead);
         };
         if b_row == n {
             return scratch::with(k * n, |mapped| {
                 map.write(&b[..k * n], mapped);
                 let mapped = &*mapped;
                 let rows = |from: usize, _: usize, first: usize| (&mapped[from * n + first..], n);
-                blocks([m, n, k], a, rows, out, out_row, add);
+                blocks([m, n, k], a, rows, out, out_row, add, ahead);
             });
         }
     }
@@ -200,7 +205,8 @@ pub fn gemm_rows(
                         ..a
                     };
                     let add = add || from > 0;
-                    gemm_packed([m, width, depth], a, packed, &mut out[left..], out_row, add);
+                    let out = &mut out[left..];
+                    gemm_packed([m, width, depth], a, packed, out, out_row, add, ahead);
                 }
             }
         },
@@ -241,7 +247,7 @@ fn map_packed([k, n]: [usize; 2], left: usize, map: Prologue, packed: &mut [f32]
 }
 
 /// One panel of a product: `c (+)= a b`, `[m, k] x [k, n]`, `n` at most a panel's columns.
-struct Block {
+struct Block<'a> {
     m: usize,
     n: usize,
     k: usize,
@@ -253,9 +259,10 @@ struct Block {
     c: *mut f32,
     c_row: usize,
     add: bool,
+    ahead: Option<&'a Ahead>,
 }
 
-impl Kernel for Block {
+impl Kernel for Block<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -276,7 +283,7 @@ impl Kernel for Block {
     }
 }
 
-impl Block {
+impl Block<'_> {
     #[inline(always)]
     unsafe fn rows<S: Simd, const R: usize, const V: usize>(&self) {
         let mut row = 0;
@@ -326,7 +333,12 @@ impl Block {
                 }
             }
             let (mut a, mut b) = (self.a.add(row * self.a_row), self.b);
+            let mut lines = match self.ahead {
+                Some(ahead) => ahead.lines(self.k, b),
+                None => Lines::near(b),
+            };
             for _ in 0..self.k {
+                lines.fetch::<S>();
                 let mut bs = [S::splat(0.0); V];
                 for (j, v) in bs.iter_mut().enumerate() {
                     *v = S::load(b.add(j * S::LANES));
@@ -386,8 +398,8 @@ mod tests {
                 pack([k, n], |p, j| b[p * n + j], &mut packed);
             }
             let (mut one, mut two) = (start.clone(), start.clone());
-            gemm_packed([m, n, k], a_mat, &packed, &mut one, n, add);
-            gemm_rows([m, n, k], a_mat, (&b, n, None), &mut two, n, add);
+            gemm_packed([m, n, k], a_mat, &packed, &mut one, n, add, None);
+            gemm_rows([m, n, k], a_mat, (&b, n, None), &mut two, n, add, None);
             for i in 0..m {
                 for j in 0..n {
                     let mut want = if add { f64::from(start[i * n + j]) } else { 0.0 };
@@ -429,6 +441,7 @@ mod tests {
             &mut got,
             n,
             false,
+            None,
         );
         gemm_rows(
             [m, n, k],
@@ -437,6 +450,7 @@ mod tests {
             &mut want,
             n,
             false,
+            None,
         );
         for (a, b) in got.iter().zip(&want) {
             assert!((a - b).abs() < 1e-4, "{a} {b}");

@@ -41,7 +41,7 @@ pub fn forward(
         .for_each(|(product, weight)| {
             let rows = product.len() / n;
             let a = Mat::rows(weight, input);
-            gemm_packed([rows, n, input], a, &columns, product, n, false);
+            gemm_packed([rows, n, input], a, &columns, product, n, false, None);
         });
     for (j, y) in y.chunks_exact_mut(out).enumerate() {
         for (i, y) in y.iter_mut().enumerate() {
@@ -58,7 +58,15 @@ pub fn weight_grad(x: &[f32], dy: &[f32], [n, input, out]: [usize; 3], grad: &mu
         .for_each(|(b, grad)| {
             let rows = grad.len() / input;
             let dy = Mat::rows(&dy[b * ROWS..], out).transposed();
-            gemm_rows([rows, input, n], dy, (x, input, None), grad, input, true);
+            gemm_rows(
+                [rows, input, n],
+                dy,
+                (x, input, None),
+                grad,
+                input,
+                true,
+                None,
+            );
         });
 }
 
@@ -89,7 +97,15 @@ pub fn input_grad(dy: &[f32], weight: &[f32], [n, input, out]: [usize; 3], dx: &
             let mut part = scratch::take(n * columns);
             let weight = (&weight[b * WIDE..], input, None);
             let dy = Mat::rows(dy, out);
-            gemm_rows([n, columns, out], dy, weight, &mut part, columns, false);
+            gemm_rows(
+                [n, columns, out],
+                dy,
+                weight,
+                &mut part,
+                columns,
+                false,
+                None,
+            );
             part
         })
         .collect();

@@ -2,6 +2,7 @@
 //! adds partial sums in block order, so that the number of threads never shows.
 
 pub mod act;
+mod ahead;
 pub mod conv;
 pub mod elementwise;
 pub mod gemm;

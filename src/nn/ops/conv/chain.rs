@@ -2,6 +2,7 @@
 //! values between the three are made strip by strip and never leave the cache.
 
 use super::super::act::{Epilogue, Input};
+use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed};
 use super::super::scratch;
 use super::Shape;
@@ -34,11 +35,11 @@ pub fn forward(x: &[f32], parts: &[Part; 3], y: &mut [f32]) {
     }
     let image = parts[0].shape.h * parts[0].shape.w * parts[0].shape.ci;
     tasks.into_par_iter().for_each(|(n, first, y)| {
-        run(&x[n * image..(n + 1) * image], parts, filter, [n, first], y);
+        run(&x[n * image..], parts, filter, [n, first], y);
     });
 }
 
-/// The output lines from `first` on of image `n`.
+/// The output lines from `first` on of image `n`, whose input is the first of `x`.
 fn run(x: &[f32], parts: &[Part; 3], filter: Filter, [n, first]: [usize; 2], y: &mut [f32]) {
     let [expand, middle, project] = parts;
     let (ci, c, co) = (expand.shape.ci, filter.c, project.shape.co);
@@ -61,11 +62,14 @@ fn run(x: &[f32], parts: &[Part; 3], filter: Filter, [n, first]: [usize; 2], y: 
             let inside = |r: usize| (top + r).clamp(filter.before, filter.before + filter.h);
             let (a, b) = (inside(have), inside(reach));
             let rows = (b - a) * filter.w;
+            let next = &x[((b - filter.before) * filter.w * ci).min(x.len())..];
+            let soon = (lines * filter.stride * filter.w * ci).min(next.len());
+            let ahead = Ahead::of([y, &next[..soon]]);
             if rows > 0 {
                 let x = &x[(a - filter.before) * filter.w * ci..][..rows * ci];
                 let wide = &mut wide[..rows * c];
-                let weights = expand.packed;
-                gemm_packed([rows, c, ci], Mat::rows(x, ci), weights, wide, c, false);
+                let (size, x) = ([rows, c, ci], Mat::rows(x, ci));
+                gemm_packed(size, x, expand.packed, wide, c, false, Some(&ahead));
                 expand.epilogue.apply(wide, c, 0);
             }
             for (r, line) in (have..reach).zip(padded[have * width..].chunks_exact_mut(width)) {
@@ -77,15 +81,11 @@ fn run(x: &[f32], parts: &[Part; 3], filter: Filter, [n, first]: [usize; 2], y: 
                 filter.border(line, Input::plain(wide));
             }
             let filtered = &mut filtered[..count * filter.ow * c];
-            filter.lines_of(
-                &padded[..reach * width],
-                filter.width(),
-                middle.packed,
-                filtered,
-            );
+            let strip = (&padded[..reach * width], filter.width());
+            filter.lines_of(strip, middle.packed, filtered, &ahead);
             middle.epilogue.apply(filtered, c, 0);
-            let (rows, weights) = (count * filter.ow, project.packed);
-            gemm_packed([rows, co, c], Mat::rows(filtered, c), weights, y, co, false);
+            let (size, x) = ([count * filter.ow, co, c], Mat::rows(filtered, c));
+            gemm_packed(size, x, project.packed, y, co, false, Some(&ahead));
             let offset = (n * filter.oh + from) * out;
             project.epilogue.apply(y, co, offset);
             have = filter.kernel.saturating_sub(filter.stride);

@@ -1,6 +1,7 @@
 //! Convolution by patches and matrix products ("im2col"), for any kernel, stride and groups.
 
 use super::super::act::{Epilogue, Input, Prologue};
+use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
 use super::super::moments::{self, Moments};
 use super::super::norm::Dy;
@@ -114,9 +115,11 @@ pub fn forward(
     let blocks = s.rows().div_ceil(block);
     let one = |b: usize, y: &mut [f32]| {
         let (first, rows) = (b * block, y.len() / s.co);
+        let next = first + rows..s.rows().min(first + 2 * rows);
+        let ahead = Ahead::of([y, &x.data[s.reach(next)]]);
         let product = |patches: &[f32], g: usize, packed: &[f32], y: &mut [f32]| {
-            let a = Mat::rows(patches, depth);
-            gemm_packed([rows, go, depth], a, packed, &mut y[g * go..], s.co, false);
+            let (a, y) = (Mat::rows(patches, depth), &mut y[g * go..]);
+            gemm_packed([rows, go, depth], a, packed, y, s.co, false, Some(&ahead));
         };
         if s.pointwise() && x.map.is_none() {
             product(&x.data[first * s.ci..], 0, packed, y);
@@ -165,10 +168,13 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
     let phases = phases(s);
     let packed: Vec<Buffer> = phases.iter().map(|p| p.pack(weight, s)).collect();
     dx.par_chunks_mut(s.h * s.w * s.ci)
-        .zip(dy.par_chunks(s.oh * s.ow * s.co))
-        .for_each(|(dx, dy)| {
+        .enumerate()
+        .for_each(|(n, dx)| {
+            let image = s.oh * s.ow * s.co;
+            let (dy, rest) = dy[n * image..].split_at(image);
+            let ahead = Ahead::of([dx, &rest[..image.min(rest.len())]]);
             for (phase, packed) in phases.iter().zip(&packed) {
-                phase.run(dy, packed, s, dx);
+                phase.run(dy, packed, s, dx, &ahead);
             }
         });
 }
@@ -215,7 +221,7 @@ impl Phase {
     }
 
     /// Writes this phase's pixels of one image.
-    fn run(&self, dy: &[f32], packed: &[f32], s: &Shape, dx: &mut [f32]) {
+    fn run(&self, dy: &[f32], packed: &[f32], s: &Shape, dx: &mut [f32], ahead: &Ahead) {
         let (gi, go) = s.per_group();
         let (height, width) = (
             (s.h - self.y).div_ceil(s.stride),
@@ -237,7 +243,8 @@ impl Phase {
                         self.gather(dy, s, g, [first, width], patches);
                         let packed = &packed[g * packed_len(depth, gi)..];
                         let a = Mat::rows(patches, depth);
-                        gemm_packed([rows, gi, depth], a, packed, products, gi, false);
+                        let size = [rows, gi, depth];
+                        gemm_packed(size, a, packed, products, gi, false, Some(ahead));
                     }
                     for (r, product) in products.chunks_exact(gi).enumerate() {
                         let y = self.y + (first + r / width) * s.stride;
@@ -286,11 +293,15 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
                 let (patches, grads) = memory.split_at_mut(block * depth);
                 for first in (i * slice..end).step_by(block) {
                     let m = block.min(end - first);
+                    let next = first + m..end.min(first + m + block);
+                    let [d, through] = dy.parts(next.start * s.co..next.end * s.co);
+                    let ahead = Ahead::of([&x.data[s.reach(next)], d, through]);
+                    let (ahead, add) = (Some(&ahead), first > i * slice);
                     let dy = dy.read(first * s.co, &mut grads[..m * s.co]);
                     if s.pointwise() {
                         let dy = Mat::rows(dy, s.co).transposed();
                         let x = (&x.data[first * s.ci..], s.ci, x.map);
-                        gemm_rows([s.co, s.ci, m], dy, x, &mut sum, s.ci, first > i * slice);
+                        gemm_rows([s.co, s.ci, m], dy, x, &mut sum, s.ci, add, ahead);
                         continue;
                     }
                     let patches = &mut patches[..m * depth];
@@ -298,7 +309,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
                         gather(x, s, g, first, patches);
                         let a = Mat::rows(patches, depth).transposed();
                         let b = (&dy[g * go..], s.co, None);
-                        gemm_rows([depth, go, m], a, b, sum, go, first > i * slice);
+                        gemm_rows([depth, go, m], a, b, sum, go, add, ahead);
                     }
                 }
             });

@@ -41,6 +41,27 @@ impl Shape {
         self.n * self.oh * self.ow
     }
 
+    /// The floats of the input, from the first to the last, that output pixels are made of.
+    fn reach(&self, rows: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        if rows.is_empty() {
+            return 0..0;
+        }
+        if self.pointwise() {
+            return rows.start * self.ci..rows.end * self.ci;
+        }
+        let line = |row: usize| {
+            [
+                row / (self.oh * self.ow),
+                row / self.ow % self.oh * self.stride,
+            ]
+        };
+        let ([first, top], [last, below]) = (line(rows.start), line(rows.end - 1));
+        let top = top.saturating_sub(self.pad).min(self.h);
+        let below = (below + self.kernel).saturating_sub(self.pad).min(self.h);
+        let floats = self.w * self.ci;
+        (first * self.h + top) * floats..(last * self.h + below) * floats
+    }
+
     /// Input and output channels per group.
     fn per_group(&self) -> (usize, usize) {
         (self.ci / self.groups, self.co / self.groups)
@@ -196,5 +217,60 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, mode: ConvMode, grad: &mut [f32]
         Algorithm::Depthwise => depthwise::weight_grad(x, dy.data, s, grad),
         Algorithm::Winograd => winograd::weight_grad(x, dy.data, s, grad),
         Algorithm::Im2col => im2col::weight_grad(x, dy, s, grad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_output_pixels_reach_is_there_and_holds_what_they_are_made_of(
+            (n, h, w, ci) in (1usize..4, 1usize..12, 1usize..12, 1usize..5),
+            (kernel, stride, pad) in (1usize..6, 1usize..4, 0usize..4),
+            at: [proptest::sample::Index; 2],
+        ) {
+            prop_assume!(h + 2 * pad >= kernel && w + 2 * pad >= kernel);
+            let [oh, ow] = [h, w].map(|side| (side + 2 * pad - kernel) / stride + 1);
+            let s = Shape { n, h, w, ci, oh, ow, co: 1, kernel, stride, pad, groups: 1 };
+            let [a, b] = at.map(|at| at.index(s.rows()));
+            let reach = s.reach(a.min(b)..a.max(b) + 1);
+            prop_assert!(reach.start <= reach.end && reach.end <= n * h * w * ci);
+            for row in a.min(b)..=a.max(b) {
+                let (image, oy, ox) = (row / (oh * ow), row / ow % oh, row % ow);
+                for (ky, kx) in (0..kernel * kernel).map(|tap| (tap / kernel, tap % kernel)) {
+                    let (y, x) = (oy * stride + ky, ox * stride + kx);
+                    if y >= pad && y < h + pad && x >= pad && x < w + pad {
+                        let pixel = (image * h + y - pad) * w + x - pad;
+                        prop_assert!(reach.contains(&(pixel * ci)), "{row} {pixel} {reach:?}");
+                    }
+                }
+            }
+            prop_assert!(s.reach(a..a).is_empty());
+        }
+
+        #[test]
+        fn what_tiles_reach_is_there_and_holds_them(
+            (n, h, w, c) in (1usize..4, 1usize..14, 1usize..14, 1usize..5),
+            at: [proptest::sample::Index; 2],
+        ) {
+            let s = Shape {
+                n, h, w, ci: c, oh: h, ow: w, co: c, kernel: 3, stride: 1, pad: 1, groups: 1,
+            };
+            let tiles = winograd::tiles(&s);
+            let [a, b] = at.map(|at| at.index(n * tiles.per_image()));
+            let reach = tiles.reach(a.min(b)..a.max(b) + 1, c);
+            prop_assert!(reach.end <= n * h * w * c);
+            for tile in a.min(b)..=a.max(b) {
+                let [image, y, x] = tiles.place(tile);
+                let last = (image * h + (y + 4).min(h - 1)) * w + (x + 3).min(w - 1);
+                for pixel in [(image * h + y) * w + x, last] {
+                    prop_assert!(reach.contains(&(pixel * c)), "{tile} {pixel} {reach:?}");
+                }
+            }
+            prop_assert!(tiles.reach(a..a, c).is_empty());
+        }
     }
 }

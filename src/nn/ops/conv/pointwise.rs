@@ -2,6 +2,7 @@
 //! of weight and input are made while input and gradient are in cache.
 
 use super::super::act::Input;
+use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed, gemm_rows, packed_len};
 use super::super::norm::Dy;
 use super::super::scratch;
@@ -56,10 +57,15 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
             scratch::with(block * co, |memory| {
                 for (b, dx) in dx.chunks_mut(block * ci).enumerate() {
                     let (first, rows) = (i * slice + b * block, dx.len() / ci);
+                    let next = first + rows..s.rows().min(first + rows + block);
+                    let [after, through] = dy.parts(next.start * co..next.end * co);
+                    let ahead = Ahead::of([dx, &x.data[s.reach(next)], after, through]);
+                    let ahead = Some(&ahead);
                     let d = Mat::rows(dy.read(first * co, &mut memory[..rows * co]), co);
                     let input = (&x.data[first * ci..][..rows * ci], ci, x.map);
-                    gemm_rows([co, ci, rows], d.transposed(), input, &mut sum, ci, b > 0);
-                    gemm_packed([rows, ci, co], d, packed, dx, ci, add);
+                    let t = d.transposed();
+                    gemm_rows([co, ci, rows], t, input, &mut sum, ci, b > 0, ahead);
+                    gemm_packed([rows, ci, co], d, packed, dx, ci, add, ahead);
                     if let (Some((x, back)), Some(sums)) = (back, sums.as_deref_mut()) {
                         back.gather(&x[first * ci..][..rows * ci], dx, sums);
                     }

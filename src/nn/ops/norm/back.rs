@@ -8,6 +8,7 @@ use super::super::block_rows;
 use super::super::rows::{Distribute, Norm, Reduce};
 use super::{EPS, Params, Stats};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Evaluates `$body` with the const generic `ACT` of an activation.
 macro_rules! with_act {
@@ -184,6 +185,12 @@ pub struct Dy<'a> {
 impl<'a> Dy<'a> {
     pub fn plain(data: &'a [f32]) -> Self {
         Dy { data, norm: None }
+    }
+
+    /// What some floats are read from.
+    pub fn parts(&self, at: Range<usize>) -> [&'a [f32]; 2] {
+        let through = self.norm.map_or(&[][..], |(x, _)| &x[at.clone()]);
+        [&self.data[at], through]
     }
 
     /// `memory.len()` floats from float `at` on; in `memory` if they are not there already.

@@ -8,7 +8,7 @@ mod plain;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use plain::Plain;
+pub use plain::Plain;
 use std::sync::OnceLock;
 
 /// An instruction set. Results may differ in the last bits between sets, never within one.

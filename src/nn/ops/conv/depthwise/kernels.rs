@@ -1,5 +1,6 @@
 //! The loops of depthwise convolutions over a strip, in registers.
 
+use super::super::super::ahead::Ahead;
 use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
 use super::Filter;
 
@@ -10,6 +11,7 @@ pub struct Lines<'a> {
     pub packed: &'a [f32],
     pub filter: Filter,
     pub y: &'a mut [f32],
+    pub ahead: &'a Ahead,
 }
 
 impl Lines<'_> {
@@ -112,6 +114,12 @@ impl Lines<'_> {
         // down, all within the strip; `n` channels from `at` on exist.
         unsafe {
             let mut sum = [S::splat(0.0); N];
+            // Of each line of the output one, and as many of the input as it was made of.
+            let count = N * (1 + stride * stride);
+            let mut lines = self.ahead.lines(count, y.cast_const());
+            for _ in 0..count {
+                lines.fetch::<S>();
+            }
             for ky in 0..k {
                 let x = x.add(ky * self.width * c + at);
                 for kx in 0..k {
@@ -253,7 +261,12 @@ pub struct Both<'a> {
     pub c: usize,
     pub dx: &'a mut [f32],
     pub sum: &'a mut [f32],
+    pub ahead: &'a Ahead,
 }
+
+/// Lines fetched per pixel: of the input's gradient, the input, and the output's gradient with what
+/// it goes through.
+const FETCHED: usize = 4;
 
 /// One vector of channels of the filter, or of the sums for its gradient.
 type Taps<S> = [[<S as Simd>::V; 3]; 3];
@@ -345,7 +358,10 @@ impl Both<'_> {
         sums: &mut Taps<S>,
     ) {
         let c = self.c;
+        let mut lines = self.ahead.lines(FETCHED * self.line, x);
         for p in 0..self.line {
+            // SAFETY: the caller's.
+            unsafe { lines.fetch_some::<S, FETCHED>() };
             let met = [(0, p * c), (1, (p + 1) * c), (2, (p + 2) * c)];
             // SAFETY: as in `run`.
             unsafe { pixel::<S, PART, R, 3>(rows, met, x.add(p * c), dx.add(p * c), n, w, sums) };
@@ -364,7 +380,10 @@ impl Both<'_> {
         sums: &mut Taps<S>,
     ) {
         let c = self.c;
+        let mut lines = self.ahead.lines(FETCHED * self.line, x);
         for p in (0..self.line).step_by(2) {
+            // SAFETY: the caller's.
+            unsafe { lines.fetch_some::<S, { 2 * FETCHED }>() };
             let (here, next) = (p / 2 * c, (p / 2 + 1) * c);
             // SAFETY: as in `run`.
             unsafe {

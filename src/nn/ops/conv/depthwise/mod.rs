@@ -10,6 +10,7 @@ mod kernels;
 pub use backward::{backward, joint};
 
 use super::super::act::{Epilogue, Input};
+use super::super::ahead::Ahead;
 use super::super::moments::{self, Moments};
 use super::super::scratch;
 use super::Shape;
@@ -133,14 +134,22 @@ impl Filter {
         }
     }
 
-    /// Output lines from the strip of their input lines, `width` pixels each.
-    pub fn lines_of(&self, x: &[f32], width: usize, packed: &[f32], y: &mut [f32]) {
+    /// Output lines from the strip of their input lines, `width` pixels each. Meanwhile what is
+    /// wanted `ahead` is fetched.
+    pub fn lines_of(
+        &self,
+        (x, width): (&[f32], usize),
+        packed: &[f32],
+        y: &mut [f32],
+        ahead: &Ahead,
+    ) {
         let lines = Lines {
             x,
             width,
             packed,
             filter: *self,
             y,
+            ahead,
         };
         lines.run();
     }
@@ -185,8 +194,13 @@ impl Filter {
                 map: x.map,
             };
             let lines = y.len() / line;
+            let source = self.w * c;
+            let next = (n * self.h + (first + lines) * self.stride / self.dilate) * source;
+            let next = &x.data[next.min(x.data.len())..];
+            let reach = lines * self.stride / self.dilate * source;
+            let ahead = Ahead::of([y, &next[..reach.min(next.len())]]);
             self.strip(image, first, lines, |x, width| {
-                self.lines_of(x, width, packed, y);
+                self.lines_of((x, width), packed, y, &ahead);
             });
             epilogue.apply(y, c, n * self.oh * line + first * line);
         };

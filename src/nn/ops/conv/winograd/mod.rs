@@ -13,6 +13,7 @@ mod tiles;
 mod weight;
 
 use super::super::act::{Epilogue, Input};
+use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows};
 use super::super::moments::Moments;
 use super::super::scratch;
@@ -40,7 +41,7 @@ pub fn applies(s: &Shape) -> bool {
         && s.n * tiles(s).per_image() >= FEW
 }
 
-fn tiles(s: &Shape) -> Tiles {
+pub(super) fn tiles(s: &Shape) -> Tiles {
     Tiles {
         h: s.h,
         w: s.w,
@@ -115,10 +116,13 @@ pub fn forward(
                 scratch::with(POSITIONS * part * (ci + co), |memory| {
                     let (v, m) = memory.split_at_mut(POSITIONS * part * ci);
                     input.transform(range.clone(), v, part * ci);
+                    let next = &x.data[tiles.reach(range.end..total.min(range.end + part), ci)];
+                    let ahead = Ahead::at([output.place(range.clone()), next.as_ptr_range()]);
                     for k in 0..POSITIONS {
                         let a = Mat::rows(&v[k * part * ci..], ci);
                         let u = &packed[k * each..(k + 1) * each];
-                        gemm_packed([n, co, ci], a, u, &mut m[k * part * co..], co, false);
+                        let m = &mut m[k * part * co..];
+                        gemm_packed([n, co, ci], a, u, m, co, false, Some(&ahead));
                     }
                     // SAFETY: no two tasks have a tile in common.
                     *rows = unsafe { output.transform(range, m, part * co, sums.as_deref_mut()) };
@@ -138,7 +142,7 @@ pub fn forward(
         m.par_chunks_mut(round * co).enumerate().for_each(|(k, m)| {
             let a = Mat::rows(&v[k * round * ci..], ci);
             let u = &packed[k * each..(k + 1) * each];
-            gemm_packed([n, co, ci], a, u, m, co, false);
+            gemm_packed([n, co, ci], a, u, m, co, false, None);
         });
         let first = start / GROUP;
         rows[first..first + groups]
@@ -175,13 +179,17 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
                     let (v, d) = memory.split_at_mut(POSITIONS * part * ci);
                     for first in (i * slice..end).step_by(part) {
                         let range = first..end.min(first + part);
+                        let next = range.end..end.min(range.end + part);
                         let n = range.len();
                         input.transform(range.clone(), v, part * ci);
                         output.transform(range, d, part * co);
+                        let x = &x.data[tiles.reach(next.clone(), ci)];
+                        let ahead = Ahead::of([x, &dy[tiles.reach(next, co)]]);
                         for (k, sum) in sum.chunks_exact_mut(ci * co).enumerate() {
                             let a = Mat::rows(&v[k * part * ci..], ci).transposed();
                             let b = (&d[k * part * co..], co, None);
-                            gemm_rows([ci, co, n], a, b, sum, co, first > i * slice);
+                            let add = first > i * slice;
+                            gemm_rows([ci, co, n], a, b, sum, co, add, Some(&ahead));
                         }
                     }
                 });
@@ -205,7 +213,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
                 .for_each(|(k, sum)| {
                     let a = Mat::rows(&v[k * round * ci..], ci).transposed();
                     let b = (&d[k * round * co..], co, None);
-                    gemm_rows([ci, co, n], a, b, sum, co, start > 0);
+                    gemm_rows([ci, co, n], a, b, sum, co, start > 0, None);
                 });
         }
         vec![sum]

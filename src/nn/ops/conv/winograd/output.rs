@@ -40,6 +40,13 @@ impl<'a> OutputTiles<'a> {
         }
     }
 
+    /// Where tiles will be written.
+    pub fn place(&self, tiles: Range<usize>) -> Range<*const f32> {
+        let at = |float: usize| self.y.at(float).cast_const();
+        let floats = self.tiles.reach(tiles, self.channels);
+        at(floats.start)..at(floats.end)
+    }
+
     /// Transforms products (the tiles of `range`, at the start of each position of `m`) back
     /// and writes them; gives the number of pixels, and their moments (`[3][c]`).
     ///

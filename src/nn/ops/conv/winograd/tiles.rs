@@ -23,6 +23,17 @@ impl Tiles {
         self.down * self.across
     }
 
+    /// The floats of images of `c` channels, from the first to the last, that tiles take.
+    pub fn reach(&self, tiles: Range<usize>, c: usize) -> Range<usize> {
+        if tiles.is_empty() {
+            return 0..0;
+        }
+        let ([first, top, _], [last, below, _]) =
+            (self.place(tiles.start), self.place(tiles.end - 1));
+        let (below, line) = ((below + 5).min(self.h), self.w * c);
+        (first * self.h + top) * line..(last * self.h + below) * line
+    }
+
     /// Image, and top left output pixel, of a tile.
     #[inline(always)]
     pub fn place(&self, tile: usize) -> [usize; 3] {
