@@ -25,6 +25,7 @@ pub mod init;
 pub mod network;
 pub mod ops;
 mod packed;
+mod pages;
 mod plan;
 pub mod pool;
 mod run;

@@ -1,6 +1,7 @@
 //! Recycled buffers. Fresh large allocations are page-faulted in by the kernel each time,
 //! which costs more than the arithmetic on them; a network therefore keeps its buffers.
 
+use super::pages::Memory;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +21,7 @@ pub(crate) fn align(memory: &[f32]) -> usize {
 /// Free buffers by length. Lives as long as the network, or its last value, does.
 #[derive(Debug, Default)]
 pub struct Pool {
-    free: Mutex<BTreeMap<usize, Vec<Vec<f32>>>>,
+    free: Mutex<BTreeMap<usize, Vec<Memory>>>,
 }
 
 impl Pool {
@@ -45,7 +46,7 @@ impl Pool {
                 }
                 data.expect("lists in the pool are never empty")
             }
-            None => vec![0.0; len + ALIGN],
+            None => Memory::new(len + ALIGN),
         };
         Buffer {
             start: align(&data),
@@ -66,7 +67,7 @@ impl Pool {
 /// Floats that go back to their pool when dropped.
 #[derive(Debug)]
 pub struct Buffer {
-    data: Vec<f32>,
+    data: Memory,
     start: usize,
     len: usize,
     pool: Option<Arc<Pool>>,
@@ -87,7 +88,7 @@ impl From<Vec<f32>> for Buffer {
         Buffer {
             start: 0,
             len: data.len(),
-            data,
+            data: Memory::Heap(data),
             pool: None,
         }
     }

@@ -284,8 +284,9 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
     let slice = rows.div_ceil(slices);
     let block = 256;
     // [k, k, ci/groups][co/groups] per group; for 1 x 1 kernels [co][ci], as PyTorch has it.
-    let partial: Vec<Buffer> = (0..rows.div_ceil(slice))
+    let mut partial: Vec<Buffer> = (0..rows.div_ceil(slice))
         .into_par_iter()
+        .rev()
         .map(|i| {
             let mut sum = scratch::take(grad.len());
             let end = rows.min((i + 1) * slice);
@@ -316,6 +317,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
             sum
         })
         .collect();
+    partial.reverse();
     if s.pointwise() {
         return add_up(&partial, grad);
     }

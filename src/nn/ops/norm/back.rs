@@ -95,6 +95,7 @@ impl Backward {
             .par_chunks_mut(3 * c)
             .zip(x.par_chunks(block))
             .zip(dy.par_chunks(block))
+            .rev()
             .for_each(|((sums, x), dy)| self.gather(x, dy, sums));
         sums
     }

@@ -164,7 +164,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
     let total = s.n * tiles.per_image();
     let input = InputTiles::new(x, ci, tiles, s.n);
     let output = GradTiles::new(dy, co, tiles, s.n);
-    let partial: Vec<Buffer> = if ci.max(co) <= NARROW {
+    let mut partial: Vec<Buffer> = if ci.max(co) <= NARROW {
         // As many sums as eight megabytes hold.
         let slices = (2 * 1024 * 1024 / (POSITIONS * ci * co)).clamp(2, 8);
         let slices = if slices >= 8 { 8 } else { slices / 2 * 2 };
@@ -172,6 +172,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         let part = chunk(slice, 2 * ci.max(co));
         (0..total.div_ceil(slice))
             .into_par_iter()
+            .rev()
             .map(|i| {
                 let mut sum = scratch::take(POSITIONS * ci * co);
                 let end = total.min((i + 1) * slice);
@@ -218,5 +219,6 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         }
         vec![sum]
     };
+    partial.reverse();
     weight::weight_back(&partial, [ci, co], grad);
 }
