@@ -1,5 +1,6 @@
 //! Activations, and the per-channel epilogue that ends a convolution or a batch norm.
 
+use super::OneByOne;
 use super::moments::{self, Moments};
 use super::rows::Write;
 use super::simd::{madd, simd};
@@ -170,11 +171,14 @@ pub fn forward(
     let blocks = y.len().div_ceil(block);
     let work = y.par_chunks_mut(block).zip(x.par_chunks(block)).enumerate();
     let Some(moments) = moments else {
-        return work.for_each(|(i, (y, x))| epilogue.write(Some(x), y, c, i * block));
+        return work
+            .one_by_one()
+            .for_each(|(i, (y, x))| epilogue.write(Some(x), y, c, i * block));
     };
     let (rows, sums) = moments.blocks(blocks);
     work.zip(rows.par_iter_mut())
         .zip(sums.par_chunks_mut(3 * c))
+        .one_by_one()
         .for_each(|(((i, (y, x)), rows), sums)| {
             epilogue.write(Some(x), y, c, i * block);
             *rows = y.len() / c;

@@ -1,6 +1,7 @@
 //! Products with broadcasting, means over pixels, dropout.
 
 use super::BLOCK;
+use super::OneByOne;
 use super::act::add_into;
 use crate::rng::Stream;
 use rayon::prelude::*;
@@ -9,6 +10,7 @@ use rayon::prelude::*;
 pub fn accumulate(a: &mut [f32], b: &[f32]) {
     a.par_chunks_mut(BLOCK)
         .zip(b.par_chunks(BLOCK))
+        .one_by_one()
         .for_each(|(a, b)| add_into(a, b));
 }
 
@@ -17,6 +19,7 @@ pub fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
     y.par_chunks_mut(BLOCK)
         .zip(a.par_chunks(BLOCK))
         .zip(b.par_chunks(BLOCK))
+        .one_by_one()
         .for_each(|((y, a), b)| {
             y.copy_from_slice(a);
             add_into(y, b);

@@ -1,6 +1,7 @@
 //! The inverted residual of a light network in evaluation: 1 x 1, depthwise, 1 x 1. The wide
 //! values between the three are made strip by strip and never leave the cache.
 
+use super::super::OneByOne;
 use super::super::act::{Epilogue, Input};
 use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed};
@@ -34,9 +35,12 @@ pub fn forward(x: &[f32], parts: &[Part; 3], y: &mut [f32]) {
         tasks.extend(pieces.map(|(i, y)| (n, i * segment, y)));
     }
     let image = parts[0].shape.h * parts[0].shape.w * parts[0].shape.ci;
-    tasks.into_par_iter().for_each(|(n, first, y)| {
-        run(&x[n * image..], parts, filter, [n, first], y);
-    });
+    tasks
+        .into_par_iter()
+        .one_by_one()
+        .for_each(|(n, first, y)| {
+            run(&x[n * image..], parts, filter, [n, first], y);
+        });
 }
 
 /// The output lines from `first` on of image `n`, whose input is the first of `x`.

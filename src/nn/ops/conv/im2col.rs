@@ -1,5 +1,6 @@
 //! Convolution by patches and matrix products ("im2col"), for any kernel, stride and groups.
 
+use super::super::OneByOne;
 use super::super::act::{Epilogue, Input, Prologue};
 use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
@@ -140,11 +141,12 @@ pub fn forward(
     };
     let ys = y.par_chunks_mut(block * s.co).enumerate();
     match moments {
-        None => ys.for_each(|(b, y)| one(b, y)),
+        None => ys.one_by_one().for_each(|(b, y)| one(b, y)),
         Some(moments) => {
             let (rows, sums) = moments.blocks(blocks);
             ys.zip(rows.par_iter_mut())
                 .zip(sums.par_chunks_mut(3 * s.co))
+                .one_by_one()
                 .for_each(|(((b, y), rows), sums)| {
                     one(b, y);
                     *rows = y.len() / s.co;
@@ -169,6 +171,7 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
     let packed: Vec<Buffer> = phases.iter().map(|p| p.pack(weight, s)).collect();
     dx.par_chunks_mut(s.h * s.w * s.ci)
         .enumerate()
+        .one_by_one()
         .for_each(|(n, dx)| {
             let image = s.oh * s.ow * s.co;
             let (dy, rest) = dy[n * image..].split_at(image);
@@ -287,6 +290,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
     let mut partial: Vec<Buffer> = (0..rows.div_ceil(slice))
         .into_par_iter()
         .rev()
+        .one_by_one()
         .map(|i| {
             let mut sum = scratch::take(grad.len());
             let end = rows.min((i + 1) * slice);

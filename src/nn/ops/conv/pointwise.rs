@@ -1,6 +1,7 @@
 //! The way back through a 1 x 1 convolution in one pass: block by block of rows, the gradients
 //! of weight and input are made while input and gradient are in cache.
 
+use super::super::OneByOne;
 use super::super::act::Input;
 use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed, gemm_rows, packed_len};
@@ -52,6 +53,7 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         .par_chunks_mut(slice * ci)
         .zip(sums.par_iter_mut())
         .enumerate()
+        .one_by_one()
         .map(|(i, (dx, sums))| {
             let mut sum = scratch::take(grad.len());
             scratch::with(block * co, |memory| {

@@ -3,6 +3,7 @@
 //! from row to row, applied by whoever reads it. The gradient of a batch norm's input thus
 //! need not be written at all.
 
+use super::super::OneByOne;
 use super::super::act::{self, Act};
 use super::super::block_rows;
 use super::super::rows::{Distribute, Norm, Reduce};
@@ -96,6 +97,7 @@ impl Backward {
             .zip(x.par_chunks(block))
             .zip(dy.par_chunks(block))
             .rev()
+            .one_by_one()
             .for_each(|((sums, x), dy)| self.gather(x, dy, sums));
         sums
     }
@@ -171,6 +173,7 @@ impl Spread {
         dx.par_chunks_mut(block)
             .zip(x.par_chunks(block))
             .zip(dy.par_chunks(block))
+            .one_by_one()
             .for_each(|((dx, x), dy)| self.write(x, dy, dx));
     }
 }

@@ -4,6 +4,7 @@ mod back;
 
 pub use back::{Backward, Dy, GradSums, Spread};
 
+use super::OneByOne;
 use super::act::{self, Act, Epilogue};
 use super::block_rows;
 use super::moments::{self, Moments};
@@ -30,6 +31,7 @@ pub fn stats(x: &[f32], c: usize) -> Stats {
     x.par_chunks(block)
         .zip(rows.par_iter_mut())
         .zip(sums.par_chunks_mut(3 * c))
+        .one_by_one()
         .for_each(|((x, rows), sums)| {
             *rows = x.len() / c;
             moments::of_rows(x, c, sums);

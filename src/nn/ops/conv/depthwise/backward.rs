@@ -2,6 +2,7 @@
 //! gradients are sums over the same windows of the output's gradient, which a strip of lines
 //! holds in cache.
 
+use super::super::super::OneByOne;
 use super::super::super::act::Input;
 use super::super::super::ahead::Ahead;
 use super::super::super::norm::{Backward, Dy};
@@ -68,6 +69,7 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
         .par_chunks_mut(per * image)
         .zip(sums.par_iter_mut())
         .enumerate()
+        .one_by_one()
         .map(|(i, (dx, sums))| {
             let mut sum = vec![0.0; AREA * c];
             for (j, dx) in dx.chunks_exact_mut(image).enumerate() {

@@ -9,6 +9,7 @@ mod kernels;
 
 pub use backward::{backward, joint};
 
+use super::super::OneByOne;
 use super::super::act::{Epilogue, Input};
 use super::super::ahead::Ahead;
 use super::super::moments::{self, Moments};
@@ -207,6 +208,7 @@ impl Filter {
         match moments {
             None => strips
                 .into_par_iter()
+                .one_by_one()
                 .for_each(|(n, first, y)| one(n, first, y)),
             Some(moments) => {
                 let (rows, sums) = moments.blocks(strips.len());
@@ -214,6 +216,7 @@ impl Filter {
                     .into_par_iter()
                     .zip(rows.par_iter_mut())
                     .zip(sums.par_chunks_mut(3 * c))
+                    .one_by_one()
                     .for_each(|(((n, first, y), rows), sums)| {
                         one(n, first, y);
                         *rows = y.len() / c;
@@ -270,6 +273,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         .data
         .par_chunks(per * xs)
         .zip(dy.par_chunks(per * ys))
+        .one_by_one()
         .map(|(data, dy)| {
             let mut sum = vec![0.0; area * c];
             for (data, dy) in data.chunks_exact(xs).zip(dy.chunks_exact(ys)) {

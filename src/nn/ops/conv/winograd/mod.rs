@@ -12,6 +12,7 @@ mod output;
 mod tiles;
 mod weight;
 
+use super::super::OneByOne;
 use super::super::act::{Epilogue, Input};
 use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows};
@@ -110,6 +111,7 @@ pub fn forward(
         rows.par_iter_mut()
             .zip(sums.par_iter_mut())
             .enumerate()
+            .one_by_one()
             .for_each(|(i, (rows, sums))| {
                 let range = i * part..total.min((i + 1) * part);
                 let n = range.len();
@@ -139,16 +141,20 @@ pub fn forward(
         let group = |g: usize| start + g * GROUP..(start + (g + 1) * GROUP).min(start + n);
         input.transform_groups(groups, group, &mut v, [round * ci, GROUP * ci]);
         let v = &v;
-        m.par_chunks_mut(round * co).enumerate().for_each(|(k, m)| {
-            let a = Mat::rows(&v[k * round * ci..], ci);
-            let u = &packed[k * each..(k + 1) * each];
-            gemm_packed([n, co, ci], a, u, m, co, false, None);
-        });
+        m.par_chunks_mut(round * co)
+            .enumerate()
+            .one_by_one()
+            .for_each(|(k, m)| {
+                let a = Mat::rows(&v[k * round * ci..], ci);
+                let u = &packed[k * each..(k + 1) * each];
+                gemm_packed([n, co, ci], a, u, m, co, false, None);
+            });
         let first = start / GROUP;
         rows[first..first + groups]
             .par_iter_mut()
             .zip(sums[first..first + groups].par_iter_mut())
             .enumerate()
+            .one_by_one()
             .for_each(|(g, (rows, sums))| {
                 let m = &m[g * GROUP * co..];
                 // SAFETY: no two groups have a tile in common.
@@ -173,6 +179,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         (0..total.div_ceil(slice))
             .into_par_iter()
             .rev()
+            .one_by_one()
             .map(|i| {
                 let mut sum = scratch::take(POSITIONS * ci * co);
                 let end = total.min((i + 1) * slice);
@@ -211,6 +218,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
             let (v, d) = (&v, &d);
             sum.par_chunks_mut(ci * co)
                 .enumerate()
+                .one_by_one()
                 .for_each(|(k, sum)| {
                     let a = Mat::rows(&v[k * round * ci..], ci).transposed();
                     let b = (&d[k * round * co..], co, None);

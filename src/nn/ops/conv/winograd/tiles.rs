@@ -3,6 +3,7 @@
 //! Transformed tiles lie as `[36][tiles][channels]`; the distance between positions is `step`
 //! floats.
 
+use super::super::super::OneByOne;
 use super::super::super::simd::{Simd, each_vector};
 use super::POSITIONS;
 use rayon::prelude::*;
@@ -87,7 +88,7 @@ pub trait Transform: Sync {
         [step, at]: [usize; 2],
     ) {
         let (len, out) = (out.len(), Shared(out.as_mut_ptr()));
-        (0..groups).into_par_iter().for_each(|g| {
+        (0..groups).into_par_iter().one_by_one().for_each(|g| {
             let range = group(g);
             let floats = range.len() * self.channels();
             assert!(floats <= at && (g + 1) * at <= step.next_multiple_of(at));

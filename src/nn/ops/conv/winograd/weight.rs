@@ -1,5 +1,6 @@
 //! Transforms weights, and their gradients back.
 
+use super::super::super::OneByOne;
 use super::super::super::gemm::{packed_len, panel_of};
 use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, lanes, load};
 use super::POSITIONS;
@@ -34,6 +35,7 @@ impl<'a> WeightTransform<'a> {
         let out = Shared(out.as_mut_ptr());
         (0..self.co.div_ceil(lanes()))
             .into_par_iter()
+            .one_by_one()
             .for_each(|b| {
                 let (start, columns, column) = panel_of(self.ci, self.co, b * lanes());
                 let kernel = WeightKernel {
@@ -113,6 +115,7 @@ pub fn weight_back(partial: &[Buffer], [ci, co]: [usize; 2], grad: &mut [f32]) {
     let bunch = lanes();
     grad.par_chunks_mut(bunch * ci * 9)
         .enumerate()
+        .one_by_one()
         .for_each(|(b, grad)| {
             let kernel = WeightBackKernel {
                 partial,
