@@ -192,15 +192,8 @@ impl ClassProducts {
                         }
                     }
                     let a = Mat::rows(scaled, b);
-                    gemm_rows(
-                        [b, d, rows],
-                        a.transposed(),
-                        (w, d, None),
-                        &mut dx,
-                        d,
-                        true,
-                        None,
-                    );
+                    let (size, w_rows) = ([b, d, rows], (w, d, None));
+                    gemm_rows(size, a.transposed(), w_rows, &mut dx, d, true, None);
                     gemm_packed([rows, d, b], a, &packed, dw, d, add, None);
                     let rows = dw.chunks_exact_mut(d).zip(w.chunks_exact(d));
                     for ((dw, w), (j, along)) in rows.zip(along.iter().enumerate()) {

@@ -44,30 +44,30 @@ impl Ahead {
 
     /// Up to `count` lines of what is wanted first; if that is nothing, the line at `near`.
     #[inline(always)]
-    pub fn lines(&self, count: usize, near: *const f32) -> Lines {
+    pub fn lines(&self, count: usize, near: *const f32) -> CacheLines {
         for part in &self.parts {
             let Part { next, end } = part.get();
             if next < end {
                 let rest = next.wrapping_add(count * LINE).min(end);
                 part.set(Part { next: rest, end });
-                return Lines { next, end };
+                return CacheLines { next, end };
             }
         }
-        Lines::near(near)
+        CacheLines::near(near)
     }
 }
 
-/// Lines to be asked for, one by one.
-pub struct Lines {
+/// CacheLines to be asked for, one by one.
+pub struct CacheLines {
     next: *const f32,
     end: *const f32,
 }
 
-impl Lines {
+impl CacheLines {
     /// Nothing but one line that is at hand.
     #[inline(always)]
     pub fn near(p: *const f32) -> Self {
-        Lines { next: p, end: p }
+        CacheLines { next: p, end: p }
     }
 
     /// # Safety
@@ -82,8 +82,8 @@ impl Lines {
     /// # Safety
     /// As [`Simd`].
     #[inline(always)]
-    pub unsafe fn fetch_some<S: Simd, const N: usize>(&mut self) {
-        for _ in 0..N {
+    pub unsafe fn fetch_some<S: Simd>(&mut self, count: usize) {
+        for _ in 0..count {
             // SAFETY: the caller's.
             unsafe { self.fetch::<S>() };
         }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     /// The lines that are asked for, as offsets in floats from `base`.
-    fn asked(lines: Lines, count: usize, base: *const f32) -> Vec<usize> {
+    fn asked(lines: CacheLines, count: usize, base: *const f32) -> Vec<usize> {
         let mut lines = lines;
         let mut asked = Vec::new();
         for _ in 0..count {

@@ -5,7 +5,7 @@
 //! other matrices are packed piece by piece on the way.
 
 use super::act::Prologue;
-use super::ahead::{Ahead, Lines};
+use super::ahead::{Ahead, CacheLines};
 use super::scratch;
 use super::simd::{Kernel, Simd, dispatch, lanes, panel};
 use rayon::prelude::*;
@@ -335,7 +335,7 @@ impl Block<'_> {
             let (mut a, mut b) = (self.a.add(row * self.a_row), self.b);
             let mut lines = match self.ahead {
                 Some(ahead) => ahead.lines(self.k, b),
-                None => Lines::near(b),
+                None => CacheLines::near(b),
             };
             for _ in 0..self.k {
                 lines.fetch::<S>();

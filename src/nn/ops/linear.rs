@@ -58,15 +58,8 @@ pub fn weight_grad(x: &[f32], dy: &[f32], [n, input, out]: [usize; 3], grad: &mu
         .for_each(|(b, grad)| {
             let rows = grad.len() / input;
             let dy = Mat::rows(&dy[b * ROWS..], out).transposed();
-            gemm_rows(
-                [rows, input, n],
-                dy,
-                (x, input, None),
-                grad,
-                input,
-                true,
-                None,
-            );
+            let (size, x) = ([rows, input, n], (x, input, None));
+            gemm_rows(size, dy, x, grad, input, true, None);
         });
 }
 
@@ -97,15 +90,8 @@ pub fn input_grad(dy: &[f32], weight: &[f32], [n, input, out]: [usize; 3], dx: &
             let mut part = scratch::take(n * columns);
             let weight = (&weight[b * WIDE..], input, None);
             let dy = Mat::rows(dy, out);
-            gemm_rows(
-                [n, columns, out],
-                dy,
-                weight,
-                &mut part,
-                columns,
-                false,
-                None,
-            );
+            let size = [n, columns, out];
+            gemm_rows(size, dy, weight, &mut part, columns, false, None);
             part
         })
         .collect();

@@ -289,6 +289,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
     // [k, k, ci/groups][co/groups] per group; for 1 x 1 kernels [co][ci], as PyTorch has it.
     let mut partial: Vec<Buffer> = (0..rows.div_ceil(slice))
         .into_par_iter()
+        // What was written last is still in cache.
         .rev()
         .one_by_one()
         .map(|i| {
@@ -321,6 +322,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
             sum
         })
         .collect();
+    // Sums are added in the order of their slices.
     partial.reverse();
     if s.pointwise() {
         return add_up(&partial, grad);

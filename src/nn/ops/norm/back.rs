@@ -96,6 +96,7 @@ impl Backward {
             .par_chunks_mut(3 * c)
             .zip(x.par_chunks(block))
             .zip(dy.par_chunks(block))
+            // What was written last is still in cache.
             .rev()
             .one_by_one()
             .for_each(|((sums, x), dy)| self.gather(x, dy, sums));

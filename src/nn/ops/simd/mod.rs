@@ -8,7 +8,7 @@ mod plain;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use plain::Plain;
+pub(super) use plain::Plain;
 use std::sync::OnceLock;
 
 /// An instruction set. Results may differ in the last bits between sets, never within one.

@@ -114,12 +114,10 @@ impl Lines<'_> {
         // down, all within the strip; `n` channels from `at` on exist.
         unsafe {
             let mut sum = [S::splat(0.0); N];
-            // Of each line of the output one, and as many of the input as it was made of.
+            // A cache line for each vector of the output, and as many as it has of the input.
             let count = N * (1 + stride * stride);
             let mut lines = self.ahead.lines(count, y.cast_const());
-            for _ in 0..count {
-                lines.fetch::<S>();
-            }
+            lines.fetch_some::<S>(count);
             for ky in 0..k {
                 let x = x.add(ky * self.width * c + at);
                 for kx in 0..k {
@@ -264,7 +262,7 @@ pub struct Both<'a> {
     pub ahead: &'a Ahead,
 }
 
-/// Lines fetched per pixel: of the input's gradient, the input, and the output's gradient with what
+/// Cache lines fetched per pixel: of the input's gradient, the input, and the output's gradient with what
 /// it goes through.
 const FETCHED: usize = 4;
 
@@ -361,7 +359,7 @@ impl Both<'_> {
         let mut lines = self.ahead.lines(FETCHED * self.line, x);
         for p in 0..self.line {
             // SAFETY: the caller's.
-            unsafe { lines.fetch_some::<S, FETCHED>() };
+            unsafe { lines.fetch_some::<S>(FETCHED) };
             let met = [(0, p * c), (1, (p + 1) * c), (2, (p + 2) * c)];
             // SAFETY: as in `run`.
             unsafe { pixel::<S, PART, R, 3>(rows, met, x.add(p * c), dx.add(p * c), n, w, sums) };
@@ -383,7 +381,7 @@ impl Both<'_> {
         let mut lines = self.ahead.lines(FETCHED * self.line, x);
         for p in (0..self.line).step_by(2) {
             // SAFETY: the caller's.
-            unsafe { lines.fetch_some::<S, { 2 * FETCHED }>() };
+            unsafe { lines.fetch_some::<S>(2 * FETCHED) };
             let (here, next) = (p / 2 * c, (p / 2 + 1) * c);
             // SAFETY: as in `run`.
             unsafe {

@@ -119,7 +119,7 @@ pub fn forward(
                     let (v, m) = memory.split_at_mut(POSITIONS * part * ci);
                     input.transform(range.clone(), v, part * ci);
                     let next = &x.data[tiles.reach(range.end..total.min(range.end + part), ci)];
-                    let ahead = Ahead::at([output.place(range.clone()), next.as_ptr_range()]);
+                    let ahead = Ahead::at([output.addresses(range.clone()), next.as_ptr_range()]);
                     for k in 0..POSITIONS {
                         let a = Mat::rows(&v[k * part * ci..], ci);
                         let u = &packed[k * each..(k + 1) * each];
@@ -178,6 +178,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         let part = chunk(slice, 2 * ci.max(co));
         (0..total.div_ceil(slice))
             .into_par_iter()
+            // What was written last is still in cache.
             .rev()
             .one_by_one()
             .map(|i| {
@@ -227,6 +228,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         }
         vec![sum]
     };
+    // Sums are added in the order of their slices.
     partial.reverse();
     weight::weight_back(&partial, [ci, co], grad);
 }

@@ -41,7 +41,7 @@ impl<'a> OutputTiles<'a> {
     }
 
     /// Where tiles will be written.
-    pub fn place(&self, tiles: Range<usize>) -> Range<*const f32> {
+    pub fn addresses(&self, tiles: Range<usize>) -> Range<*const f32> {
         let at = |float: usize| self.y.at(float).cast_const();
         let floats = self.tiles.reach(tiles, self.channels);
         at(floats.start)..at(floats.end)
