@@ -8,6 +8,14 @@ use std::ops::{Deref, DerefMut};
 /// Floats of two megabytes.
 const LARGE: usize = 512 * 1024;
 
+/// Has the system's allocator keep what is freed. glibc gives large pieces back and, a moment
+/// later, has every page of the next one cleared anew; it stops where it sees that a program
+/// frees larger ones, up to 32 MiB. Elsewhere this does nothing.
+pub fn keep_freed() {
+    const SEEN: usize = 31 << 20;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(SEEN)));
+}
+
 #[derive(Debug)]
 pub enum Memory {
     Heap(Vec<f32>),
