@@ -17,6 +17,7 @@ use super::cosine::NORM_FLOOR;
 use super::rowwise::slice;
 use crate::nn::ops::gemm::{self, Mat, gemm_packed, gemm_rows};
 use crate::nn::ops::simd::simd;
+use crate::nn::team::OneByOne;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -87,6 +88,7 @@ fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
     let rows = from.len() / columns;
     to.par_chunks_mut(TILE * rows)
         .enumerate()
+        .one_by_one()
         .for_each(|(t, to)| {
             for first in (0..rows).step_by(TILE) {
                 for (j, to) in to.chunks_exact_mut(rows).enumerate() {
@@ -135,6 +137,7 @@ impl ClassProducts {
             .par_chunks_mut(BLOCK * b)
             .zip(w_norms.par_chunks_mut(BLOCK))
             .zip(w.par_chunks(BLOCK * d))
+            .one_by_one()
             .for_each(|((product, norms), w)| {
                 let a = Mat::rows(w, d);
                 gemm_packed([norms.len(), b, d], a, &columns, product, b, false, None);
@@ -173,6 +176,7 @@ impl ClassProducts {
             .par_chunks_mut(slice * d)
             .zip(w.par_chunks(slice * d))
             .enumerate()
+            .one_by_one()
             .map(|(i, (dw, w))| {
                 let mut dx = vec![0.0; b * d];
                 // Gradients of a block, `[classes, B]`, divided by the classes' norms.
@@ -205,8 +209,7 @@ impl ClassProducts {
                     }
                 }
                 dx
-            })
-            .collect();
+            });
         let mut dx = vec![0.0; b * d];
         for part in &partial {
             crate::nn::ops::act::add_into(&mut dx, part);

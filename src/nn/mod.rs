@@ -34,6 +34,7 @@ pub mod sgd;
 pub mod store;
 mod tape;
 mod taps;
+pub mod team;
 pub mod value;
 
 pub use backward::Gradients;

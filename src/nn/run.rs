@@ -9,6 +9,7 @@ use super::ops::elementwise::Spread;
 use super::ops::moments::Moments;
 use super::ops::{self, conv, elementwise, linear, pool};
 use super::plan::Step;
+use super::team;
 use super::value::Value;
 use crate::Result;
 use std::sync::Arc;
@@ -23,8 +24,7 @@ impl Network {
         if let Some(twin) = &self.twin {
             return twin.infer(self, x);
         }
-        // From within a worker, kernels share out their work without waking a thread for each.
-        Ok(rayon::scope(|_| self.evaluate(x)))
+        Ok(team::together(|| self.evaluate(x)))
     }
 
     fn evaluate(&self, x: &Value) -> Output {

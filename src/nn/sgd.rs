@@ -1,6 +1,7 @@
 //! Stochastic gradient descent as `torch.optim.SGD` defines it, over a flat store.
 
 use super::ops::simd::simd;
+use crate::nn::team::OneByOne;
 use crate::plan::spec::OptimizerSpec;
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -70,6 +71,7 @@ impl Sgd {
             .par_chunks_mut(BLOCK)
             .zip(grads.par_chunks_mut(BLOCK))
             .zip(self.velocity.par_chunks_mut(BLOCK))
+            .one_by_one()
             .for_each(|((p, g), v)| update(p, g, v, constants, nesterov));
         norm
     }
@@ -92,8 +94,8 @@ simd! {
 pub fn l2_norm(values: &[f32]) -> f64 {
     let partial: Vec<f64> = values
         .par_chunks(BLOCK)
-        .map(|block| block.iter().map(|&g| f64::from(g) * f64::from(g)).sum())
-        .collect();
+        .one_by_one()
+        .map(|block| block.iter().map(|&g| f64::from(g) * f64::from(g)).sum());
     partial.iter().sum::<f64>().sqrt()
 }
 

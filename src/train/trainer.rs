@@ -16,7 +16,7 @@ use crate::nn::checkpoint::Checkpoint;
 use crate::nn::clock::Clock;
 use crate::nn::cuda::{Classes, ImageSet};
 use crate::nn::schedule::{lr_at, total_steps};
-use crate::nn::{self, Network, OutputGrads, Sgd, TrainMode, Value};
+use crate::nn::{self, Network, OutputGrads, Sgd, TrainMode, Value, team};
 use crate::plan::spec::{Color, KEPT_IMAGES, OptimizerSpec, TrainSpec};
 use crate::result::LabelEpoch;
 use crate::rng::Stream;
@@ -361,12 +361,16 @@ impl<'a> Trainer<'a> {
 
     /// Take one optimiser step.
     pub fn step(&mut self) -> Result<StepReport> {
-        // From within a worker, kernels share out their work without waking a thread for each.
-        rayon::scope(|_| self.take_step())
+        // Before the others are awake: the thread that makes the next input has a core to itself.
+        let (input, waited) = self.input()?;
+        match self.device {
+            nn::Device::Cpu => team::together(|| self.take_step(input, waited)),
+            // The host does little but wait.
+            nn::Device::Cuda(_) => rayon::scope(|_| self.take_step(input, waited)),
+        }
     }
 
-    fn take_step(&mut self) -> Result<StepReport> {
-        let (input, waited) = self.input()?;
+    fn take_step(&mut self, input: Input, waited: Duration) -> Result<StepReport> {
         let Input {
             batch,
             student: made,

@@ -1,10 +1,10 @@
 //! Activations, and the per-channel epilogue that ends a convolution or a batch norm.
 
-use super::OneByOne;
 use super::moments::{self, Moments};
 use super::rows::Write;
 use super::simd::{madd, simd};
 use super::{BLOCK, block_rows};
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// An activation with its parameters.
@@ -219,6 +219,7 @@ pub fn backward(x: &[f32], c: usize, act: Act, dy: &[f32], dx: &mut [f32], dslop
         .par_chunks_mut(block)
         .zip(x.par_chunks(block))
         .zip(dy.par_chunks(block))
+        .one_by_one()
         .map(|((dx, x), dy)| {
             let mut sum = vec![0.0; slope.len()];
             match act {
@@ -228,8 +229,7 @@ pub fn backward(x: &[f32], c: usize, act: Act, dy: &[f32], dx: &mut [f32], dslop
                 Act::Relu6 => clamp_backward::<RELU6>(x, dy, dx),
             }
             sum
-        })
-        .collect();
+        });
     for sum in &partial {
         dslope.iter_mut().zip(sum).for_each(|(d, s)| *d += s);
     }
@@ -260,6 +260,7 @@ simd! {
 pub fn sigmoid(x: &[f32], y: &mut [f32]) {
     y.par_chunks_mut(BLOCK)
         .zip(x.par_chunks(BLOCK))
+        .one_by_one()
         .for_each(|(y, x)| {
             for (y, x) in y.iter_mut().zip(x) {
                 *y = 1.0 / (1.0 + libm::expf(-x));

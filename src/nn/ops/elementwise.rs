@@ -1,8 +1,8 @@
 //! Products with broadcasting, means over pixels, dropout.
 
 use super::BLOCK;
-use super::OneByOne;
 use super::act::add_into;
+use crate::nn::team::OneByOne;
 use crate::rng::Stream;
 use rayon::prelude::*;
 
@@ -60,6 +60,7 @@ pub fn mul(a: &[f32], b: &[f32], [hw, c]: [usize; 2], spread: Spread, y: &mut [f
     y.par_chunks_mut(hw * c)
         .zip(a.par_chunks(hw * c))
         .zip(b.par_chunks(spread.len(hw, c)))
+        .one_by_one()
         .for_each(|((y, a), b)| {
             for p in 0..hw {
                 for i in 0..c {
@@ -74,6 +75,7 @@ pub fn mul_grad_b(a: &[f32], dy: &[f32], [hw, c]: [usize; 2], spread: Spread, db
     db.par_chunks_mut(spread.len(hw, c))
         .zip(a.par_chunks(hw * c))
         .zip(dy.par_chunks(hw * c))
+        .one_by_one()
         .for_each(|((db, a), dy)| {
             db.fill(0.0);
             for p in 0..hw {
@@ -88,6 +90,7 @@ pub fn mul_grad_b(a: &[f32], dy: &[f32], [hw, c]: [usize; 2], spread: Spread, db
 pub fn mean_pixels(x: &[f32], [hw, c]: [usize; 2], y: &mut [f32]) {
     y.par_chunks_mut(c)
         .zip(x.par_chunks(hw * c))
+        .one_by_one()
         .for_each(|(y, x)| {
             y.fill(0.0);
             x.chunks(c).for_each(|pixel| add_into(y, pixel));

@@ -8,6 +8,7 @@ use super::act::Prologue;
 use super::ahead::{Ahead, CacheLines};
 use super::scratch;
 use super::simd::{Kernel, Simd, dispatch, lanes, panel};
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Rows of `b` per pass: a panel of them stays in the first- and second-level caches.
@@ -68,6 +69,7 @@ pub fn pack_panels(
     debug_assert_eq!(out.len(), packed_len(k, n));
     out.par_chunks_mut(k * panel())
         .enumerate()
+        .one_by_one()
         .for_each(|(i, out)| {
             let (first, columns) = (i * panel(), out.len() / k);
             if first + columns > n {

@@ -4,6 +4,7 @@ use super::act::Epilogue;
 use super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
 use super::scratch;
 use crate::nn::pool::Buffer;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Rows of the weight per block.
@@ -13,6 +14,7 @@ const ROWS: usize = 48;
 pub fn to_chw(x: &[f32], hw: usize, c: usize, out: &mut [f32]) {
     out.par_chunks_mut(hw * c)
         .zip(x.par_chunks(hw * c))
+        .one_by_one()
         .for_each(|(out, x)| {
             for (channel, out) in out.chunks_mut(hw).enumerate() {
                 for (p, out) in out.iter_mut().enumerate() {
@@ -38,6 +40,7 @@ pub fn forward(
     product
         .par_chunks_mut(ROWS * n)
         .zip(weight.par_chunks(ROWS * input))
+        .one_by_one()
         .for_each(|(product, weight)| {
             let rows = product.len() / n;
             let a = Mat::rows(weight, input);
@@ -55,6 +58,7 @@ pub fn forward(
 pub fn weight_grad(x: &[f32], dy: &[f32], [n, input, out]: [usize; 3], grad: &mut [f32]) {
     grad.par_chunks_mut(ROWS * input)
         .enumerate()
+        .one_by_one()
         .for_each(|(b, grad)| {
             let rows = grad.len() / input;
             let dy = Mat::rows(&dy[b * ROWS..], out).transposed();
@@ -66,15 +70,12 @@ pub fn weight_grad(x: &[f32], dy: &[f32], [n, input, out]: [usize; 3], grad: &mu
 /// Adds the sum of the rows of `dy` to the gradient of a bias.
 pub fn bias_grad(dy: &[f32], out: usize, grad: &mut [f32]) {
     let block = super::block_rows(out) * out;
-    let partial: Vec<Vec<f32>> = dy
-        .par_chunks(block)
-        .map(|rows| {
-            let mut sum = vec![0.0; out];
-            rows.chunks(out)
-                .for_each(|row| super::act::add_into(&mut sum, row));
-            sum
-        })
-        .collect();
+    let partial: Vec<Vec<f32>> = dy.par_chunks(block).one_by_one().map(|rows| {
+        let mut sum = vec![0.0; out];
+        rows.chunks(out)
+            .for_each(|row| super::act::add_into(&mut sum, row));
+        sum
+    });
     partial
         .iter()
         .for_each(|sum| super::act::add_into(grad, sum));
@@ -85,6 +86,7 @@ pub fn input_grad(dy: &[f32], weight: &[f32], [n, input, out]: [usize; 3], dx: &
     const WIDE: usize = 512;
     let blocks: Vec<Buffer> = (0..input.div_ceil(WIDE))
         .into_par_iter()
+        .one_by_one()
         .map(|b| {
             let columns = WIDE.min(input - b * WIDE);
             let mut part = scratch::take(n * columns);
@@ -93,8 +95,7 @@ pub fn input_grad(dy: &[f32], weight: &[f32], [n, input, out]: [usize; 3], dx: &
             let size = [n, columns, out];
             gemm_rows(size, dy, weight, &mut part, columns, false, None);
             part
-        })
-        .collect();
+        });
     for (b, part) in blocks.iter().enumerate() {
         let columns = part.len() / n;
         for (dx, part) in dx.chunks_mut(input).zip(part.chunks(columns)) {

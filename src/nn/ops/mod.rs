@@ -15,8 +15,6 @@ mod scratch;
 pub mod simd;
 pub mod taps;
 
-use rayon::iter::{IndexedParallelIterator, MaxLen};
-
 /// Floats per block of an elementwise kernel: small enough for a core's second-level cache.
 const BLOCK: usize = 32 * 1024;
 
@@ -24,14 +22,3 @@ const BLOCK: usize = 32 * 1024;
 fn block_rows(row: usize) -> usize {
     (BLOCK / row).max(1)
 }
-
-/// Blocks for threads to take one by one. rayon by itself cuts work into a few long pieces, and a
-/// thread that has finished its own waits for the last of another, falls asleep, and comes late to
-/// the next kernel.
-trait OneByOne: IndexedParallelIterator {
-    fn one_by_one(self) -> MaxLen<Self> {
-        self.with_max_len(1)
-    }
-}
-
-impl<I: IndexedParallelIterator> OneByOne for I {}

@@ -2,6 +2,7 @@
 
 use super::norm::Stats;
 use super::rows::Sums;
+use super::simd::simd;
 
 /// What one block of rows adds: for each channel the pivot, the sum of differences to it, and
 /// the sum of their squares (`[3][c]`). Differences, so that a mean far from 0 does not cancel
@@ -32,32 +33,60 @@ impl Moments {
     /// Joins the blocks, in their order.
     pub fn stats(&self) -> Stats {
         let c = self.channels;
-        let total: usize = self.rows.iter().sum();
-        let n = total as f64;
-        let (mut mean, mut square) = (vec![0.0f64; c], vec![0.0f64; c]);
-        let blocks = || self.rows.iter().zip(self.sums.chunks_exact(3 * c));
-        for (_, sums) in blocks().filter(|(rows, _)| **rows > 0) {
-            for i in 0..c {
-                mean[i] += f64::from(sums[c + i]);
-            }
+        let n = self.rows.iter().sum::<usize>() as f64;
+        let (mut mean, mut var) = (vec![0.0; c], vec![0.0; c]);
+        let blocks = || {
+            let all = self.rows.iter().zip(self.sums.chunks_exact(3 * c));
+            all.filter(|(rows, _)| **rows > 0)
+        };
+        for (_, sums) in blocks() {
+            add_f64(&mut mean, &sums[c..2 * c]);
         }
         for (&rows, sums) in blocks() {
-            for i in 0..c {
-                mean[i] += rows as f64 * f64::from(sums[i]);
-            }
+            add_times(&mut mean, rows as f64, &sums[..c]);
         }
         mean.iter_mut().for_each(|m| *m /= n);
-        for (&rows, sums) in blocks().filter(|(rows, _)| **rows > 0) {
-            let rows = rows as f64;
-            for i in 0..c {
-                let (pivot, sum) = (f64::from(sums[i]), f64::from(sums[c + i]));
-                let own = pivot + sum / rows;
-                let within = f64::from(sums[2 * c + i]) - sum * sum / rows;
-                square[i] += within + rows * (own - mean[i]) * (own - mean[i]);
-            }
+        for (&rows, sums) in blocks() {
+            add_squares(&mut var, &mean, rows as f64, sums);
         }
-        let var = square.iter().map(|s| (s / n).max(0.0)).collect();
+        var.iter_mut().for_each(|s| *s = (*s / n).max(0.0));
         Stats { mean, var }
+    }
+}
+
+simd! {
+    /// `sum += x`, in 64 bits.
+    pub fn add_f64(sum: &mut [f64], x: &[f32]) {
+        let _ = FMA;
+        for (sum, &x) in sum.iter_mut().zip(x) {
+            *sum += f64::from(x);
+        }
+    }
+}
+
+simd! {
+    fn add_times(sum: &mut [f64], n: f64, x: &[f32]) {
+        let _ = FMA;
+        for (sum, &x) in sum.iter_mut().zip(x) {
+            *sum += n * f64::from(x);
+        }
+    }
+}
+
+simd! {
+    /// Adds the squared differences of a block's rows to `mean`, from its sums (`[3][c]`).
+    fn add_squares(square: &mut [f64], mean: &[f64], rows: f64, sums: &[f32]) {
+        let _ = FMA;
+        let c = square.len();
+        let (pivots, sums) = sums.split_at(c);
+        let (sums, squares) = sums.split_at(c);
+        let blocks = pivots.iter().zip(sums).zip(squares);
+        for ((square, mean), ((&pivot, &sum), &within)) in square.iter_mut().zip(mean).zip(blocks) {
+            let (pivot, sum) = (f64::from(pivot), f64::from(sum));
+            let off = pivot + sum / rows - mean;
+            let within = f64::from(within) - sum * sum / rows;
+            *square += within + rows * off * off;
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! A maximum's gradient goes to the first place that has it, as in PyTorch.
 
 use super::act::add_into;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Mean and maximum over the pixels of each image: `[n, hw, c]` to `[n, 2, c]`.
 pub fn mean_max_pixels(x: &[f32], [hw, c]: [usize; 2], y: &mut [f32]) {
     y.par_chunks_mut(2 * c)
         .zip(x.par_chunks(hw * c))
+        .one_by_one()
         .for_each(|(y, x)| {
             let (mean, max) = y.split_at_mut(c);
             mean.fill(0.0);
@@ -28,6 +30,7 @@ pub fn mean_max_pixels_backward(x: &[f32], dy: &[f32], [hw, c]: [usize; 2], dx: 
     dx.par_chunks_mut(hw * c)
         .zip(x.par_chunks(hw * c))
         .zip(dy.par_chunks(2 * c))
+        .one_by_one()
         .for_each(|((dx, x), dy)| {
             let (mean, max) = dy.split_at(c);
             for pixel in dx.chunks_exact_mut(c) {
@@ -56,6 +59,7 @@ fn first_max(x: &[f32], i: usize, c: usize, hw: usize) -> usize {
 pub fn mean_max_channels(x: &[f32], [hw, c]: [usize; 2], y: &mut [f32]) {
     y.par_chunks_mut(2 * hw)
         .zip(x.par_chunks(hw * c))
+        .one_by_one()
         .for_each(|(y, x)| {
             for (y, x) in y.chunks_exact_mut(2).zip(x.chunks_exact(c)) {
                 y[0] = x.iter().sum::<f32>() / c as f32;
@@ -69,6 +73,7 @@ pub fn mean_max_channels_backward(x: &[f32], dy: &[f32], [hw, c]: [usize; 2], dx
     dx.par_chunks_mut(hw * c)
         .zip(x.par_chunks(hw * c))
         .zip(dy.par_chunks(2 * hw))
+        .one_by_one()
         .for_each(|((dx, x), dy)| {
             let pixels = dx.chunks_exact_mut(c).zip(x.chunks_exact(c));
             for ((dx, x), dy) in pixels.zip(dy.chunks_exact(2)) {
@@ -87,6 +92,7 @@ fn largest(x: &[f32]) -> usize {
 pub fn sum_pixels(x: &[f32], [hw, c]: [usize; 2], y: &mut [f32]) {
     y.par_chunks_mut(c)
         .zip(x.par_chunks(hw * c))
+        .one_by_one()
         .for_each(|(y, x)| {
             y.fill(0.0);
             x.chunks_exact(c).for_each(|pixel| add_into(y, pixel));

@@ -2,6 +2,7 @@
 //! to another.
 
 use super::{BLOCK, block_rows};
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 const LANES: usize = 8;
@@ -58,6 +59,7 @@ pub fn channel_powers(x: &[f32], c: usize, p: u32, y: &mut [f32]) {
     let rows = block_rows(c);
     y.par_chunks_mut(rows)
         .zip(x.par_chunks(rows * c))
+        .one_by_one()
         .for_each(|(y, x)| {
             for (y, x) in y.iter_mut().zip(x.chunks_exact(c)) {
                 // Those that are wanted most, without a loop inside.
@@ -78,6 +80,7 @@ pub fn channel_powers_backward(x: &[f32], c: usize, p: u32, dy: &[f32], dx: &mut
     dx.par_chunks_mut(rows * c)
         .zip(x.par_chunks(rows * c))
         .zip(dy.par_chunks(rows))
+        .one_by_one()
         .for_each(|((dx, x), dy)| {
             let pixels = dx.chunks_exact_mut(c).zip(x.chunks_exact(c));
             for ((dx, x), dy) in pixels.zip(dy) {
@@ -105,6 +108,7 @@ pub fn square_distance_backward(a: &[f32], b: &[f32], factor: f32, da: &mut [f32
     da.par_chunks_mut(BLOCK)
         .zip(a.par_chunks(BLOCK))
         .zip(b.par_chunks(BLOCK))
+        .one_by_one()
         .for_each(|((da, a), b)| {
             for ((d, a), b) in da.iter_mut().zip(a).zip(b) {
                 *d = factor * (a - b);

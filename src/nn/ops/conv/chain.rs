@@ -1,13 +1,13 @@
 //! The inverted residual of a light network in evaluation: 1 x 1, depthwise, 1 x 1. The wide
 //! values between the three are made strip by strip and never leave the cache.
 
-use super::super::OneByOne;
 use super::super::act::{Epilogue, Input};
 use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed};
 use super::super::scratch;
 use super::Shape;
 use super::depthwise::Filter;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Floats that a strip's wide values may take.

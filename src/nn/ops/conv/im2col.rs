@@ -1,6 +1,5 @@
 //! Convolution by patches and matrix products ("im2col"), for any kernel, stride and groups.
 
-use super::super::OneByOne;
 use super::super::act::{Epilogue, Input, Prologue};
 use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
@@ -9,6 +8,7 @@ use super::super::norm::Dy;
 use super::super::scratch;
 use super::Shape;
 use crate::nn::pool::Buffer;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Rows of the patch matrix per block: its patches and products should stay in cache, but a
@@ -287,11 +287,11 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
     let slice = rows.div_ceil(slices);
     let block = 256;
     // [k, k, ci/groups][co/groups] per group; for 1 x 1 kernels [co][ci], as PyTorch has it.
-    let mut partial: Vec<Buffer> = (0..rows.div_ceil(slice))
+    let partial: Vec<Buffer> = (0..rows.div_ceil(slice))
         .into_par_iter()
-        // What was written last is still in cache.
-        .rev()
         .one_by_one()
+        // What was written last is still in cache.
+        .backwards()
         .map(|i| {
             let mut sum = scratch::take(grad.len());
             let end = rows.min((i + 1) * slice);
@@ -320,10 +320,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
                 }
             });
             sum
-        })
-        .collect();
-    // Sums are added in the order of their slices.
-    partial.reverse();
+        });
     if s.pointwise() {
         return add_up(&partial, grad);
     }
@@ -338,6 +335,7 @@ fn unpack_sums(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
     let bunch = if go.is_multiple_of(16) { 16 } else { 1 };
     grad.par_chunks_mut(depth * bunch)
         .enumerate()
+        .one_by_one()
         .for_each(|(b, grad)| {
             let o = b * bunch;
             let start = o / go * go * depth + o % go;
@@ -359,6 +357,7 @@ pub(super) fn add_up(partial: &[Buffer], total: &mut [f32]) {
     total
         .par_chunks_mut(BLOCK)
         .enumerate()
+        .one_by_one()
         .for_each(|(b, total)| {
             for sum in partial {
                 super::super::act::add_into(total, &sum[b * BLOCK..b * BLOCK + total.len()]);

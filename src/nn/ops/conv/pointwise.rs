@@ -1,7 +1,6 @@
 //! The way back through a 1 x 1 convolution in one pass: block by block of rows, the gradients
 //! of weight and input are made while input and gradient are in cache.
 
-use super::super::OneByOne;
 use super::super::act::Input;
 use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed, gemm_rows, packed_len};
@@ -9,6 +8,7 @@ use super::super::norm::Dy;
 use super::super::scratch;
 use super::{Dx, Shape, im2col};
 use crate::nn::pool::Buffer;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Floats of input, output and their gradients that a block takes.
@@ -74,7 +74,6 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
                 }
             });
             sum
-        })
-        .collect();
+        });
     im2col::add_up(&partial, grad);
 }

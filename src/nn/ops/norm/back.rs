@@ -3,11 +3,12 @@
 //! from row to row, applied by whoever reads it. The gradient of a batch norm's input thus
 //! need not be written at all.
 
-use super::super::OneByOne;
 use super::super::act::{self, Act};
 use super::super::block_rows;
+use super::super::moments::add_f64;
 use super::super::rows::{Distribute, Norm, Reduce};
 use super::{EPS, Params, Stats};
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -96,9 +97,9 @@ impl Backward {
             .par_chunks_mut(3 * c)
             .zip(x.par_chunks(block))
             .zip(dy.par_chunks(block))
-            // What was written last is still in cache.
-            .rev()
             .one_by_one()
+            // What was written last is still in cache.
+            .backwards()
             .for_each(|((sums, x), dy)| self.gather(x, dy, sums));
         sums
     }
@@ -143,9 +144,7 @@ impl GradSums {
     fn total(&self, c: usize) -> Vec<f64> {
         let mut total = vec![0.0f64; 3 * c];
         for block in self.blocks.chunks_exact(3 * c) {
-            for (total, part) in total.iter_mut().zip(block) {
-                *total += f64::from(*part);
-            }
+            add_f64(&mut total, block);
         }
         total
     }

@@ -4,10 +4,10 @@ mod back;
 
 pub use back::{Backward, Dy, GradSums, Spread};
 
-use super::OneByOne;
 use super::act::{self, Act, Epilogue};
 use super::block_rows;
 use super::moments::{self, Moments};
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// As in PyTorch.

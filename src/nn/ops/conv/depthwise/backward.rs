@@ -2,7 +2,6 @@
 //! gradients are sums over the same windows of the output's gradient, which a strip of lines
 //! holds in cache.
 
-use super::super::super::OneByOne;
 use super::super::super::act::Input;
 use super::super::super::ahead::Ahead;
 use super::super::super::norm::{Backward, Dy};
@@ -10,6 +9,7 @@ use super::super::super::scratch;
 use super::super::{Dx, Shape};
 use super::kernels::Both;
 use super::{pack, unpack_sums};
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -76,8 +76,7 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
                 way.image(i * per + j, dx, &mut sum, sums.as_deref_mut());
             }
             sum
-        })
-        .collect();
+        });
     unpack_sums(&partial, AREA, true, grad);
 }
 

@@ -9,12 +9,12 @@ mod kernels;
 
 pub use backward::{backward, joint};
 
-use super::super::OneByOne;
-use super::super::act::{Epilogue, Input};
+use super::super::act::{Epilogue, Input, add_into};
 use super::super::ahead::Ahead;
 use super::super::moments::{self, Moments};
 use super::super::scratch;
 use super::Shape;
+use crate::nn::team::OneByOne;
 use kernels::{Correlation, Lines};
 use rayon::prelude::*;
 
@@ -248,6 +248,7 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
             let packed = &*packed;
             dx.par_chunks_mut(packed.len())
                 .zip(dy.par_chunks(s.ci))
+                .one_by_one()
                 .for_each(|(dx, dy)| {
                     for (dx, w) in dx.chunks_exact_mut(s.ci).zip(packed.chunks_exact(s.ci)) {
                         for ((dx, w), dy) in dx.iter_mut().zip(w).zip(dy) {
@@ -293,20 +294,22 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
                 }
             }
             sum
-        })
-        .collect();
+        });
     unpack_sums(&partial, area, false, grad);
 }
 
 /// Adds sums laid out as `[k, k][c]`, in reverse if so, to PyTorch's layout.
 fn unpack_sums(partial: &[Vec<f32>], area: usize, reversed: bool, grad: &mut [f32]) {
     let c = grad.len() / area;
+    let mut total = scratch::take(grad.len());
+    pack(grad, area, reversed, &mut total);
     for sum in partial {
-        for (i, grad) in grad.chunks_exact_mut(area).enumerate() {
-            for (tap, grad) in grad.iter_mut().enumerate() {
-                let tap = if reversed { area - 1 - tap } else { tap };
-                *grad += sum[tap * c + i];
-            }
+        add_into(&mut total, sum);
+    }
+    for (i, grad) in grad.chunks_exact_mut(area).enumerate() {
+        for (tap, grad) in grad.iter_mut().enumerate() {
+            let tap = if reversed { area - 1 - tap } else { tap };
+            *grad = total[tap * c + i];
         }
     }
 }

@@ -12,7 +12,6 @@ mod output;
 mod tiles;
 mod weight;
 
-use super::super::OneByOne;
 use super::super::act::{Epilogue, Input};
 use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows};
@@ -20,6 +19,7 @@ use super::super::moments::Moments;
 use super::super::scratch;
 use super::Shape;
 use crate::nn::pool::Buffer;
+use crate::nn::team::OneByOne;
 use grad::GradTiles;
 use input::InputTiles;
 use output::OutputTiles;
@@ -170,7 +170,7 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
     let total = s.n * tiles.per_image();
     let input = InputTiles::new(x, ci, tiles, s.n);
     let output = GradTiles::new(dy, co, tiles, s.n);
-    let mut partial: Vec<Buffer> = if ci.max(co) <= NARROW {
+    let partial: Vec<Buffer> = if ci.max(co) <= NARROW {
         // As many sums as eight megabytes hold.
         let slices = (2 * 1024 * 1024 / (POSITIONS * ci * co)).clamp(2, 8);
         let slices = if slices >= 8 { 8 } else { slices / 2 * 2 };
@@ -178,9 +178,9 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         let part = chunk(slice, 2 * ci.max(co));
         (0..total.div_ceil(slice))
             .into_par_iter()
-            // What was written last is still in cache.
-            .rev()
             .one_by_one()
+            // What was written last is still in cache.
+            .backwards()
             .map(|i| {
                 let mut sum = scratch::take(POSITIONS * ci * co);
                 let end = total.min((i + 1) * slice);
@@ -204,7 +204,6 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
                 });
                 sum
             })
-            .collect()
     } else {
         let round = (ROUND / 2).min(total.next_multiple_of(GROUP));
         let mut v = scratch::take(POSITIONS * round * ci);
@@ -228,7 +227,5 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
         }
         vec![sum]
     };
-    // Sums are added in the order of their slices.
-    partial.reverse();
     weight::weight_back(&partial, [ci, co], grad);
 }

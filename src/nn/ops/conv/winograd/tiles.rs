@@ -3,9 +3,9 @@
 //! Transformed tiles lie as `[36][tiles][channels]`; the distance between positions is `step`
 //! floats.
 
-use super::super::super::OneByOne;
 use super::super::super::simd::{Simd, each_vector};
 use super::POSITIONS;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 use std::ops::Range;
 

@@ -1,12 +1,12 @@
 //! Transforms weights, and their gradients back.
 
-use super::super::super::OneByOne;
 use super::super::super::gemm::{packed_len, panel_of};
 use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, lanes, load};
 use super::POSITIONS;
 use super::line::{weight_1d, weight_back_1d};
 use super::tiles::Shared;
 use crate::nn::pool::Buffer;
+use crate::nn::team::OneByOne;
 use rayon::prelude::*;
 
 /// Transformed weights from PyTorch's.
