@@ -10,6 +10,7 @@ use super::Shape;
 use crate::nn::pool::Buffer;
 use crate::nn::team::OneByOne;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows of the patch matrix per block: its patches and products should stay in cache, but a
 /// short block would spend its time on reading the weights. Small matrices are cut into some
@@ -64,41 +65,87 @@ pub(super) fn pack_back(weight: &[f32], s: &Shape, taps: &[usize], out: &mut [f3
 
 /// Copies the patches of output pixels `first..` of group `g` to the rows of `out`.
 fn gather(x: Input, s: &Shape, g: usize, first: usize, out: &mut [f32]) {
-    let (gi, _) = s.per_group();
-    let (k, line) = (s.kernel, s.kernel * gi);
-    let map = x.map.map(|map| map.channels(g * gi, gi));
-    for (r, patch) in out.chunks_exact_mut(k * line).enumerate() {
-        let row = first + r;
-        let (n, oy, ox) = (row / (s.oh * s.ow), row / s.ow % s.oh, row % s.ow);
-        let left = (ox * s.stride) as isize - s.pad as isize;
-        // The taps that fall inside the image, contiguous in memory if there is one group.
-        let from = (-left).clamp(0, k as isize) as usize;
-        let to = (s.w as isize - left).clamp(from as isize, k as isize) as usize;
-        for (ky, out) in patch.chunks_exact_mut(line).enumerate() {
-            let y = (oy * s.stride + ky) as isize - s.pad as isize;
-            if y < 0 || y >= s.h as isize || from == to {
-                out.fill(0.0);
-                continue;
-            }
-            let start = (n * s.h + y as usize) * s.w + (left + from as isize) as usize;
-            out[..from * gi].fill(0.0);
-            out[to * gi..].fill(0.0);
-            let out = &mut out[from * gi..to * gi];
-            if s.groups == 1 {
-                copy(&x.data[start * gi..][..out.len()], map, out);
-            } else {
-                for (t, out) in out.chunks_exact_mut(gi).enumerate() {
-                    copy(&x.data[(start + t) * s.ci + g * gi..][..gi], map, out);
-                }
-            }
-        }
+    let (depth, mut row, mut rest) = (s.depth(), first, out);
+    while !rest.is_empty() {
+        let (line, ox) = (row / s.ow, row % s.ow);
+        let pixels = (s.ow - ox).min(rest.len() / depth);
+        let (patches, others) = rest.split_at_mut(pixels * depth);
+        gather_line(x, s, g, line, ox..ox + pixels, patches);
+        (row, rest) = (row + pixels, others);
     }
 }
 
-fn copy(x: &[f32], map: Option<Prologue>, out: &mut [f32]) {
+/// The patches of some pixels of one line of the output; lines are counted over all images.
+fn gather_line(x: Input, s: &Shape, g: usize, line: usize, ox: Range<usize>, out: &mut [f32]) {
+    let (k, (gi, _)) = (s.kernel, s.per_group());
+    // First pixel that output pixel `o` sees, counted with the padding.
+    let left = |o: usize| o * s.stride;
+    let inside = |padded: usize| padded.saturating_sub(s.pad).min(s.w);
+    let seen = inside(left(ox.start))..inside(left(ox.end - 1) + k);
+    let map = x.map.map(|map| map.channels(g * gi, gi));
+    let direct = s.groups == 1 && map.is_none();
+    scratch::with(if direct { 0 } else { seen.len() * gi }, |memory| {
+        for ky in 0..k {
+            let patches = out.chunks_exact_mut(k * k * gi);
+            let parts = patches.map(|patch| &mut patch[ky * k * gi..][..k * gi]);
+            let y = (line % s.oh * s.stride + ky).wrapping_sub(s.pad);
+            if y >= s.h {
+                parts.for_each(|part| part.fill(0.0));
+                continue;
+            }
+            let start = (line / s.oh * s.h + y) * s.w;
+            let pixels = &x.data[(start + seen.start) * s.ci..(start + seen.end) * s.ci];
+            let pixels = if direct {
+                pixels
+            } else {
+                copy_group(pixels, s, g, map, memory);
+                &*memory
+            };
+            for (part, o) in parts.zip(ox.clone()) {
+                let (from, to) = (left(o), left(o) + k);
+                let (first, last) = (inside(from), inside(to));
+                if last - first == k {
+                    copy(&pixels[(first - seen.start) * gi..][..k * gi], part);
+                    continue;
+                }
+                part.fill(0.0);
+                if first < last {
+                    let at = (first + s.pad - from) * gi;
+                    let pixels = &pixels[(first - seen.start) * gi..(last - seen.start) * gi];
+                    part[at..][..pixels.len()].copy_from_slice(pixels);
+                }
+            }
+        }
+    });
+}
+
+/// The channels of group `g` of some pixels, mapped.
+fn copy_group(pixels: &[f32], s: &Shape, g: usize, map: Option<Prologue>, out: &mut [f32]) {
+    let (gi, _) = s.per_group();
     match map {
-        Some(map) => map.write(x, out),
-        None => out.copy_from_slice(x),
+        Some(map) if s.groups == 1 => return map.write(pixels, out),
+        _ => {
+            for (out, pixel) in out.chunks_exact_mut(gi).zip(pixels.chunks_exact(s.ci)) {
+                out.copy_from_slice(&pixel[g * gi..][..gi]);
+            }
+        }
+    }
+    if let Some(map) = map {
+        map.apply(out);
+    }
+}
+
+/// Copies a line of a patch.
+fn copy(from: &[f32], to: &mut [f32]) {
+    /// Floats of three pixels of an image: few enough for a call to take longer than the copy.
+    const RGB: usize = 9;
+    if let (Ok(from), Ok(to)) = (
+        <&[f32; RGB]>::try_from(from),
+        <&mut [f32; RGB]>::try_from(&mut *to),
+    ) {
+        *to = *from;
+    } else {
+        to.copy_from_slice(from);
     }
 }
 
