@@ -377,22 +377,32 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
 /// Adds sums laid out as `[k, k, ci/groups][co/groups]` per group to PyTorch's layout. Output
 /// channels go in small bunches, so that what is read is read in whole cache lines.
 fn unpack_sums(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
+    if s.per_group().1.is_multiple_of(16) {
+        unpack_bunches::<16>(partial, s, grad);
+    } else {
+        unpack_bunches::<1>(partial, s, grad);
+    }
+}
+
+fn unpack_bunches<const BUNCH: usize>(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
     let (gi, go) = s.per_group();
     let (depth, area) = (s.depth(), s.kernel * s.kernel);
-    let bunch = if go.is_multiple_of(16) { 16 } else { 1 };
-    grad.par_chunks_mut(depth * bunch)
+    grad.par_chunks_mut(depth * BUNCH)
         .enumerate()
         .one_by_one()
         .for_each(|(b, grad)| {
-            let o = b * bunch;
+            let o = b * BUNCH;
             let start = o / go * go * depth + o % go;
-            for sum in partial {
-                for p in 0..depth {
-                    let (tap, i) = (p / gi, p % gi);
-                    let sum = &sum[start + p * go..][..bunch];
-                    for (lane, sum) in sum.iter().enumerate() {
-                        grad[lane * depth + i * area + tap] += sum;
-                    }
+            for at in 0..depth {
+                let (i, tap) = (at / area, at % area);
+                let from = start + (tap * gi + i) * go;
+                let mut total: [f32; BUNCH] = std::array::from_fn(|lane| grad[lane * depth + at]);
+                for sum in partial {
+                    let sum = &sum[from..from + BUNCH];
+                    total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
+                }
+                for (lane, total) in total.into_iter().enumerate() {
+                    grad[lane * depth + at] = total;
                 }
             }
         });
