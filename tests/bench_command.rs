@@ -98,6 +98,47 @@ fn a_driver_alternates_single_iterations() {
     assert_eq!(lines[4], "bye");
 }
 
+/// Pages that a process has had to ask for so far.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn page_faults(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // After the name, which is in brackets: state, five numbers, flags, minor faults.
+    let (_, numbers) = stat.rsplit_once(')').unwrap();
+    let faults = numbers.split_whitespace().nth(7).unwrap();
+    faults.parse().unwrap()
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_step_asks_the_system_for_no_memory_once_it_has_what_it_needs() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_frbench"))
+        .args(["bench", "--serve", "--threads", "2"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ask = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut say = |what: &str| {
+        writeln!(ask, "{what}").unwrap();
+        lines.next().unwrap().unwrap()
+    };
+    // Class weights and logits are large enough for glibc to give them back to the system.
+    say(
+        r#"case {"work":"train","backbone":{"name":"mobilefacenet","embedding":256,"params":{"width":0.25}},"size":32,"batch":64,"classes":800}"#,
+    );
+    (0..5).for_each(|_| assert!(say("step").parse::<f64>().unwrap() > 0.0));
+    let before = page_faults(child.id());
+    (0..5).for_each(|_| drop(say("step")));
+    let faults = page_faults(child.id()) - before;
+    assert_eq!(say("quit"), "bye");
+    assert!(child.wait().unwrap().success());
+    assert!(faults < 250, "{faults} page faults in five steps");
+}
+
 #[test]
 fn mistakes_are_found_before_anything_is_measured() {
     for (args, hint) in [
