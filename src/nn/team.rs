@@ -12,6 +12,15 @@ use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a thread stays awake for a step that has nothing for it to do, and how long at most.
+///
+/// A thread that waits for another takes up whatever there is to be done, and that may be to stay
+/// awake for a step of another training, which waits in turn for what lies beneath: without an
+/// end, both would wait for good. Steps that take longer have kernels that are worth waking up for.
+const PATIENCE: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// Runs `work` on one of rayon's threads, and has the others stay awake for it.
 pub fn together<R: Send>(work: impl FnOnce() -> R + Send) -> R {
@@ -20,18 +29,30 @@ pub fn together<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         let done = Done::default();
         let over = done.0.clone();
         rayon::spawn_broadcast(move |thread| {
-            if Some(thread.index()) == me {
-                return;
-            }
-            while !over.load(Ordering::Relaxed) {
-                if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                    // Others may want the core: another process, or a thread that decodes images.
-                    std::thread::yield_now();
-                }
+            if Some(thread.index()) != me {
+                stay_awake(&over);
             }
         });
         work()
     })
+}
+
+fn stay_awake(over: &AtomicBool) {
+    let start = Instant::now();
+    let mut busy = start;
+    while !over.load(Ordering::Relaxed) {
+        let found = rayon::yield_now() == Some(rayon::Yield::Executed);
+        let now = Instant::now();
+        if found {
+            busy = now;
+        } else {
+            // Others may want the core: another process, or a thread that decodes images.
+            std::thread::yield_now();
+        }
+        if now - busy > PATIENCE || now - start > LONGEST {
+            return;
+        }
+    }
 }
 
 /// Says at its end, however that comes, that the work is done.
@@ -124,13 +145,13 @@ impl<T, F: Fn(T) + Sync> ProducerCallback<T> for Shared<F> {
             let me = rayon::current_thread_index().unwrap_or(0);
             sections.work(me, self.backwards, &self.work);
         };
-        // Nobody is waited for who has not begun: what other threads do not come for is done here.
+        // What others do not come for is done here.
         rayon::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|_| help());
             }
             help();
-            // The others are at their last blocks, for which it is too late to fall asleep.
+            // Their last blocks are not worth falling asleep.
             while busy.load(Ordering::Relaxed) > 0 {
                 std::thread::yield_now();
             }
@@ -210,8 +231,8 @@ impl<P: Producer> Section<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
-    use std::time::{Duration, Instant};
+    use std::panic::AssertUnwindSafe;
+    use std::sync::mpsc::RecvTimeoutError;
 
     fn pool(threads: usize) -> rayon::ThreadPool {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -273,55 +294,86 @@ mod tests {
         assert_eq!(met(2, true), [9, 8, 7, 6, 0, 1, 2, 3, 4, 5]);
     }
 
+    /// Runs `test`, which may hang where it should fail.
+    fn in_time(test: impl FnOnce() + Send + 'static) {
+        let (ended, end) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            test();
+            let _ = ended.send(());
+        });
+        if end.recv_timeout(Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
+            panic!("still waiting");
+        }
+        assert!(thread.join().is_ok());
+    }
+
     #[test]
     fn a_kernel_waits_for_nobody_who_is_busy_elsewhere() {
-        let pool = pool(2);
-        let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        pool.scope(|scope| {
-            scope.spawn(|_| {
-                started.store(true, Ordering::SeqCst);
-                while !over.load(Ordering::SeqCst) {
+        in_time(|| {
+            let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
+            let wait = |flag: &AtomicBool| {
+                while !flag.load(Ordering::SeqCst) {
                     std::thread::yield_now();
                 }
+            };
+            let squares = pool(2).scope(|scope| {
+                scope.spawn(|_| {
+                    started.store(true, Ordering::SeqCst);
+                    wait(&over);
+                });
+                wait(&started);
+                let squares = together(|| (0..50).into_par_iter().one_by_one().map(|i| i * i));
+                over.store(true, Ordering::SeqCst);
+                squares
             });
-            while !started.load(Ordering::SeqCst) {
-                std::thread::yield_now();
-            }
-            let squares = together(|| (0..50).into_par_iter().one_by_one().map(|i| i * i));
             assert_eq!(squares[49], 49 * 49);
-            over.store(true, Ordering::SeqCst);
+        });
+    }
+
+    /// Threads that wait take up whatever there is, the other step's call to stay awake included,
+    /// and may so come to wait for each other.
+    #[test]
+    fn steps_of_one_pool_come_to_an_end() {
+        in_time(|| {
+            let pool = pool(3);
+            let step = || {
+                let plain: usize = (0..1000usize).into_par_iter().with_max_len(50).sum();
+                assert_eq!(plain, 999 * 500);
+                together(|| {
+                    for _ in 0..50 {
+                        let blocks = (0..6).into_par_iter().one_by_one();
+                        assert_eq!(blocks.map(|i| i + 1), [1, 2, 3, 4, 5, 6]);
+                    }
+                });
+            };
+            std::thread::scope(|threads| {
+                for _ in 0..3 {
+                    threads.spawn(|| (0..30_000).for_each(|_| pool.install(|| together(step))));
+                }
+            });
         });
     }
 
     #[test]
-    fn others_are_awake_during_the_work_and_free_after_it() {
-        let pool = pool(3);
-        pool.install(|| {
-            // One in another, as with a teacher that is run in its student's step.
-            let sum = together(|| together(|| (0..9).into_par_iter().one_by_one().map(|i| i)));
-            assert_eq!(sum.iter().sum::<i32>(), 36);
-        });
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            pool.install(|| {
+    fn a_panic_in_a_block_is_that_of_its_kernel_and_ends_the_step() {
+        in_time(|| {
+            let pool = pool(3);
+            let step = || {
                 together(|| {
                     let blocks = (0..8).into_par_iter().one_by_one();
                     blocks.for_each(|i| assert!(i != 5, "block five"));
                 });
+            };
+            let caught = std::panic::catch_unwind(AssertUnwindSafe(|| pool.install(step)));
+            assert!(caught.is_err());
+            // All three threads meet: none of them is kept awake by what is over.
+            let here = AtomicUsize::new(0);
+            pool.broadcast(|_| {
+                here.fetch_add(1, Ordering::SeqCst);
+                while here.load(Ordering::SeqCst) < 3 {
+                    std::thread::yield_now();
+                }
             });
-        }));
-        assert!(
-            caught.is_err(),
-            "the panic of a block is that of its kernel"
-        );
-        // All three threads meet: none of them is still kept awake by what is over.
-        let start = Instant::now();
-        let here = AtomicUsize::new(0);
-        pool.broadcast(|_| {
-            here.fetch_add(1, Ordering::SeqCst);
-            while here.load(Ordering::SeqCst) < 3 && start.elapsed() < Duration::from_secs(60) {
-                std::thread::yield_now();
-            }
         });
-        assert!(start.elapsed() < Duration::from_secs(60));
     }
 }

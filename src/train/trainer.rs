@@ -361,7 +361,7 @@ impl<'a> Trainer<'a> {
 
     /// Take one optimiser step.
     pub fn step(&mut self) -> Result<StepReport> {
-        // Before the others are awake: the thread that makes the next input has a core to itself.
+        // While it is waited for, others sleep, and those who make it have the cores.
         let (input, waited) = self.input()?;
         match self.device {
             nn::Device::Cpu => team::together(|| self.take_step(input, waited)),

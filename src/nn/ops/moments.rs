@@ -74,7 +74,8 @@ simd! {
 }
 
 simd! {
-    /// Adds the squared differences of a block's rows to `mean`, from its sums (`[3][c]`).
+    /// Adds the squares of what a block's rows differ from `mean` by, which its sums (`[3][c]`)
+    /// tell.
     fn add_squares(square: &mut [f64], mean: &[f64], rows: f64, sums: &[f32]) {
         let _ = FMA;
         let c = square.len();
