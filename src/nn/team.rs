@@ -14,9 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a thread stays awake for a step that has nothing for it to do, and how long at most.
-///
-/// A thread that waits for another takes up whatever there is to be done, and that may be to stay
+/// How long a thread stays awake for a step that has nothing for it to do, and how long at most:
+/// a thread that waits for another takes up whatever there is to be done, and that may be to stay
 /// awake for a step of another training, which waits in turn for what lies beneath: without an
 /// end, both would wait for good. Steps that take longer have kernels that are worth waking up for.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -151,7 +150,7 @@ impl<T, F: Fn(T) + Sync> ProducerCallback<T> for Shared<F> {
                 scope.spawn(|_| help());
             }
             help();
-            // Their last blocks are not worth falling asleep.
+            // Their last blocks take less time than falling asleep and waking up.
             while busy.load(Ordering::Relaxed) > 0 {
                 std::thread::yield_now();
             }

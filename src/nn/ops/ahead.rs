@@ -57,7 +57,7 @@ impl Ahead {
     }
 }
 
-/// CacheLines to be asked for, one by one.
+/// Cache lines to be asked for, one by one.
 pub struct CacheLines {
     next: *const f32,
     end: *const f32,
@@ -96,8 +96,7 @@ mod tests {
     use super::*;
 
     /// The lines that are asked for, as offsets in floats from `base`.
-    fn asked(lines: CacheLines, count: usize, base: *const f32) -> Vec<usize> {
-        let mut lines = lines;
+    fn asked(mut lines: CacheLines, count: usize, base: *const f32) -> Vec<usize> {
         let mut asked = Vec::new();
         for _ in 0..count {
             asked.push((lines.next as usize - base as usize) / size_of::<f32>());

@@ -122,13 +122,11 @@ fn gather_line(x: Input, s: &Shape, g: usize, line: usize, ox: Range<usize>, out
 /// The channels of group `g` of some pixels, mapped.
 fn copy_group(pixels: &[f32], s: &Shape, g: usize, map: Option<Prologue>, out: &mut [f32]) {
     let (gi, _) = s.per_group();
-    match map {
-        Some(map) if s.groups == 1 => return map.write(pixels, out),
-        _ => {
-            for (out, pixel) in out.chunks_exact_mut(gi).zip(pixels.chunks_exact(s.ci)) {
-                out.copy_from_slice(&pixel[g * gi..][..gi]);
-            }
-        }
+    if let (1, Some(map)) = (s.groups, map) {
+        return map.write(pixels, out);
+    }
+    for (out, pixel) in out.chunks_exact_mut(gi).zip(pixels.chunks_exact(s.ci)) {
+        out.copy_from_slice(&pixel[g * gi..][..gi]);
     }
     if let Some(map) = map {
         map.apply(out);

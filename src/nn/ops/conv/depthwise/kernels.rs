@@ -262,8 +262,8 @@ pub struct Both<'a> {
     pub ahead: &'a Ahead,
 }
 
-/// Cache lines fetched per pixel: of the input's gradient, the input, and the output's gradient with what
-/// it goes through.
+/// Cache lines fetched per pixel: of the input's gradient, the input, and the output's gradient
+/// with what it goes through.
 const FETCHED: usize = 4;
 
 /// One vector of channels of the filter, or of the sums for its gradient.
