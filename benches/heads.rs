@@ -4,7 +4,7 @@
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use frbench::head::{self, HEADS, HeadInput, WeightGrad};
-use frbench::plan::spec::HeadSpec;
+use frbench::job::HeadSpec;
 use frbench::rng::Stream;
 use serde_json::json;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use frbench::backbone;
-use frbench::nn::{Network, OutputGrads, Sgd, TrainMode, Value};
-use frbench::plan::spec::{BackboneSpec, OptimizerSpec};
+use frbench::engine::{Network, OutputGrads, Sgd, TrainMode, Value};
+use frbench::job::{BackboneSpec, OptimizerSpec};
 use frbench::rng::Stream;
 use serde_json::json;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Rendering one aligned, JPEG-encoded 112 x 112 image of the face world on one core.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use frbench::plan::spec::SynthSpec;
+use frbench::job::SynthSpec;
 use frbench::synth::twin;
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -1,10 +1,10 @@
 //! What is timed.
 
-use crate::backbone::{self, BACKBONES};
-use crate::nn::Graph;
-use crate::plan::spec::{BackboneSpec, Precision};
-use crate::registry::{self, Params};
-use crate::{Error, Result};
+use frbench_base::registry::{self, Params};
+use frbench_base::{Error, Result};
+use frbench_engine::Graph;
+use frbench_job::{BackboneSpec, Precision};
+use frbench_methods::backbone::{self, BACKBONES};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::str::FromStr;

@@ -3,8 +3,8 @@
 use super::case::Case;
 use super::work::Facts;
 use super::{median, serve};
-use crate::nn::clock::Spent;
-use crate::{Error, Result};
+use frbench_base::{Error, Result};
+use frbench_engine::clock::Spent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

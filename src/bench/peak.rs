@@ -1,9 +1,9 @@
 //! What speeds and sizes are held against: a large matrix product and the peak of memory.
 
 use super::median;
-use crate::Result;
-use crate::nn;
 use candle_core::{Device, Tensor};
+use frbench_base::Result;
+use frbench_engine as engine;
 use std::time::Instant;
 
 /// Rows, columns and inner dimension of the product; the inner one is long, so that the time
@@ -29,8 +29,8 @@ pub fn gemm_gflops(rounds: usize) -> Result<f64> {
 
 /// The most memory that this process has taken so far, in MiB: of the GPU, if it computes there,
 /// else what was resident, where the system says (Linux).
-pub fn memory_mib(device: &nn::Device) -> Option<f64> {
-    if let nn::Device::Cuda(gpu) = device {
+pub fn memory_mib(device: &engine::Device) -> Option<f64> {
+    if let engine::Device::Cuda(gpu) = device {
         return gpu.peak_memory().ok().map(|b| b as f64 / 1024.0 / 1024.0);
     }
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,8 +1,8 @@
 //! PyTorch at the same cases: the programs of `benches/peer`, which frbench carries along.
 
 use super::drive::Contender;
-use crate::nn::Device;
-use crate::{Error, Result};
+use frbench_base::{Error, Result};
+use frbench_engine::Device;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::process::{Command, Stdio};

@@ -16,8 +16,8 @@
 use super::case::Case;
 use super::peak;
 use super::work::{Iterate, facts, with};
-use crate::nn::Device;
-use crate::{Error, Result};
+use frbench_base::{Error, Result};
+use frbench_engine::Device;
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ fn milliseconds(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::bench::work::Facts;
-    use crate::nn::clock::Spent;
+    use frbench_engine::clock::Spent;
     use std::collections::BTreeMap;
 
     fn answers(input: &str) -> Vec<String> {

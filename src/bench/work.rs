@@ -1,18 +1,18 @@
 //! One iteration of a case, on the objects that a suite would build.
 
 use super::case::{Case, Work};
-use crate::data::image::Image;
-use crate::data::source::ImageSource;
-use crate::key::Key;
-use crate::nn::clock::Clock;
-use crate::nn::{Device, Network, Value};
-use crate::plan::spec::{
+use frbench_base::key::Key;
+use frbench_base::rng::Stream;
+use frbench_base::{Error, Result};
+use frbench_data::image::Image;
+use frbench_data::source::ImageSource;
+use frbench_engine::clock::Clock;
+use frbench_engine::{Device, Network, Value};
+use frbench_harness::run::images::ImageCache;
+use frbench_harness::train::{Teacher, Trainer};
+use frbench_job::{
     Color, Decay, HeadSpec, InputSpec, Length, MethodSpec, OptimizerSpec, ScheduleSpec, TrainSpec,
 };
-use crate::rng::Stream;
-use crate::run::images::ImageCache;
-use crate::train::{Teacher, Trainer};
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::borrow::Cow;

@@ -10,9 +10,10 @@ use clap::{Args, ValueEnum};
 use frbench::bench::case::Named;
 use frbench::bench::peer::Torch;
 use frbench::bench::{self, Case, Contender, Measured, Work, peak};
-use frbench::nn::cuda::Gpu;
-use frbench::nn::{Device, DeviceChoice};
-use frbench::plan::spec::{BackboneSpec, Precision};
+use frbench::build::BUILD;
+use frbench::engine::cuda::Gpu;
+use frbench::engine::{Device, DeviceChoice};
+use frbench::job::{BackboneSpec, Precision};
 use frbench::run::environment;
 use frbench::{Error, Result};
 use serde_json::json;
@@ -162,7 +163,7 @@ fn on_cpu(
             row
         };
         let mut out = json!({
-            "environment": environment::capture(&Device::Cpu),
+            "environment": environment::capture(&BUILD, &Device::Cpu),
             "gemm_gflops": peak,
             "measured": measured.iter().map(of_gemm).collect::<Vec<_>>(),
         });
@@ -190,7 +191,7 @@ fn on_gpu(
     gpu: Arc<Gpu>,
 ) -> Result<ExitStatus> {
     let device = Device::Cuda(gpu.clone());
-    let mut out = json!({ "environment": environment::capture(&device) });
+    let mut out = json!({ "environment": environment::capture(&BUILD, &device) });
     let checked = gpu.check(args.seed);
     out["check"] = json!(checked);
     let wrong = checked.iter().filter(|row| !row.holds()).count();

@@ -4,8 +4,8 @@ use super::text::{quantity, table};
 use frbench::Result;
 use frbench::bench::peer::Torch;
 use frbench::bench::{Case, Measured, Peer, Work, is_out_of_memory};
-use frbench::nn::{OpError, Rates};
-use frbench::plan::spec::Precision;
+use frbench::engine::{OpError, Rates};
+use frbench::job::Precision;
 use serde_json::{Value, json};
 
 pub fn describe(case: &Case) -> String {

@@ -2,11 +2,12 @@
 //! `report` have in common.
 
 use clap::Args;
-use frbench::plan::spec::JobSpec;
-use frbench::plan::{self, Code, Known, Round, Selection};
-use frbench::result::JobResult;
-use frbench::suite::{self, Registries, Resolved, Suite, library};
+use frbench::job::{Job, JobSpec};
+use frbench::plan::{self, Next, Round, Selection};
+use frbench::run::Store;
+use frbench::suite::{self, Registries, Resolved, Suite};
 use frbench::{Error, Result};
+use frbench::{build, embedded};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -67,12 +68,12 @@ pub fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
 /// Everything that a suite can name; `./suites/datasets` is over what is embedded.
 pub fn registries() -> Result<Registries> {
     let folder = Path::new("suites/datasets");
-    Registries::with_datasets(folder.is_dir().then_some(folder))
+    embedded::registries(folder.is_dir().then_some(folder))
 }
 
 /// Reads the suite called `name` and checks all of it.
 pub fn load(name: &str) -> Result<(Suite, Registries)> {
-    let suite = suite::parse(library::find(name)?)?;
+    let suite = suite::parse(embedded::suite(name)?)?;
     let known = registries()?;
     suite::validate(&suite, &known)?;
     Ok((suite, known))
@@ -98,40 +99,13 @@ pub fn part(whole: Resolved, args: &SuiteArgs) -> Result<Resolved> {
     plan::select(whole, &selection)
 }
 
-/// All jobs as far as the data sets that are already there let them be foreseen.
-pub fn outlook(suite: &Resolved, runs: &Path, code: &Code) -> Result<Round> {
-    let mut known = Known::default();
-    loop {
-        let round = plan::outlook(suite, &known, code);
-        let before = known.results.len();
-        for job in &round.jobs {
-            if matches!(job.spec, JobSpec::Data(_))
-                && !known.results.contains_key(&job.key)
-                && is_done(runs, job)
-                && let Some(result) = result(runs, job)?
-            {
-                known.results.insert(job.key.clone(), result);
-            }
-        }
-        // What is known of one set may name another that is made of it.
-        if known.results.len() == before {
-            return Ok(round);
-        }
-    }
-}
-
-/// Whether the job has been finished in `runs`.
-pub fn is_done(runs: &Path, job: &plan::spec::Job) -> bool {
-    runs.join(&job.key.0).join("done").is_file()
-}
-
-fn result(runs: &Path, job: &plan::spec::Job) -> Result<Option<JobResult>> {
-    let path = runs.join(&job.key.0).join("result.json");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|e| Error::Data(format!("{}: not a result of frbench: {e}", path.display())))
+/// All jobs as far as the data sets that are already there let them be foreseen. What is known
+/// of one set may name another that is made of it.
+pub fn outlook(suite: &Resolved, store: &Store) -> Result<Round> {
+    plan::rounds(suite, &build::code(), plan::outlook, |round, known| {
+        let is_data = |job: &&Job| matches!(job.spec, JobSpec::Data(_));
+        let mut results = known.results.clone();
+        results.extend(store.finished(round.jobs.iter().filter(is_data))?);
+        Ok(Next::Known(results, round))
+    })
 }

@@ -9,8 +9,9 @@ use frbench::data::decode::encode_png;
 use frbench::data::manifest;
 use frbench::data::registry::Registry;
 use frbench::data::set::missing;
+use frbench::embedded;
+use frbench::job::{DataSource, DataSpec};
 use frbench::plan;
-use frbench::plan::spec::{DataSource, DataSpec};
 use frbench::run::{self, Stop};
 use frbench::suite::dataset;
 use frbench::synth::{self, World};
@@ -60,7 +61,7 @@ pub fn data(command: DataCommand) -> Result<ExitStatus> {
         }
         DataCommand::Verify(args) => {
             let registries = super::context::registries()?;
-            let public = Registry::load(None)?;
+            let public = embedded::declarations(None)?;
             let root = args.data.root();
             for name in &args.names {
                 let spec = registries.lookup(name).map_err(Error::Usage)?;
@@ -94,7 +95,12 @@ fn verify(spec: &DataSpec, public: &Registry, root: &Path) -> Result<String> {
     let gone = missing(spec, root);
     if !gone.is_empty() {
         let describe = frbench::data::registry::describe_missing;
-        return Err(Error::Data(describe(spec, root, &gone)));
+        return Err(Error::Data(describe(
+            public.get(&spec.name),
+            spec,
+            root,
+            &gone,
+        )));
     }
     let found = manifest::describe(spec, root)?;
     run::data::hold_against_pin(spec, &found, &root.join(&spec.name))?;

@@ -6,10 +6,11 @@ use super::text;
 use clap::{Args, ValueEnum};
 use frbench::Result;
 use frbench::distill::{DECLARED, DISTILL};
+use frbench::embedded;
 use frbench::head::Preset;
 use frbench::registry::{Info, Kind, Param};
 use frbench::suite::source::Source;
-use frbench::suite::{self, Registries, library};
+use frbench::suite::{self, Registries};
 use serde_json::{Value, json};
 
 #[derive(Args, Debug)]
@@ -220,7 +221,7 @@ impl Listed {
 
 /// The embedded suites.
 fn suites() -> Result<Vec<Listed>> {
-    let parsed = library::SUITES.iter().map(|(name, text)| {
+    let parsed = embedded::SUITES.iter().map(|(name, text)| {
         let suite = suite::parse(Source::new(format!("suites/{name}.toml"), *text))?;
         Ok(Listed {
             name: suite.name,

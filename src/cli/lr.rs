@@ -1,9 +1,9 @@
 //! `frbench show --lr`: the learning rate over a method's training.
 
 use super::text::table;
-use frbench::data::registry::Registry;
-use frbench::nn::schedule::{lr_at, total_steps};
-use frbench::plan::spec::{DataSource, DataSpec, Decay, Length};
+use frbench::embedded;
+use frbench::engine::schedule::{lr_at, total_steps};
+use frbench::job::{DataSource, DataSpec, Decay, Length};
 use frbench::suite::check::suggest;
 use frbench::suite::{Resolved, dataset};
 use frbench::{Error, Result};
@@ -71,7 +71,7 @@ fn images(data: &DataSpec) -> Result<Option<u64>> {
         DataSource::Noisy(noisy) => &noisy.base,
         _ => data,
     };
-    let declared = Registry::load(None)?;
+    let declared = embedded::declarations(None)?;
     let set = declared.get(&base.name);
     Ok(set.and_then(|s| s.counts.get("images").copied()))
 }

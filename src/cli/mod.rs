@@ -62,7 +62,7 @@ enum Command {
 /// Runs the command.
 pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
     if let Ok(name) = std::env::var("FRBENCH_ISA") {
-        frbench::nn::ops::simd::Level::parse(&name)?;
+        frbench::engine::ops::simd::Level::parse(&name)?;
     }
     match cli.command {
         Command::Run(args) => run::run(args),
@@ -80,7 +80,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
 
 /// `0.1.0 (1a2b3c4, clean)`.
 fn version() -> &'static str {
-    const BUILD: frbench::plan::Build = frbench::plan::BUILD;
+    use frbench::build::BUILD;
     static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let revision = &BUILD.revision[..BUILD.revision.len().min(12)];
         format!("{} ({revision}, {})", BUILD.version, BUILD.tree)

@@ -1,7 +1,7 @@
 //! Progress of a run: bars with an ETA on a terminal, plain lines in a log.
 
 use super::text::duration;
-use frbench::plan::spec::Job;
+use frbench::job::Job;
 use frbench::run::Observer;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};

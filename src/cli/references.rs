@@ -4,8 +4,8 @@ use super::exit::ExitStatus;
 use super::output::{bold, print, print_json};
 use super::{context, text};
 use clap::Args;
+use frbench::embedded;
 use frbench::report::model::{PublishedRow, Status};
-use frbench::report::published;
 use frbench::{Error, Result};
 use serde_json::json;
 use std::path::Path;
@@ -23,7 +23,10 @@ pub struct ReferencesArgs {
 pub fn references(args: ReferencesArgs) -> Result<ExitStatus> {
     let names: Vec<String> = match &args.suite {
         Some(suite) => context::load(suite)?.0.published,
-        None => published::sources().map(String::from).collect(),
+        None => embedded::PUBLISHED
+            .iter()
+            .map(|(name, _)| name.to_string())
+            .collect(),
     };
     if names.is_empty() {
         return Err(Error::NothingSelected(
@@ -33,7 +36,7 @@ pub fn references(args: ReferencesArgs) -> Result<ExitStatus> {
     let folder = Path::new("reference_results/published");
     let mut tables = Vec::new();
     for name in &names {
-        tables.push((name, published::load(name, Some(folder))?));
+        tables.push((name, embedded::published(name, Some(folder))?));
     }
     if args.json {
         let tables = tables

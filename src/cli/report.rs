@@ -6,8 +6,8 @@ use super::output::print;
 use super::text::{iso_time, table};
 use clap::Args;
 use frbench::Result;
+use frbench::embedded;
 use frbench::key::Key;
-use frbench::plan::{self, Code};
 use frbench::report::derive::{Cell, Derived, derive};
 use frbench::report::{self, ReportInput, collect};
 use frbench::run::{Outcome, Store};
@@ -56,7 +56,7 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
 
 /// What has been run of a suite, by whomever; `failed` are jobs that could not be.
 pub fn so_far(suite: &Resolved, store: &Store, failed: BTreeMap<Key, String>) -> Result<Outcome> {
-    let round = context::outlook(suite, store.runs(), &Code::current())?;
+    let round = context::outlook(suite, store)?;
     Ok(Outcome {
         finished: store.finished(&round.jobs)?,
         jobs: round.jobs,
@@ -110,7 +110,7 @@ pub fn input(
 ) -> Result<ReportInput> {
     let mut published = Vec::new();
     for source in &suite.published {
-        published.extend(report::published::load(
+        published.extend(embedded::published(
             source,
             Some(Path::new("reference_results/published")),
         )?);
@@ -154,7 +154,7 @@ fn environment(outcome: &Outcome, store: &Store) -> BTreeMap<String, String> {
     for job in outcome
         .jobs
         .iter()
-        .filter(|j| matches!(j.spec, plan::spec::JobSpec::Train(_)))
+        .filter(|j| matches!(j.spec, frbench::job::JobSpec::Train(_)))
     {
         let path = store.folder(&job.key).file("env.json");
         let Ok(Value::Object(env)) = frbench::files::read_json::<Value>(&path) else {

@@ -4,11 +4,11 @@ use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
 use super::progress::Progress;
 use clap::Args;
-use frbench::nn::{Device, DeviceChoice};
-use frbench::plan::Code;
+use frbench::engine::{Device, DeviceChoice};
 use frbench::report::ReportInput;
-use frbench::run::{self, Options, Outcome, Stop, Store};
+use frbench::run::{self, Options, Outcome, Program, Stop, Store};
 use frbench::{Error, Result};
+use frbench::{build, embedded};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -101,7 +101,12 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
         progress.line(&why);
     }
     let stop = Stop::on_signals()?;
-    let outcome = run::execute(&suite, &Code::current(), &store, &options, &progress, &stop);
+    let program = Program {
+        build: build::BUILD,
+        code: build::code(),
+        declarations: embedded::declarations(None)?,
+    };
+    let outcome = run::execute(&suite, &program, &store, &options, &progress, &stop);
     progress.clear();
     let outcome = outcome?;
     if outcome.executed == 0 && outcome.finished.len() == outcome.jobs.len() {

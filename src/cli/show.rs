@@ -6,14 +6,16 @@ use super::output::{bold, print, print_json};
 use super::text::{duration, quantity, table};
 use clap::Args;
 use frbench::Result;
+use frbench::job::{ConvMode, DegradeSpec, Job, JobSpec};
 use frbench::key::Key;
 use frbench::plan::recipe::{self, Recipe};
-use frbench::plan::spec::{ConvMode, DegradeSpec, Job, JobSpec};
-use frbench::plan::{Code, Kind, Round, keys};
+use frbench::plan::{Kind, Round, keys};
+use frbench::run::Store;
 use frbench::suite::Resolved;
 use frbench::suite::resolve::Row;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 pub struct ShowArgs {
@@ -41,8 +43,9 @@ pub fn show(args: ShowArgs) -> Result<ExitStatus> {
         print(&super::lr::curve(&suite, method)?)?;
         return Ok(ExitStatus::Success);
     }
-    let round = context::outlook(&suite, &args.runs.runs, &Code::current())?;
-    let done = |job: &&Job| context::is_done(&args.runs.runs, job);
+    let store = Store::new(PathBuf::new(), &args.runs.runs);
+    let round = context::outlook(&suite, &store)?;
+    let done = |job: &&Job| store.folder(&job.key).is_done();
     let done: BTreeSet<&Key> = round.jobs.iter().filter(done).map(|j| &j.key).collect();
     if args.json {
         let jobs = round.jobs.iter().map(|j| {

@@ -4,7 +4,7 @@ use frbench::Result;
 use frbench::data::cache::PixelCache;
 use frbench::data::image::Image;
 use frbench::data::source::ImageSource;
-use frbench::plan::spec::InputSpec;
+use frbench::job::InputSpec;
 use frbench::rng::Stream;
 use frbench::train::Images;
 use std::borrow::Cow;

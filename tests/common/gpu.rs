@@ -1,6 +1,6 @@
 //! The GPU that tests run on: a real one, or the CPU stand-in of `.ci/cuda-standin`.
 
-use frbench::nn::cuda::Gpu;
+use frbench::engine::cuda::Gpu;
 use std::sync::{Arc, OnceLock};
 
 /// The GPU, or nothing where there is none: then nothing can be tested. Where

@@ -6,6 +6,7 @@
 pub mod bytes;
 #[cfg(feature = "cuda")]
 pub mod gpu;
+#[path = "../../crates/engine/tests/engine/kernel_sets.rs"]
 pub mod kernel_sets;
 pub mod noise;
 pub mod peer;

@@ -1,6 +1,6 @@
 //! Images that show nothing.
 
-use frbench::plan::spec::InputSpec;
+use frbench::job::InputSpec;
 use frbench::rng::Stream;
 use frbench::train::Images;
 use frbench::{Error, Result};

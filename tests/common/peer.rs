@@ -3,8 +3,8 @@
 
 use frbench::backbone;
 use frbench::bench::case::Named;
-use frbench::nn::Network;
-use frbench::plan::spec::BackboneSpec;
+use frbench::engine::Network;
+use frbench::job::BackboneSpec;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

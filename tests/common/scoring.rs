@@ -1,7 +1,7 @@
 //! Writes embeddings, runs a protocol on them and reads what it leaves.
 
-use frbench::nn::Device;
-use frbench::plan::spec::{ProtocolSpec, Views};
+use frbench::engine::Device;
+use frbench::job::{ProtocolSpec, Views};
 use frbench::protocol::{self, Description, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
 use frbench::registry::Params;
 use frbench::rng::Stream;

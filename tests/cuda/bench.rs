@@ -1,7 +1,7 @@
 //! `frbench bench --device cuda:0`.
 
 use assert_cmd::Command;
-use frbench::nn::cuda::Gpu;
+use frbench::engine::cuda::Gpu;
 use serde_json::Value;
 
 const TINY: &str = "mobilefacenet:width=0.125,size=32";

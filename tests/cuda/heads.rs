@@ -3,11 +3,11 @@
 
 use crate::common::gpu::gpu;
 use candle_core::{DType, Device, Tensor, Var};
+use frbench::engine::Sgd;
+use frbench::engine::cuda::Classes;
 use frbench::head::{self, HEADS, Head, HeadInput, WeightGrad};
-use frbench::nn::Sgd;
-use frbench::nn::cuda::Classes;
+use frbench::job::{HeadSpec, OptimizerSpec, Precision};
 use frbench::parity::relative_error;
-use frbench::plan::spec::{HeadSpec, OptimizerSpec, Precision};
 use frbench::rng::Stream;
 
 const BATCH: usize = 9;

@@ -1,7 +1,7 @@
 //! Every operation of a GPU by itself against plain loops in 64 bits.
 
-use frbench::nn::cuda::Gpu;
-use frbench::plan::spec::Precision;
+use frbench::engine::cuda::Gpu;
+use frbench::job::Precision;
 
 #[test]
 fn every_operation_is_within_its_bound() {

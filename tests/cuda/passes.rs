@@ -3,9 +3,9 @@
 
 use crate::common::gpu::{gpu, in_little_memory, passes_with_memory};
 use frbench::backbone;
-use frbench::nn::cuda::{Counts, Gpu};
-use frbench::nn::{Device, Network, Output, OutputGrads, Sgd, Tape, TrainMode, Value};
-use frbench::plan::spec::{BackboneSpec, OptimizerSpec, Precision};
+use frbench::engine::cuda::{Counts, Gpu};
+use frbench::engine::{Device, Network, Output, OutputGrads, Sgd, Tape, TrainMode, Value};
+use frbench::job::{BackboneSpec, OptimizerSpec, Precision};
 use frbench::rng::Stream;
 use serde_json::{Value as Json, json};
 use std::process::Command;

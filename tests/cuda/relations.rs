@@ -4,10 +4,10 @@
 use crate::common::gpu::gpu;
 use candle_core::{Device, Tensor, Var};
 use frbench::distill::{self, Bank, Distill, DistillInput, Relations, Setup};
+use frbench::engine;
+use frbench::job::OptimizerSpec;
 use frbench::method::Matrix;
-use frbench::nn;
 use frbench::parity::relative_error;
-use frbench::plan::spec::OptimizerSpec;
 use frbench::rng::Stream;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ fn params(v: serde_json::Value) -> frbench::registry::Params {
 }
 
 /// Losses and gradients of three steps, between which the bank changes, and the bank at the end.
-fn related(device: &nn::Device, form: &str) -> Vec<Vec<f64>> {
+fn related(device: &engine::Device, form: &str) -> Vec<Vec<f64>> {
     let prototypes = normal("prototypes", IDENTITIES);
     let neighbors = distill::mining::neighbors(&prototypes, 11).unwrap().index;
     let mut teacher_bank = Bank::of_prototypes(&prototypes);
@@ -85,8 +85,8 @@ fn related(device: &nn::Device, form: &str) -> Vec<Vec<f64>> {
     all
 }
 
-fn device() -> Option<nn::Device> {
-    gpu().map(nn::Device::Cuda)
+fn device() -> Option<engine::Device> {
+    gpu().map(engine::Device::Cuda)
 }
 
 #[track_caller]
@@ -104,13 +104,13 @@ fn relations_to_a_bank_on_the_gpu_are_those_on_the_cpu() {
     let Some(device) = device() else { return };
     for form in ["hinge", "dead-zone", "l2"] {
         let there = related(&device, form);
-        alike(&there, &related(&nn::Device::Cpu, form), 1e-6);
+        alike(&there, &related(&engine::Device::Cpu, form), 1e-6);
         assert_eq!(there, related(&device, form), "not the same bits again");
     }
 }
 
 /// Losses, gradients and what is left of a contrast with images that are remembered.
-fn contrasted(device: &nn::Device) -> Vec<Vec<f64>> {
+fn contrasted(device: &engine::Device) -> Vec<Vec<f64>> {
     let labels_of_images: Vec<u32> = (0..60).map(|i| i / 2).collect();
     let parameters = params(json!({
         "dim": 24,
@@ -160,12 +160,12 @@ fn contrasted(device: &nn::Device) -> Vec<Vec<f64>> {
 fn a_contrast_with_a_memory_on_the_gpu_is_that_on_the_cpu() {
     let Some(device) = device() else { return };
     let there = contrasted(&device);
-    alike(&there, &contrasted(&nn::Device::Cpu), 1e-5);
+    alike(&there, &contrasted(&engine::Device::Cpu), 1e-5);
     assert_eq!(there, contrasted(&device), "not the same bits again");
 }
 
 /// Loss and gradient over one batch of which two samples are of one identity.
-fn inside(device: &nn::Device, name: &str, stated: &serde_json::Value) -> Vec<Vec<f64>> {
+fn inside(device: &engine::Device, name: &str, stated: &serde_json::Value) -> Vec<Vec<f64>> {
     let mut loss = distill::build(name, &params(stated.clone())).unwrap();
     let (labels, teacher) = (labels(0), batch("teacher"));
     let student = Var::from_tensor(&batch("student")).unwrap();
@@ -194,7 +194,7 @@ fn relations_inside_a_batch_on_the_gpu_are_those_on_the_cpu() {
         ("ekd", json!({})),
     ] {
         let there = inside(&device, name, &stated);
-        alike(&there, &inside(&nn::Device::Cpu, name, &stated), 1e-6);
+        alike(&there, &inside(&engine::Device::Cpu, name, &stated), 1e-6);
         assert_eq!(there, inside(&device, name, &stated), "not the same bits");
     }
 }
@@ -208,7 +208,7 @@ fn features_that_do_not_fit_are_refused_as_on_the_cpu() {
         data: vec![3, IDENTITIES as u32],
     };
     let mut messages = Vec::new();
-    for device in [device, nn::Device::Cpu] {
+    for device in [device, engine::Device::Cpu] {
         let mut bank = Bank::new(normal("bank", IDENTITIES));
         bank.move_to(&device).unwrap();
         let outside = bank.select(&index, true).err().unwrap();

@@ -3,9 +3,9 @@
 
 use crate::common::gpu::{gpu, in_little_memory, passes_with_memory};
 use crate::common::scoring::{faces, metric, npy_u32, try_run_on, write};
-use frbench::nn::Device;
-use frbench::nn::cuda::{Counts, Gpu};
-use frbench::plan::spec::Views;
+use frbench::engine::Device;
+use frbench::engine::cuda::{Counts, Gpu};
+use frbench::job::Views;
 use frbench::protocol::{
     Description, Embeddings, GalleryData, IdentificationData, Scored, TemplateData,
 };

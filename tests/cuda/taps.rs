@@ -4,10 +4,10 @@
 use crate::common::gpu::gpu;
 use candle_core::{DType, Tensor};
 use frbench::distill::{self, DistillInput, Taps, View};
-use frbench::nn::cuda::{Counts, Gpu};
-use frbench::nn::{Conv, Device, GraphBuilder, Network, OutputGrads, TrainMode, Value};
+use frbench::engine::cuda::{Counts, Gpu};
+use frbench::engine::{Conv, Device, GraphBuilder, Network, OutputGrads, TrainMode, Value};
+use frbench::job::Precision;
 use frbench::parity::relative_error;
-use frbench::plan::spec::Precision;
 use frbench::rng::Stream;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;

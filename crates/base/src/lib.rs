@@ -1,0 +1,22 @@
+//! What every other crate of frbench stands on.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`error`] | the error type, and the exit codes that follow from it |
+//! | [`files`] | files that are never half-written |
+//! | [`key`] | content keys: sha256 of canonical JSON |
+//! | [`compare`] | how far two results are apart |
+//! | [`rng`] | random streams, derived from a seed and a purpose |
+//! | [`registry`] | what registered things say of themselves: names, sources, parameters |
+
+pub mod compare;
+pub mod error;
+pub mod files;
+pub mod key;
+pub mod registry;
+pub mod rng;
+
+pub use error::{Error, Result};
+
+/// The hash of the source of the random streams: part of the keys of jobs.
+pub const RNG_SOURCES: &str = env!("FRBENCH_SOURCES_RNG");

@@ -1,0 +1,111 @@
+//! Writing a verification pack.
+
+use frbench_base::{Error, Result};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// How images are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Protocol 2 with Python 2 strings, as in the packs that come with `faces_emore`.
+    /// Python 3 reads them with `encoding="bytes"`.
+    Python2,
+    /// Protocol 3 with bytes.
+    Python3,
+    /// Protocol 4 with bytes.
+    Python34,
+}
+
+/// Writes a pack pair by pair. The file appears under its name with [`BinWriter::finish`].
+pub struct BinWriter {
+    path: PathBuf,
+    temporary: PathBuf,
+    out: BufWriter<File>,
+    protocol: Protocol,
+    same: Vec<bool>,
+}
+
+impl BinWriter {
+    pub fn create(path: impl AsRef<Path>, protocol: Protocol) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
+        let file = File::create(&temporary).map_err(|e| Error::io(&temporary, e))?;
+        let version = match protocol {
+            Protocol::Python2 => 2,
+            Protocol::Python3 => 3,
+            Protocol::Python34 => 4,
+        };
+        let mut writer = BinWriter {
+            path,
+            temporary,
+            out: BufWriter::with_capacity(1 << 20, file),
+            protocol,
+            same: Vec::new(),
+        };
+        // PROTO, then the list of images opens: EMPTY_LIST, MARK.
+        writer.put(&[0x80, version, b']', b'('])?;
+        Ok(writer)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out
+            .write_all(bytes)
+            .map_err(|e| Error::io(&self.temporary, e))
+    }
+
+    fn image(&mut self, bytes: &[u8]) -> Result<()> {
+        let (short, long) = match self.protocol {
+            Protocol::Python2 => (b'U', b'T'),
+            Protocol::Python3 | Protocol::Python34 => (b'C', b'B'),
+        };
+        let len = i32::try_from(bytes.len()).map_err(|_| {
+            Error::Data(format!(
+                "{}: an image of {} bytes",
+                self.path.display(),
+                bytes.len()
+            ))
+        })?;
+        match u8::try_from(len) {
+            Ok(len) => self.put(&[short, len])?,
+            Err(_) => {
+                self.put(&[long])?;
+                self.put(&len.to_le_bytes())?;
+            }
+        }
+        self.put(bytes)
+    }
+
+    /// Adds two encoded images and whether they show one person.
+    pub fn push(&mut self, first: &[u8], second: &[u8], same: bool) -> Result<()> {
+        self.image(first)?;
+        self.image(second)?;
+        self.same.push(same);
+        Ok(())
+    }
+
+    /// Writes the labels and gives the file its name.
+    pub fn finish(mut self) -> Result<()> {
+        // APPENDS; the list of booleans: EMPTY_LIST, MARK, ..., APPENDS; TUPLE2, STOP.
+        self.put(b"e](")?;
+        let labels: Vec<u8> = self
+            .same
+            .iter()
+            .map(|s| if *s { 0x88 } else { 0x89 })
+            .collect();
+        self.put(&labels)?;
+        self.put(b"e\x86.")?;
+        let BinWriter {
+            path,
+            temporary,
+            mut out,
+            ..
+        } = self;
+        out.flush()
+            .and_then(|()| out.get_ref().sync_all())
+            .and_then(|()| std::fs::rename(&temporary, &path))
+            .map_err(|e| Error::io(&path, e))
+    }
+}

@@ -1,0 +1,69 @@
+//! Everything between files and pixels.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`record`], [`bin`], [`list`] | the file formats of the field |
+//! | [`decode`](mod@decode), [`image`], [`resize`](mod@resize), [`align`] | image files to pixels, their size, their alignment |
+//! | [`source`] | random access to images, wherever they are kept |
+//! | [`set`] | data sets: images and what is known about them |
+//! | [`registry`] | public data sets: their files, and where users get them |
+//! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
+//! | [`degrade`] | what a network sees of an image whose resolution is taken away |
+//! | [`noise`] | wrong labels and outliers, planted in a training set |
+//! | [`cache`], [`sampler`], [`balanced`] | what a training step sees |
+
+pub mod align;
+pub mod balanced;
+pub mod bin;
+pub mod cache;
+pub mod decode;
+pub mod degrade;
+pub mod image;
+pub mod list;
+pub mod manifest;
+pub mod noise;
+pub mod record;
+pub mod registry;
+pub mod resize;
+pub mod sampler;
+pub mod set;
+pub mod source;
+
+use frbench_base::{Error, Result};
+use memmap2::Mmap;
+use std::fs::File;
+use std::path::Path;
+
+/// Maps a file for reading. A file that another process shortens meanwhile ends the program
+/// with SIGBUS, as with any mapped file; data sets are not edited in place.
+pub(crate) fn map_file(path: &Path) -> Result<FileBytes> {
+    let file = File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::Data(format!("{}: the file is missing", path.display()))
+        }
+        _ => Error::io(path, e),
+    })?;
+    // SAFETY: read-only, and the bytes are parsed with bounds checks throughout.
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+    Ok(FileBytes::Mapped(map))
+}
+
+/// The bytes of a file, mapped or in memory.
+pub(crate) enum FileBytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl std::ops::Deref for FileBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            FileBytes::Mapped(map) => map,
+            FileBytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// The hash of the sources of this crate: part of the keys of jobs.
+pub const SOURCES: &str = env!("FRBENCH_SOURCES_DATA");

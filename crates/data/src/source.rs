@@ -1,0 +1,195 @@
+//! Random access to encoded and decoded images, wherever they are kept.
+
+use super::align::{Landmarks, warp_to_template};
+use super::bin::BinReader;
+use super::decode::decode;
+use super::image::Image;
+use super::list::read;
+use super::record::RecReader;
+use frbench_base::{Error, Result};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// A numbered collection of images.
+pub trait ImageSource: Send + Sync {
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoded image `i < len()`.
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>>;
+
+    /// The class of image `i`, if the collection knows classes.
+    fn label(&self, i: usize) -> Option<u32>;
+
+    /// Where image `i` is kept, for messages.
+    fn describe(&self, i: usize) -> String;
+
+    /// Image `i`, decoded (and aligned, if the collection holds loose crops).
+    fn image(&self, i: usize) -> Result<Image> {
+        decode(&self.bytes(i)?).map_err(|e| at(self.describe(i), e))
+    }
+}
+
+/// Puts the place before a data error.
+fn at(place: String, error: Error) -> Error {
+    match error {
+        Error::Data(what) => Error::Data(format!("{place}: {what}")),
+        other => other,
+    }
+}
+
+/// The images of a `.rec` file.
+pub struct RecSource {
+    reader: RecReader,
+    classes: Vec<u32>,
+}
+
+impl RecSource {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let reader = RecReader::open(path)?;
+        let classes = reader.classes()?;
+        Ok(RecSource { reader, classes })
+    }
+
+    /// The class of every image.
+    pub fn classes(&self) -> &[u32] {
+        &self.classes
+    }
+}
+
+impl ImageSource for RecSource {
+    fn len(&self) -> usize {
+        self.reader.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        Ok(self.reader.record(i)?.bytes)
+    }
+
+    fn label(&self, i: usize) -> Option<u32> {
+        self.classes.get(i).copied()
+    }
+
+    fn describe(&self, i: usize) -> String {
+        let path = self.reader.path().display();
+        match self.reader.position(i) {
+            Some((key, offset)) => format!("{path}: image {i} (key {key}, offset {offset})"),
+            None => format!("{path}: image {i}"),
+        }
+    }
+}
+
+impl ImageSource for BinReader {
+    fn len(&self) -> usize {
+        BinReader::len(self)
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.encoded(i)
+            .map(Cow::Borrowed)
+            .ok_or_else(|| Error::Bug(format!("{} of {}", self.describe(i), self.len())))
+    }
+
+    fn label(&self, _: usize) -> Option<u32> {
+        None
+    }
+
+    fn describe(&self, i: usize) -> String {
+        format!("{}: image {i} (pair {})", self.path().display(), i / 2)
+    }
+}
+
+/// Image files under a folder.
+pub struct FileSource {
+    root: PathBuf,
+    paths: Vec<String>,
+    labels: Option<Vec<u32>>,
+}
+
+impl FileSource {
+    /// `paths` are relative to `root` and, like `labels`, one per image.
+    pub fn new(root: impl AsRef<Path>, paths: Vec<String>, labels: Option<Vec<u32>>) -> Self {
+        FileSource {
+            root: root.as_ref().to_path_buf(),
+            paths,
+            labels,
+        }
+    }
+
+    /// The file of image `i`. Lists and folders of MegaFace disagree on extensions and on
+    /// blanks in names; a path that does not exist as it stands is tried in its variants.
+    fn path(&self, i: usize) -> PathBuf {
+        let exact = self.root.join(&self.paths[i]);
+        if exact.exists() {
+            return exact;
+        }
+        let underscored = self.root.join(self.paths[i].replace(' ', "_"));
+        let mut variants = [&exact, &underscored]
+            .into_iter()
+            .flat_map(|p| ["jpg", "png", "jpeg"].map(|e| p.with_extension(e)));
+        let found = variants.find(|p| p.exists());
+        found.unwrap_or_else(|| exact.clone())
+    }
+}
+
+impl ImageSource for FileSource {
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        read(&self.path(i)).map(Cow::Owned)
+    }
+
+    fn label(&self, i: usize) -> Option<u32> {
+        self.labels.as_ref()?.get(i).copied()
+    }
+
+    fn describe(&self, i: usize) -> String {
+        self.root.join(&self.paths[i]).display().to_string()
+    }
+}
+
+/// Loose crops, aligned to the 112 x 112 template by their landmarks.
+pub struct AlignedSource {
+    files: FileSource,
+    points: Vec<Landmarks>,
+}
+
+impl AlignedSource {
+    /// `points` are one per image of `files`, in its pixels.
+    pub fn new(files: FileSource, points: Vec<Landmarks>) -> Self {
+        AlignedSource { files, points }
+    }
+}
+
+impl ImageSource for AlignedSource {
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.files.bytes(i)
+    }
+
+    fn label(&self, i: usize) -> Option<u32> {
+        self.files.label(i)
+    }
+
+    fn describe(&self, i: usize) -> String {
+        self.files.describe(i)
+    }
+
+    fn image(&self, i: usize) -> Result<Image> {
+        let loose = self.files.image(i)?;
+        warp_to_template(&loose, &self.points[i], 112).ok_or_else(|| {
+            Error::Data(format!(
+                "{}: its five landmarks coincide, so it cannot be aligned",
+                self.describe(i)
+            ))
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! Which sources compute: part of the keys of jobs.
+
+use frbench_fingerprint::emit;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    emit("FRBENCH_SOURCES_ENGINE", &["src"]);
+    emit(
+        "FRBENCH_SOURCES_SEARCH",
+        &["src/cuda/kernels", "src/cuda/search.rs"],
+    );
+}

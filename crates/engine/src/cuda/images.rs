@@ -1,0 +1,75 @@
+//! A set of images that lies on a GPU as bytes: a step then sends numbers of images, not images.
+
+use super::array::Array;
+use super::gpu::Gpu;
+use super::memory::Buffer;
+use crate::Value;
+use crate::settings::Precision;
+use frbench_base::{Error, Result};
+use std::sync::Arc;
+
+/// Square images in RGB, with what a network sees of them.
+#[derive(Debug)]
+pub struct ImageSet {
+    gpu: Arc<Gpu>,
+    /// `[count, side, side, 3]`.
+    pixels: Buffer,
+    /// The input value of each grey level.
+    levels: Buffer,
+    count: usize,
+    side: usize,
+    bgr: bool,
+    low: bool,
+}
+
+impl ImageSet {
+    /// Of `pixels`, `[count, side, side, 3]`, if they take no more than half of the memory that is
+    /// free. `bgr` turns the channels round.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the GPU fails.
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        pixels: &[u8],
+        side: usize,
+        (levels, bgr): (&[f32; 256], bool),
+        precision: Precision,
+    ) -> Result<Option<ImageSet>> {
+        if pixels.len() > gpu.memory()?.0 / 2 {
+            return Ok(None);
+        }
+        Ok(Some(ImageSet {
+            gpu: Arc::clone(gpu),
+            pixels: gpu.upload(pixels)?,
+            levels: gpu.upload(levels)?,
+            count: pixels.len() / (side * side * 3).max(1),
+            side,
+            bgr,
+            low: precision == Precision::Bf16,
+        }))
+    }
+
+    /// `indices.len()` images as a network takes them, mirrored where `flips` says so.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] for an image that is not in the set.
+    pub fn gather(&self, indices: &[u32], flips: &[bool]) -> Result<Value> {
+        let there = |i: &u32| (*i as usize) < self.count;
+        if flips.len() != indices.len() || !indices.iter().all(there) {
+            return Err(Error::Bug(format!(
+                "{} flips for {} of {} images, or an image of another set",
+                flips.len(),
+                indices.len(),
+                self.count
+            )));
+        }
+        let shape = [indices.len(), self.side, self.side, 3];
+        let y = Array::new(&self.gpu, shape, self.low)?;
+        let flips: Vec<u8> = flips.iter().map(|f| u8::from(*f)).collect();
+        let (indices, flips) = (self.gpu.upload(indices)?, self.gpu.upload(&flips)?);
+        let all = [&self.pixels, &indices, &flips, &self.levels];
+        self.gpu
+            .gather_images(all.map(Buffer::pointer), &y, self.bgr)?;
+        Ok(Value::on_device(y))
+    }
+}

@@ -1,0 +1,98 @@
+//! What can be stated of a network's arithmetic and of its optimiser, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+/// The arithmetic of a network. Parameters, statistics, losses and similarities are in 32 bits
+/// in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// All of it in 32 bits.
+    #[default]
+    F32,
+    /// Convolutions and products of 32-bit floats on tensor cores, which read 10 bits of their
+    /// fractions. On a GPU.
+    Tf32,
+    /// Activations, and the weights that convolutions and products read, in bfloat16. On a GPU.
+    Bf16,
+}
+
+impl Precision {
+    pub fn is_default(&self) -> bool {
+        *self == Precision::default()
+    }
+
+    /// As suites write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+}
+
+/// How dense 3 x 3 convolutions of stride 1 are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConvMode {
+    /// By Winograd's F(4x4, 3x3) where it is faster: a quarter of the multiplications, and
+    /// some three times the rounding error of a direct sum.
+    #[default]
+    Fast,
+    /// Always as a direct sum.
+    Direct,
+}
+
+impl ConvMode {
+    pub fn is_fast(&self) -> bool {
+        *self == ConvMode::Fast
+    }
+}
+
+/// Length of training and the learning rate over it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleSpec {
+    pub length: Length,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Linear warm-up from 0, in the unit of `length`.
+    #[serde(default)]
+    pub warmup: f64,
+    pub decay: Decay,
+}
+
+/// How long to train. Epochs are passes over the set; the last partial batch is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    Steps(u64),
+    Epochs(f64),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Decay {
+    Constant,
+    /// Multiply by `gamma` at each milestone (unit of `length`).
+    Step {
+        milestones: Vec<f64>,
+        gamma: f64,
+    },
+    /// `lr * (1 - progress)^power`.
+    Polynomial {
+        power: f64,
+    },
+    Cosine,
+}
+
+/// SGD, as PyTorch defines it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerSpec {
+    pub momentum: f64,
+    pub nesterov: bool,
+    pub weight_decay: f64,
+    /// Largest L2 norm of the backbone's gradient; none means no clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}

@@ -1,0 +1,202 @@
+//! Writing an embedding file chunk by chunk, so that a killed run loses little.
+
+use super::{CHUNK_HEADER, CHUNK_ROWS, HEADER, Header, chunk_header, chunk_is_whole};
+use frbench_base::{Error, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Appends rows to `<path>.part` and renames it to `path` when finished.
+#[derive(Debug)]
+pub struct EmbeddingWriter {
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+    dim: usize,
+    /// Chunks on disk.
+    chunks: usize,
+    ids: Vec<u64>,
+    rows: Vec<f32>,
+}
+
+impl EmbeddingWriter {
+    /// Starts a new file of `dim` columns; what an earlier writer left unfinished is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if `dim` is 0 or above 2^20; [`Error::Io`].
+    pub fn create(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
+        if dim == 0 || dim > 1 << 20 {
+            return Err(Error::Usage(format!(
+                "embeddings of {dim} columns; want 1 to {}",
+                1 << 20
+            )));
+        }
+        let (path, part) = names(path.as_ref());
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&part)
+            .map_err(|e| Error::io(&part, e))?;
+        file.write_all(&header(dim, 0).encode())
+            .map_err(|e| Error::io(&part, e))?;
+        Ok(EmbeddingWriter {
+            path,
+            part,
+            file,
+            dim,
+            chunks: 0,
+            ids: Vec::new(),
+            rows: Vec::new(),
+        })
+    }
+
+    /// Continues after the last whole chunk of a writer that was stopped, or starts anew if
+    /// there is none or it had another number of columns. [`rows`](Self::rows) then says how
+    /// many rows are kept: the next row to append.
+    pub fn resume(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
+        let (path, part) = names(path.as_ref());
+        let mut file = match OpenOptions::new().read(true).write(true).open(&part) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Self::create(path, dim),
+            Err(e) => return Err(Error::io(&part, e)),
+        };
+        let mut first = [0; HEADER];
+        let same = file.read_exact(&mut first).is_ok()
+            && Header::decode(&first, &part)
+                .is_ok_and(|h| h.dim as usize == dim && h.chunk_rows as usize == CHUNK_ROWS);
+        if !same {
+            return Self::create(path, dim);
+        }
+        let bytes = header(dim, 0).chunk_bytes(CHUNK_ROWS as u64) as usize;
+        let mut chunk = vec![0; bytes];
+        let mut chunks = 0;
+        while read_whole(&mut file, &mut chunk).map_err(|e| Error::io(&part, e))?
+            && chunk_is_whole(&chunk, CHUNK_ROWS, chunks)
+        {
+            chunks += 1;
+        }
+        let end = (HEADER + chunks * bytes) as u64;
+        file.set_len(end)
+            .and_then(|()| file.seek(SeekFrom::Start(end)))
+            .map_err(|e| Error::io(&part, e))?;
+        Ok(EmbeddingWriter {
+            path,
+            part,
+            file,
+            dim,
+            chunks,
+            ids: Vec::new(),
+            rows: Vec::new(),
+        })
+    }
+
+    /// Rows appended so far, those of a resumed file included.
+    pub fn rows(&self) -> usize {
+        self.chunks * CHUNK_ROWS + self.ids.len()
+    }
+
+    /// Appends whole rows, row-major; their ids are their numbers.
+    pub fn append(&mut self, rows: &[f32]) -> Result<()> {
+        let first = self.rows() as u64;
+        let ids: Vec<u64> = (0..(rows.len() / self.dim) as u64)
+            .map(|i| first + i)
+            .collect();
+        self.append_with_ids(&ids, rows)
+    }
+
+    /// Appends whole rows, row-major, with an id each.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if `rows` is not `ids.len()` rows, or holds a NaN or infinity.
+    pub fn append_with_ids(&mut self, ids: &[u64], rows: &[f32]) -> Result<()> {
+        if rows.len() != ids.len() * self.dim {
+            return Err(Error::Compute(format!(
+                "{} values for {} rows of {} columns",
+                rows.len(),
+                ids.len(),
+                self.dim
+            )));
+        }
+        if let Some(bad) = rows.iter().position(|v| !v.is_finite()) {
+            return Err(Error::Compute(format!(
+                "embedding {} (id {}) holds {} in column {}",
+                self.rows() + bad / self.dim,
+                ids[bad / self.dim],
+                rows[bad],
+                bad % self.dim
+            )));
+        }
+        for (id, row) in ids.iter().zip(rows.chunks_exact(self.dim)) {
+            self.ids.push(*id);
+            self.rows.extend_from_slice(row);
+            if self.ids.len() == CHUNK_ROWS {
+                self.write_chunk()?;
+                self.chunks += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, states the number of rows, syncs and renames the file into place.
+    pub fn finish(mut self) -> Result<()> {
+        let rows = self.rows() as u64;
+        if !self.ids.is_empty() {
+            self.write_chunk()?;
+        }
+        self.file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.write_all(&header(self.dim, rows).encode()))
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| Error::io(&self.part, e))?;
+        std::fs::rename(&self.part, &self.path).map_err(|e| Error::io(&self.path, e))?;
+        // The rename itself must survive a power cut before anyone writes `done`.
+        if let Some(folder) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            File::open(folder)
+                .and_then(|f| f.sync_all())
+                .map_err(|e| Error::io(folder, e))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the buffered rows as one chunk.
+    fn write_chunk(&mut self) -> Result<()> {
+        let rows = self.ids.len();
+        let mut payload = Vec::with_capacity(rows * (8 + 4 * self.dim));
+        payload.extend(self.ids.iter().flat_map(|v| v.to_le_bytes()));
+        payload.extend(self.rows.iter().flat_map(|v| v.to_le_bytes()));
+        let head: [u8; CHUNK_HEADER] = chunk_header(rows, self.chunks, &payload);
+        self.file
+            .write_all(&head)
+            .and_then(|()| self.file.write_all(&payload))
+            .map_err(|e| Error::io(&self.part, e))?;
+        self.ids.clear();
+        self.rows.clear();
+        Ok(())
+    }
+}
+
+fn header(dim: usize, rows: u64) -> Header {
+    Header {
+        dim: dim as u32,
+        chunk_rows: CHUNK_ROWS as u32,
+        rows,
+    }
+}
+
+/// The final name and the name while it is being written.
+fn names(path: &Path) -> (PathBuf, PathBuf) {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    (path.to_path_buf(), PathBuf::from(part))
+}
+
+/// Fills `buffer`; false if the file ends before.
+fn read_whole(file: &mut File, buffer: &mut [u8]) -> std::io::Result<bool> {
+    match file.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,251 @@
+//! Closed-set search in a gallery that also holds distractors (TinyFace).
+//!
+//! A probe is found at rank N if an image of its person is among the N images of gallery and
+//! distractors that are most similar to it: its rank is the number of images of others that are
+//! at least as similar as the most similar image of its person. Ties count against the probe;
+//! scripts that sort scores leave them to chance. Similarity is the cosine.
+
+use super::input::{Description, GalleryData, Part, ScoreInput};
+use super::search::{self, Gallery, Ladder, Vectors};
+use super::{Scored, bootstrap, check, evidence, operating, rank_id, ranks};
+use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::{Error, Result};
+use frbench_engine::Device;
+use frbench_job::ProtocolSpec;
+use frbench_job::result::{Metric, ScoreResult};
+use std::collections::BTreeMap;
+
+pub(super) static INFO: Info = Info {
+    name: "gallery-identification",
+    summary: "rank-N identification in a gallery with distractors (TinyFace)",
+    source: "Cheng et al., Low-Resolution Face Recognition, ACCV 2018, as the code of A-SKD evaluates it",
+    params: &[
+        Param {
+            name: "ranks",
+            kind: Kind::Floats,
+            required: false,
+            doc: "ranks to report (default 1, 5, 10, 20)",
+        },
+        bootstrap::PARAM,
+    ],
+};
+
+/// A probe that has a mate, an image of its person, in the gallery.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    /// Row in the data set.
+    row: u32,
+    person: u32,
+    mates: usize,
+    /// Similarity of the most similar mate, and mates that are just so similar.
+    best: f64,
+    bests: u64,
+    /// Images of others that are at least as similar, and those of them that are just so.
+    rank: u64,
+    ties: u64,
+}
+
+const RANKS: [f64; 4] = [1.0, 5.0, 10.0, 20.0];
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new(INFO.name, &spec.params);
+    Ok(ranks(&args, &RANKS)?.into_iter().map(rank_id).collect())
+}
+
+/// Searches probes (part `probes`) in parts `gallery` and `distractors`.
+pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    let args = Args::new(INFO.name, &spec.params);
+    let ranks = ranks(&args, &RANKS)?;
+    let resamples = bootstrap::resamples(&args)?;
+    let Description::Gallery(data) = input.data else {
+        return Err(Error::Data(format!(
+            "`{}` needs probes, a gallery and distractors",
+            INFO.name
+        )));
+    };
+    let probes = input.part("probes", Some(data.probe_ids.len()))?;
+    let gallery = input.part("gallery", Some(data.gallery_ids.len()))?;
+    let distractors = input.part("distractors", None)?;
+    let mut notes = Vec::new();
+    for (part, name) in [
+        (&probes, "probes"),
+        (&gallery, "gallery"),
+        (&distractors, "distractors"),
+    ] {
+        if part.dim() != probes.dim() {
+            return Err(Error::Data(format!(
+                "probes have {} columns, {name} {}",
+                probes.dim(),
+                part.dim()
+            )));
+        }
+        notes.extend(check::zero_note(check::spread(part, name)?, name));
+    }
+
+    let (vectors, mut searched) = with_mates(&probes, &gallery, data)?;
+    let left_out = data.probe_ids.len() - searched.len();
+    if left_out > 0 {
+        notes.push(format!(
+            "{left_out} probes have no image of their person in the gallery and are left out"
+        ));
+    }
+    rank(
+        &input.device,
+        &mut searched,
+        &vectors,
+        &[gallery, distractors],
+    )?;
+    let ties: u64 = searched.iter().map(|p| p.ties).sum();
+    if ties > 0 {
+        notes.push(format!(
+            "{ties} images of others are exactly as similar to a probe as the best of its person; ties count against it"
+        ));
+    }
+
+    let total = gallery.matrix.rows() + distractors.matrix.rows();
+    let found = |n: usize| searched.iter().filter(|p| p.rank < n as u64).count();
+    let share = |n: usize| found(n) as f64 / searched.len() as f64;
+    let intervals = resample(&searched, &ranks, resamples);
+    let metrics = ranks
+        .iter()
+        .zip(intervals)
+        .map(|(&n, interval)| Metric {
+            id: rank_id(n),
+            value: share(n),
+            higher_is_better: true,
+            chance: Some(mean_chance(&searched, total, n)),
+            interval,
+            folds: Vec::new(),
+        })
+        .collect();
+    let cmc = operating::log_spaced(total, 100)
+        .into_iter()
+        .map(|n| (n as f64, share(n)))
+        .collect();
+    let rows: Vec<u32> = searched.iter().map(|p| p.row).collect();
+    let scores: Vec<f64> = searched.iter().map(|p| p.best).collect();
+    // Fewer than 2^32 images stand before any.
+    let places: Vec<u32> = searched.iter().map(|p| p.rank as u32).collect();
+    Ok(Scored {
+        result: ScoreResult {
+            protocol: "gallery-identification/tinyface".into(),
+            metrics,
+            series: BTreeMap::from([("cmc".to_owned(), cmc)]),
+            notes,
+            evidence: Vec::new(),
+        },
+        evidence: vec![
+            ("probe.npy".into(), evidence::npy_u32(&rows)),
+            ("probe_score.npy".into(), evidence::npy_f64(&scores)),
+            ("probe_rank.npy".into(), evidence::npy_u32(&places)),
+        ],
+    })
+}
+
+/// The probes with a mate, not yet ranked, and their embeddings.
+fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vectors, Vec<Probe>)> {
+    let mut mates: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (row, &person) in data.gallery_ids.iter().enumerate() {
+        mates.entry(person).or_default().push(row);
+    }
+    let all = Vectors::of(gallery, 0..data.gallery_ids.len());
+    let rows: Vec<usize> = (0..data.probe_ids.len())
+        .filter(|&row| mates.contains_key(&data.probe_ids[row]))
+        .collect();
+    let kept = Vectors::of(probes, rows.iter().copied());
+    let searched: Vec<Probe> = rows
+        .iter()
+        .enumerate()
+        .map(|(i, &row)| {
+            let person = data.probe_ids[row];
+            let scores: Vec<f64> = mates[&person]
+                .iter()
+                .map(|&mate| kept.score(i, &all, mate))
+                .collect();
+            let best = scores.iter().copied().fold(f64::MIN, f64::max);
+            Probe {
+                row: row as u32,
+                person,
+                mates: scores.len(),
+                best,
+                bests: scores.iter().filter(|&&s| s == best).count() as u64,
+                rank: 0,
+                ties: 0,
+            }
+        })
+        .collect();
+    match searched.is_empty() {
+        true => Err(Error::Data(
+            "no probe has an image of its person in the gallery".into(),
+        )),
+        false => Ok((kept, searched)),
+    }
+}
+
+/// Counts the images of all parts that keep a probe from a better rank.
+fn rank(device: &Device, searched: &mut [Probe], probes: &Vectors, parts: &[Part]) -> Result<()> {
+    let ladder = |p: &Probe| Ladder::new(vec![p.best]);
+    let mut ladders: Vec<Ladder> = searched.iter().map(ladder).collect();
+    for part in parts {
+        let rows: Vec<usize> = (0..part.matrix.rows()).collect();
+        let gallery = Gallery { part, rows: &rows };
+        search::run(device, probes, &mut ladders, gallery, 0)?;
+    }
+    for (probe, ladder) in searched.iter_mut().zip(ladders) {
+        // Mates are in the gallery, too, and none is above the best.
+        probe.ties = ladder.ties - probe.bests;
+        probe.rank = ladder.above[0] + probe.ties;
+    }
+    Ok(())
+}
+
+/// Mean over the probes of the chance to be found at rank `n` in a random order.
+fn mean_chance(probes: &[Probe], total: usize, n: usize) -> f64 {
+    let mut by_mates: BTreeMap<usize, usize> = BTreeMap::new();
+    for probe in probes {
+        *by_mates.entry(probe.mates).or_default() += 1;
+    }
+    let sum: f64 = by_mates
+        .iter()
+        .map(|(&mates, &count)| count as f64 * chance(mates, total, n))
+        .sum();
+    sum / probes.len() as f64
+}
+
+/// The chance that one of `mates` among `total` images is one of `n` drawn without replacement.
+fn chance(mates: usize, total: usize, n: usize) -> f64 {
+    let others = total - mates;
+    let missed: f64 = (0..n.min(others + 1))
+        .map(|k| (others - k) as f64 / (total - k) as f64)
+        .product();
+    1.0 - missed
+}
+
+/// Intervals with persons resampled.
+fn resample(probes: &[Probe], ranks: &[usize], resamples: usize) -> Vec<Option<(f64, f64)>> {
+    let (numbers, people) = bootstrap::number(probes.iter().map(|p| p.person));
+    let mut counts = vec![vec![0u64; 1 + ranks.len()]; people];
+    for probe in probes {
+        let row = &mut counts[numbers[&probe.person] as usize];
+        row[0] += 1;
+        for (count, &n) in row[1..].iter_mut().zip(ranks) {
+            *count += u64::from(probe.rank < n as u64);
+        }
+    }
+    bootstrap::ratios(&counts, resamples, "bootstrap/gallery-identification")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chance;
+
+    #[test]
+    fn chance_is_that_of_drawing_without_replacement() {
+        // Of the 10 pairs of 5 images, 3 hold neither of two mates.
+        assert!((chance(2, 5, 2) - 0.7).abs() < 1e-12);
+        assert!((chance(1, 1000, 1) - 1e-3).abs() < 1e-12);
+        assert_eq!(chance(2, 5, 4), 1.0);
+        assert_eq!(chance(5, 5, 1), 1.0);
+        assert_eq!(chance(1, 5, 1_000_000), 1.0);
+    }
+}

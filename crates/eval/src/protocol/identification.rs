@@ -1,0 +1,332 @@
+//! Identification among distractors (MegaFace challenge 1).
+//!
+//! For every ordered pair of images of one person (probe, gallery) the rank is the number of
+//! distractors that are strictly more similar to the probe than the gallery image; ties
+//! favour the genuine pair. Rank-N is the share of pairs with rank below N. TAR@FAR takes
+//! every (probe, distractor) score as an impostor.
+
+use super::input::{Description, IdentificationData, Part, ScoreInput};
+use super::search::{self, Gallery, Ladder, Vectors};
+use super::{Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
+use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::{Error, Result};
+use frbench_engine::Device;
+use frbench_job::ProtocolSpec;
+use frbench_job::result::{Metric, ScoreResult};
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+pub(super) static INFO: Info = Info {
+    name: "identification",
+    summary: "rank-N identification and TAR@FAR among distractors (MegaFace challenge 1)",
+    source: "Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016, and its devkit",
+    params: &[
+        Param {
+            name: "ranks",
+            kind: Kind::Floats,
+            required: false,
+            doc: "ranks to report (default 1, 5, 10)",
+        },
+        Param {
+            name: "fars",
+            kind: Kind::Floats,
+            required: false,
+            doc: "false accept rates over all probe-distractor scores (default 1e-6, 1e-5, 1e-4, 1e-3)",
+        },
+        bootstrap::PARAM,
+    ],
+};
+
+/// An ordered genuine pair.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    probe: u32,
+    gallery: u32,
+    score: f64,
+}
+
+const RANKS: [f64; 3] = [1.0, 5.0, 10.0];
+const FARS: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new("identification", &spec.params);
+    let ranks = ranks(&args, &RANKS)?.into_iter().map(rank_id);
+    let fars = fars(&args, &FARS)?.into_iter().map(operating::tar_id);
+    Ok(ranks.chain(fars).collect())
+}
+
+/// Scores probes (part `probes`) against distractors (part `distractors`).
+pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    let args = Args::new("identification", &spec.params);
+    let ranks = ranks(&args, &RANKS)?;
+    let fars = fars(&args, &FARS)?;
+    let resamples = bootstrap::resamples(&args)?;
+    let Description::Identification(data) = input.data else {
+        return Err(Error::Data(
+            "`identification` needs probes and distractors".into(),
+        ));
+    };
+    let probes = input.part("probes", Some(data.probe_ids.len()))?;
+    let distractors = input.part("distractors", None)?;
+    if probes.dim() != distractors.dim() {
+        return Err(Error::Data(format!(
+            "probes have {} columns, distractors {}",
+            probes.dim(),
+            distractors.dim()
+        )));
+    }
+    let mut notes = Vec::new();
+    for (part, name) in [(&probes, "probes"), (&distractors, "distractors")] {
+        notes.extend(check::zero_note(check::spread(part, name)?, name));
+    }
+    let noise = Noise::new(data, distractors.matrix.rows())?;
+    notes.extend(noise.note());
+
+    let probes = Probes::new(&probes, data, &noise);
+    let pairs = probes.pairs(data)?;
+    let rows = noise.kept(distractors.matrix.rows())?;
+    let gallery = Gallery {
+        part: &distractors,
+        rows: &rows,
+    };
+    let found = Found::search(&input.device, &probes, &pairs, gallery, &fars)?;
+
+    let mut genuine: Vec<f64> = pairs.iter().map(|p| p.score).collect();
+    operating::sort_descending(&mut genuine);
+    let mut points = Vec::with_capacity(fars.len());
+    for &far in &fars {
+        let point = operating::at_far(far, &genuine, &found.tail, found.impostors)?;
+        notes.extend(point.note());
+        points.push(point);
+    }
+    if found.ties > 0 {
+        notes.push(format!(
+            "{} distractor scores equal a genuine score of their probe; ties favour the genuine pair",
+            found.ties
+        ));
+    }
+
+    let intervals = resample(data, &pairs, &found.ranks, &ranks, &points, resamples);
+    let below = |n: usize| found.ranks.iter().filter(|&&r| (r as usize) < n).count();
+    let share = |n: usize| below(n) as f64 / pairs.len() as f64;
+    let competitors = 1.0 + rows.len() as f64;
+    let mut metrics: Vec<Metric> = ranks
+        .iter()
+        .map(|&n| Metric {
+            id: rank_id(n),
+            value: share(n),
+            higher_is_better: true,
+            chance: Some((n as f64 / competitors).min(1.0)),
+            interval: None,
+            folds: Vec::new(),
+        })
+        .collect();
+    metrics.extend(points.iter().map(|p| Metric {
+        id: operating::tar_id(p.far),
+        value: p.tar(),
+        higher_is_better: true,
+        chance: Some(p.far),
+        interval: None,
+        folds: Vec::new(),
+    }));
+    for (metric, interval) in metrics.iter_mut().zip(intervals) {
+        metric.interval = interval;
+    }
+    let cmc = operating::log_spaced(rows.len() + 1, 100)
+        .into_iter()
+        .map(|n| (n as f64, share(n)))
+        .collect();
+    let roc = operating::roc_series(&genuine, &found.tail, found.impostors);
+    let column = |of: fn(&Pair) -> u32| -> Vec<u32> { pairs.iter().map(of).collect() };
+    let scores: Vec<f64> = pairs.iter().map(|p| p.score).collect();
+    Ok(Scored {
+        result: ScoreResult {
+            protocol: "identification/megaface".into(),
+            metrics,
+            series: BTreeMap::from([("cmc".to_owned(), cmc), ("roc".to_owned(), roc)]),
+            notes,
+            evidence: Vec::new(),
+        },
+        evidence: vec![
+            (
+                "pair_probe.npy".into(),
+                evidence::npy_u32(&column(|p| p.probe)),
+            ),
+            (
+                "pair_gallery.npy".into(),
+                evidence::npy_u32(&column(|p| p.gallery)),
+            ),
+            ("pair_score.npy".into(), evidence::npy_f64(&scores)),
+            ("pair_rank.npy".into(), evidence::npy_u32(&found.ranks)),
+            ("impostor_tail.npy".into(), evidence::npy_f64(&found.tail)),
+        ],
+    })
+}
+
+/// Rows on the noise lists. They are dropped: the one treatment that has the intended
+/// result under every scorer.
+struct Noise {
+    probes: BTreeSet<usize>,
+    distractors: BTreeSet<usize>,
+}
+
+impl Noise {
+    fn new(data: &IdentificationData, distractors: usize) -> Result<Self> {
+        let within =
+            |rows: &[usize], count: usize, name: &str| match rows.iter().find(|&&r| r >= count) {
+                Some(row) => Err(Error::Data(format!(
+                    "the noise list names row {row} of the {name}, which have {count}"
+                ))),
+                None => Ok(rows.iter().copied().collect()),
+            };
+        Ok(Noise {
+            probes: within(&data.noisy_probes, data.probe_ids.len(), "probes")?,
+            distractors: within(&data.noisy_distractors, distractors, "distractors")?,
+        })
+    }
+
+    /// The distractors that are left of `count`.
+    fn kept(&self, count: usize) -> Result<Vec<usize>> {
+        let kept: Vec<usize> = (0..count)
+            .filter(|row| !self.distractors.contains(row))
+            .collect();
+        match kept.is_empty() {
+            true => Err(Error::Data("there are no distractors left".into())),
+            false => Ok(kept),
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        let (p, d) = (self.probes.len(), self.distractors.len());
+        (p + d > 0).then(|| format!("{p} noisy probes and {d} noisy distractors were dropped"))
+    }
+}
+
+/// Probes that are not on the noise list.
+struct Probes {
+    /// Row in the data set.
+    index: Vec<u32>,
+    vectors: Vectors,
+}
+
+impl Probes {
+    fn new(part: &Part, data: &IdentificationData, noise: &Noise) -> Self {
+        let index: Vec<u32> = (0..data.probe_ids.len())
+            .filter(|i| !noise.probes.contains(i))
+            .map(|i| i as u32)
+            .collect();
+        Probes {
+            vectors: Vectors::of(part, index.iter().map(|&i| i as usize)),
+            index,
+        }
+    }
+
+    /// Every ordered pair of images of one person, by probe; `probe` and `gallery` are rows
+    /// of the data set.
+    fn pairs(&self, data: &IdentificationData) -> Result<Vec<Pair>> {
+        let mut people: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (i, &row) in self.index.iter().enumerate() {
+            let person = data.probe_ids[row as usize];
+            people.entry(person).or_default().push(i);
+        }
+        let mut pairs = Vec::new();
+        for i in 0..self.index.len() {
+            for &j in &people[&data.probe_ids[self.index[i] as usize]] {
+                if i != j {
+                    pairs.push(Pair {
+                        probe: self.index[i],
+                        gallery: self.index[j],
+                        score: self.vectors.score(i, &self.vectors, j),
+                    });
+                }
+            }
+        }
+        if pairs.is_empty() {
+            return Err(Error::Data(
+                "no person has two probe images, so there is no genuine pair".into(),
+            ));
+        }
+        Ok(pairs)
+    }
+}
+
+/// What the search among distractors has found.
+struct Found {
+    /// Rank of each pair, 0-based.
+    ranks: Vec<u32>,
+    /// Distractor scores equal to a genuine score of their probe.
+    ties: u64,
+    /// The highest impostor scores, descending: those that the largest FAR needs, and every
+    /// score tied with the last.
+    tail: Vec<f64>,
+    impostors: u64,
+}
+
+impl Found {
+    fn search(
+        device: &Device,
+        probes: &Probes,
+        pairs: &[Pair],
+        gallery: Gallery,
+        fars: &[f64],
+    ) -> Result<Self> {
+        let impostors = gallery.rows.len() as u64 * probes.index.len() as u64;
+        let largest = fars.iter().copied().fold(0.0, f64::max);
+        let keep = operating::allowed(largest, impostors).min(impostors - 1) as usize + 1;
+        let mut ladders = vec![Ladder::default(); probes.index.len()];
+        for (pairs, slot) in by_probe(probes, pairs) {
+            ladders[slot] = Ladder::new(pairs.iter().map(|p| p.score).collect());
+        }
+        let tail = search::run(device, &probes.vectors, &mut ladders, gallery, keep)?;
+        let ranks = by_probe(probes, pairs)
+            .flat_map(|(pairs, slot)| {
+                let ladder = &ladders[slot];
+                pairs.iter().map(|pair| {
+                    let k = ladder.scores.partition_point(|&s| s < pair.score);
+                    u32::try_from(ladder.above[k]).unwrap_or(u32::MAX)
+                })
+            })
+            .collect();
+        Ok(Found {
+            ranks,
+            ties: ladders.iter().map(|l| l.ties).sum(),
+            tail,
+            impostors,
+        })
+    }
+}
+
+/// The pairs of each probe that has any, and the probe's place among the kept probes.
+fn by_probe<'a>(
+    probes: &'a Probes,
+    pairs: &'a [Pair],
+) -> impl Iterator<Item = (&'a [Pair], usize)> {
+    pairs.chunk_by(|a, b| a.probe == b.probe).map(|group| {
+        let slot = probes.index.binary_search(&group[0].probe);
+        (group, slot.expect("pairs are of kept probes"))
+    })
+}
+
+/// Intervals with persons resampled and thresholds held.
+fn resample(
+    data: &IdentificationData,
+    pairs: &[Pair],
+    rank: &[u32],
+    ranks: &[usize],
+    points: &[operating::OperatingPoint],
+    resamples: usize,
+) -> Vec<Option<(f64, f64)>> {
+    let (numbers, people) =
+        bootstrap::number(pairs.iter().map(|p| data.probe_ids[p.probe as usize]));
+    let mut counts = vec![vec![0u64; 1 + ranks.len() + points.len()]; people];
+    for (pair, &rank) in pairs.iter().zip(rank) {
+        let row = &mut counts[numbers[&data.probe_ids[pair.probe as usize]] as usize];
+        row[0] += 1;
+        let hits = ranks.iter().map(|&n| (rank as usize) < n);
+        let hits = hits.chain(points.iter().map(|p| pair.score > p.threshold));
+        for (count, hit) in row[1..].iter_mut().zip(hits) {
+            *count += u64::from(hit);
+        }
+    }
+    bootstrap::ratios(&counts, resamples, "bootstrap/identification")
+}

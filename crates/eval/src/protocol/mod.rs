@@ -1,0 +1,165 @@
+//! Evaluation protocols: pure functions from embeddings and a description of the data to a
+//! [`ScoreResult`]. Scores are f64 from f32 embeddings; results
+//! do not depend on the number of threads or on the device.
+
+mod bootstrap;
+mod check;
+pub mod embeddings;
+mod evidence;
+mod gallery;
+mod identification;
+mod input;
+pub mod operating;
+mod scores;
+mod search;
+mod template;
+mod verification;
+
+pub use embeddings::{EmbeddingWriter, Embeddings};
+pub use input::{
+    Description, GalleryData, IdentificationData, PairData, Part, ScoreInput, TemplateData,
+};
+
+use frbench_base::registry::{Args, Info, did_you_mean};
+use frbench_base::{Error, Result};
+use frbench_job::result::ScoreResult;
+use frbench_job::{DataFormat, ProtocolSpec, Views};
+
+/// What a protocol makes of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// `evidence` is empty: the caller hashes what it writes.
+    pub result: ScoreResult,
+    /// Files to keep: name and content.
+    pub evidence: Vec<(String, Vec<u8>)>,
+}
+
+/// A line of the table of protocols.
+pub struct ProtocolEntry {
+    pub info: Info,
+    /// Parts of the data set whose embeddings it needs.
+    pub parts: &'static [&'static str],
+    /// How those embeddings should be made.
+    pub views: Views,
+    /// The kind of data set it runs on.
+    pub format: DataFormat,
+    /// Ids of the metrics it yields with these parameters; an error where they are wrong.
+    pub metrics: fn(&ProtocolSpec) -> Result<Vec<String>>,
+    pub score: fn(&ProtocolSpec, &ScoreInput) -> Result<Scored>,
+}
+
+/// Every protocol a suite may name.
+pub static PROTOCOLS: &[ProtocolEntry] = &[
+    ProtocolEntry {
+        info: verification::INFO,
+        parts: &["images"],
+        views: Views::Both,
+        format: DataFormat::Pairs,
+        metrics: verification::metrics,
+        score: verification::score,
+    },
+    ProtocolEntry {
+        info: template::INFO,
+        parts: &["images"],
+        views: Views::Both,
+        format: DataFormat::Templates,
+        metrics: template::metrics,
+        score: template::score,
+    },
+    ProtocolEntry {
+        info: identification::INFO,
+        parts: &["probes", "distractors"],
+        views: Views::Sum,
+        format: DataFormat::Identification,
+        metrics: identification::metrics,
+        score: identification::score,
+    },
+    ProtocolEntry {
+        info: gallery::INFO,
+        parts: &["probes", "gallery", "distractors"],
+        views: Views::Sum,
+        format: DataFormat::Gallery,
+        metrics: gallery::metrics,
+        score: gallery::score,
+    },
+];
+
+/// The table line of a protocol.
+pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
+    PROTOCOLS
+        .iter()
+        .find(|p| p.info.name == name)
+        .ok_or_else(|| {
+            let hint = did_you_mean(name, PROTOCOLS.iter().map(|p| p.info.name))
+                .map(|known| format!("; did you mean `{known}`?"))
+                .unwrap_or_default();
+            Error::Usage(format!("unknown protocol `{name}`{hint}"))
+        })
+}
+
+/// Scores embeddings under the protocol that `spec` names.
+pub fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    let entry = find(&spec.name)?;
+    let scored = (entry.score)(spec, input)?;
+    let found: Vec<&str> = scored
+        .result
+        .metrics
+        .iter()
+        .map(|m| m.id.as_str())
+        .collect();
+    if found != (entry.metrics)(spec)? {
+        let message = format!("`{}` announces other metrics than {found:?}", spec.name);
+        return Err(Error::Bug(message));
+    }
+    Ok(scored)
+}
+
+/// A parameter that is a list of numbers, none of them missing.
+fn floats(args: &Args, name: &str, default: &[f64]) -> Result<Vec<f64>> {
+    let wrong = || {
+        Error::Usage(format!(
+            "`{}`: parameter `{name}` must be a list of numbers",
+            args.of
+        ))
+    };
+    match args.params.get(name) {
+        None => Ok(default.to_vec()),
+        Some(value) => value
+            .as_array()
+            .ok_or_else(wrong)?
+            .iter()
+            .map(|v| v.as_f64().ok_or_else(wrong))
+            .collect(),
+    }
+}
+
+/// The parameter `fars`: false accept rates in (0, 1).
+fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
+    let fars = floats(args, "fars", default)?;
+    match fars.iter().find(|f| !(**f > 0.0 && **f < 1.0)) {
+        Some(bad) => Err(Error::Usage(format!(
+            "`{}`: false accept rate {bad} in `fars`, want rates between 0 and 1",
+            args.of
+        ))),
+        None => Ok(fars),
+    }
+}
+
+fn rank_id(rank: usize) -> String {
+    format!("rank-{rank}")
+}
+
+/// The parameter `ranks`: whole numbers from 1.
+fn ranks(args: &Args, default: &[f64]) -> Result<Vec<usize>> {
+    let ranks = floats(args, "ranks", default)?;
+    match ranks
+        .iter()
+        .find(|r| !(**r >= 1.0 && r.fract() == 0.0 && **r <= 1e9))
+    {
+        Some(bad) => Err(Error::Usage(format!(
+            "`{}`: rank {bad} in `ranks`, want whole numbers from 1",
+            args.of
+        ))),
+        None => Ok(ranks.into_iter().map(|r| r as usize).collect()),
+    }
+}

@@ -1,0 +1,102 @@
+//! One pass of all probes over a gallery, in memory that does not grow with the gallery: where
+//! given scores stand among those of its rows, and the highest scores there are.
+//!
+//! A score is the cosine, as [`super::scores`] computes it. Every device gives the same bits.
+
+mod cpu;
+mod gpu;
+mod tail;
+
+use super::input::Part;
+use super::scores::{dot, fused};
+use frbench_base::Result;
+use frbench_engine::Device;
+
+/// Embeddings that others are searched for.
+pub(super) struct Vectors {
+    pub dim: usize,
+    /// Row-major, views added, in f32.
+    pub rows: Vec<f32>,
+    pub inverse_norms: Vec<f64>,
+}
+
+impl Vectors {
+    pub fn of(part: &Part, rows: impl Iterator<Item = usize>) -> Self {
+        let (rows, inverse_norms) = fused(part, rows);
+        Vectors {
+            dim: part.dim(),
+            rows,
+            inverse_norms,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.inverse_norms.len()
+    }
+
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.rows[i * self.dim..(i + 1) * self.dim]
+    }
+
+    /// The score of row `i` and row `j` of `other`.
+    pub fn score(&self, i: usize, other: &Vectors, j: usize) -> f64 {
+        let scale = self.inverse_norms[i] * other.inverse_norms[j];
+        dot(self.row(i), other.row(j)) * scale
+    }
+}
+
+/// Scores of a probe, and where they stand among its scores with the rows of a gallery.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ladder {
+    /// Ascending, each once.
+    pub scores: Vec<f64>,
+    /// Rows that score strictly above each.
+    pub above: Vec<u64>,
+    /// Rows that score exactly one of them.
+    pub ties: u64,
+}
+
+impl Ladder {
+    pub fn new(mut scores: Vec<f64>) -> Self {
+        scores.sort_by(f64::total_cmp);
+        scores.dedup();
+        Ladder {
+            above: vec![0; scores.len()],
+            scores,
+            ties: 0,
+        }
+    }
+
+    fn add(&mut self, above: &[u64], ties: u64) {
+        for (sum, rows) in self.above.iter_mut().zip(above) {
+            *sum += rows;
+        }
+        self.ties += ties;
+    }
+}
+
+/// What is searched.
+#[derive(Clone, Copy)]
+pub(super) struct Gallery<'a> {
+    pub part: &'a Part<'a>,
+    /// The rows of the part that count.
+    pub rows: &'a [usize],
+}
+
+/// Adds what `gallery` holds to the ladders, one for each probe. Returns the `keep` highest of
+/// all scores, at most as many as there are, descending, and every score tied with the last.
+///
+/// # Errors
+/// Those of the device.
+pub(super) fn run(
+    device: &Device,
+    probes: &Vectors,
+    ladders: &mut [Ladder],
+    gallery: Gallery,
+    keep: usize,
+) -> Result<Vec<f64>> {
+    match device {
+        Device::Cpu => Ok(cpu::search(probes, ladders, gallery, keep)),
+        Device::Cuda(gpu) => gpu::search(gpu, probes, ladders, gallery, keep),
+    }
+}

@@ -1,0 +1,304 @@
+//! Face verification on pairs: k-fold accuracy under a named rule, and TAR@FAR.
+//!
+//! Several "10-fold accuracies" are in use (they differ in view fusion, threshold grid, tie
+//! rule and in what follows the +-), so a rule is part of the protocol's id.
+
+mod face_pytorch;
+mod insightface;
+mod intervals;
+
+use super::input::{Description, PairData, Part, ScoreInput};
+use super::{Scored, bootstrap, check, evidence, fars, operating};
+use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::{Error, Result};
+use frbench_job::ProtocolSpec;
+use frbench_job::result::{Metric, ScoreResult};
+use std::collections::BTreeMap;
+
+/// What a rule is given.
+struct Pairs<'a> {
+    part: Part<'a>,
+    same: &'a [bool],
+    /// Fold of each pair.
+    fold: &'a [u32],
+    folds: usize,
+}
+
+/// What a rule finds.
+struct Outcome {
+    /// Similarity of each pair over the whole set; larger is more alike.
+    similarity: Vec<f64>,
+    /// Accuracy on each held-out fold.
+    accuracy: Vec<f64>,
+    /// Whether each pair was judged rightly while held out.
+    right: Vec<bool>,
+    /// Fold values of the rule's further metrics.
+    folded: Vec<Vec<f64>>,
+    notes: Vec<String>,
+}
+
+/// One of the field's verification algorithms.
+struct Rule {
+    name: &'static str,
+    /// Ids of metrics besides accuracy and TAR@FAR.
+    folded: &'static [&'static str],
+    score: fn(&Pairs) -> Result<Outcome>,
+}
+
+static RULES: &[Rule] = &[
+    Rule {
+        name: "insightface",
+        folded: &[insightface::VAL],
+        score: insightface::score,
+    },
+    Rule {
+        name: "face-pytorch",
+        folded: &[],
+        score: face_pytorch::score,
+    },
+];
+
+pub(super) static INFO: Info = Info {
+    name: "verification",
+    summary: "k-fold verification accuracy and TAR@FAR on pairs (LFW, CFP-FP, AgeDB-30, ...)",
+    source: "deepinsight/insightface recognition/arcface_torch/eval/verification.py; face-pytorch: \
+             gist-ailab/teaching-where-to-look evaluation/eval_agedb.py, after Face_Pytorch",
+    params: &[
+        Param {
+            name: "rule",
+            kind: Kind::Choice(&["insightface", "face-pytorch"]),
+            required: false,
+            doc: "view fusion, threshold grid and tie rule (default insightface)",
+        },
+        Param {
+            name: "folds",
+            kind: Kind::Int { min: 2, max: 1000 },
+            required: false,
+            doc: "number of contiguous folds (default 10)",
+        },
+        Param {
+            name: "fars",
+            kind: Kind::Floats,
+            required: false,
+            doc: "false accept rates of TAR@FAR, by order statistics over all pairs (default 1e-3, 1e-2, 1e-1)",
+        },
+        bootstrap::PARAM,
+    ],
+};
+
+const FARS: [f64; 3] = [1e-3, 1e-2, 1e-1];
+
+fn rule(args: &Args) -> Result<&'static Rule> {
+    let name = args.text_or("rule", "insightface")?;
+    RULES.iter().find(|r| r.name == name).ok_or_else(|| {
+        let known: Vec<&str> = RULES.iter().map(|r| r.name).collect();
+        Error::Usage(format!(
+            "`verification`: unknown rule `{name}`; known: {}",
+            known.join(", ")
+        ))
+    })
+}
+
+pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let args = Args::new(INFO.name, &spec.params);
+    let mut ids = vec!["accuracy".to_string()];
+    ids.extend(fars(&args, &FARS)?.into_iter().map(operating::tar_id));
+    ids.extend(rule(&args)?.folded.iter().map(|id| id.to_string()));
+    Ok(ids)
+}
+
+/// Scores a verification set. Pair `i` is rows `2i` and `2i + 1` of the part `images`.
+pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    let args = Args::new("verification", &spec.params);
+    let rule = rule(&args)?;
+    let folds = args.usize_or("folds", 10)?;
+    if folds < 2 {
+        return Err(Error::Usage(format!(
+            "`verification`: {folds} folds; a threshold is chosen on the other folds, so at least 2"
+        )));
+    }
+    let fars = fars(&args, &FARS)?;
+    let resamples = bootstrap::resamples(&args)?;
+    let Description::Pairs(data) = input.data else {
+        return Err(Error::Data("`verification` needs pairs of images".into()));
+    };
+    let part = input.part("images", Some(2 * data.same.len()))?;
+    let zeros = check::spread(&part, "images")?;
+    let fold = fold_of_pairs(data, folds)?;
+    let mut notes = check_folds(data, &fold, folds)?;
+    notes.extend(check::zero_note(zeros, "images"));
+
+    let outcome = (rule.score)(&Pairs {
+        part,
+        same: &data.same,
+        fold: &fold,
+        folds,
+    })?;
+    notes.extend(outcome.notes);
+    let (genuine, impostor) = split(&outcome.similarity, &data.same);
+    let mut points = Vec::with_capacity(fars.len());
+    for &far in &fars {
+        let point = operating::at_far(far, &genuine, &impostor, impostor.len() as u64)?;
+        notes.extend(point.note());
+        points.push(point);
+    }
+
+    let intervals = match &data.identities {
+        Some(persons) => intervals::resample(
+            data,
+            persons,
+            &outcome.right,
+            &outcome.similarity,
+            &fars,
+            resamples,
+        )?,
+        None => {
+            notes.push("no interval: the pairs' identities are not known, and pairs that share a person are not independent".into());
+            vec![None; 1 + fars.len()]
+        }
+    };
+    let share = genuine.len() as f64 / data.same.len() as f64;
+    let mut metrics = vec![Metric {
+        id: "accuracy".into(),
+        value: crate::stats::mean(&outcome.accuracy),
+        higher_is_better: true,
+        chance: Some(share.max(1.0 - share)),
+        interval: intervals[0],
+        folds: outcome.accuracy,
+    }];
+    for (point, interval) in points.iter().zip(&intervals[1..]) {
+        metrics.push(Metric {
+            id: operating::tar_id(point.far),
+            value: point.tar(),
+            higher_is_better: true,
+            chance: Some(point.far),
+            interval: *interval,
+            folds: Vec::new(),
+        });
+    }
+    for (id, folds) in rule.folded.iter().zip(outcome.folded) {
+        metrics.push(Metric {
+            id: id.to_string(),
+            value: crate::stats::mean(&folds),
+            higher_is_better: true,
+            chance: None,
+            interval: None,
+            folds,
+        });
+    }
+    let series = BTreeMap::from([(
+        "roc".to_owned(),
+        operating::roc_series(&genuine, &impostor, impostor.len() as u64),
+    )]);
+    Ok(Scored {
+        result: ScoreResult {
+            protocol: format!("verification/{}", rule.name),
+            metrics,
+            series,
+            notes,
+            evidence: Vec::new(),
+        },
+        evidence: vec![
+            (
+                "pair_similarity.npy".into(),
+                evidence::npy_f64(&outcome.similarity),
+            ),
+            ("pair_right.npy".into(), evidence::npy_bool(&outcome.right)),
+        ],
+    })
+}
+
+/// The fold of each pair: as the data set states, or contiguous blocks, the first ones
+/// larger by one if the number of pairs does not divide (as scikit-learn's `KFold`).
+fn fold_of_pairs(data: &PairData, folds: usize) -> Result<Vec<u32>> {
+    let pairs = data.same.len();
+    if pairs < 2 * folds {
+        return Err(Error::Data(format!(
+            "{pairs} pairs are too few for {folds} folds"
+        )));
+    }
+    if let Some(given) = &data.folds {
+        if given.len() != pairs {
+            return Err(Error::Data(format!(
+                "{} fold numbers for {pairs} pairs",
+                given.len()
+            )));
+        }
+        if let Some(i) = given.iter().position(|&f| f as usize >= folds) {
+            return Err(Error::Data(format!(
+                "pair {i} is in fold {}, but there are {folds} folds (0 to {})",
+                given[i],
+                folds - 1
+            )));
+        }
+        return Ok(given.clone());
+    }
+    let (size, larger) = (pairs / folds, pairs % folds);
+    Ok((0..folds)
+        .flat_map(|f| std::iter::repeat_n(f as u32, size + usize::from(f < larger)))
+        .collect())
+}
+
+/// Folds of one class would make the chosen threshold meaningless; uneven ones are noted.
+fn check_folds(data: &PairData, fold: &[u32], folds: usize) -> Result<Vec<String>> {
+    let mut counts = vec![(0usize, 0usize); folds];
+    for (&f, &same) in fold.iter().zip(&data.same) {
+        if same {
+            counts[f as usize].0 += 1;
+        } else {
+            counts[f as usize].1 += 1;
+        }
+    }
+    if let Some(f) = counts.iter().position(|c| c.0 == 0 || c.1 == 0) {
+        return Err(Error::Data(format!(
+            "fold {f} holds {} genuine and {} impostor pairs: the list is ordered by class; \
+             interleave it or state the fold of each pair",
+            counts[f].0, counts[f].1
+        )));
+    }
+    let uneven = counts.iter().filter(|c| c.0 != c.1).count();
+    Ok((uneven > 0)
+        .then(|| {
+            format!("{uneven} of {folds} folds hold unequal numbers of genuine and impostor pairs")
+        })
+        .into_iter()
+        .collect())
+}
+
+/// Genuine and impostor scores, each from high to low.
+fn split(similarity: &[f64], same: &[bool]) -> (Vec<f64>, Vec<f64>) {
+    let of = |class: bool| {
+        let mut scores: Vec<f64> = similarity
+            .iter()
+            .zip(same)
+            .filter(|(_, s)| **s == class)
+            .map(|(v, _)| *v)
+            .collect();
+        operating::sort_descending(&mut scores);
+        scores
+    };
+    (of(true), of(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_may_name_exactly_the_rules_there_are() {
+        let names: Vec<&str> = RULES.iter().map(|r| r.name).collect();
+        let rule = INFO.params.iter().find(|p| p.name == "rule").unwrap();
+        assert_eq!(rule.kind, Kind::Choice(names.leak()));
+    }
+
+    #[test]
+    fn folds_are_those_of_scikit_learn() {
+        // KFold(4) on 10 pairs: 3, 3, 2, 2.
+        let data = PairData {
+            same: vec![true; 10],
+            ..Default::default()
+        };
+        let folds = fold_of_pairs(&data, 4).unwrap();
+        assert_eq!(folds, [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]);
+    }
+}

@@ -1,0 +1,123 @@
+//! `backbone/*`: the embedding of a whole network in evaluation mode.
+//!
+//! Weights and input are not stored but generated from their names (`fill` =
+//! `splitmix64-v1`), so that a case of any size is a few kilobytes. `state_dict` in the
+//! metadata gives the shape of each weight by its PyTorch name; `params.prelu` lists those that
+//! are slopes of a PReLU; `params.input` and `params.input_shape` describe the input, NCHW.
+
+use super::check::{self, Check};
+use super::{Case, Family, Run};
+use candle_core::{Device, Tensor};
+use frbench_base::{Error, Result};
+use frbench_engine::{Network, StateDict, Value};
+use frbench_job::BackboneSpec;
+use frbench_methods::backbone::{self, BACKBONES};
+use std::collections::BTreeMap;
+
+pub(super) const FAMILY: Family = Family {
+    name: "backbone",
+    find: |name| {
+        let known = BACKBONES.iter().any(|b| b.info.name == ours(name));
+        known.then_some(run as Run)
+    },
+    operations: || BACKBONES.iter().map(|b| b.info.name).collect(),
+};
+
+/// Several networks are called MobileFaceNet; parity cases mean insightface's, ours are named
+/// apart.
+fn ours(operation: &str) -> &str {
+    match operation {
+        "mobilefacenet" => "mobilefacenet-mbf",
+        other => other,
+    }
+}
+
+fn run(case: &Case) -> Result<Vec<Check>> {
+    let wrong = |what: String| Error::Data(format!("{}: {what}", case.path.display()));
+    let fill = case.metadata.get("fill").map_or("", String::as_str);
+    if fill != "splitmix64-v1" {
+        return Err(wrong(format!(
+            "weights are made from their names, and the metadata's `fill` says how: it is \
+             `{fill}`, want `splitmix64-v1`"
+        )));
+    }
+    let shapes = case.metadata.get("state_dict").map_or("", String::as_str);
+    let shapes: BTreeMap<String, Vec<usize>> = serde_json::from_str(shapes)
+        .map_err(|e| wrong(format!("`state_dict` is no object of shapes: {e}")))?;
+    let prelu: Vec<String> = param(case, "prelu")?;
+    let input: String = param(case, "input")?;
+    let shape: [usize; 4] = param(case, "input_shape")?;
+    let (_, embedding) = case.shape2("expect.embedding")?;
+    if shape[2] != shape[3] {
+        return Err(wrong(format!(
+            "the input is {}x{}, want a square",
+            shape[2], shape[3]
+        )));
+    }
+
+    let own = ["prelu", "input", "input_shape"];
+    let params = case
+        .params
+        .iter()
+        .filter(|(name, _)| !own.contains(&name.as_str()));
+    let spec = BackboneSpec {
+        name: ours(case.operation()).into(),
+        embedding,
+        params: params.map(|(k, v)| (k.clone(), v.clone())).collect(),
+        conv: Default::default(),
+    };
+    let state: StateDict = shapes
+        .into_iter()
+        .map(|(name, shape)| {
+            let values = weights(&name, &shape, &prelu);
+            (name, (shape, values))
+        })
+        .collect();
+    let mut net = Network::new(backbone::build(&spec, shape[2])?);
+    net.load_state_dict(&state)
+        .map_err(|e| Error::Compute(e.to_string()))?;
+    let pixels = noise(&input, shape.iter().product()).map(|u| u as f32);
+    let x = Tensor::from_vec(pixels.collect::<Vec<_>>(), &shape, &Device::Cpu)?;
+    let got = net.infer(&Value::from_tensor(&x)?)?.embedding;
+    let got: Vec<f64> = got.data().iter().map(|&v| f64::from(v)).collect();
+    Ok(vec![Check::relative(
+        case,
+        "expect.embedding",
+        &got,
+        check::BACKBONE,
+    )?])
+}
+
+fn param<T: serde::de::DeserializeOwned>(case: &Case, name: &str) -> Result<T> {
+    let value = case.params.get(name).cloned().unwrap_or_default();
+    serde_json::from_value(value)
+        .map_err(|e| Error::Data(format!("{}: `params.{name}`: {e}", case.path.display())))
+}
+
+/// Values that keep a random network's activations within reach, whatever its depth.
+fn weights(name: &str, shape: &[usize], prelu: &[String]) -> Vec<f32> {
+    let fan: usize = shape.iter().skip(1).product();
+    let value = |u: f64| match name {
+        _ if name.ends_with("running_var") => 1.0 + 0.2 * u,
+        _ if name.ends_with("running_mean") || name.ends_with("bias") => 0.1 * u,
+        _ if prelu.iter().any(|p| p == name) => 0.25 + 0.1 * u,
+        _ if shape.len() >= 2 => u * (3.0 / fan as f64).sqrt(),
+        _ => 1.0 + 0.1 * u,
+    };
+    let noise = noise(name, shape.iter().product());
+    noise.map(|u| value(u) as f32).collect()
+}
+
+/// `len` numbers in [-1, 1) that follow from a name.
+fn noise(name: &str, len: usize) -> impl Iterator<Item = f64> {
+    let crc = u64::from(crc32fast::hash(name.as_bytes()));
+    (0..len as u64)
+        .map(move |i| (splitmix64((crc << 32) | i) >> 40) as f64 / f64::from(1 << 23) - 1.0)
+}
+
+fn splitmix64(x: u64) -> u64 {
+    let mut z = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

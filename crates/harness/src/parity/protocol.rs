@@ -1,0 +1,227 @@
+//! `eval/*`: protocols, through the embedding files and the table that a suite scores with.
+//!
+//! Embeddings are final; where a `features_flip` is given, the views are added as the protocol
+//! does. Rates and scores are f64 and compared by their largest difference.
+
+use super::check::{Check, PROTOCOL};
+use super::{Case, Family, Operation, lookup};
+use frbench_base::registry::{Args, Params};
+use frbench_base::{Error, Result};
+use frbench_engine::Device;
+use frbench_eval::protocol::{
+    self, Description, EmbeddingWriter, Embeddings, IdentificationData, PairData, Part, ScoreInput,
+    Scored, TemplateData,
+};
+use frbench_job::artefact::Matrix;
+use frbench_job::{ProtocolSpec, Views};
+use serde_json::json;
+use std::path::Path;
+
+pub(super) const FAMILY: Family = Family {
+    name: "eval",
+    find: |name| lookup(OPERATIONS, name),
+    operations: || OPERATIONS.iter().map(|o| o.0).collect(),
+};
+
+/// Every protocol and what runs it: one line each.
+static OPERATIONS: &[Operation] = &[
+    ("identification", identification),
+    ("template-verification", template_verification),
+    ("verification", verification),
+];
+
+/// insightface's ten-fold accuracy. `input.embeddings` `[2 P, D]`: pair `i` is rows `2i` and
+/// `2i + 1`; `input.issame` `[P]`.
+fn verification(case: &Case) -> Result<Vec<Check>> {
+    stated(case, "threshold_step", &json!(0.01))?;
+    let data = PairData {
+        same: case.flags("input.issame")?,
+        ..PairData::default()
+    };
+    let scored = score(
+        case,
+        take(case, &["folds"]),
+        &[("images", case.matrix("input.embeddings")?, Views::Original)],
+        Description::Pairs(&data),
+    )?;
+    let accuracy = &scored.result.metrics[0];
+    let sd = frbench_eval::stats::population_sd(&accuracy.folds);
+    Ok(vec![
+        Check::absolute(case, "expect.accuracy_mean", &[accuracy.value], PROTOCOL)?,
+        Check::absolute(case, "expect.accuracy_std", &[sd], PROTOCOL)?,
+        Check::absolute(case, "expect.fold_accuracy", &accuracy.folds, PROTOCOL)?,
+    ])
+}
+
+/// IJB, 1:1. `input.features` `[N, D]` and `input.features_flip`, `input.template` and
+/// `input.media` `[N]`, pairs of templates `input.pair_a`, `input.pair_b` and `input.label`
+/// `[P]`; `input.detector_score` `[N]` where `params.detector_score` is set.
+fn template_verification(case: &Case) -> Result<Vec<Check>> {
+    let flipped = case.has("input.features_flip");
+    if flipped {
+        stated(case, "flip", &json!("add"))?;
+    }
+    let features = case.matrix("input.features")?;
+    let (images, views) = if flipped {
+        let mirrors = case.matrix("input.features_flip")?;
+        (beside(case, &features, &mirrors)?, Views::Both)
+    } else {
+        (features, Views::Original)
+    };
+    let detector = case.has("input.detector_score");
+    let data = TemplateData {
+        template: case.u32("input.template")?,
+        media: case.u32("input.media")?,
+        detector: match detector {
+            true => Some(case.f32("input.detector_score")?),
+            false => None,
+        },
+        pair_a: case.u32("input.pair_a")?,
+        pair_b: case.u32("input.pair_b")?,
+        same: case.flags("input.label")?,
+        subjects: None,
+    };
+    // The scripts' `use_norm_score` keeps an embedding's length as its weight.
+    let kept = Args::new(&case.op, &case.params).bool_or("norm_score", true)?;
+    let mut params = take(case, &["detector_score", "far_selection", "fars"]);
+    params.insert("norm".into(), json!(if kept { "keep" } else { "unit" }));
+    let scored = score(
+        case,
+        params,
+        &[("images", images, views)],
+        Description::Templates(&data),
+    )?;
+    let scores = evidence_f64(&scored, "pair_scores.npy")?;
+    Ok(vec![
+        Check::absolute(case, "expect.scores", &scores, PROTOCOL)?,
+        Check::absolute(case, "expect.tar", &values(&scored, "tar@"), PROTOCOL)?,
+    ])
+}
+
+/// The only rule for false accept rates that the protocol has.
+const FAR_RULE: &str =
+    "accept strictly above the (floor(far*impostors)+1)-th highest impostor score";
+
+/// MegaFace challenge 1. `input.probe` `[N, D]` with `input.probe_id` `[N]`,
+/// `input.distractor` `[M, D]`.
+fn identification(case: &Case) -> Result<Vec<Check>> {
+    stated(case, "far_rule", &json!(FAR_RULE))?;
+    let data = IdentificationData {
+        probe_ids: case.u32("input.probe_id")?,
+        ..IdentificationData::default()
+    };
+    let scored = score(
+        case,
+        take(case, &["fars", "ranks"]),
+        &[
+            ("probes", case.matrix("input.probe")?, Views::Sum),
+            ("distractors", case.matrix("input.distractor")?, Views::Sum),
+        ],
+        Description::Identification(&data),
+    )?;
+    Ok(vec![
+        Check::absolute(case, "expect.rank", &values(&scored, "rank-"), PROTOCOL)?,
+        Check::absolute(case, "expect.tar", &values(&scored, "tar@"), PROTOCOL)?,
+    ])
+}
+
+/// Scores matrices as a suite's jobs do: through files.
+fn score(
+    case: &Case,
+    params: Params,
+    parts: &[(&'static str, Matrix<f32>, Views)],
+    data: Description,
+) -> Result<Scored> {
+    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let written: Vec<_> = parts
+        .iter()
+        .map(|(name, matrix, views)| Ok((*name, write(folder.path(), name, matrix)?, *views)))
+        .collect::<Result<_>>()?;
+    let parts = written
+        .iter()
+        .map(|(name, matrix, views)| {
+            let views = *views;
+            (*name, Part { matrix, views })
+        })
+        .collect();
+    let spec = ProtocolSpec {
+        name: case.operation().to_owned(),
+        params,
+    };
+    frbench_base::registry::check(&protocol::find(&spec.name)?.info, &spec.params)?;
+    protocol::score(
+        &spec,
+        &ScoreInput {
+            parts,
+            data,
+            device: Device::Cpu,
+        },
+    )
+}
+
+fn write(folder: &Path, name: &str, matrix: &Matrix<f32>) -> Result<Embeddings> {
+    let path = folder.join(name);
+    let mut writer = EmbeddingWriter::create(&path, matrix.cols)?;
+    writer.append(&matrix.data)?;
+    writer.finish()?;
+    Embeddings::open(&path)
+}
+
+/// Images and their mirrors side by side.
+fn beside(case: &Case, images: &Matrix<f32>, mirrors: &Matrix<f32>) -> Result<Matrix<f32>> {
+    if (images.rows, images.cols) != (mirrors.rows, mirrors.cols) {
+        return Err(case.wrong(
+            "input.features_flip",
+            "has another shape than `input.features`",
+        ));
+    }
+    let rows = (0..images.rows).map(|i| [images.row(i), mirrors.row(i)].concat());
+    Ok(Matrix {
+        rows: images.rows,
+        cols: 2 * images.cols,
+        data: rows.flatten().collect(),
+    })
+}
+
+/// Those parameters of the case that go by the same name in a suite.
+fn take(case: &Case, names: &[&str]) -> Params {
+    let of = |name: &&str| Some(((*name).to_owned(), case.params.get(*name)?.clone()));
+    names.iter().filter_map(of).collect()
+}
+
+/// Refuses a case whose parameter `name` is not what the protocol does.
+fn stated(case: &Case, name: &str, ours: &serde_json::Value) -> Result<()> {
+    match case.params.get(name) {
+        Some(theirs) if theirs != ours => Err(Error::Usage(format!(
+            "`{}`: `{name}` is {theirs}, but the protocol has {ours}",
+            case.op
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The metrics whose id starts so, in their order.
+fn values(scored: &Scored, prefix: &str) -> Vec<f64> {
+    let metrics = scored.result.metrics.iter();
+    let wanted = metrics.filter(|m| m.id.starts_with(prefix));
+    wanted.map(|m| m.value).collect()
+}
+
+/// The values of a one-dimensional NumPy file of f64 that a protocol left as evidence.
+fn evidence_f64(scored: &Scored, name: &str) -> Result<Vec<f64>> {
+    let bug = || Error::Bug(format!("the protocol left no `{name}` of f64"));
+    let (_, bytes) = scored
+        .evidence
+        .iter()
+        .find(|e| e.0 == name)
+        .ok_or_else(bug)?;
+    let length = bytes.get(8..10).ok_or_else(bug)?;
+    let header = 10 + usize::from(u16::from_le_bytes([length[0], length[1]]));
+    let data = bytes.get(header..).ok_or_else(bug)?;
+    Ok(data
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| f64::from_le_bytes(*b))
+        .collect())
+}

@@ -1,0 +1,162 @@
+//! Executes an embedding job: one part of a data set through a trained network.
+
+use super::context::Context;
+use super::train::load_network;
+use crate::train::{Ahead, Images, Made, View};
+use frbench_base::{Error, Result};
+use frbench_data::set;
+use frbench_engine::{Device, Network};
+use frbench_eval::protocol::embeddings::EmbeddingWriter;
+use frbench_job::result::EmbedResult;
+use frbench_job::{EmbedSpec, InputSpec, Views};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The matrix an embedding job leaves behind.
+pub const EMBEDDINGS: &str = "embeddings.f32";
+/// Images per forward pass. Part of no key: an embedding does not depend on its neighbours.
+pub fn batch(device: &Device) -> usize {
+    match device {
+        Device::Cpu => 64,
+        Device::Cuda(_) => 512,
+    }
+}
+
+pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
+    let model = cx.jobs.train(&spec.model)?;
+    let set = set::open(cx.jobs.data(&spec.data)?, cx.store.data_root())?;
+    let source = set.part(&spec.part)?;
+    let images = cx
+        .store
+        .images
+        .view(&spec.data, &spec.part, source, model.input.size)?;
+    let network = load_network(model, &cx.store.folder(&spec.model), cx)?;
+    let mut input = model.input.clone();
+    if spec.native {
+        input.degrade = None;
+    }
+    let both = spec.views == Views::Both;
+    let extraction = Extraction {
+        network: &network,
+        images,
+        input: &input,
+        views: spec.views,
+        dim: model.backbone.embedding * if both { 2 } else { 1 },
+        rows_per_image: 1,
+    };
+    extraction.run(cx)
+}
+
+/// A network over all images of a set, whose embeddings fill the matrix of a job.
+pub struct Extraction<'a> {
+    pub network: &'a Network,
+    pub images: Arc<dyn Images>,
+    pub input: &'a InputSpec,
+    pub views: Views,
+    /// Columns of the matrix.
+    pub dim: usize,
+    /// What an image yields is laid out in this many rows.
+    pub rows_per_image: usize,
+}
+
+impl Extraction<'_> {
+    /// Fills the job's matrix chunk by chunk, going on where an earlier process stopped.
+    pub fn run(&self, cx: &mut Context) -> Result<EmbedResult> {
+        let n = self.images.len() * self.rows_per_image;
+        let path = cx.claim.folder().file(EMBEDDINGS);
+        let mut writer = EmbeddingWriter::resume(&path, self.dim)?;
+        let first = writer.rows();
+        // What is kept of a matrix is an even number of rows: whole images.
+        if first > n || !first.is_multiple_of(self.rows_per_image) {
+            return Err(Error::Data(format!(
+                "{}: {first} rows, want {n} at most, and {} of each image; delete it",
+                path.display(),
+                self.rows_per_image
+            )));
+        }
+        if first > 0 {
+            cx.claim.event("resumed", json!({ "row": first }))?;
+            cx.observer.resumed(cx.job, first as u64, "row");
+        }
+        let started = Instant::now();
+        let chunk = batch(&cx.options.device);
+        let mut inputs = self.inputs(&cx.options.device, first, chunk)?;
+        let mut at = first;
+        while at < n {
+            cx.stop
+                .check(&format!("{} at row {at} of {n}", cx.job.label))?;
+            writer.append(&self.rows(&inputs()?)?)?;
+            at = n.min(at + chunk);
+            let rate = (at - first) as f64 / started.elapsed().as_secs_f64();
+            cx.progress(at as u64, n as u64, "rows", &format!("{rate:.0} rows/s"));
+        }
+        writer.finish()?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(EmbedResult {
+            seconds,
+            rows: n as u64,
+            dim: self.dim,
+            images_per_second: (n - first) as f64 / seconds.max(1e-9),
+        })
+    }
+
+    /// What gives the inputs of `chunk` rows after the other, from row `first` on.
+    fn inputs(
+        &self,
+        device: &Device,
+        first: usize,
+        chunk: usize,
+    ) -> Result<Box<dyn FnMut() -> Result<Made>>> {
+        let view = View::of(self.images.clone(), self.input, self.network)?;
+        let threads = view.threads();
+        let (images, per) = (self.images.len(), self.rows_per_image);
+        let turns = match self.views {
+            Views::Original => 1,
+            Views::Sum | Views::Both => 2,
+        };
+        let make = move |number: u64| {
+            let from = (first + number as usize * chunk) / per;
+            let to = images.min(from + chunk / per);
+            let indices: Vec<u32> = (from as u32..to as u32).collect();
+            let flips = [vec![false; indices.len()], vec![true; indices.len()]];
+            let flips = flips.each_ref().map(Vec::as_slice);
+            view.make(&indices, &flips[..turns])
+        };
+        let mut numbers = 0..(images * per - first).div_ceil(chunk) as u64;
+        Ok(match device {
+            // What decodes takes the cores that compute: nothing is gained by running ahead.
+            Device::Cpu => Box::new(move || {
+                let beyond = || Error::Bug("inputs beyond the last image".into());
+                make(numbers.next().ok_or_else(beyond)?)
+            }),
+            Device::Cuda(_) => {
+                let mut ahead = Ahead::start(numbers, threads, make)?;
+                Box::new(move || Ok(ahead.take()?.0))
+            }
+        })
+    }
+
+    /// What the matrix holds of the images of a chunk, row-major.
+    fn rows(&self, made: &Made) -> Result<Vec<f32>> {
+        let embed = |turn: usize| -> Result<Vec<f32>> {
+            let output = self.network.infer(&made.value(turn)?)?;
+            Ok(output.embedding.to_vec())
+        };
+        let original = embed(0)?;
+        if self.views == Views::Original {
+            return Ok(original);
+        }
+        let mirrored = embed(1)?;
+        if self.views == Views::Sum {
+            return Ok(original.iter().zip(&mirrored).map(|(a, b)| a + b).collect());
+        }
+        let dim = self.dim * self.rows_per_image / 2;
+        let mut both = Vec::with_capacity(2 * original.len());
+        for (a, b) in original.chunks_exact(dim).zip(mirrored.chunks_exact(dim)) {
+            both.extend_from_slice(a);
+            both.extend_from_slice(b);
+        }
+        Ok(both)
+    }
+}

@@ -1,0 +1,203 @@
+//! The folder of one job: its files, its event log, and the claim on it.
+
+use frbench_base::files;
+use frbench_base::key::Key;
+use frbench_base::{Error, Result};
+use frbench_job::Job;
+use frbench_job::result::JobResult;
+use serde_json::{Map, Value, json};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// `runs/<cache key>/`.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    pub fn new(runs: &Path, key: &Key) -> Self {
+        RunFolder {
+            path: runs.join(&key.0),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file of this folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.file("done").exists()
+    }
+
+    /// The result of a finished job.
+    pub fn result(&self) -> Result<JobResult> {
+        files::read_json(&self.file("result.json"))
+    }
+
+    /// Take the job, unless another live process has it. The lock is the operating system's
+    /// and goes with the process, however it ends.
+    pub fn claim(&self) -> Result<Option<Claim>> {
+        std::fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        let path = self.file("lock");
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|e| Error::io(&path, e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(Error::io(&path, e)),
+        }
+        let events = self.file("events.jsonl");
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&events)
+            .map_err(|e| Error::io(&events, e))?;
+        beat(&mut lock).map_err(|e| Error::io(&path, e))?;
+        let again = log.metadata().is_ok_and(|m| m.len() > 0);
+        Ok(Some(Claim {
+            folder: self.clone(),
+            lock,
+            log,
+            again,
+            beaten: Instant::now(),
+        }))
+    }
+}
+
+/// Who holds the lock and when they last said so: for people, and for file systems whose
+/// locks do not cross hosts.
+fn beat(lock: &mut File) -> std::io::Result<()> {
+    let owner = json!({
+        "pid": std::process::id(),
+        "host": super::environment::host(),
+        "heartbeat": now(),
+    });
+    lock.set_len(0)?;
+    lock.rewind()?;
+    lock.write_all(owner.to_string().as_bytes())
+}
+
+/// Seconds since 1970.
+pub fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// The right to work in a job's folder.
+#[derive(Debug)]
+pub struct Claim {
+    folder: RunFolder,
+    lock: File,
+    log: File,
+    again: bool,
+    beaten: Instant,
+}
+
+impl Claim {
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Whether an earlier process has begun this job and not finished it.
+    pub fn again(&self) -> bool {
+        self.again
+    }
+
+    /// Write what is about to be run, and where, before anything else.
+    pub fn begin(&mut self, job: &Job, env: &Value) -> Result<()> {
+        files::write_json(
+            &self.folder.file("spec.json"),
+            &json!({
+                "label": job.label,
+                "key": job.key,
+                "comparison": job.comparison,
+                "needs": job.needs,
+                "spec": job.spec,
+            }),
+        )?;
+        files::write_json(&self.folder.file("env.json"), env)?;
+        self.event(
+            "claimed",
+            json!({ "pid": std::process::id(), "host": super::environment::host() }),
+        )
+    }
+
+    /// Append one line to `events.jsonl`.
+    pub fn event(&mut self, event: &str, details: Value) -> Result<()> {
+        let mut line = Map::new();
+        line.insert("time".into(), json!(now()));
+        line.insert("event".into(), json!(event));
+        if let Value::Object(details) = details {
+            line.extend(details);
+        }
+        let mut text = Value::Object(line).to_string();
+        text.push('\n');
+        let path = self.folder.file("events.jsonl");
+        self.log
+            .write_all(text.as_bytes())
+            .map_err(|e| Error::io(path, e))
+    }
+
+    /// Refresh the owner's note at most every few seconds.
+    pub fn heartbeat(&mut self) {
+        if self.beaten.elapsed() > Duration::from_secs(10) {
+            // A failed note does not endanger the work: the lock itself is held.
+            let _ = beat(&mut self.lock);
+            self.beaten = Instant::now();
+        }
+    }
+
+    /// Write the result and, last of all, `done`.
+    pub fn finish(mut self, result: &JobResult, seconds: f64) -> Result<()> {
+        files::write_json(&self.folder.file("result.json"), result)?;
+        self.event("finished", json!({ "seconds": seconds }))?;
+        let path = self.folder.file("events.jsonl");
+        self.log.sync_all().map_err(|e| Error::io(path, e))?;
+        files::write_atomic(&self.folder.file("done"), b"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_claim_at_a_time_and_events_are_appended() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path(), &Key("k".into()));
+        let mut claim = folder.claim().unwrap().expect("free");
+        assert!(
+            folder.claim().unwrap().is_none(),
+            "the second claim must fail"
+        );
+        claim.event("a", json!({"x": 1})).unwrap();
+        drop(claim);
+        let mut again = folder.claim().unwrap().expect("free again");
+        again.event("b", json!({})).unwrap();
+        let log = std::fs::read_to_string(folder.file("events.jsonl")).unwrap();
+        let events: Vec<Value> = log
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
+        assert_eq!(events.len(), 2);
+        assert_eq!(
+            (events[0]["event"].as_str(), events[0]["x"].as_u64()),
+            (Some("a"), Some(1))
+        );
+        assert!(!folder.is_done());
+    }
+}

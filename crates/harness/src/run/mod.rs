@@ -1,0 +1,62 @@
+//! Running jobs: folders, locks, resume, signals, events.
+//!
+//! One folder per job, named by its cache key, under the runs directory:
+//!
+//! | file | written | holds |
+//! |---|---|---|
+//! | `spec.json`, `env.json` | first | what is run, and where |
+//! | `events.jsonl` | appended | claims, steps, checkpoints, errors |
+//! | `lock` | held while running | process id and host of the owner |
+//! | artefacts | during | checkpoint, embeddings, scores |
+//! | `result.json` | atomically | the [`frbench_job::result::JobResult`] |
+//! | `done` | last | empty; its presence means all of the above is whole |
+
+pub mod attention;
+pub mod context;
+pub mod data;
+pub mod derive;
+pub mod embed;
+pub mod environment;
+pub mod executors;
+pub mod folder;
+pub mod gallery;
+pub mod images;
+pub mod observer;
+pub mod options;
+pub mod precision;
+pub mod program;
+pub mod scheduler;
+pub mod score;
+pub mod stop;
+pub mod store;
+pub mod teacher;
+pub mod train;
+pub mod verify;
+
+pub use folder::{Claim, RunFolder};
+pub use observer::{Observer, Silent};
+pub use options::Options;
+pub use program::Program;
+pub use scheduler::Outcome;
+pub use stop::Stop;
+pub use store::Store;
+
+use crate::suite::Resolved;
+use frbench_base::Result;
+
+/// Runs a suite, by the executors of this crate, until the planner has no further jobs.
+///
+/// # Errors
+/// Data that are missing or not what was recorded, arithmetic that the device lacks, a stop
+/// signal. A job that fails is part of the [`Outcome`].
+pub fn execute(
+    suite: &Resolved,
+    program: &Program,
+    store: &Store,
+    options: &Options,
+    observer: &dyn Observer,
+    stop: &Stop,
+) -> Result<Outcome> {
+    let executor = executors::execute;
+    scheduler::execute(suite, program, store, options, observer, stop, executor)
+}

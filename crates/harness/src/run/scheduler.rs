@@ -1,0 +1,280 @@
+//! Runs the jobs of a plan, round by round, together with any other process that works on
+//! the same runs directory.
+
+use super::context::Context;
+use super::executors::Executor;
+use super::folder::{Claim, now};
+use super::observer::Observer;
+use super::options::Options;
+use super::precision;
+use super::program::Program;
+use super::stop::Stop;
+use super::store::{Jobs, Store};
+use super::verify::{missing_files, verify_data};
+use crate::plan::{self, Known, Layout, Next};
+use crate::suite::Resolved;
+use frbench_base::key::Key;
+use frbench_base::{Error, Result};
+use frbench_job::result::JobResult;
+use frbench_job::{Job, JobSpec};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Results by cache key.
+pub type Finished = BTreeMap<Key, JobResult>;
+
+/// How a run ended, when no error stopped it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Every job of the last round, in dependency order.
+    pub jobs: Vec<Job>,
+    /// Which job fills which cell of the report.
+    pub layout: Layout,
+    pub finished: Finished,
+    /// Jobs this process executed.
+    pub executed: usize,
+    /// Jobs that failed here, with the reason.
+    pub failed: BTreeMap<Key, String>,
+    /// Jobs left to other shards.
+    pub left: usize,
+}
+
+/// Run until the planner has no further jobs: finished results in, next jobs out. `executor`
+/// does each of them.
+pub fn execute(
+    suite: &Resolved,
+    program: &Program,
+    store: &Store,
+    options: &Options,
+    observer: &dyn Observer,
+    stop: &Stop,
+    executor: Executor,
+) -> Result<Outcome> {
+    let session = Session {
+        store,
+        options,
+        observer,
+        stop,
+        executor,
+        env: super::environment::capture(&program.build, &options.device),
+    };
+    let code = &program.code;
+    let mut executed = 0;
+    let mut verified = BTreeSet::new();
+    let (outcome, finished) = plan::rounds(suite, code, plan::plan, |round, _| {
+        let selected = select(&round.jobs, options.shard);
+        let mut now = Outcome {
+            left: round.jobs.len() - selected.len(),
+            finished: store.finished(&selected)?,
+            jobs: round.jobs,
+            layout: round.layout,
+            executed,
+            failed: BTreeMap::new(),
+        };
+        let open: Vec<&Job> = selected
+            .iter()
+            .filter(|j| !now.finished.contains_key(&j.key))
+            .collect();
+        if !open.is_empty() {
+            // What will be built on data that are still to be made, too: it cannot be done yet.
+            let known = Known {
+                results: now.finished.clone(),
+            };
+            let all = plan::outlook(suite, &known, code).jobs;
+            let selected = select(&all, options.shard);
+            let finished = store.finished(&selected)?;
+            let open = selected.iter().filter(|j| !finished.contains_key(&j.key));
+            precision::check(&open.collect::<Vec<_>>(), &all, &options.device)?;
+        }
+        observer.planned(&open, selected.len() - open.len());
+        missing_files(&selected, store, program)?;
+        let done = &now.finished;
+        verify_data(&selected, done, store, observer, stop, &mut verified)?;
+        session.round(&selected, &mut now)?;
+        executed = now.executed;
+        if round.finished || !now.failed.is_empty() {
+            return Ok(Next::Done((now, true)));
+        }
+        Ok(Next::Known(now.finished.clone(), (now, false)))
+    })?;
+    match finished {
+        true => Ok(outcome),
+        false => Err(Error::Bug("planning does not come to an end".into())),
+    }
+}
+
+/// What all jobs of a run share.
+struct Session<'a> {
+    store: &'a Store,
+    options: &'a Options,
+    observer: &'a dyn Observer,
+    stop: &'a Stop,
+    executor: Executor,
+    env: Value,
+}
+
+impl Session<'_> {
+    /// Run what can be run of `selected`, until only jobs that failed or wait for a failed
+    /// one are left.
+    fn round(&self, selected: &[Job], outcome: &mut Outcome) -> Result<()> {
+        let by_key: BTreeMap<Key, Job> = outcome
+            .jobs
+            .iter()
+            .map(|j| (j.key.clone(), j.clone()))
+            .collect();
+        loop {
+            let open: Vec<&Job> = selected
+                .iter()
+                .filter(|j| {
+                    !outcome.finished.contains_key(&j.key) && !outcome.failed.contains_key(&j.key)
+                })
+                .collect();
+            let mut taken = Vec::new();
+            let mut progressed = false;
+            for job in &open {
+                self.stop.check(&format!("{} jobs left", open.len()))?;
+                if let Some(need) = job.needs.iter().find(|k| outcome.failed.contains_key(k)) {
+                    let label = by_key.get(need).map_or("", |j| &j.label);
+                    let reason = format!("not run, because `{label}` failed");
+                    outcome.failed.insert(job.key.clone(), reason);
+                    progressed = true;
+                } else if job.needs.iter().all(|k| outcome.finished.contains_key(k)) {
+                    match self.attempt(job, Jobs(&by_key), outcome)? {
+                        Attempt::Settled => progressed = true,
+                        Attempt::Taken => taken.push(*job),
+                    }
+                }
+            }
+            if open.is_empty() || (!progressed && taken.is_empty()) {
+                return Ok(());
+            }
+            if !progressed {
+                self.wait(&taken)?;
+            }
+        }
+    }
+
+    fn attempt(&self, job: &Job, jobs: Jobs, outcome: &mut Outcome) -> Result<Attempt> {
+        let folder = self.store.folder(&job.key);
+        if !folder.is_done() {
+            let Some(claim) = folder.claim()? else {
+                return Ok(Attempt::Taken);
+            };
+            // Another process may have finished it between the look and the claim.
+            if !folder.is_done() {
+                match self.run(job, claim, jobs) {
+                    Ok(()) => outcome.executed += 1,
+                    Err(e @ (Error::Incomplete(_) | Error::Preempted(_) | Error::Data(_))) => {
+                        return Err(e);
+                    }
+                    Err(e) => {
+                        self.observer.failed(job, &e.to_string());
+                        outcome.failed.insert(job.key.clone(), e.to_string());
+                        return Ok(Attempt::Settled);
+                    }
+                }
+            }
+        }
+        outcome.finished.insert(job.key.clone(), folder.result()?);
+        Ok(Attempt::Settled)
+    }
+
+    /// Execute one job whose folder is ours.
+    fn run(&self, job: &Job, mut claim: Claim, jobs: Jobs) -> Result<()> {
+        let started = now();
+        claim.begin(job, &self.env)?;
+        self.observer.started(job);
+        let mut context = Context {
+            job,
+            jobs,
+            store: self.store,
+            observer: self.observer,
+            stop: self.stop,
+            options: self.options,
+            claim: &mut claim,
+        };
+        match (self.executor)(&job.spec, &mut context) {
+            Ok(result) => {
+                let seconds = now() - started;
+                claim.finish(&result, seconds)?;
+                self.observer.finished(job, seconds);
+                Ok(())
+            }
+            Err(e) => {
+                claim.event(
+                    "stopped",
+                    json!({ "error": e.to_string(), "exit_code": e.exit_code() }),
+                )?;
+                Err(e)
+            }
+        }
+    }
+
+    /// Give other processes a moment to finish what they have taken.
+    fn wait(&self, taken: &[&Job]) -> Result<()> {
+        self.observer.waiting(taken);
+        let until = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < until {
+            self.stop.check("waiting for another process")?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+enum Attempt {
+    /// Finished or failed.
+    Settled,
+    /// Another process has it.
+    Taken,
+}
+
+/// The jobs of one shard: every n-th training and what it needs, with the embeddings and
+/// scores that follow from it. What several shards need, the first to claim it does.
+fn select(jobs: &[Job], shard: Option<(usize, usize)>) -> Vec<Job> {
+    let Some((m, n)) = shard else {
+        return jobs.to_vec();
+    };
+    let needed_by_training: BTreeSet<&Key> = jobs
+        .iter()
+        .filter(|j| matches!(j.spec, JobSpec::Train(_) | JobSpec::Derive(_)))
+        .flat_map(|j| &j.needs)
+        .collect();
+    let mut keep: BTreeSet<&Key> = jobs
+        .iter()
+        .filter(|j| matches!(j.spec, JobSpec::Train(_)) && !needed_by_training.contains(&j.key))
+        .enumerate()
+        .filter(|(i, _)| i % n == m - 1)
+        .map(|(_, j)| &j.key)
+        .collect();
+    if m == 1 {
+        // Trainings that others build on (the teacher) are scored by the first shard.
+        keep.extend(
+            jobs.iter()
+                .filter(|j| {
+                    matches!(j.spec, JobSpec::Train(_)) && needed_by_training.contains(&j.key)
+                })
+                .map(|j| &j.key),
+        );
+    }
+    for job in jobs {
+        let model_is_ours = match &job.spec {
+            JobSpec::Embed(e) => keep.contains(&e.model),
+            JobSpec::Score(s) => s.embeddings.values().any(|k| keep.contains(k)),
+            _ => false,
+        };
+        if model_is_ours {
+            keep.insert(&job.key);
+        }
+    }
+    for job in jobs.iter().rev() {
+        if keep.contains(&job.key) {
+            keep.extend(&job.needs);
+        }
+    }
+    jobs.iter()
+        .filter(|j| keep.contains(&j.key))
+        .cloned()
+        .collect()
+}

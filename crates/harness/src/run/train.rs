@@ -1,0 +1,409 @@
+//! Executes a training job: feeds the trainer, writes checkpoints and curves, resumes.
+
+use super::attention;
+use super::context::Context;
+use super::folder::RunFolder;
+use super::gallery;
+use super::teacher::{InStep, Rows};
+use crate::train::{Teacher, TeacherRows, Trainer};
+use frbench_base::files;
+use frbench_base::key::{Key, sha256_hex};
+use frbench_base::{Error, Result};
+use frbench_data::set::{self, DataSet, TrainSet};
+use frbench_engine::Network;
+use frbench_engine::checkpoint::Checkpoint;
+use frbench_job::artefact::Artefact;
+use frbench_job::result::{CurvePoint, TrainResult};
+use frbench_job::{DataSource, JobSpec, KEPT_IMAGES, TrainSpec};
+use frbench_methods::method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The rolling checkpoint of a running training.
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The finished network, under its PyTorch names.
+pub const MODEL: &str = "model.safetensors";
+/// Points of a training curve.
+const CURVE_POINTS: u64 = 120;
+
+/// The name under which a method's teacher embeddings are derived.
+pub const TEACHER_EMBEDDINGS: &str = "teacher-embeddings";
+
+pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
+    let data_spec = cx.jobs.data(&spec.data)?;
+    let DataSet::Train(set) = set::open(data_spec, cx.store.data_root())? else {
+        return Err(Error::Usage(format!(
+            "`{}` is not a training set",
+            data_spec.name
+        )));
+    };
+    let images = cx
+        .store
+        .images
+        .view(&spec.data, "images", &set.source, spec.input.size)?;
+    let mut rows = None;
+    let mut derived = BTreeMap::new();
+    for (name, key) in &spec.derived {
+        let folder = cx.store.folder(key);
+        if name == TEACHER_EMBEDDINGS {
+            rows = Some(Rows::open(&folder, set.labels.len())?);
+        } else {
+            derived.insert(name.clone(), super::derive::load(&folder)?);
+        }
+    }
+    let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
+    let mut in_step = match &spec.teacher {
+        Some(key) if needs.teacher_network() || needs.teacher_classifier() => {
+            let data = (&spec.data, &set.source);
+            let student = (spec.input.size, &images);
+            Some(InStep::open(key, &needs, data, student, cx)?)
+        }
+        _ => None,
+    };
+    let mut teacher = in_step
+        .as_mut()
+        .map_or_else(Teacher::default, InStep::teacher);
+    teacher.rows = rows.as_ref().map(|r| r as &dyn TeacherRows);
+    let mut trainer = Trainer::new(
+        spec,
+        images.clone(),
+        &set.labels,
+        set.classes as usize,
+        teacher,
+        &derived,
+    )?;
+    trainer.move_to(&cx.options.device)?;
+    // Labels of the face world are right where nothing else is said; what could be seen of them
+    // is how many a head takes for wrong.
+    let generated = matches!(data_spec.source, DataSource::Synth(_)) && trainer.rewrites_labels();
+    let right = || set.labels.iter().map(|l| Some(*l)).collect();
+    let truth = set.truth().or_else(|| generated.then(right));
+    if let Some(truth) = &truth {
+        trainer.watch(truth.clone());
+    }
+    let mut result = drive(spec, &mut trainer, cx)?;
+    if let Some(truth) = &truth {
+        result.labels = trainer.label_epochs();
+        let folder = cx.claim.folder();
+        let picture = gallery::corrections(&set, truth, trainer.corrected(), folder)?;
+        result.pictures.extend(picture);
+    }
+    let (stages, picture) = attention::look(
+        trainer.network(),
+        images.as_ref(),
+        &set.labels,
+        &spec.input,
+        cx.claim.folder(),
+    )?;
+    result.attention = stages;
+    result.pictures.extend(picture);
+    if let (Some(Artefact::U32(kept)), Some(key)) =
+        (derived.get(KEPT_IMAGES), spec.derived.get(KEPT_IMAGES))
+    {
+        result
+            .notes
+            .insert(0, kept_note(&kept.data, &set, key, cx)?);
+    }
+    Ok(result)
+}
+
+/// How many images of the set the training was confined to, and by what; how many of those
+/// that were dropped were labelled wrongly, where the set knows.
+fn kept_note(kept: &[u32], set: &TrainSet, key: &Key, cx: &Context) -> Result<String> {
+    let JobSpec::Derive(derive) = cx.jobs.spec(key)? else {
+        return Err(Error::Bug("kept images that nobody derived".into()));
+    };
+    let images = set.labels.len();
+    let degrees = derive.params.get("degrees").and_then(Value::as_f64);
+    let mut note = format!(
+        "trained on {} of {images} images; {} were further than {} degrees from the centre of \
+         their class ({})",
+        kept.len(),
+        images - kept.len(),
+        degrees.unwrap_or(180.0),
+        derive.model.as_ref().map_or("", |m| cx.jobs.label(m)),
+    );
+    if let Some(wrong) = set.wrong_labels() {
+        let left = kept.iter().filter(|i| wrong[**i as usize]).count();
+        let all = wrong.iter().filter(|w| **w).count();
+        note += &format!(
+            ", among them {} of the {all} with a wrong label",
+            all - left
+        );
+    }
+    Ok(note)
+}
+
+fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {
+    let folder = cx.claim.folder().clone();
+    let path = folder.file(CHECKPOINT);
+    let mut curve = Curve::new(trainer.total_steps());
+    let mut notes = Vec::new();
+    let mut seconds_before = 0.0;
+    if path.exists() {
+        let checkpoint = Checkpoint::load(&path)?;
+        trainer.restore(&checkpoint)?;
+        notes = notes_of(&checkpoint)?;
+        let step = trainer.step_count();
+        let here = cx.options.device.kernels();
+        if let Some(there) = other_kernels(&checkpoint, &here) {
+            if !cx.options.force_kernels {
+                return Err(refusal(there, &here));
+            }
+            cx.claim.event(
+                "kernels-changed",
+                json!({ "step": step, "from": there, "to": here }),
+            )?;
+            notes.push(format!(
+                "the kernels changed from {there} to {here} at step {step}; neither set alone \
+                 reproduces this training"
+            ));
+        }
+        seconds_before = checkpoint
+            .metadata
+            .get("seconds")
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0.0);
+        curve.restore(&checkpoint)?;
+        cx.claim.event("resumed", json!({ "step": step }))?;
+        cx.observer.resumed(cx.job, step, "step");
+    } else if cx.claim.again() {
+        // Steps before the first checkpoint are taken again; the log should say so.
+        cx.claim.event("restarted", json!({ "step": 0 }))?;
+    }
+    let started = Instant::now();
+    let mut saved = Instant::now();
+    let first = trainer.step_count();
+    let (mut waits, mut recent) = (Waits::new(), Waits::new());
+    while trainer.step_count() < trainer.total_steps() {
+        let step = trainer.step_count();
+        if cx.stop.requested() || saved.elapsed() > cx.options.checkpoint_every {
+            save(
+                trainer,
+                &curve,
+                (&notes, &cx.options.device.kernels()),
+                seconds_before + started.elapsed().as_secs_f64(),
+                &folder,
+            )?;
+            cx.claim.event("checkpoint", json!({ "step": step }))?;
+            saved = Instant::now();
+            cx.stop.check(&format!(
+                "{} at step {step} of {}",
+                cx.job.label,
+                trainer.total_steps()
+            ))?;
+        }
+        let report = trainer.step()?;
+        waits.add(report.waited);
+        recent.add(report.waited);
+        if let Some(point) = curve.add(
+            step,
+            step as f64 / trainer.steps_per_epoch() as f64,
+            &report,
+        ) {
+            cx.claim.event(
+                "step",
+                json!({ "step": step, "epoch": report.epoch, "lr": point.lr, "loss": point.loss, "parts": point.parts, "input_wait": recent.share() }),
+            )?;
+            recent = Waits::new();
+        }
+        let rate = (step + 1 - first) as f64 * spec.batch as f64 / started.elapsed().as_secs_f64();
+        cx.progress(
+            step + 1,
+            trainer.total_steps(),
+            "steps",
+            &format!("loss {:.3}, {rate:.0} images/s", report.loss),
+        );
+    }
+    let seconds = seconds_before + started.elapsed().as_secs_f64();
+    // Wall time would make two equal trainings differ: the kept files hold the numbers only.
+    let mut last = trainer.save()?;
+    if !notes.is_empty() {
+        last.metadata.insert("notes".into(), text(&notes)?);
+    }
+    let bytes = last.to_bytes();
+    let sha256 = sha256_hex(&bytes);
+    files::write_atomic(&path, &bytes)?;
+    let mut model = Checkpoint::default();
+    model.insert_all("", trainer.network().state_dict());
+    model.save(&folder.file(MODEL))?;
+    let images = trainer.total_steps() * spec.batch as u64;
+    Ok(TrainResult {
+        steps: trainer.total_steps(),
+        images,
+        seconds,
+        images_per_second: images as f64 / seconds.max(1e-9),
+        parameters: trainer.network().parameter_count() as u64,
+        macs: trainer.network().macs(),
+        embedding: spec.backbone.embedding,
+        checkpoint_sha256: sha256,
+        curve: curve.points,
+        input_wait: Some(waits.share()),
+        notes,
+        labels: Vec::new(),
+        attention: Vec::new(),
+        pictures: Vec::new(),
+    })
+}
+
+fn save(
+    trainer: &mut Trainer,
+    curve: &Curve,
+    (notes, kernels): (&[String], &str),
+    seconds: f64,
+    folder: &RunFolder,
+) -> Result<()> {
+    let mut checkpoint = trainer.save()?;
+    checkpoint
+        .metadata
+        .insert("seconds".into(), seconds.to_string());
+    checkpoint
+        .metadata
+        .insert("kernels".into(), kernels.to_string());
+    checkpoint.metadata.insert("notes".into(), text(notes)?);
+    curve.save(&mut checkpoint)?;
+    checkpoint.save(&folder.file(CHECKPOINT))
+}
+
+/// The kernels that the training was on until now, if they are not those of `here`.
+fn other_kernels<'a>(checkpoint: &'a Checkpoint, here: &str) -> Option<&'a str> {
+    let there = checkpoint.metadata.get("kernels")?;
+    (there != here).then_some(there)
+}
+
+/// Another kernel set rounds differently: resuming on it gives a run that neither set
+/// reproduces.
+fn refusal(there: &str, here: &str) -> Error {
+    Error::Usage(format!(
+        "this training was begun with the `{there}` kernels and this machine runs `{here}`; \
+         resume where it was begun, delete its run folder, or say --force-kernels to go on all \
+         the same"
+    ))
+}
+
+fn text(notes: &[String]) -> Result<String> {
+    serde_json::to_string(notes).map_err(|e| Error::Bug(e.to_string()))
+}
+
+/// What earlier processes noted about this training.
+fn notes_of(checkpoint: &Checkpoint) -> Result<Vec<String>> {
+    let Some(text) = checkpoint.metadata.get("notes") else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(text).map_err(|e| Error::Data(format!("checkpoint: notes: {e}")))
+}
+
+/// The trained network of a finished job, ready to embed on the device of the run.
+pub fn load_network(spec: &TrainSpec, folder: &RunFolder, cx: &Context) -> Result<Network> {
+    let mut network = Network::new(frbench_methods::backbone::build(
+        &spec.backbone,
+        spec.input.size,
+    )?);
+    network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
+    network.move_to(&cx.options.device, spec.precision)?;
+    Ok(network)
+}
+
+/// Time spent waiting for input since it was made.
+struct Waits {
+    started: Instant,
+    waited: Duration,
+}
+
+impl Waits {
+    fn new() -> Self {
+        Waits {
+            started: Instant::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    fn add(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    /// Of all the time that has passed, from 0 to 1.
+    fn share(&self) -> f64 {
+        let passed = self.started.elapsed().as_secs_f64();
+        (self.waited.as_secs_f64() / passed.max(1e-9)).min(1.0)
+    }
+}
+
+/// Averages of the loss over equal stretches of the training.
+struct Curve {
+    every: u64,
+    sum: f64,
+    parts: BTreeMap<String, f64>,
+    count: u64,
+    points: Vec<CurvePoint>,
+}
+
+impl Curve {
+    fn new(steps: u64) -> Self {
+        Curve {
+            every: steps.div_ceil(CURVE_POINTS).max(1),
+            sum: 0.0,
+            parts: BTreeMap::new(),
+            count: 0,
+            points: Vec::new(),
+        }
+    }
+
+    fn add(
+        &mut self,
+        step: u64,
+        epoch: f64,
+        report: &crate::train::StepReport,
+    ) -> Option<&CurvePoint> {
+        self.sum += report.loss;
+        self.count += 1;
+        for (name, value) in &report.parts {
+            *self.parts.entry(name.to_string()).or_default() += value;
+        }
+        if !(step + 1).is_multiple_of(self.every) {
+            return None;
+        }
+        let n = self.count as f64;
+        self.points.push(CurvePoint {
+            step: step + 1,
+            epoch,
+            lr: report.lr,
+            loss: self.sum / n,
+            parts: std::mem::take(&mut self.parts)
+                .into_iter()
+                .map(|(k, v)| (k, v / n))
+                .collect(),
+        });
+        self.sum = 0.0;
+        self.count = 0;
+        self.points.last()
+    }
+
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        let text = serde_json::to_string(&json!({
+            "sum": self.sum, "parts": self.parts, "count": self.count, "points": self.points,
+        }))
+        .map_err(|e| Error::Bug(e.to_string()))?;
+        checkpoint.metadata.insert("curve".into(), text);
+        Ok(())
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let Some(text) = checkpoint.metadata.get("curve") else {
+            return Ok(());
+        };
+        let wrong = |e: serde_json::Error| Error::Data(format!("checkpoint: curve: {e}"));
+        #[derive(serde::Deserialize)]
+        struct Saved {
+            sum: f64,
+            parts: BTreeMap<String, f64>,
+            count: u64,
+            points: Vec<CurvePoint>,
+        }
+        let saved: Saved = serde_json::from_str(text).map_err(wrong)?;
+        (self.sum, self.parts, self.count, self.points) =
+            (saved.sum, saved.parts, saved.count, saved.points);
+        Ok(())
+    }
+}

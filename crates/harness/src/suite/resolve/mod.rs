@@ -1,0 +1,265 @@
+//! One profile of a suite with every reference followed: rows to train, columns to evaluate,
+//! claims to test. What is wrong with a suite beyond its grammar is found here.
+
+mod columns;
+mod links;
+mod names;
+mod rows;
+
+use super::check::suggest;
+use super::dataset;
+use super::model::*;
+use super::registries::{self, Registries};
+use frbench_base::Result;
+use frbench_base::registry::Params;
+use frbench_job::*;
+use frbench_methods::method::Needs;
+use names::Names;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A profile, ready to be planned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    pub suite: String,
+    pub title: String,
+    pub analysis: String,
+    pub published: Vec<String>,
+    pub paper: Option<Paper>,
+    pub profile: String,
+    pub summary: String,
+    /// Labels of the conditions, and what the suite says about them.
+    pub conditions: BTreeMap<String, String>,
+    pub rows: Vec<Row>,
+    pub columns: Vec<Column>,
+    pub claims: Vec<ResolvedClaim>,
+    pub references: Vec<ReferenceRow>,
+}
+
+/// One row of the table: a way to train, at its seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The entry's id; with a matrix, `id:key=value,...`; under a condition, `id@condition`.
+    pub id: String,
+    pub entry: String,
+    /// Id and label of the condition it runs under.
+    pub condition: Option<(String, String)>,
+    /// The row that it varies.
+    pub of: Option<String>,
+    pub role: Role,
+    pub label: String,
+    pub note: Option<String>,
+    /// The values that a matrix gave to this row.
+    pub settings: Params,
+    pub seeds: Vec<u64>,
+    /// The seed of the network that others learn from.
+    pub first_seed: u64,
+    /// False for a row that is there only because another learns from it.
+    pub listed: bool,
+    /// Index of the teacher's row.
+    pub teacher: Option<usize>,
+    /// Which images of the set it is trained on, if not all.
+    pub keep: Option<Keep>,
+    pub method: MethodSpec,
+    pub head: Option<HeadSpec>,
+    pub needs: Needs,
+    pub backbone: BackboneSpec,
+    pub input: InputSpec,
+    pub data: DataSpec,
+    pub schedule: ScheduleSpec,
+    pub optimizer: OptimizerSpec,
+    pub batch: usize,
+    pub bn_group: usize,
+    pub flip: bool,
+    pub precision: Precision,
+    pub balanced: Option<BalancedSpec>,
+}
+
+/// The images within `degrees` of their class's dominant centre, by the network that row `by`
+/// trains with the same seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Keep {
+    pub by: usize,
+    pub degrees: f64,
+}
+
+/// One column: a data set under a protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub data: DataSpec,
+    /// The suite's name for the protocol.
+    pub protocol: String,
+    pub spec: ProtocolSpec,
+    /// Parts of the data set that are embedded, and how.
+    pub parts: &'static [&'static str],
+    pub views: Views,
+    /// The entries that are evaluated here; none means all.
+    pub entries: Option<Vec<String>>,
+    /// Networks see the images without any loss of resolution of their own.
+    pub native: bool,
+}
+
+impl Column {
+    /// Whether an entry's networks are evaluated here.
+    pub fn has(&self, entry: &str) -> bool {
+        let ids = self.entries.as_ref();
+        ids.is_none_or(|ids| ids.iter().any(|id| id == entry))
+    }
+
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.data.name, self.protocol)
+    }
+}
+
+/// A claim, for one column of the profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResolvedClaim {
+    pub id: String,
+    pub text: String,
+    /// Ids of rows.
+    pub better: String,
+    pub than: String,
+    /// Id of the column; none where the profile does not evaluate it.
+    pub column: Option<String>,
+    pub on: String,
+    pub metric: String,
+    pub margin: f64,
+    /// The question of the paper.
+    pub question: bool,
+    pub source: Option<String>,
+}
+
+/// A published number as the report shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceRow {
+    pub entry: String,
+    pub data: String,
+    pub metric: String,
+    /// None: not available to us.
+    pub value: Option<f64>,
+    pub source: String,
+    pub context: String,
+}
+
+/// Checks every profile; the first thing wrong is the error.
+pub fn validate(suite: &Suite, known: &Registries) -> Result<()> {
+    Names { suite, known }.check()?;
+    for profile in &suite.profiles {
+        resolve(suite, &profile.id, known)?;
+    }
+    Ok(())
+}
+
+/// The profile called `profile`.
+pub fn resolve(suite: &Suite, profile: &str, known: &Registries) -> Result<Resolved> {
+    let names = Names { suite, known };
+    names.check()?;
+    let Some(profile) = suite.profiles.iter().find(|p| p.id.value == profile) else {
+        let ids = suite.profiles.iter().map(|p| p.id.as_str());
+        return Err(frbench_base::Error::Usage(format!(
+            "{}: suite `{}` has no profile `{profile}`; {}",
+            suite.source.name,
+            suite.name,
+            suggest(profile, ids)
+        )));
+    };
+    names.overrides(profile)?;
+    let rows = rows::rows(&names, profile)?;
+    let columns = columns::columns(&names, profile)?;
+    Ok(Resolved {
+        suite: suite.name.clone(),
+        title: suite.title.clone(),
+        analysis: suite.analysis.clone(),
+        published: suite.published.clone(),
+        paper: suite.paper.clone(),
+        profile: profile.id.value.clone(),
+        summary: profile.summary.clone(),
+        conditions: suite
+            .conditions
+            .iter()
+            .filter_map(|c| Some((c.label.clone(), c.note.clone()?)))
+            .collect(),
+        claims: claims(suite, &rows, &columns),
+        references: suite
+            .references
+            .iter()
+            .map(|r| ReferenceRow {
+                entry: r.entry.value.clone(),
+                data: r.data.clone(),
+                metric: r.metric.clone(),
+                value: r.value,
+                source: r.source.clone(),
+                context: r.context.clone(),
+            })
+            .collect(),
+        rows,
+        columns,
+    })
+}
+
+fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedClaim> {
+    let mut out = Vec::new();
+    for claim in &suite.claims {
+        let on: Vec<String> = columns
+            .iter()
+            .filter(|c| c.data.name == claim.on.value || dataset::family(&c.data) == claim.on.value)
+            .filter(|c| c.has(&claim.better) && c.has(&claim.than))
+            .map(Column::id)
+            .collect();
+        let mut tests: Vec<(String, String, Option<String>)> = compared(claim, rows)
+            .flat_map(|(better, than)| {
+                on.iter()
+                    .map(move |c| (better.clone(), than.clone(), Some(c.clone())))
+            })
+            .collect();
+        if tests.is_empty() {
+            let (better, than) = (claim.better.value.clone(), claim.than.value.clone());
+            tests.push((better, than, None));
+        }
+        out.extend(
+            tests
+                .into_iter()
+                .map(|(better, than, column)| ResolvedClaim {
+                    id: claim.id.value.clone(),
+                    text: claim.text.clone(),
+                    better,
+                    than,
+                    column,
+                    on: claim.on.value.clone(),
+                    metric: claim.metric.value.clone(),
+                    margin: claim.margin,
+                    question: claim.question,
+                    source: claim.source.clone(),
+                }),
+        );
+    }
+    out
+}
+
+/// The pairs of rows, by id, that a claim compares: within one condition, and with what stands
+/// outside of all.
+fn compared<'a>(claim: &'a Claim, rows: &'a [Row]) -> impl Iterator<Item = (String, String)> + 'a {
+    let of = |id: &'a str| rows.iter().filter(move |r| r.entry == id);
+    let under = claim.under.as_ref();
+    let named = move |row: &Row| {
+        let condition = row.condition.as_ref().map(|(id, _)| id);
+        under.is_none_or(|u| condition.is_none_or(|c| *c == u.value))
+    };
+    of(&claim.better)
+        .filter(move |b| named(b))
+        .flat_map(move |b| {
+            of(&claim.than)
+                .filter(move |t| named(t) && t.shares_condition(b))
+                .map(|t| (b.id.clone(), t.id.clone()))
+        })
+}
+
+impl Row {
+    /// Whether two rows may build on or be compared with each other.
+    fn shares_condition(&self, other: &Row) -> bool {
+        match (&self.condition, &other.condition) {
+            (Some(a), Some(b)) => a.0 == b.0,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a job is: the specification of one unit of work, and the jobs that it needs.
+
+use crate::{DataSpec, TrainSpec};
+use frbench_base::key::Key;
+use frbench_base::registry::Params;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One unit of work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)] // a plan holds hundreds, not millions
+pub enum JobSpec {
+    Data(DataSpec),
+    Train(TrainSpec),
+    Derive(DeriveSpec),
+    Embed(EmbedSpec),
+    Score(ScoreSpec),
+}
+
+/// A whole-set artefact made before training: `embeddings`, `prototypes`, `neighbors`, ...
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeriveSpec {
+    pub derivation: String,
+    #[serde(default)]
+    pub params: Params,
+    pub data: Key,
+    /// The network it is computed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Key>,
+    /// Artefacts it is computed from, by name.
+    #[serde(default)]
+    pub from: BTreeMap<String, Key>,
+}
+
+/// Embedding one part of a data set with a trained network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmbedSpec {
+    pub model: Key,
+    pub data: Key,
+    /// `images`, `probes`, `gallery`, `distractors`.
+    pub part: String,
+    pub views: Views,
+    /// The network sees the images without the loss of resolution it was trained under.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
+}
+
+/// Which views of an image are embedded and how they are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// The image only.
+    Original,
+    /// The sum of the raw embeddings of the image and its mirror.
+    Sum,
+    /// Both, side by side (twice the embedding size).
+    Both,
+}
+
+/// Scoring embeddings under a protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreSpec {
+    pub protocol: ProtocolSpec,
+    pub data: Key,
+    /// Embedding jobs by the part of the data set.
+    pub embeddings: BTreeMap<String, Key>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProtocolSpec {
+    /// `verification`, `identification`, `template-verification`, `gallery-identification`.
+    pub name: String,
+    #[serde(default)]
+    pub params: Params,
+}
+
+/// A job with its keys and the jobs it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Address of the result: the spec, the code of this kind of job, numeric crate versions.
+    pub key: Key,
+    /// The same without the code: tonight's run can be held against a baseline.
+    pub comparison: Key,
+    /// For people, such as `train coupleface seed 1`.
+    pub label: String,
+    pub spec: JobSpec,
+    pub needs: Vec<Key>,
+    /// Rough cost in floating-point operations, for ETA and `frbench show`.
+    pub cost: f64,
+}

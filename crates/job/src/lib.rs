@@ -1,0 +1,29 @@
+//! What a job is: everything that can change its numbers, and nothing else.
+//!
+//! The vocabulary of all that plans, executes and reports, below each of them. Specifications
+//! are serialised to canonical JSON and hashed ([`frbench_base::key`]); they never hold a path,
+//! host, worker count or time. A dependency is named by the cache key of the job it comes from.
+//!
+//! | module | what it describes |
+//! |---|---|
+//! | [`data`] | data sets: files, generated ones, noise planted in others |
+//! | [`network`] | backbone, input, head |
+//! | [`training`] | one training |
+//! | [`job`] | the five kinds of jobs |
+//! | [`artefact`] | what is derived of a whole set before a training |
+//! | [`result`] | what a finished job leaves behind |
+
+pub mod artefact;
+pub mod data;
+pub mod job;
+pub mod network;
+pub mod result;
+pub mod training;
+
+pub use data::{DataFormat, DataSource, DataSpec, NoisySpec, SynthSpec};
+pub use frbench_engine::settings::{
+    ConvMode, Decay, Length, OptimizerSpec, Precision, ScheduleSpec,
+};
+pub use job::{DeriveSpec, EmbedSpec, Job, JobSpec, ProtocolSpec, ScoreSpec, Views};
+pub use network::{BackboneSpec, Color, DegradeKind, DegradeSpec, HeadSpec, InputSpec};
+pub use training::{BalancedSpec, KEPT_IMAGES, MethodSpec, TrainSpec};

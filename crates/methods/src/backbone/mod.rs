@@ -1,0 +1,222 @@
+//! Network architectures: one file each, one line each in [`BACKBONES`].
+
+/// One depth of a family of residual networks, from the file's `PARAMS` and `SOURCE`: the
+/// function that builds it, the constant, name and summary of its entry, blocks per stage.
+macro_rules! depth {
+    ($build:ident, $id:ident, $name:literal, $summary:literal, $blocks:expr) => {
+        pub(super) const $id: BackboneEntry = BackboneEntry {
+            info: Info {
+                name: $name,
+                summary: $summary,
+                source: SOURCE,
+                params: PARAMS,
+            },
+            build: |spec, size| $build(spec, size, $blocks),
+        };
+    };
+}
+
+pub mod cbam_iresnet;
+mod iresnet;
+mod mobilefacenet;
+mod mobilefacenet_mbf;
+mod mobilenetv2;
+
+use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::{Error, Result};
+use frbench_engine::Graph;
+use frbench_job::BackboneSpec;
+
+/// A line of the table of backbones.
+pub struct BackboneEntry {
+    pub info: Info,
+    /// The graph for a square RGB input of the given side.
+    pub build: fn(&BackboneSpec, usize) -> Result<Graph>,
+}
+
+/// The parameter that scales a network's channels.
+const WIDTH: Param = Param {
+    name: "width",
+    kind: Kind::Float {
+        min: 0.05,
+        max: 4.0,
+    },
+    required: false,
+    doc: "Multiplier of all channel counts; 1 by default.",
+};
+
+/// Every backbone a suite may name.
+pub static BACKBONES: &[BackboneEntry] = &[
+    cbam_iresnet::R18,
+    cbam_iresnet::R34,
+    cbam_iresnet::R50,
+    cbam_iresnet::R100,
+    iresnet::R18,
+    iresnet::R34,
+    iresnet::R50,
+    iresnet::R100,
+    mobilefacenet::ENTRY,
+    mobilefacenet_mbf::ENTRY,
+    mobilenetv2::ENTRY,
+];
+
+/// The graph that `spec` describes, for inputs of `size` x `size` pixels.
+pub fn build(spec: &BackboneSpec, size: usize) -> Result<Graph> {
+    let entry = BACKBONES
+        .iter()
+        .find(|b| b.info.name == spec.name)
+        .ok_or_else(|| Error::Usage(format!("unknown backbone `{}`", spec.name)))?;
+    let fail = |why: &str| Err(Error::Usage(format!("backbone `{}`: {why}", spec.name)));
+    if size < 16 || !size.is_multiple_of(16) {
+        return fail(&format!(
+            "the input's side is {size}, want a multiple of 16"
+        ));
+    }
+    if spec.embedding == 0 {
+        return fail("the embedding needs at least one dimension");
+    }
+    for param in entry.info.params {
+        if let Kind::Float { min, max } = param.kind {
+            let value = Args::new(&spec.name, &spec.params).f64_or(param.name, min)?;
+            if !(min..=max).contains(&value) {
+                return fail(&format!("`{}` is {value}, want {min} to {max}", param.name));
+            }
+        }
+    }
+    let mut graph = (entry.build)(spec, size)?;
+    graph.conv = spec.conv;
+    Ok(graph)
+}
+
+/// Channels under a width multiplier, at least 8.
+fn scaled(channels: usize, width: f64) -> usize {
+    ((channels as f64 * width).round() as usize).max(8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frbench_base::rng::Stream;
+    use frbench_engine::{Network, TrainMode, Value};
+    use serde_json::json;
+
+    fn net(name: &str, params: serde_json::Value, size: usize) -> Network {
+        let spec = BackboneSpec {
+            name: name.into(),
+            embedding: 512,
+            params: serde_json::from_value(params).unwrap(),
+            conv: Default::default(),
+        };
+        Network::new(build(&spec, size).unwrap())
+    }
+
+    /// Parameters and MACs at 112 x 112 with 512 dimensions.
+    #[track_caller]
+    fn counts(name: &str, params: serde_json::Value) -> (usize, u64) {
+        let n = net(name, params, 112);
+        (n.parameter_count(), n.macs())
+    }
+
+    #[test]
+    fn parameter_counts_are_the_published_ones() {
+        assert_eq!(counts("iresnet18", json!({})).0, 24_025_600);
+        assert_eq!(counts("iresnet34", json!({})).0, 34_139_328);
+        assert_eq!(counts("iresnet50", json!({})).0, 43_590_848);
+        assert_eq!(counts("iresnet100", json!({})).0, 65_156_160);
+        assert_eq!(counts("cbam-iresnet50", json!({})).0, 43_814_000);
+        let (p, m) = counts("mobilefacenet", json!({}));
+        assert!((1_190_000..1_210_000).contains(&p), "{p}");
+        assert!((220_000_000..236_000_000).contains(&m), "{m}");
+        // torchvision's body without its classifier has 2,223,872; the end adds its filters
+        // (4 x 4 or 7 x 7 of 1,280), their norm, 512 x 1,280 weights and a norm of 512.
+        let (p, m) = counts("mobilenetv2", json!({"stem_stride": 2}));
+        assert_eq!(p, 2_223_872 + 1280 * 16 + 2560 + 512 * 1280 + 1024);
+        assert!((75_000_000..85_000_000).contains(&m), "{m}");
+        // With stride 1 the body works on the maps that it has at 224 x 224, where the
+        // published count is 300 M.
+        let (p, m) = counts("mobilenetv2", json!({"stem_stride": 1}));
+        assert_eq!(p, 2_223_872 + 1280 * 49 + 2560 + 512 * 1280 + 1024);
+        assert!((299_000_000..302_000_000).contains(&m), "{m}");
+        let (_, m) = counts("mobilefacenet-mbf", json!({}));
+        assert!((430_000_000..450_000_000).contains(&m), "{m}");
+    }
+
+    #[test]
+    fn the_ends_follow_the_input_size() {
+        for entry in BACKBONES {
+            for size in [32, 64] {
+                let mut params = json!({"width": 0.25});
+                if entry.info.name == "mobilenetv2" {
+                    params["stem_stride"] = json!(2);
+                }
+                let n = net(entry.info.name, params, size);
+                assert_eq!(n.graph().embedding_size(), 512, "{}", entry.info.name);
+            }
+        }
+        let spec = BackboneSpec {
+            name: "iresnet18".into(),
+            embedding: 512,
+            params: Default::default(),
+            conv: Default::default(),
+        };
+        assert_eq!(build(&spec, 100).unwrap_err().exit_code(), 2);
+        let wide = BackboneSpec {
+            params: [("width".to_owned(), json!(-1.0))].into(),
+            ..spec
+        };
+        let error = build(&wide, 112).unwrap_err();
+        assert!(error.to_string().contains("`width` is -1"), "{error}");
+    }
+
+    #[test]
+    fn fusion_changes_nothing_in_any_backbone() {
+        for entry in BACKBONES {
+            let name = entry.info.name;
+            let mut params = json!({"width": 0.125});
+            if name == "mobilenetv2" {
+                params["stem_stride"] = json!(2);
+            }
+            let spec = BackboneSpec {
+                name: name.into(),
+                embedding: 16,
+                params: serde_json::from_value(params).unwrap(),
+                conv: Default::default(),
+            };
+            let graph = build(&spec, 32).unwrap();
+            let apart = graph.with_every_tap();
+            let mut net = Network::new(graph);
+            net.init(4);
+            let mut stream = Stream::derive(1, "x", &[]);
+            let x = (0..6 * 32 * 32 * 3)
+                .map(|_| stream.normal() as f32)
+                .collect();
+            let x = Value::new([6, 32, 32, 3], x).unwrap();
+            let mode = TrainMode {
+                bn_group: 6,
+                seed: 0,
+                step: 0,
+            };
+            for _ in 0..20 {
+                net.forward_train(&x, mode).unwrap();
+            }
+            let mut plain = Network::new(apart);
+            plain.load_state_dict(&net.state_dict()).unwrap();
+            let distance = |a: &Value, b: &Value| {
+                let d: f32 = a
+                    .data()
+                    .iter()
+                    .zip(b.data())
+                    .map(|(a, b)| (a - b).powi(2))
+                    .sum();
+                (d / a.data().iter().map(|a| a * a).sum::<f32>()).sqrt()
+            };
+            let (a, b) = (plain.infer(&x).unwrap(), net.infer(&x).unwrap());
+            let off = distance(&a.embedding, &b.embedding);
+            assert!(off < 1e-4, "{name}: evaluation: {off}");
+            let a = plain.forward_train(&x, mode).unwrap().0;
+            let b = net.forward_train(&x, mode).unwrap().0;
+            let off = distance(&a.embedding, &b.embedding);
+            assert!(off < 1e-4, "{name}: training: {off}");
+        }
+    }
+}

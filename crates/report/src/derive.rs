@@ -1,0 +1,317 @@
+//! Everything a report says that was not measured directly: means, intervals, differences
+//! paired by seed, the gap closed, verdicts. Computed from raw values per seed only.
+
+use super::model::*;
+use super::{claims, published};
+use frbench_eval::stats::{BySeed, Difference, MIN_SEEDS, gap_closed, paired, pooled, summarize};
+use serde::Serialize;
+
+/// Of every interval in a report.
+pub(super) const CONFIDENCE: f64 = 0.95;
+
+/// The computed half of a report, in the order of the input's rows and columns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Derived {
+    /// Id of the row that is the teacher.
+    pub teacher: Option<String>,
+    /// One per condition, in the order of the input; a single one without conditions.
+    pub yardsticks: Vec<Yardstick>,
+    pub rows: Vec<DerivedRow>,
+    pub claims: Vec<claims::ClaimResult>,
+    pub published: Vec<published::Comparison>,
+}
+
+impl Derived {
+    /// What rows of this condition are held against; nothing of a condition that has none.
+    pub fn yardstick(&self, condition: &str) -> Option<&Yardstick> {
+        self.yardsticks.iter().find(|y| y.condition == condition)
+    }
+}
+
+/// What the rows of one condition are held against.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Yardstick {
+    /// Empty in a suite without conditions.
+    pub condition: String,
+    /// Id of the row that is the student alone under this condition.
+    pub student: Option<String>,
+    /// One per column.
+    pub gaps: Vec<Gap>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DerivedRow {
+    pub id: String,
+    pub cells: Vec<Cell>,
+}
+
+/// Whether a cell has all the values it should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellState {
+    Complete,
+    /// Some seeds have a value, some do not.
+    Partial,
+    /// No value, and at least one seed failed.
+    Failed,
+    /// No value yet.
+    Missing,
+}
+
+/// One row on one column. Values are raw: rates in `[0, 1]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    pub column: String,
+    pub state: CellState,
+    pub values: BySeed,
+    /// Seeds that should have a value.
+    pub expected: usize,
+    /// Why seeds have none, such as `seed 2: loss is NaN at step 310`.
+    pub reasons: Vec<String>,
+    pub mean: Option<f64>,
+    /// Sample standard deviation over seeds.
+    pub sd: Option<f64>,
+    /// 95 % interval of the mean over seeds (Student's t).
+    pub interval: Option<(f64, f64)>,
+    /// Best mean of the rows of its condition with all their seeds, teacher and ablations aside.
+    pub best: bool,
+    /// Improvement on the student alone, paired by seed; positive is better whatever the
+    /// direction of the metric.
+    pub over_student: Option<Difference>,
+    /// The same against the row this one is an ablation of.
+    pub over_reference: Option<Difference>,
+    /// Share of the distance from student to teacher, where that is clear. The student is that of
+    /// the row's condition.
+    pub gap_closed: Option<Share>,
+}
+
+/// A share of the gap: 0 is the student alone, 1 the teacher.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Share {
+    pub mean: f64,
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Distance of teacher and student on one column.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Gap {
+    pub column: String,
+    /// Positive where the teacher is better; none where either has no value. Paired by seed
+    /// where enough seeds are common, else with pooled variance: one teacher may serve all.
+    pub difference: Option<Difference>,
+    /// The whole interval of the difference is above 0.
+    pub clear: bool,
+}
+
+/// Computes everything a report shows from what was measured. Rows of different conditions
+/// are never compared; a teacher serves all of them.
+pub fn derive(input: &ReportInput) -> Derived {
+    let mut rows: Vec<DerivedRow> = input
+        .rows
+        .iter()
+        .map(|row| DerivedRow {
+            id: row.id.clone(),
+            cells: input.columns.iter().map(|c| cell(row, c)).collect(),
+        })
+        .collect();
+    let teacher = input.rows.iter().position(|r| r.role == Role::Teacher);
+    let mut blocks = input.blocks(|r| r.role != Role::Teacher);
+    if blocks.is_empty() {
+        blocks.push(("", Vec::new()));
+    }
+    let yardsticks = blocks
+        .into_iter()
+        .map(|(condition, members)| {
+            let is_student = |i: &usize| input.rows[*i].role == Role::Student;
+            let student = members.iter().copied().find(is_student);
+            let mut gaps = Vec::new();
+            for (c, column) in input.columns.iter().enumerate() {
+                mark_best(input, &mut rows, &members, c);
+                let gap = gap(&rows, column, c, teacher, student);
+                compare(input, &mut rows, &members, c, student, &gap);
+                gaps.push(gap);
+            }
+            Yardstick {
+                condition: condition.to_string(),
+                student: student.map(|i| input.rows[i].id.clone()),
+                gaps,
+            }
+        })
+        .collect();
+    Derived {
+        teacher: teacher.map(|i| input.rows[i].id.clone()),
+        yardsticks,
+        claims: claims::judge_all(input, &rows),
+        published: input
+            .published
+            .iter()
+            .map(|p| published::compare(p, input, &rows))
+            .collect(),
+        rows,
+    }
+}
+
+fn cell(row: &Row, column: &Column) -> Cell {
+    let mut values = BySeed::new();
+    let mut reasons = Vec::new();
+    let mut failed = false;
+    for run in &row.runs {
+        let reason = match (&run.status, run.metrics.get(&column.id)) {
+            (RunStatus::Done, Some(metric)) if metric.value.is_finite() => {
+                values.insert(run.seed, metric.value);
+                continue;
+            }
+            (RunStatus::Done, Some(_)) => {
+                failed = true;
+                "the value is not a number".to_string()
+            }
+            (RunStatus::Done, None) => "not scored".to_string(),
+            (RunStatus::Failed(reason), _) => {
+                failed = true;
+                reason.clone()
+            }
+            (RunStatus::Missing, _) => "not run".to_string(),
+        };
+        reasons.push(format!("seed {}: {reason}", run.seed));
+    }
+    let summary = summarize(&list(&values), CONFIDENCE);
+    Cell {
+        column: column.id.clone(),
+        state: match (values.is_empty(), reasons.is_empty()) {
+            (false, true) => CellState::Complete,
+            (false, false) => CellState::Partial,
+            (true, _) if failed => CellState::Failed,
+            (true, _) => CellState::Missing,
+        },
+        expected: row.runs.len(),
+        reasons,
+        mean: summary.map(|s| s.mean),
+        sd: summary.and_then(|s| s.sd),
+        interval: summary.and_then(|s| s.interval),
+        values,
+        best: false,
+        over_student: None,
+        over_reference: None,
+        gap_closed: None,
+    }
+}
+
+/// Marks the best of the `members`; nothing is best where all are the same.
+fn mark_best(input: &ReportInput, rows: &mut [DerivedRow], members: &[usize], c: usize) {
+    let competes = |i: &&usize| !matches!(input.rows[**i].role, Role::Teacher | Role::Ablation);
+    let means: Vec<(usize, f64)> = members
+        .iter()
+        .filter(competes)
+        .filter_map(|&i| {
+            let cell = Some(&rows[i].cells[c]).filter(|c| c.state == CellState::Complete)?;
+            Some((i, direction(&input.columns[c]) * cell.mean?))
+        })
+        .collect();
+    let best = means.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.1));
+    // Means of the same values in another order differ in their last bits.
+    let is_best = |mean: f64| best - mean <= 1e-12 * best.abs();
+    if means.iter().all(|(_, mean)| is_best(*mean)) {
+        return;
+    }
+    for (i, _) in means.into_iter().filter(|(_, mean)| is_best(*mean)) {
+        rows[i].cells[c].best = true;
+    }
+}
+
+fn gap(
+    rows: &[DerivedRow],
+    column: &Column,
+    c: usize,
+    teacher: Option<usize>,
+    student: Option<usize>,
+) -> Gap {
+    let difference = teacher.zip(student).and_then(|(teacher, student)| {
+        let (teacher, student) = (
+            &rows[teacher].cells[c].values,
+            &rows[student].cells[c].values,
+        );
+        paired(teacher, student, CONFIDENCE)
+            .filter(|d| d.n >= MIN_SEEDS)
+            .or_else(|| pooled(&list(teacher), &list(student), CONFIDENCE))
+            .map(|d| orient(d, column))
+    });
+    Gap {
+        column: column.id.clone(),
+        clear: difference
+            .and_then(|d| d.interval)
+            .is_some_and(|(low, _)| low > 0.0),
+        difference,
+    }
+}
+
+/// The row that an ablation is held against: the one it names, else the first method of its
+/// condition.
+pub(super) fn reference(input: &ReportInput, row: &Row) -> Option<usize> {
+    let is_default = |r: &Row| r.role == Role::Method && r.condition == row.condition;
+    match (&row.of, row.role) {
+        (Some(of), _) => input.rows.iter().position(|r| r.id == *of),
+        (None, Role::Ablation) => input.rows.iter().position(is_default),
+        _ => None,
+    }
+}
+
+/// Fills in what needs two rows.
+fn compare(
+    input: &ReportInput,
+    rows: &mut [DerivedRow],
+    members: &[usize],
+    c: usize,
+    student: Option<usize>,
+    gap: &Gap,
+) {
+    let column = &input.columns[c];
+    for &i in members {
+        let row = &input.rows[i];
+        let over = |other: Option<usize>| {
+            let other = other.filter(|&o| o != i)?;
+            advantage(&rows[i].cells[c], &rows[other].cells[c], column)
+        };
+        let reference = reference(input, row);
+        let over_student = match row.role {
+            Role::Student | Role::Teacher => None,
+            _ => over(student),
+        };
+        let over_reference = over(reference);
+        let share = over_student.and_then(|over| {
+            let gap = gap.difference.filter(|_| gap.clear)?.mean;
+            let closed = |better: f64| gap_closed(gap, 0.0, better, true);
+            let interval = over.interval.map(|(low, high)| (closed(low), closed(high)));
+            Some(Share {
+                mean: closed(over.mean)?,
+                interval: interval.and_then(|(low, high)| low.zip(high)),
+            })
+        });
+        let cell = &mut rows[i].cells[c];
+        cell.over_student = over_student;
+        cell.over_reference = over_reference;
+        cell.gap_closed = share;
+    }
+}
+
+/// Improvement of `a` on `b`, paired by seed; none without a common seed.
+fn advantage(a: &Cell, b: &Cell, column: &Column) -> Option<Difference> {
+    paired(&a.values, &b.values, CONFIDENCE).map(|d| orient(d, column))
+}
+
+/// Positive where the first is better.
+fn orient(difference: Difference, column: &Column) -> Difference {
+    if column.higher_is_better {
+        difference
+    } else {
+        difference.reversed()
+    }
+}
+
+fn list(values: &BySeed) -> Vec<f64> {
+    values.values().copied().collect()
+}
+
+/// 1 where higher is better, else -1.
+fn direction(column: &Column) -> f64 {
+    if column.higher_is_better { 1.0 } else { -1.0 }
+}

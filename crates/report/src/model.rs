@@ -1,0 +1,313 @@
+//! What a report is made from: raw values per training seed, and what they are to be held
+//! against. Nothing here is derived; means, intervals and verdicts are computed in
+//! [`super::derive()`].
+
+use frbench_harness::plan::recipe::Recipe;
+use frbench_job::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One suite under one profile, as far as its jobs have been run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportInput {
+    pub suite: SuiteInfo,
+    /// In the order of the suite: teacher, student, baselines, methods, ablations.
+    pub rows: Vec<Row>,
+    /// One per data set, protocol and metric, in the order of the suite.
+    pub columns: Vec<Column>,
+    /// What is said about the conditions of rows, by their labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub claims: Vec<Claim>,
+    #[serde(default)]
+    pub published: Vec<PublishedRow>,
+    #[serde(default)]
+    pub data: Vec<DataSet>,
+    /// The training seeds the suite asks for.
+    pub seeds: Vec<u64>,
+    /// Name and value, such as `cpu`, `kernels`, `frbench`.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The command line that makes this report again.
+    pub command: String,
+    /// Times as text; the report adds none of its own, so that its bytes are stable.
+    pub started: String,
+    pub finished: String,
+    /// Things a reader must know: ties at a threshold, few false accepts, ...
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+impl ReportInput {
+    /// Labels of the conditions, in the order in which rows have them; rows of none aside.
+    pub fn conditions(&self) -> Vec<&str> {
+        let mut labels: Vec<&str> = Vec::new();
+        for row in self.rows.iter().filter(|r| !r.condition.is_empty()) {
+            if !labels.contains(&row.condition.as_str()) {
+                labels.push(&row.condition);
+            }
+        }
+        labels
+    }
+
+    /// What a row is called outside of a table of its condition: `ArcFace`, or where there are
+    /// several conditions `ArcFace under C30`.
+    pub fn name(&self, row: &Row) -> String {
+        match row.condition.as_str() {
+            condition if !condition.is_empty() && self.conditions().len() > 1 => {
+                format!("{} under {condition}", row.label)
+            }
+            _ => row.label.clone(),
+        }
+    }
+
+    /// Rows that `chosen` picks, by number: first those of no condition, then condition by
+    /// condition, each with its label. Nothing is in an empty block.
+    pub fn blocks(&self, chosen: impl Fn(&Row) -> bool) -> Vec<(&str, Vec<usize>)> {
+        let labels = std::iter::once("").chain(self.conditions());
+        let of = |label: &str| {
+            let here = |(_, row): &(usize, &Row)| row.condition == label && chosen(row);
+            let rows = self.rows.iter().enumerate().filter(here);
+            rows.map(|(i, _)| i).collect::<Vec<_>>()
+        };
+        labels
+            .map(|label| (label, of(label)))
+            .filter(|(_, rows)| !rows.is_empty())
+            .collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteInfo {
+    pub name: String,
+    pub title: String,
+    pub profile: String,
+    pub paper: Paper,
+    /// Prose: paragraphs are separated by blank lines, list items begin with `- `, and
+    /// `` `code` `` is set as code. Nothing else is markup.
+    #[serde(default)]
+    pub analysis: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Paper {
+    pub title: String,
+    #[serde(default)]
+    pub authors: String,
+    #[serde(default)]
+    pub venue: String,
+    /// Such as `2204.05502`.
+    #[serde(default)]
+    pub arxiv: Option<String>,
+    #[serde(default)]
+    pub doi: Option<String>,
+}
+
+/// What a row is in the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The network that is distilled.
+    Teacher,
+    /// The small network without a teacher.
+    Student,
+    /// A method the paper compares with.
+    Baseline,
+    /// What the paper proposes.
+    Method,
+    /// A proposed method with one thing changed.
+    Ablation,
+}
+
+impl Role {
+    /// The word a reader sees.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Teacher => "teacher",
+            Role::Student => "student",
+            Role::Baseline => "baseline",
+            Role::Method => "method",
+            Role::Ablation => "ablation",
+        }
+    }
+}
+
+/// One model of the comparison, trained once per seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub id: String,
+    pub label: String,
+    pub role: Role,
+    /// Ablations of one group share a table, such as `mining`.
+    #[serde(default)]
+    pub group: String,
+    /// The row an ablation is held against; the first method where absent.
+    #[serde(default)]
+    pub of: Option<String>,
+    #[serde(default)]
+    pub note: String,
+    /// What was done to the data, such as `C30`; rows of one condition are compared with each
+    /// other. Empty where nothing was done, or where a teacher serves all conditions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub condition: String,
+    /// Such as `MobileNetV2 0.5x`.
+    pub backbone: String,
+    /// Trainable parameters of the backbone (without the head); 0 is unknown.
+    #[serde(default)]
+    pub parameters: u64,
+    /// Multiply-accumulates of one forward pass of one image; 0 is unknown.
+    #[serde(default)]
+    pub macs: u64,
+    /// What it minimises, and how; empty is unknown.
+    #[serde(default)]
+    pub recipe: Recipe,
+    /// One per seed this row is to be trained with, those not done included.
+    pub runs: Vec<SeedRun>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    Done,
+    /// With the reason, for people.
+    Failed(String),
+    Missing,
+}
+
+/// One training run and its scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedRun {
+    pub seed: u64,
+    pub status: RunStatus,
+    /// By the id of the column.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, Metric>,
+    #[serde(default)]
+    pub curve: Vec<CurvePoint>,
+    /// By the id of the column: (false accept rate, true accept rate).
+    #[serde(default)]
+    pub roc: BTreeMap<String, Vec<(f64, f64)>>,
+    #[serde(default)]
+    pub train_seconds: Option<f64>,
+    #[serde(default)]
+    pub images_per_second: Option<f64>,
+    /// Cache key of the training job.
+    #[serde(default)]
+    pub train_key: String,
+    #[serde(default)]
+    pub checkpoint_sha256: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelEpoch>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<StageAttention>,
+    /// In the folder of the training job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
+}
+
+/// One measured quantity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    pub id: String,
+    /// Such as `synth-lfw`.
+    pub dataset: String,
+    /// Such as `verification/insightface`.
+    pub protocol: String,
+    /// Such as `tar@far=1e-3`.
+    pub metric: String,
+    /// Such as `synth-lfw accuracy`.
+    pub label: String,
+    /// The one metric that speaks for its protocol on this data set; the answer is taken from
+    /// these.
+    #[serde(default = "yes")]
+    pub headline: bool,
+    /// `%` shows rates times 100; anything else is shown as it is.
+    pub unit: String,
+    pub higher_is_better: bool,
+    #[serde(default)]
+    pub chance: Option<f64>,
+    pub context: Context,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What has to agree before a measured value may be held against a published one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// The training data.
+    pub data: String,
+    pub protocol: String,
+    /// Which checkpoint is scored, such as `last`.
+    pub checkpoint: String,
+    /// Generated data, for training or for the protocol: never held against published numbers.
+    pub synthetic: bool,
+}
+
+/// `better` scores better than `than` on the column `on`, by more than `margin`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    pub id: String,
+    pub text: String,
+    /// Id of a row.
+    pub better: String,
+    /// Id of a row.
+    pub than: String,
+    /// Id of a column.
+    pub on: String,
+    /// In the unit of the raw values, 0 or more.
+    #[serde(default)]
+    pub margin: f64,
+    /// The question of the paper: the report's first paragraph answers it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub question: bool,
+}
+
+/// Whether a published number could be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Read in the named source.
+    Verified,
+    /// Read in somebody else's account of the source, not checked against it.
+    Secondary,
+    /// Declared, but nobody has read it yet: the value stays empty.
+    Unavailable,
+}
+
+/// A number somebody else published, with its source and context. Empty text is not known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublishedRow {
+    pub paper: String,
+    pub table: String,
+    pub method: String,
+    pub dataset: String,
+    pub protocol: String,
+    pub metric: String,
+    /// As printed, in `unit`.
+    pub value: Option<f64>,
+    pub unit: String,
+    pub training_data: String,
+    pub backbone: String,
+    pub checkpoint: String,
+    /// `single`, `mean of 3`, ...
+    pub runs: String,
+    /// An address, or in words where it was read.
+    pub source: String,
+    pub status: Status,
+    /// The row and column it is to be held against, by id.
+    #[serde(default)]
+    pub row: Option<String>,
+    #[serde(default)]
+    pub column: Option<String>,
+}
+
+/// A data set that was used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataSet {
+    pub result: DataResult,
+    /// The suite or the registry states its hash, and it agrees.
+    pub pinned: bool,
+}

@@ -1,0 +1,244 @@
+//! Which plots a report shows, and what is in them.
+
+use super::derive::{CellState, Derived};
+use super::format::Unit;
+use super::model::*;
+use super::svg::{DotGroup, DotRow, LineChart, Scale, Series, dots, lines};
+use super::view::{self, Plot};
+use frbench_job::result::LabelEpoch;
+use std::collections::BTreeSet;
+
+/// Ratio of the largest to the smallest loss from which the axis is logarithmic.
+const LOG_FROM: f64 = 20.0;
+
+/// Seeds, mean and interval of every row but the ablations on one column, condition by
+/// condition.
+pub(super) fn dot_plot(input: &ReportInput, derived: &Derived, c: usize) -> String {
+    let column = &input.columns[c];
+    let unit = Unit::of(&column.unit);
+    let mean = |i: usize| derived.rows[i].cells[c].mean.map(|m| m * unit.factor);
+    let guide = |i: usize| Some((input.rows[i].role.name(), mean(i)?));
+    let mut teacher = Vec::new();
+    let mut groups = Vec::new();
+    for (condition, rows) in input.blocks(|r| r.role != Role::Ablation) {
+        let of = |role| rows.iter().filter(move |i| input.rows[**i].role == role);
+        teacher.extend(of(Role::Teacher).filter_map(|&i| guide(i)));
+        groups.push(DotGroup {
+            label: condition.to_string(),
+            guides: of(Role::Student).filter_map(|&i| guide(i)).collect(),
+            rows: rows
+                .iter()
+                .map(|&i| dot_row(&input.rows[i], derived, (i, c), unit.factor))
+                .collect(),
+        });
+    }
+    let axis = format!("{} {}", column.metric, bracket(&column.unit));
+    let label = format!(
+        "{}: every seed, mean and 95 % interval per row",
+        column.label
+    );
+    let rates = (unit.name == "%").then_some((0.0, 100.0));
+    dots(&label, axis.trim_end(), &groups, &teacher, rates)
+}
+
+fn dot_row(row: &Row, derived: &Derived, (i, c): (usize, usize), factor: f64) -> DotRow {
+    let cell = &derived.rows[i].cells[c];
+    DotRow {
+        label: row.label.clone(),
+        class: row.role.name(),
+        values: cell.values.values().map(|v| v * factor).collect(),
+        mean: cell.mean.map(|m| m * factor),
+        interval: cell.interval.map(|(a, b)| (a * factor, b * factor)),
+        hole: if cell.state == CellState::Failed {
+            "failed".into()
+        } else {
+            "missing".into()
+        },
+    }
+}
+
+fn bracket(unit: &str) -> String {
+    if unit.is_empty() {
+        String::new()
+    } else {
+        format!("({unit})")
+    }
+}
+
+/// A small plot of lines, with their legend.
+fn plot(title: String, caption: String, chart: LineChart) -> Plot {
+    let legend = chart.series.iter();
+    Plot {
+        title,
+        caption,
+        legend: legend.map(|s| (s.label.clone(), s.class.clone())).collect(),
+        svg: lines(&chart),
+    }
+}
+
+/// The loss of a row over epochs, one line per seed.
+pub(super) fn training(row: &Row) -> Plot {
+    let series: Vec<Series> = row
+        .runs
+        .iter()
+        .enumerate()
+        .filter(|(_, run)| !run.curve.is_empty())
+        .map(|(i, run)| Series {
+            label: format!("seed {}", run.seed),
+            class: format!("s{}", i % 8),
+            points: run.curve.iter().map(|p| (p.epoch, p.loss)).collect(),
+        })
+        .collect();
+    let losses = || series.iter().flat_map(|s| s.points.iter().map(|p| p.1));
+    let high = losses().filter(|l| l.is_finite()).fold(0.0, f64::max);
+    let low = losses()
+        .filter(|l| l.is_finite())
+        .fold(f64::INFINITY, f64::min);
+    let scale = if low > 0.0 && high / low > LOG_FROM {
+        Scale::Log
+    } else {
+        Scale::Linear
+    };
+    let chart = LineChart {
+        label: format!("{}: training loss over epochs", row.label),
+        x: "epoch".into(),
+        y: "loss".into(),
+        x_scale: Scale::Linear,
+        y_scale: scale,
+        y_range: None,
+        height: 230.0,
+        chance: false,
+        series,
+    };
+    plot(row.label.clone(), String::new(), chart)
+}
+
+/// One ROC plot per condition and column that has curves: the first seed of every row but the
+/// ablations, the teacher in all of them.
+pub(super) fn roc(input: &ReportInput) -> Vec<Plot> {
+    let mut plots = Vec::new();
+    for column in &input.columns {
+        let mut blocks = input.blocks(|r| !matches!(r.role, Role::Teacher | Role::Ablation));
+        if blocks.is_empty() {
+            blocks.push(("", Vec::new()));
+        }
+        for (condition, rows) in blocks {
+            let teachers = input.rows.iter().filter(|r| r.role == Role::Teacher);
+            let rows = teachers.chain(rows.iter().map(|&i| &input.rows[i]));
+            let series = curves(rows, column);
+            if series.is_empty() {
+                continue;
+            }
+            // The curve is of the whole protocol, not of the metric it is filed under.
+            let of = column.label.strip_suffix(column.metric.as_str());
+            let mut title = of.unwrap_or(&column.label).trim().to_string();
+            if !condition.is_empty() {
+                title += &format!(" under {condition}");
+            }
+            let chart = LineChart {
+                label: format!("{title}: ROC of each row"),
+                x: "false accept rate".into(),
+                y: "TAR".into(),
+                x_scale: Scale::Log,
+                y_scale: Scale::Linear,
+                y_range: None,
+                height: 320.0,
+                chance: true,
+                series,
+            };
+            let caption = format!("Protocol {}, first seed of each row.", column.protocol);
+            plots.push(plot(title, caption, chart));
+        }
+    }
+    plots
+}
+
+/// Lines in the colours of the dot plots, those of one role told apart by pattern and shade.
+fn curves<'a>(rows: impl Iterator<Item = &'a Row>, column: &Column) -> Vec<Series> {
+    let mut before: Vec<Role> = Vec::new();
+    rows.filter_map(|row| {
+        let nth = before.iter().filter(|role| **role == row.role).count();
+        before.push(row.role);
+        let run = row
+            .runs
+            .iter()
+            .filter(|r| r.roc.get(&column.id).is_some_and(|p| !p.is_empty()))
+            .min_by_key(|r| r.seed)?;
+        Some(Series {
+            label: row.label.clone(),
+            class: format!("{} d{} t{}", row.role.name(), nth % 4, nth % 3),
+            points: run.roc[&column.id].clone(),
+        })
+    })
+    .collect()
+}
+
+/// A line of shares: its label, its class, and the share in an epoch.
+type ShareLine = (&'static str, &'static str, fn(&LabelEpoch) -> Option<f64>);
+
+/// What a row has learned of right and wrong labels, over epochs; none where none was wrong.
+pub(super) fn fits(row: &Row) -> Option<Plot> {
+    let epochs = || row.runs.iter().flat_map(|r| &r.labels);
+    if epochs().all(|e| e.flipped.images + e.outliers.images == 0) {
+        return None;
+    }
+    let lines: [ShareLine; 4] = [
+        ("right labels", "s2", |e| view::to_label(&e.clean)),
+        ("wrong labels, at the label", "s5", |e| {
+            view::to_label(&e.flipped)
+        }),
+        ("wrong labels, at the person", "s0", |e| {
+            view::to_truth(&e.flipped)
+        }),
+        ("outliers, at the label", "s4", |e| {
+            view::to_label(&e.outliers)
+        }),
+    ];
+    Some(shares(row, "share of images nearest to a class", &lines))
+}
+
+/// Precision and recall of a row's corrections over epochs; none of a head that corrects
+/// nothing.
+pub(super) fn corrections(row: &Row) -> Option<Plot> {
+    // Where no label is wrong, the precision is 0 and the recall nothing: the table says so.
+    let wrong = |e: &LabelEpoch| e.flipped.images + e.outliers.images > 0;
+    let mut epochs = row.runs.iter().flat_map(|r| &r.labels);
+    epochs.find(|e| e.corrections.is_some() && wrong(e))?;
+    let lines: [ShareLine; 2] = [
+        ("precision", "s0", view::precision),
+        ("recall", "s1", view::recall),
+    ];
+    Some(shares(row, "precision and recall of corrections", &lines))
+}
+
+/// Shares over epochs, means over seeds, on an axis from 0 to 100 %.
+fn shares(row: &Row, what: &str, lines: &[ShareLine]) -> Plot {
+    let all = || row.runs.iter().flat_map(|r| &r.labels);
+    let numbers: BTreeSet<u64> = all().map(|e| e.epoch).collect();
+    let mean = |n: u64, value: fn(&LabelEpoch) -> Option<f64>| {
+        let of_epoch = all().filter(|e| e.epoch == n);
+        let values: Vec<f64> = of_epoch.filter_map(value).collect();
+        let sum: f64 = values.iter().sum();
+        (!values.is_empty()).then(|| 100.0 * sum / values.len() as f64)
+    };
+    let series = lines.iter().map(|(label, class, value)| Series {
+        label: label.to_string(),
+        class: class.to_string(),
+        points: numbers
+            .iter()
+            .filter_map(|&n| Some((n as f64, mean(n, *value)?)))
+            .collect(),
+    });
+    let chart = LineChart {
+        label: format!("{}: {what}, over epochs", row.label),
+        x: "epoch".into(),
+        y: "%".into(),
+        x_scale: Scale::Linear,
+        y_scale: Scale::Linear,
+        y_range: Some((0.0, 100.0)),
+        height: 230.0,
+        chance: false,
+        series: series.filter(|s| !s.points.is_empty()).collect(),
+    };
+    plot(row.label.clone(), String::new(), chart)
+}

@@ -1,0 +1,329 @@
+//! The first paragraphs: the suite's question, answered from the numbers.
+
+use super::claims::name;
+use super::derive::{CellState, Derived, Yardstick};
+use super::format::{Unit, fixed};
+use super::model::{Claim, ReportInput, Role, Row};
+use frbench_eval::stats::{ClaimVerdict, MIN_SEEDS};
+
+/// Sentences in order of importance; each says only what the numbers support.
+pub(super) fn answer(input: &ReportInput, derived: &Derived) -> Vec<String> {
+    [
+        claims(derived),
+        named(input, derived, ClaimVerdict::Reproduced, "Reproduced"),
+        named(input, derived, ClaimVerdict::Contradicted, "Contradicted"),
+        gap(input, derived),
+        closed(input, derived),
+        best(input, derived),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What limits the answer.
+pub(super) fn caveats(input: &ReportInput, derived: &Derived) -> Vec<String> {
+    [holes(input, derived), seeds(derived), generated(input)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn claims(derived: &Derived) -> Option<String> {
+    let n = derived.claims.len();
+    if n == 0 {
+        return None;
+    }
+    let tally = |v| derived.claims.iter().filter(|c| c.verdict == v).count();
+    let parts = [
+        ClaimVerdict::Reproduced,
+        ClaimVerdict::Contradicted,
+        ClaimVerdict::Inconclusive,
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|v| tally(*v) > 0)
+        .enumerate()
+        .map(|(i, v)| match (i, tally(v)) {
+            (0, 1) => format!("1 is {}", name(v)),
+            (0, n) => format!("{n} are {}", name(v)),
+            (_, n) => format!("{n} {}", name(v)),
+        })
+        .collect();
+    Some(match n {
+        1 => format!(
+            "The one claim of this suite is {}.",
+            name(derived.claims[0].verdict)
+        ),
+        _ => format!("Of {n} claims, {}.{}", list(&parts), together(derived)),
+    })
+}
+
+/// How many verdicts would not survive the correction for all claims.
+fn together(derived: &Derived) -> String {
+    let falling = derived.claims.iter().filter(|c| c.falls_by_holm());
+    match falling.count() {
+        0 => String::new(),
+        1 => " Judged together, one of these verdicts would not stand.".into(),
+        n => format!(" Judged together, {n} of these verdicts would not stand."),
+    }
+}
+
+/// Which claims have this verdict, by their text; at most four.
+fn named(
+    input: &ReportInput,
+    derived: &Derived,
+    verdict: ClaimVerdict,
+    word: &str,
+) -> Option<String> {
+    let several = input.conditions().len() > 1;
+    // What is claimed under several conditions is said once.
+    let mut texts: Vec<(&str, Vec<String>)> = Vec::new();
+    for (claim, result) in input.claims.iter().zip(&derived.claims) {
+        if result.verdict != verdict {
+            continue;
+        }
+        let text = claim.text.trim().trim_end_matches('.');
+        let condition = condition(input, claim).filter(|_| several);
+        match texts.iter_mut().find(|t| t.0 == text && several) {
+            Some(known) => known.1.extend(condition),
+            None => texts.push((text, condition.into_iter().collect())),
+        }
+    }
+    let texts: Vec<String> = texts
+        .into_iter()
+        .map(|(text, conditions)| match conditions.as_slice() {
+            [] => format!("“{text}”"),
+            some => format!("“{text}” ({})", list(some)),
+        })
+        .collect();
+    let more = texts.len().saturating_sub(4);
+    match (texts.len(), more) {
+        (0, _) => None,
+        (_, 0) => Some(format!("{word}: {}.", list(&texts))),
+        _ => Some(format!(
+            "{word}: {} and {more} more.",
+            texts[..4].join(", ")
+        )),
+    }
+}
+
+/// The condition that a claim is judged under.
+fn condition(input: &ReportInput, claim: &Claim) -> Option<String> {
+    let ids = [&claim.better, &claim.than];
+    let rows = input.rows.iter().filter(|r| ids.contains(&&r.id));
+    rows.map(|r| r.condition.clone()).find(|c| !c.is_empty())
+}
+
+/// The columns that the answer is taken from.
+fn headlines(input: &ReportInput) -> Vec<usize> {
+    let is_headline = |c: &usize| input.columns[*c].headline;
+    (0..input.columns.len()).filter(is_headline).collect()
+}
+
+fn gap(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let backbone = |id: &Option<String>| {
+        let row = input.rows.iter().find(|r| Some(&r.id) == id.as_ref())?;
+        Some(row.backbone.clone())
+    };
+    let student = derived.yardsticks.iter().find_map(|y| y.student.clone());
+    let (teacher, student) = (backbone(&derived.teacher)?, backbone(&student)?);
+    let n = headlines(input).len();
+    if derived
+        .yardsticks
+        .iter()
+        .all(|y| clear(input, y).is_empty())
+    {
+        let under = match input.conditions().len() {
+            0 | 1 => "",
+            _ => " under any condition",
+        };
+        return Some(format!(
+            "On no measure is the teacher ({teacher}) above the student alone ({student}) by more than chance may explain{under}, so there is no gap that distillation could be said to close."
+        ));
+    }
+    let found = match derived.yardsticks.as_slice() {
+        [one] => {
+            let clear = clear(input, one);
+            let sizes: Vec<String> = clear
+                .iter()
+                .filter_map(|&i| {
+                    let unit = Unit::of(&input.columns[i].unit);
+                    let size = unit.value(one.gaps[i].difference?.mean);
+                    Some(format!(
+                        "{size} {} on {}",
+                        unit.difference, input.columns[i].label
+                    ))
+                })
+                .collect();
+            format!("{} of {n} measures: {}", clear.len(), list(&sizes))
+        }
+        several => {
+            let counts: Vec<String> = several
+                .iter()
+                .map(|y| format!("{} under {}", clear(input, y).len(), y.condition))
+                .collect();
+            format!("{} of {n} measures", list(&counts))
+        }
+    };
+    Some(format!(
+        "The teacher ({teacher}) is above the student alone ({student}) by more than chance may explain on {found}."
+    ))
+}
+
+/// The columns that the answer is taken from on which there is a gap.
+fn clear(input: &ReportInput, yardstick: &Yardstick) -> Vec<usize> {
+    let mut columns = headlines(input);
+    columns.retain(|&c| yardstick.gaps[c].clear);
+    columns
+}
+
+/// Mean share of the gap per method, over the columns where the gap is clear.
+fn closed(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let parts: Vec<(&Yardstick, String)> = derived
+        .yardsticks
+        .iter()
+        .filter_map(|y| Some((y, closed_under(input, derived, y)?)))
+        .collect();
+    match parts.as_slice() {
+        [] => None,
+        [(only, shares)] if derived.yardsticks.len() == 1 => {
+            let over = match clear(input, only).len() {
+                1 => "there".to_string(),
+                n => format!("on average over these {n}"),
+            };
+            Some(format!("Of that gap, {over}, the methods close: {shares}."))
+        }
+        several => {
+            let parts: Vec<String> = several
+                .iter()
+                .map(|(y, shares)| format!("under {}, {shares}", y.condition))
+                .collect();
+            Some(format!(
+                "Of that gap, on average over the measures that have one, the methods close: {}.",
+                parts.join("; ")
+            ))
+        }
+    }
+}
+
+/// `FCD 90 % and CoupleFace 87 %`.
+fn closed_under(input: &ReportInput, derived: &Derived, yardstick: &Yardstick) -> Option<String> {
+    let clear = clear(input, yardstick);
+    let mut parts = Vec::new();
+    let mut partial = Vec::new();
+    for (row, d) in input.rows.iter().zip(&derived.rows) {
+        let competes = matches!(row.role, Role::Baseline | Role::Method);
+        if !competes || row.condition != yardstick.condition {
+            continue;
+        }
+        let shares: Vec<f64> = clear
+            .iter()
+            .filter_map(|&c| d.cells[c].gap_closed.map(|s| s.mean))
+            .collect();
+        if !shares.is_empty() && shares.len() == clear.len() {
+            let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+            let few = clear.iter().any(|&c| {
+                d.cells[c]
+                    .over_student
+                    .is_some_and(|o| o.interval.is_none())
+            });
+            let few = if few {
+                " (too few seeds for an interval)"
+            } else {
+                ""
+            };
+            parts.push(format!("{} {} %{few}", row.label, fixed(mean * 100.0, 0)));
+        } else if !clear.is_empty() {
+            partial.push(row.label.clone());
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let without = match partial.len() {
+        0 => String::new(),
+        _ => format!(" ({} without a value somewhere)", list(&partial)),
+    };
+    Some(list(&parts) + &without)
+}
+
+/// Which row is best where, for suites without a teacher and a student.
+fn best(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let distilled = derived.yardsticks.iter().any(|y| y.student.is_some());
+    if derived.teacher.is_some() && distilled {
+        return None;
+    }
+    let under = |condition: &str| {
+        let here = |(row, _): &(&Row, _)| row.condition == condition;
+        let wins: Vec<String> = input
+            .rows
+            .iter()
+            .zip(&derived.rows)
+            .filter(here)
+            .filter_map(|(row, d)| {
+                let wins = d.cells.iter().filter(|c| c.best).count();
+                (wins > 0).then(|| format!("{} on {wins}", row.label))
+            })
+            .collect();
+        let place = match condition {
+            "" => String::new(),
+            condition => format!("under {condition} "),
+        };
+        (!wins.is_empty()).then(|| place + &list(&wins))
+    };
+    let parts: Vec<String> = derived
+        .yardsticks
+        .iter()
+        .filter_map(|y| under(&y.condition))
+        .collect();
+    let n = input.columns.len();
+    (!parts.is_empty()).then(|| format!("Of {n} measures, the best mean has {}.", parts.join("; ")))
+}
+
+fn holes(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let cells = || derived.rows.iter().flat_map(|r| &r.cells);
+    let total = input.rows.len() * input.columns.len();
+    let count = |state| cells().filter(|c| c.state == state).count();
+    let parts: Vec<String> = [
+        (CellState::Partial, "lack some seeds"),
+        (CellState::Failed, "failed"),
+        (CellState::Missing, "have not been run"),
+    ]
+    .into_iter()
+    .filter(|(state, _)| count(*state) > 0)
+    .map(|(state, words)| format!("{} {words}", count(state)))
+    .collect();
+    (!parts.is_empty()).then(|| format!("Of {total} cells, {}; they are marked.", list(&parts)))
+}
+
+fn seeds(derived: &Derived) -> Option<String> {
+    let most = derived
+        .rows
+        .iter()
+        .flat_map(|r| &r.cells)
+        .map(|c| c.values.len())
+        .max()?;
+    (most < MIN_SEEDS).then(|| {
+        format!(
+            "No row has {MIN_SEEDS} seeds, so no spread is shown and no claim is judged: these numbers may be luck."
+        )
+    })
+}
+
+fn generated(input: &ReportInput) -> Option<String> {
+    let some = input.columns.iter().any(|c| c.context.synthetic);
+    some.then(|| {
+        "The data are generated: the numbers say how these methods rank here, not what they score on photographs, and are not held against published ones."
+            .to_string()
+    })
+}
+
+/// `a, b and c`.
+pub(super) fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [head @ .., last] => format!("{} and {last}", head.join(", ")),
+    }
+}

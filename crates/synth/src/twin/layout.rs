@@ -1,0 +1,102 @@
+//! How the images of a twin are arranged, and who is paired with whom.
+
+use super::SEED;
+use super::table::Purpose;
+use crate::identity::POPULATIONS;
+use frbench_base::rng::Stream;
+use std::ops::Range;
+
+/// What the images of a twin are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layout {
+    /// Image `i` has class `i / images`.
+    Train { identities: u64, images: u64 },
+    /// Images `2 j` and `2 j + 1` are pair `j`; ten folds of equal size and balance.
+    Pairs { pairs: Vec<Pair> },
+    /// First the probes, image `i` of person `i / images`; then the distractors, one image of
+    /// one person each.
+    Identification {
+        probes: u64,
+        images: u64,
+        distractors: u64,
+    },
+    /// First the probes, `probes` images of each person; then the gallery, `gallery` other
+    /// images of each; then the distractors, one image of one person each.
+    Gallery {
+        people: u64,
+        probes: u64,
+        gallery: u64,
+        distractors: u64,
+    },
+}
+
+impl Layout {
+    /// The collections that a data set is made of, where there are several: their names and
+    /// their images. Distractors come last.
+    pub fn parts(&self) -> Vec<(&'static str, Range<u64>)> {
+        let counts = match *self {
+            Layout::Train { .. } | Layout::Pairs { .. } => Vec::new(),
+            Layout::Identification {
+                probes,
+                images,
+                distractors,
+            } => vec![("probes", probes * images), ("distractors", distractors)],
+            Layout::Gallery {
+                people,
+                probes,
+                gallery,
+                distractors,
+            } => vec![
+                ("probes", people * probes),
+                ("gallery", people * gallery),
+                ("distractors", distractors),
+            ],
+        };
+        let mut start = 0;
+        let part = |(name, count)| {
+            start += count;
+            (name, start - count..start)
+        };
+        counts.into_iter().map(part).collect()
+    }
+}
+
+/// Two pictures, each of a person counted within the twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub people: [u64; 2],
+}
+
+impl Pair {
+    pub fn same(&self) -> bool {
+        self.people[0] == self.people[1]
+    }
+}
+
+/// Pairs in ten folds; each fold has people of its own, its genuine pairs first. Impostors
+/// come from one population, so that skin tone or type does not tell them apart.
+pub(super) fn draw_pairs(purpose: Purpose, pairs: u64) -> Vec<Pair> {
+    let half = pairs / 20;
+    // Enough people for an impostor pair in every population, even in the smallest fold.
+    let people = half.max(2 * POPULATIONS).next_multiple_of(POPULATIONS);
+    let mut out = Vec::with_capacity(pairs as usize);
+    for fold in 0..10 {
+        let first = fold * people;
+        let mut s = Stream::derive(SEED, "synth-pairs", &[purpose.range(), pairs, fold]);
+        let order = s.permutation(people as usize);
+        for k in 0..half {
+            let p = first + u64::from(order[k as usize]);
+            out.push(Pair { people: [p, p] });
+        }
+        let kin = people / POPULATIONS;
+        for _ in 0..half {
+            let a = s.below(people);
+            let step = 1 + s.below(kin - 1);
+            let b = (a / POPULATIONS + step) % kin * POPULATIONS + a % POPULATIONS;
+            out.push(Pair {
+                people: [first + a, first + b],
+            });
+        }
+    }
+    out
+}

@@ -1,0 +1,119 @@
+//! Rendering a twin to the files that the field's data sets come in.
+
+use super::twin::{Layout, Twin, twin};
+use super::world::CROP;
+use frbench_base::{Error, Result};
+use frbench_data::bin::{BinWriter, Protocol};
+use frbench_data::record::{Layout as RecLayout, RecWriter};
+use frbench_job::SynthSpec;
+use rayon::prelude::*;
+use std::io::Write;
+use std::path::Path;
+
+/// Images rendered at a time: bounds memory, and is enough for many threads.
+const CHUNK: u64 = 512;
+
+/// Told how many images of how many are done; an error stops the writing.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
+
+/// Renders a data set into `dir`, which is made if need be:
+///
+/// | twin | files |
+/// |---|---|
+/// | `train` | `train.rec`, `train.idx`, `property` (insightface layout) |
+/// | `noisy-train` | the same, and `identities.txt` |
+/// | pairs | `<twin>.bin` (`cfp_fp.bin`), and `identities.txt`: a line per image with its person |
+/// | `megaface` | `probes.rec/.idx` (label = person) and `distractors.rec/.idx` (label = index) |
+/// | `outliers` | `train.rec`, `train.idx`, `property` (label = index) |
+/// | `tinyface` | the files of `megaface`, and `gallery.rec/.idx` (label = person) |
+///
+/// The bytes do not depend on the number of threads. Memory stays bounded. No file has its
+/// final name before it is complete.
+///
+/// # Errors
+/// What [`twin`] refuses, what the disk refuses, and what `progress` returns.
+pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
+    let twin = twin(spec)?;
+    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    match twin.layout.clone() {
+        Layout::Train { .. } => {
+            let mut out = RecWriter::create(dir.join("train.rec"), RecLayout::Insightface)?;
+            records(&twin, 0..twin.len(), &mut out, progress)?;
+            if twin.is_noisy() {
+                identities(&twin, &dir.join("identities.txt"))?;
+            }
+            out.finish(CROP)
+        }
+        Layout::Pairs { pairs } => {
+            let name = format!("{}.bin", spec.twin.replace('-', "_"));
+            let mut out = BinWriter::create(dir.join(name), Protocol::Python2)?;
+            let mut first = Vec::new();
+            each(&twin, 0..twin.len(), progress, |i, image| {
+                if i.is_multiple_of(2) {
+                    first = image;
+                    return Ok(());
+                }
+                out.push(&first, &image, pairs[(i / 2) as usize].same())
+            })?;
+            identities(&twin, &dir.join("identities.txt"))?;
+            out.finish()
+        }
+        several => {
+            for (name, part) in several.parts() {
+                let file = dir.join(format!("{name}.rec"));
+                let mut out = RecWriter::create(file, RecLayout::Plain)?;
+                records(&twin, part, &mut out, &mut *progress)?;
+                out.finish(CROP)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn records(
+    twin: &Twin,
+    part: std::ops::Range<u64>,
+    out: &mut RecWriter,
+    progress: Progress,
+) -> Result<()> {
+    each(twin, part, progress, |i, image| {
+        // Sizes are limited far below u32.
+        out.push(twin.label(i) as u32, &image)
+    })
+}
+
+/// Renders a range in parallel, chunk by chunk, and hands the images over in order.
+fn each(
+    twin: &Twin,
+    part: std::ops::Range<u64>,
+    progress: Progress,
+    mut take: impl FnMut(u64, Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    let mut start = part.start;
+    while start < part.end {
+        let end = part.end.min(start + CHUNK);
+        let images: Vec<Vec<u8>> = (start..end)
+            .into_par_iter()
+            .map(|i| twin.render_jpeg(i))
+            .collect::<Result<_>>()?;
+        for (i, image) in (start..end).zip(images) {
+            take(i, image)?;
+        }
+        progress(end, twin.len())?;
+        start = end;
+    }
+    Ok(())
+}
+
+/// The person in each image: for bootstraps that resample people, and to tell wrong labels.
+fn identities(twin: &Twin, path: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let fail = |e| Error::io(path, e);
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    for i in 0..twin.len() {
+        writeln!(file, "{}", twin.identity(i)).map_err(fail)?;
+    }
+    file.as_file().sync_all().map_err(fail)?;
+    file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}

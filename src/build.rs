@@ -1,0 +1,18 @@
+//! Which build this is.
+
+use crate::plan::{Build, Code};
+
+/// What the program was built from.
+pub const BUILD: Build = Build {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: env!("FRBENCH_GIT"),
+    tree: env!("FRBENCH_DIRTY"),
+    target: env!("FRBENCH_TARGET"),
+    profile: env!("FRBENCH_PROFILE"),
+    lock: env!("FRBENCH_LOCK"),
+};
+
+/// The code that enters the keys of jobs.
+pub fn code() -> Code {
+    Code::of_build(include_str!("../Cargo.lock"))
+}

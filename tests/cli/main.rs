@@ -1,0 +1,7 @@
+//! The commands of the program.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod commands;

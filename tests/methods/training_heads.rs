@@ -1,0 +1,89 @@
+//! Heads with state, randomness or several rows per class: a training that is stopped and
+//! resumed from its checkpoint is the undisturbed one, bit for bit.
+
+use crate::common::noise::Noise;
+use frbench::engine::checkpoint::Checkpoint;
+use frbench::job::TrainSpec;
+use frbench::train::{Teacher, Trainer};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const CLASSES: usize = 5;
+
+fn spec(head: Value) -> TrainSpec {
+    serde_json::from_value(json!({
+        "method": {"name": "margin-softmax"},
+        "backbone": {"name": "mobilefacenet", "embedding": 16, "params": {"width": 0.25}},
+        "input": {"size": 32, "color": "rgb", "mean": 0.5, "std": 0.5},
+        "head": head,
+        "data": "noise",
+        "seed": 3,
+        "schedule": {"length": {"steps": 6}, "lr": 0.05, "decay": {"kind": "constant"}},
+        "optimizer": {"momentum": 0.9, "nesterov": false, "weight_decay": 5e-4},
+        "batch": 8,
+        "bn_group": 8,
+        "flip": true
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_training_resumed_from_its_checkpoint_is_the_undisturbed_one() {
+    let sphere = json!({
+        "magnitude": "scale", "s": 16, "m": 4, "lambda_base": 100, "lambda_gamma": 0.5,
+        "lambda_power": 1, "lambda_min": 5
+    });
+    for (name, params, rows) in [
+        ("sphereface", sphere, 1),
+        (
+            "curricularface",
+            json!({"s": 16, "m": 0.3, "momentum": 0.3}),
+            1,
+        ),
+        (
+            "adaface",
+            json!({"s": 16, "m": 0.3, "h": 0.3, "t_alpha": 0.3}),
+            1,
+        ),
+        (
+            "elasticface",
+            json!({"s": 16, "form": "arc", "m": 0.3, "sigma": 0.1, "plus": "ranked"}),
+            1,
+        ),
+        ("subcenter-arcface", json!({"s": 16, "m": 0.3, "k": 3}), 3),
+    ] {
+        let spec = spec(json!({"name": name, "params": params}));
+        let labels: Vec<u32> = (0..40).map(|i| i % CLASSES as u32).collect();
+        let derived = BTreeMap::new();
+        let trainer = || {
+            Trainer::new(
+                &spec,
+                Arc::new(Noise::of(40)),
+                &labels,
+                CLASSES,
+                Teacher::default(),
+                &derived,
+            )
+            .unwrap()
+        };
+        let steps = |trainer: &mut Trainer, n: u64| -> Vec<u64> {
+            (0..n)
+                .map(|_| trainer.step().unwrap().loss.to_bits())
+                .collect()
+        };
+        let mut undisturbed = trainer();
+        steps(&mut undisturbed, 3);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        undisturbed.save().unwrap().save(&path).unwrap();
+
+        let mut resumed = trainer();
+        resumed.restore(&Checkpoint::load(&path).unwrap()).unwrap();
+        let losses = steps(&mut undisturbed, 3);
+        assert_eq!(losses, steps(&mut resumed, 3), "{name}");
+        let (a, b) = (undisturbed.save().unwrap(), resumed.save().unwrap());
+        assert_eq!(a, b, "{name}");
+        assert_eq!(a.tensor("head.weight").unwrap().0, [rows * CLASSES, 16]);
+    }
+}

@@ -1,0 +1,49 @@
+//! The published results that the program carries along.
+
+use frbench::embedded::{PUBLISHED, published};
+use frbench::report::model::Status;
+
+#[test]
+fn every_embedded_file_is_read() {
+    let mut rows = 0;
+    for (name, _) in PUBLISHED {
+        rows += published(name, None).unwrap().len();
+    }
+    // Read at the source, read at second hand, declared and empty.
+    assert_eq!(rows, 1095 + 46 + 25);
+    assert!(PUBLISHED.windows(2).all(|w| w[0].0 < w[1].0));
+}
+
+#[test]
+fn known_numbers() {
+    let ekd = published("ekd", None).unwrap();
+    let at = |method: &str, dataset: &str, metric: &str| {
+        ekd.iter()
+            .find(|r| r.method == method && r.dataset == dataset && r.metric == metric)
+            .unwrap()
+            .value
+    };
+    assert_eq!(at("teacher", "LFW", "accuracy"), Some(99.80));
+    assert_eq!(at("RKD", "IJB-C", "tar@far=1e-5"), Some(83.21));
+    assert_eq!(
+        at("EKD", "MegaFace (FaceScrub, 1M distractors)", "rank-1"),
+        Some(75.54)
+    );
+    let own = published("coupleface", None).unwrap();
+    assert!(
+        own.iter()
+            .all(|r| r.value.is_none() && r.status == Status::Unavailable)
+    );
+}
+
+#[test]
+fn a_folder_is_over_what_is_embedded_and_unknown_names_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, text) = PUBLISHED.iter().find(|(name, _)| *name == "ekd").unwrap();
+    let head: Vec<&str> = text.lines().take(2).collect();
+    std::fs::write(folder.path().join("ekd.csv"), head.join("\n")).unwrap();
+    assert_eq!(published("ekd", Some(folder.path())).unwrap().len(), 1);
+    assert_eq!(published("cfsm", Some(folder.path())).unwrap().len(), 76);
+    let message = published("nobody", None).unwrap_err().to_string();
+    assert!(message.contains("`nobody`") && message.contains("coupleface"));
+}

@@ -1,0 +1,4 @@
+//! Suites and their plans.
+
+mod errors;
+mod plan;
