@@ -1,10 +1,10 @@
 //! What the program carries along: suites, declarations of data sets, published results.
 
-use crate::data::registry::Registry;
+use crate::data::declarations::Declarations;
 use crate::report::model::PublishedRow;
 use crate::report::published;
 use crate::suite::source::Source;
-use crate::suite::{Registries, library};
+use crate::suite::{Catalogue, library};
 use frbench_base::Result;
 use std::path::Path;
 
@@ -22,16 +22,16 @@ pub fn suite(wanted: &str) -> Result<Source> {
 ///
 /// # Errors
 /// A declaration that is none, or cannot be read.
-pub fn registries(folder: Option<&Path>) -> Result<Registries> {
-    Registries::with_datasets(DATASETS, folder)
+pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue> {
+    Catalogue::with_datasets(DATASETS, folder)
 }
 
 /// The declarations of public data sets. Those in `folder` are over those that are embedded.
 ///
 /// # Errors
 /// A declaration that is none, or cannot be read.
-pub fn declarations(folder: Option<&Path>) -> Result<Registry> {
-    Registry::load(DATASETS, folder)
+pub fn declarations(folder: Option<&Path>) -> Result<Declarations> {
+    Declarations::load(DATASETS, folder)
 }
 
 /// The published results of the source `name`: those in `folder`, else the embedded ones.

@@ -5,7 +5,7 @@ use clap::Args;
 use frbench::job::{Job, JobSpec};
 use frbench::plan::{self, Next, Round, Selection};
 use frbench::run::Store;
-use frbench::suite::{self, Registries, Resolved, Suite};
+use frbench::suite::{self, Catalogue, Resolved, Suite};
 use frbench::{Error, Result};
 use frbench::{build, embedded};
 use std::num::NonZeroUsize;
@@ -66,15 +66,15 @@ pub fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
 }
 
 /// Everything that a suite can name; `./suites/datasets` is over what is embedded.
-pub fn registries() -> Result<Registries> {
+pub fn catalogue() -> Result<Catalogue> {
     let folder = Path::new("suites/datasets");
-    embedded::registries(folder.is_dir().then_some(folder))
+    embedded::catalogue(folder.is_dir().then_some(folder))
 }
 
 /// Reads the suite called `name` and checks all of it.
-pub fn load(name: &str) -> Result<(Suite, Registries)> {
+pub fn load(name: &str) -> Result<(Suite, Catalogue)> {
     let suite = suite::parse(embedded::suite(name)?)?;
-    let known = registries()?;
+    let known = catalogue()?;
     suite::validate(&suite, &known)?;
     Ok((suite, known))
 }

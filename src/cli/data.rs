@@ -5,9 +5,9 @@ use super::exit::ExitStatus;
 use super::output::print;
 use super::progress::Progress;
 use clap::{Args, Subcommand};
+use frbench::data::declarations::Declarations;
 use frbench::data::decode::encode_png;
 use frbench::data::manifest;
-use frbench::data::registry::Registry;
 use frbench::data::set::missing;
 use frbench::embedded;
 use frbench::job::{DataSource, DataSpec};
@@ -60,11 +60,11 @@ pub fn data(command: DataCommand) -> Result<ExitStatus> {
             }
         }
         DataCommand::Verify(args) => {
-            let registries = super::context::registries()?;
+            let catalogue = super::context::catalogue()?;
             let public = embedded::declarations(None)?;
             let root = args.data.root();
             for name in &args.names {
-                let spec = registries.lookup(name).map_err(Error::Usage)?;
+                let spec = catalogue.lookup(name).map_err(Error::Usage)?;
                 print(&verify(&spec, &public, &root)?)?;
             }
         }
@@ -91,10 +91,10 @@ fn render(name: &str, root: &Path) -> Result<()> {
     print(&format!("{}\n", dir.display()))
 }
 
-fn verify(spec: &DataSpec, public: &Registry, root: &Path) -> Result<String> {
+fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String> {
     let gone = missing(spec, root);
     if !gone.is_empty() {
-        let describe = frbench::data::registry::describe_missing;
+        let describe = frbench::data::declarations::describe_missing;
         return Err(Error::Data(describe(
             public.get(&spec.name),
             spec,

@@ -10,7 +10,7 @@ use frbench::embedded;
 use frbench::head::Preset;
 use frbench::registry::{Info, Kind, Param};
 use frbench::suite::source::Source;
-use frbench::suite::{self, Registries};
+use frbench::suite::{self, Catalogue};
 use serde_json::{Value, json};
 
 #[derive(Args, Debug)]
@@ -44,7 +44,7 @@ const ALL: [What; 7] = [
 ];
 
 pub fn list(args: ListArgs) -> Result<ExitStatus> {
-    let known = super::context::registries()?;
+    let known = super::context::catalogue()?;
     let wanted: Vec<What> = args.what.map_or(ALL.to_vec(), |w| vec![w]);
     if args.json {
         let mut out = serde_json::Map::new();
@@ -73,7 +73,7 @@ impl What {
         }
     }
 
-    fn infos(self, known: &Registries) -> Vec<Info> {
+    fn infos(self, known: &Catalogue) -> Vec<Info> {
         match self {
             What::Methods => known.method_infos(),
             What::Losses => DISTILL.iter().map(|d| d.info).collect(),
@@ -85,7 +85,7 @@ impl What {
     }
 
     /// Name and one line of each.
-    fn lines(self, known: &Registries) -> Result<Vec<(String, String)>> {
+    fn lines(self, known: &Catalogue) -> Result<Vec<(String, String)>> {
         Ok(match self {
             What::Suites => suites()?.into_iter().map(|s| (s.name, s.line)).collect(),
             What::Datasets => datasets(known),
@@ -97,7 +97,7 @@ impl What {
         })
     }
 
-    fn text(self, known: &Registries, detail: bool) -> Result<String> {
+    fn text(self, known: &Catalogue, detail: bool) -> Result<String> {
         let mut out = bold(self.name()) + "\n";
         let lines = self.lines(known)?;
         let width = lines.iter().map(|(n, _)| n.len()).max().unwrap_or(0);
@@ -120,7 +120,7 @@ impl What {
         Ok(out)
     }
 
-    fn json(self, known: &Registries) -> Result<Value> {
+    fn json(self, known: &Catalogue) -> Result<Value> {
         Ok(match self {
             What::Suites => suites()?.iter().map(Listed::json).collect(),
             What::Datasets => datasets(known)
@@ -138,13 +138,13 @@ impl What {
     }
 
     /// Constants of implementations by name.
-    fn presets(self, info: &Info, known: &Registries) -> &'static [Preset] {
+    fn presets(self, info: &Info, known: &Catalogue) -> &'static [Preset] {
         let line = known.heads.iter().find(|h| h.info.name == info.name);
         line.filter(|_| self == What::Heads)
             .map_or(&[], |h| h.presets)
     }
 
-    fn info_json(self, info: &Info, known: &Registries) -> Value {
+    fn info_json(self, info: &Info, known: &Catalogue) -> Value {
         let params = info.params.iter().map(|p| {
             json!({ "name": p.name, "values": values(p), "required": p.required, "doc": p.doc })
         });
@@ -232,7 +232,7 @@ fn suites() -> Result<Vec<Listed>> {
     parsed.collect()
 }
 
-fn datasets(known: &Registries) -> Vec<(String, String)> {
+fn datasets(known: &Catalogue) -> Vec<(String, String)> {
     let mut out = vec![(
         "synth-<twin>[-<size>]-v1".to_string(),
         format!(

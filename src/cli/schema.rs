@@ -6,6 +6,6 @@ use frbench::Result;
 use frbench::suite::schema;
 
 pub fn schema() -> Result<ExitStatus> {
-    print_json(&schema::schema(&super::context::registries()?))?;
+    print_json(&schema::schema(&super::context::catalogue()?))?;
     Ok(ExitStatus::Success)
 }

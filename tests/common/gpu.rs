@@ -1,4 +1,4 @@
-//! The GPU that tests run on: a real one, or the CPU stand-in of `.ci/cuda-standin`.
+//! The GPU that tests run on: a real one, or the CPU stand-in of `crates/engine/cuda-standin`.
 
 use frbench::engine::cuda::Gpu;
 use std::sync::{Arc, OnceLock};

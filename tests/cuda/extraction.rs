@@ -11,7 +11,7 @@ use frbench::job::{JobSpec, TrainSpec, Views};
 use frbench::key::Key;
 use frbench::protocol::Embeddings;
 use frbench::run::images::ImageCache;
-use frbench::train::View;
+use frbench::train::InputPipeline;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,7 +92,7 @@ fn a_matrix_is_what_the_network_makes_of_each_chunk() {
         let source = set.part(&part).unwrap();
         let cache = ImageCache::default();
         let images = cache.view(&data, &part, source, model.input.size).unwrap();
-        let view = View::on_host(images.clone(), &model.input);
+        let view = InputPipeline::on_host(images.clone(), &model.input);
         let got = Embeddings::open(folder.join("embeddings.f32")).unwrap();
         assert_eq!(got.rows(), images.len() * rows_per_image);
         let d = model.backbone.embedding;

@@ -3,11 +3,11 @@
 
 use crate::common::gpu::gpu;
 use candle_core::{DType, Device, Tensor, Var};
+use frbench::compare::relative_error;
 use frbench::engine::Sgd;
 use frbench::engine::cuda::Classes;
 use frbench::head::{self, HEADS, Head, HeadInput, WeightGrad};
 use frbench::job::{HeadSpec, OptimizerSpec, Precision};
-use frbench::parity::relative_error;
 use frbench::rng::Stream;
 
 const BATCH: usize = 9;

@@ -10,7 +10,9 @@ use frbench::engine::cuda::{Gpu, ImageSet, Uploads};
 use frbench::engine::{Device, Network, Value};
 use frbench::job::{BackboneSpec, HeadSpec, InputSpec, Precision, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{Ahead, FrozenClassifier, FrozenNetwork, Images, Teacher, Trainer, View};
+use frbench::train::{
+    FrozenClassifier, FrozenNetwork, Images, InputPipeline, Queue, Teacher, Trainer,
+};
 use frbench::{Error, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -150,14 +152,14 @@ fn a_thread_that_runs_ahead_takes_memory_for_a_few_inputs() {
     let gpu = Gpu::open(0).unwrap();
     let network = network(&gpu, SIDE, Precision::F32);
     let images = Arc::new(Bytes::new(IMAGES, SIDE, false));
-    let view = View::of(images.clone(), &input(SIDE), &network).unwrap();
+    let view = InputPipeline::of(images.clone(), &input(SIDE), &network).unwrap();
     let start = |broken: u64| {
         let view = view.clone();
         let make = move |number: u64| match number == broken {
             true => Err(Error::Data("it is broken".into())),
             false => view.make(&[number as u32 % 20, 20], &[&[false; 2]]),
         };
-        Ahead::start(0..1000, 2, make).unwrap()
+        Queue::start(0..1000, 2, make).unwrap()
     };
     let before = gpu.counts();
     let mut ahead = start(40);
@@ -191,13 +193,13 @@ fn a_network_sees_what_it_would_see_from_host_memory() {
         for input in &views {
             let indices: Vec<u32> = (4..15).collect();
             let flips: Vec<bool> = indices.iter().map(|i| i % 2 == 0).collect();
-            let embed = |view: View| {
+            let embed = |view: InputPipeline| {
                 let made = view.make(&indices, &[&flips]).unwrap();
                 let output = network.infer(&made.value(0).unwrap()).unwrap();
                 output.embedding.to_vec()
             };
-            let sent = embed(View::of(images.clone(), input, &network).unwrap());
-            let want = embed(View::on_host(images.clone(), input));
+            let sent = embed(InputPipeline::of(images.clone(), input, &network).unwrap());
+            let want = embed(InputPipeline::on_host(images.clone(), input));
             assert!(sent == want, "{precision:?} {input:?}");
         }
     }

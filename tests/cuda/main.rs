@@ -1,4 +1,4 @@
-//! What a GPU computes. Runs on a real one, or on the CPU stand-in of `.ci/cuda-standin`, which
+//! What a GPU computes. Runs on a real one, or on the CPU stand-in of `crates/engine/cuda-standin`, which
 //! carries out the same calls and the same kernels. One program, as each takes its time to link.
 #![cfg(feature = "cuda")]
 

@@ -3,10 +3,10 @@
 
 use crate::common::gpu::gpu;
 use frbench::backbone::{self, BACKBONES};
+use frbench::compare::relative_error;
 use frbench::engine::cuda::{Counts, Gpu};
 use frbench::engine::{Device, Graph, Network, Output, OutputGrads, Sgd, TrainMode, Value};
 use frbench::job::{BackboneSpec, OptimizerSpec, Precision};
-use frbench::parity::relative_error;
 use frbench::rng::Stream;
 use serde_json::json;
 use std::collections::BTreeMap;

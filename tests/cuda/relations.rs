@@ -3,11 +3,11 @@
 
 use crate::common::gpu::gpu;
 use candle_core::{Device, Tensor, Var};
+use frbench::compare::relative_error;
 use frbench::distill::{self, Bank, Distill, DistillInput, Relations, Setup};
 use frbench::engine;
 use frbench::job::OptimizerSpec;
-use frbench::method::Matrix;
-use frbench::parity::relative_error;
+use frbench::job::artefact::Matrix;
 use frbench::rng::Stream;
 use serde_json::json;
 use std::collections::BTreeMap;

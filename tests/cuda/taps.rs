@@ -3,11 +3,11 @@
 
 use crate::common::gpu::gpu;
 use candle_core::{DType, Tensor};
-use frbench::distill::{self, DistillInput, Taps, View};
+use frbench::compare::relative_error;
+use frbench::distill::{self, DistillInput, Outputs, Taps};
 use frbench::engine::cuda::{Counts, Gpu};
 use frbench::engine::{Conv, Device, GraphBuilder, Network, OutputGrads, TrainMode, Value};
 use frbench::job::Precision;
-use frbench::parity::relative_error;
 use frbench::rng::Stream;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -75,9 +75,9 @@ fn lesson(losses: &[(&str, Json)], [ours, theirs]: [Place; 2]) -> Lesson {
     };
     let before = counts();
     let embeddings = Tensor::zeros((BATCH, 4), DType::F32, &candle_core::Device::Cpu).unwrap();
-    let view = |taps| View {
+    let view = |taps| Outputs {
         taps: Some(taps),
-        ..View::of_embeddings(&embeddings)
+        ..Outputs::of_embeddings(&embeddings)
     };
     let input = DistillInput {
         student: view(&own),

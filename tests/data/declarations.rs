@@ -1,6 +1,6 @@
 //! The declarations of public data sets.
 
-use frbench::data::registry::describe_missing;
+use frbench::data::declarations::describe_missing;
 use frbench::embedded::{DATASETS, declarations};
 use frbench::job::result::DataResult;
 use std::collections::BTreeMap;

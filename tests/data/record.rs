@@ -1,6 +1,6 @@
 //! RecordIO: layouts, round trips, damage.
 
-use frbench::data::record::{Layout, RecReader, RecWriter};
+use frbench::data::record::{RecReader, RecWriter, RecordLayout};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn f32_at(bytes: &[u8], at: usize) -> f32 {
     f32::from_bits(u32_at(bytes, at))
 }
 
-fn write(dir: &Path, layout: Layout, images: &[(u32, Vec<u8>)]) -> std::path::PathBuf {
+fn write(dir: &Path, layout: RecordLayout, images: &[(u32, Vec<u8>)]) -> std::path::PathBuf {
     let path = dir.join("train.rec");
     let mut writer = RecWriter::create(&path, layout).unwrap();
     for (label, image) in images {
@@ -35,7 +35,7 @@ fn three() -> Vec<(u32, Vec<u8>)> {
 #[test]
 fn the_insightface_layout_is_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
-    let path = write(dir.path(), Layout::Insightface, &three());
+    let path = write(dir.path(), RecordLayout::Insightface, &three());
     let rec = std::fs::read(&path).unwrap();
     // Record 0: flag 2, labels [first identity key, end), no image.
     assert_eq!(rec[..4], MAGIC);
@@ -68,13 +68,13 @@ fn the_insightface_layout_is_byte_for_byte() {
 
 #[test]
 fn both_layouts_read_back_with_and_without_an_index() {
-    for layout in [Layout::Insightface, Layout::Plain] {
+    for layout in [RecordLayout::Insightface, RecordLayout::Plain] {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), layout, &three());
         for _ in 0..2 {
             let reader = RecReader::open(&path).unwrap();
             assert_eq!(reader.classes().unwrap(), [0, 0, 1]);
-            let first_key = u64::from(layout == Layout::Insightface);
+            let first_key = u64::from(layout == RecordLayout::Insightface);
             for (i, (label, bytes)) in three().into_iter().enumerate() {
                 let record = reader.record(i).unwrap();
                 assert_eq!(
@@ -92,7 +92,7 @@ fn both_layouts_read_back_with_and_without_an_index() {
 fn several_labels_are_kept_and_the_first_is_the_class() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.rec");
-    let mut writer = RecWriter::create(&path, Layout::Plain).unwrap();
+    let mut writer = RecWriter::create(&path, RecordLayout::Plain).unwrap();
     writer.push_labels(&[3.0, 0.5, -1.0], b"image").unwrap();
     writer.finish(112).unwrap();
     let reader = RecReader::open(&path).unwrap();
@@ -103,7 +103,7 @@ fn several_labels_are_kept_and_the_first_is_the_class() {
 #[test]
 fn the_order_of_keys_rules_not_that_of_lines() {
     let dir = tempfile::tempdir().unwrap();
-    let path = write(dir.path(), Layout::Plain, &three());
+    let path = write(dir.path(), RecordLayout::Plain, &three());
     let idx = path.with_extension("idx");
     std::fs::write(&idx, "20\t0\n4\t36\n7\t76\n").unwrap();
     let reader = RecReader::open(&path).unwrap();
@@ -114,7 +114,7 @@ fn the_order_of_keys_rules_not_that_of_lines() {
 #[test]
 fn errors_name_file_record_and_offset() {
     let dir = tempfile::tempdir().unwrap();
-    let path = write(dir.path(), Layout::Insightface, &three());
+    let path = write(dir.path(), RecordLayout::Insightface, &three());
     let mut rec = std::fs::read(&path).unwrap();
     rec[76] ^= 1;
     std::fs::write(&path, &rec).unwrap();
@@ -131,14 +131,15 @@ fn errors_name_file_record_and_offset() {
 #[test]
 fn classes_out_of_order_and_inexact_labels_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = RecWriter::create(dir.path().join("a.rec"), Layout::Insightface).unwrap();
+    let mut writer =
+        RecWriter::create(dir.path().join("a.rec"), RecordLayout::Insightface).unwrap();
     assert!(writer.push(1, b"x").is_err());
     writer.push(0, b"x").unwrap();
     writer.push(1, b"x").unwrap();
     assert!(writer.push(0, b"x").is_err());
     assert!(writer.push(3, b"x").is_err());
     let path = dir.path().join("b.rec");
-    let mut writer = RecWriter::create(&path, Layout::Plain).unwrap();
+    let mut writer = RecWriter::create(&path, RecordLayout::Plain).unwrap();
     assert!(writer.push(1 << 24, b"x").is_err());
     writer.push_labels(&[1.5], b"x").unwrap();
     writer.finish(112).unwrap();
@@ -165,7 +166,7 @@ proptest! {
     #[test]
     fn records_round_trip(images in proptest::collection::vec((0u32..5, payload()), 1..8)) {
         let dir = tempfile::tempdir().unwrap();
-        let path = write(dir.path(), Layout::Plain, &images);
+        let path = write(dir.path(), RecordLayout::Plain, &images);
         for _ in 0..2 {
             let reader = RecReader::open(&path).unwrap();
             prop_assert_eq!(reader.len(), images.len());
@@ -187,7 +188,7 @@ proptest! {
         index in proptest::option::of("[0-9]{0,3}[\t ]?[0-9]{0,20}\n?[0-9\t\n-]{0,10}"),
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let path = write(dir.path(), Layout::Plain, &images);
+        let path = write(dir.path(), RecordLayout::Plain, &images);
         let mut bytes = std::fs::read(&path).unwrap();
         for (at, b) in changes {
             let n = bytes.len();

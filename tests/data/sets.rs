@@ -5,7 +5,7 @@ use frbench::data::cache::PixelCache;
 use frbench::data::decode::{encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::manifest::{describe, verify};
-use frbench::data::record::{Layout, RecWriter};
+use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::data::set::{DataSet, open};
 use frbench::job::{DataFormat, DataSource, DataSpec, SynthSpec};
 use std::path::Path;
@@ -39,7 +39,7 @@ fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
 
 fn train_rec(dir: &Path, labels: &[u32]) {
     std::fs::create_dir_all(dir).unwrap();
-    let mut writer = RecWriter::create(dir.join("train.rec"), Layout::Insightface).unwrap();
+    let mut writer = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface).unwrap();
     for (k, label) in labels.iter().enumerate() {
         writer.push(*label, &jpeg(k)).unwrap();
     }
@@ -95,7 +95,7 @@ fn hashes_are_stable_and_do_not_depend_on_threads() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("t");
     std::fs::create_dir_all(&dir).unwrap();
-    let mut writer = RecWriter::create(dir.join("train.rec"), Layout::Insightface).unwrap();
+    let mut writer = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface).unwrap();
     for (k, label) in [0, 1, 1].into_iter().enumerate() {
         writer
             .push(label, &encode_png(&picture(k)).unwrap())
@@ -222,7 +222,7 @@ fn identification_sets_come_as_records_and_as_lists() {
         ("probes.rec", &[0, 0, 1, 1][..]),
         ("distractors.rec", &[0, 0, 0]),
     ] {
-        let mut writer = RecWriter::create(dir.join(name), Layout::Plain).unwrap();
+        let mut writer = RecWriter::create(dir.join(name), RecordLayout::Plain).unwrap();
         for (k, label) in labels.iter().enumerate() {
             writer.push(*label, &jpeg(k)).unwrap();
         }
@@ -381,7 +381,7 @@ fn an_undecodable_image_is_named_by_file_and_record() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("t");
     std::fs::create_dir_all(&dir).unwrap();
-    let mut writer = RecWriter::create(dir.join("train.rec"), Layout::Insightface).unwrap();
+    let mut writer = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface).unwrap();
     writer.push(0, &jpeg(0)).unwrap();
     writer.push(1, b"this is no image").unwrap();
     writer.finish(112).unwrap();

@@ -3,7 +3,7 @@
 use frbench::data::align::TEMPLATE_112;
 use frbench::data::decode::decode;
 use frbench::job::SynthSpec;
-use frbench::synth::{Layout, SEED, Twin, World, twin};
+use frbench::synth::{Arrangement, SEED, Twin, World, twin};
 use rayon::prelude::*;
 use std::collections::HashSet;
 
@@ -44,7 +44,7 @@ fn cosine_distance(a: &[f64], b: &[f64]) -> f64 {
 
 /// Decoded images of a pair twin as values in 0..1, and which pairs are genuine.
 fn images(t: &Twin) -> (Vec<Vec<f64>>, Vec<bool>) {
-    let Layout::Pairs { pairs } = &t.layout else {
+    let Arrangement::Pairs { pairs } = &t.layout else {
         panic!("a twin of pairs");
     };
     let all = (0..t.len())

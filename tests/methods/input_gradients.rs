@@ -4,7 +4,9 @@ use crate::common::noise::Noise;
 use frbench::engine::Network;
 use frbench::job::{HeadSpec, InputSpec, TrainSpec};
 use frbench::rng::Stream;
-use frbench::train::{Batch, FrozenClassifier, FrozenNetwork, Lesson, Teacher, Trainer, View};
+use frbench::train::{
+    Batch, FrozenClassifier, FrozenNetwork, InputPipeline, Lesson, Teacher, Trainer,
+};
 use frbench::{Result, backbone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -82,7 +84,7 @@ impl School {
     }
 
     fn lesson(&self, batch: &Batch, labels: &[u32], input_gradients: bool) -> Result<Lesson> {
-        let view = View::on_host(Arc::new(self.images.clone()), &self.input);
+        let view = InputPipeline::on_host(Arc::new(self.images.clone()), &self.input);
         let images = view.make(&batch.samples, &[&batch.flips])?.value(0)?;
         let mut teacher = self.teacher();
         let lesson = teacher.lesson(batch, labels, Some(&images), input_gradients)?;
@@ -155,8 +157,8 @@ fn the_teachers_input_gradients_are_differences_over_single_pixels() {
 /// first gradient: with momentum, the velocity after one step.
 fn learned(trainer: &mut Trainer) -> (Vec<String>, Vec<f64>) {
     let saved = trainer.save().unwrap();
-    let views = trainer.network().params().views().iter();
-    let mut names: Vec<String> = views.map(|v| format!("model.{}", v.name)).collect();
+    let slots = trainer.network().params().slots().iter();
+    let mut names: Vec<String> = slots.map(|v| format!("model.{}", v.name)).collect();
     names.push("head.weight".into());
     let mut gradient = saved.tensor("sgd.velocity").unwrap().1.clone();
     gradient.extend(&saved.tensor("head.velocity").unwrap().1);

@@ -64,7 +64,7 @@ fn cases() -> BTreeSet<String> {
 
 /// Methods and backbones of every row of every profile of every suite of this build.
 fn used() -> Vec<(MethodSpec, BackboneSpec)> {
-    let known = embedded::registries(None).unwrap();
+    let known = embedded::catalogue(None).unwrap();
     let mut out = Vec::new();
     for (name, text) in embedded::SUITES {
         let suite = parse(Source::new(*name, *text)).unwrap();

@@ -30,7 +30,7 @@ context = "MS1MV2, last checkpoint"
 fn references_stated_in_a_suite_are_shown_and_what_has_not_run_is_missing() {
     let text = format!("{}{REFERENCES}", include_str!("../suites/tiny.toml"));
     let suite = parse(Source::new("tiny.toml", text)).unwrap();
-    let suite = resolve(&suite, "demo", &embedded::registries(None).unwrap()).unwrap();
+    let suite = resolve(&suite, "demo", &embedded::catalogue(None).unwrap()).unwrap();
     let round = outlook(&suite, &Known::default(), &build::code());
     let input = collect(&Sources {
         layout: &round.layout,

@@ -3,7 +3,7 @@
 
 use assert_cmd::cargo::cargo_bin;
 use frbench::data::align::TEMPLATE_112;
-use frbench::data::record::{Layout, RecWriter};
+use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::job::SynthSpec;
 use frbench::synth::{Twin, twin};
 use serde_json::Value;
@@ -67,7 +67,7 @@ fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
 fn glint_mini(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     let people = people(6, 4);
-    let mut writer = RecWriter::create(dir.join("train.rec"), Layout::Insightface).unwrap();
+    let mut writer = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface).unwrap();
     for i in 0..people.len() {
         writer
             .push(people.label(i) as u32, &people.render_jpeg(i).unwrap())

@@ -11,7 +11,7 @@ const TINY: &str = include_str!("../suites/tiny.toml");
 fn message(from: &str, to: &str) -> String {
     let text = TINY.replacen(from, to, 1);
     assert_ne!(text, TINY, "`{from}` is not in the suite");
-    let known = embedded::registries(None).unwrap();
+    let known = embedded::catalogue(None).unwrap();
     let error = parse(Source::new("bad.toml", text))
         .and_then(|suite| validate(&suite, &known))
         .expect_err("the suite was accepted");
@@ -357,7 +357,7 @@ fn every_message_has_a_position_in_the_file() {
 #[test]
 fn nothing_that_can_be_typed_panics() {
     // Every prefix of the suite, and the suite with every line removed.
-    let known = embedded::registries(None).unwrap();
+    let known = embedded::catalogue(None).unwrap();
     let read = |text: String| {
         let _ = parse(Source::new("cut.toml", text)).and_then(|s| validate(&s, &known));
     };

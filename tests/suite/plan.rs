@@ -23,7 +23,7 @@ fn is_ordered(jobs: &[Job]) -> bool {
 
 fn resolved(text: &str, profile: &str) -> Resolved {
     let suite = parse(Source::new("tiny.toml", text)).unwrap();
-    let mut suite = resolve(&suite, profile, &embedded::registries(None).unwrap()).unwrap();
+    let mut suite = resolve(&suite, profile, &embedded::catalogue(None).unwrap()).unwrap();
     for row in &mut suite.rows {
         row.data.identity = None;
         if let DataSource::Noisy(noisy) = &mut row.data.source {
@@ -492,7 +492,7 @@ fn a_profile_that_extends_another_states_only_what_differs() {
 
 #[test]
 fn every_embedded_suite_is_valid_in_every_profile() {
-    let known = embedded::registries(None).unwrap();
+    let known = embedded::catalogue(None).unwrap();
     for (name, text) in embedded::SUITES {
         let suite = parse(Source::new(*name, *text)).unwrap();
         validate(&suite, &known).unwrap();
@@ -515,7 +515,7 @@ fn coupleface_demo_trains_what_it_promises() {
         .find(|(n, _)| *n == "coupleface")
         .unwrap();
     let suite = parse(Source::new("coupleface.toml", *text)).unwrap();
-    let demo = resolve(&suite, "demo", &embedded::registries(None).unwrap()).unwrap();
+    let demo = resolve(&suite, "demo", &embedded::catalogue(None).unwrap()).unwrap();
     let rows: Vec<(&str, usize)> = demo
         .rows
         .iter()
@@ -556,7 +556,7 @@ fn coupleface_demo_trains_what_it_promises() {
 /// What both demos have in common is one job: whoever ran one has most of the other.
 #[test]
 fn the_distillation_demo_shares_its_networks_with_coupleface() {
-    let known = embedded::registries(None).unwrap();
+    let known = embedded::catalogue(None).unwrap();
     let jobs = |suite: &str| -> BTreeMap<String, Key> {
         let (_, text) = embedded::SUITES.iter().find(|(n, _)| *n == suite).unwrap();
         let suite = parse(Source::new(suite, *text)).unwrap();
@@ -687,7 +687,7 @@ fn a_loss_that_is_declared_and_empty_has_a_row_and_no_jobs() {
     assert!(error.contains("declared and empty"), "{error}");
     let text = text.replacen("\"horkd\"", "\"horkd\", order = 2", 1);
     let suite = parse(Source::new("tiny.toml", &text)).unwrap();
-    let known = embedded::registries(None).unwrap();
+    let known = embedded::catalogue(None).unwrap();
     let error = validate(&suite, &known).unwrap_err().to_string();
     assert!(error.contains("it has no `order`"), "{error}");
 }

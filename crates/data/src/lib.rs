@@ -6,7 +6,7 @@
 //! | [`decode`](mod@decode), [`image`], [`resize`](mod@resize), [`align`] | image files to pixels, their size, their alignment |
 //! | [`source`] | random access to images, wherever they are kept |
 //! | [`set`] | data sets: images and what is known about them |
-//! | [`registry`] | public data sets: their files, and where users get them |
+//! | [`declarations`] | public data sets: their files, and where users get them |
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
 //! | [`degrade`] | what a network sees of an image whose resolution is taken away |
 //! | [`noise`] | wrong labels and outliers, planted in a training set |
@@ -16,6 +16,7 @@ pub mod align;
 pub mod balanced;
 pub mod bin;
 pub mod cache;
+pub mod declarations;
 pub mod decode;
 pub mod degrade;
 pub mod image;
@@ -23,7 +24,6 @@ pub mod list;
 pub mod manifest;
 pub mod noise;
 pub mod record;
-pub mod registry;
 pub mod resize;
 pub mod sampler;
 pub mod set;

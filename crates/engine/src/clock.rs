@@ -1,8 +1,8 @@
 //! Where a network's time goes: seconds per operation, for benchmarks.
 
+use super::fusion::Step;
 use super::graph::Layer;
 use super::network::Network;
-use super::plan::Step;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

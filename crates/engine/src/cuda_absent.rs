@@ -284,10 +284,10 @@ impl Classes {
 pub(super) enum Tape {}
 
 #[derive(Debug)]
-pub(super) enum Twin {}
+pub(super) enum Replica {}
 
-impl Twin {
-    pub fn new(_: &Network, gpu: &Arc<Gpu>, _: Precision) -> Result<Twin> {
+impl Replica {
+    pub fn new(_: &Network, gpu: &Arc<Gpu>, _: Precision) -> Result<Replica> {
         match **gpu {}
     }
 
@@ -307,7 +307,7 @@ impl Twin {
         match *self {}
     }
 
-    pub fn inputs_serve(&self, _: &Twin) -> bool {
+    pub fn inputs_serve(&self, _: &Replica) -> bool {
         match *self {}
     }
 

@@ -20,15 +20,15 @@ pub mod cuda;
 #[path = "cuda_absent.rs"]
 pub mod cuda;
 pub mod device;
+mod forward;
+mod fusion;
 pub mod graph;
+mod huge_pages;
 pub mod init;
 pub mod network;
 pub mod ops;
 mod packed;
-mod pages;
-mod plan;
 pub mod pool;
-mod run;
 pub mod schedule;
 pub mod settings;
 pub mod sgd;
@@ -44,7 +44,7 @@ pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
 pub use init::Init;
 pub use network::{Network, Output, OutputGrads, StateDict, TrainMode};
 pub use sgd::Sgd;
-pub use store::{Store, View};
+pub use store::{Slot, Store};
 pub use tape::Tape;
 pub use value::Value;
 

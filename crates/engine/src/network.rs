@@ -1,15 +1,15 @@
 //! A graph with its parameters.
 
 use super::clock::Clock;
-use super::cuda::{Twin, Uploads};
+use super::cuda::{Replica, Uploads};
 use super::device::Device;
+use super::forward::{Held, input};
+use super::fusion::{Mode, Plan};
 use super::graph::{Affine, Graph, Layer};
 use super::init::Init;
 use super::ops::act::{Act, add_into};
 use super::packed::PackedWeights;
-use super::plan::{Mode, Plan};
 use super::pool::Pool;
-use super::run::{Held, input};
 use super::sgd::Sgd;
 use super::store::Store;
 use super::value::Value;
@@ -74,7 +74,7 @@ pub struct Network {
     pub(super) packed: PackedWeights,
     pub(super) clock: Option<Clock>,
     /// Its other self on a GPU.
-    pub(super) twin: Option<Twin>,
+    pub(super) replica: Option<Replica>,
 }
 
 impl Clone for Network {
@@ -90,7 +90,7 @@ impl Clone for Network {
             pool: self.pool.clone(),
             packed: self.packed.clone(),
             clock: self.clock.clone(),
-            twin: None,
+            replica: None,
         }
     }
 }
@@ -105,19 +105,19 @@ impl Network {
             let mut slot = Slots::default();
             for (name, shape) in graph.parameters(id) {
                 let is_weight = name.ends_with(".weight");
-                let view = Some(params.push(name, shape));
+                let index = Some(params.push(name, shape));
                 *(if is_weight {
                     &mut slot.weight
                 } else {
                     &mut slot.bias
-                }) = view;
+                }) = index;
             }
             if let Layer::BatchNorm(affine) = node.layer {
                 let c = vec![node.shape[2]];
                 let mut push = |what: &str, start: f32| {
-                    let view = buffers.push(format!("{}.{what}", node.name), c.clone());
-                    buffers.get_mut(view).fill(start);
-                    Some(view)
+                    let index = buffers.push(format!("{}.{what}", node.name), c.clone());
+                    buffers.get_mut(index).fill(start);
+                    Some(index)
                 };
                 if affine == Affine::FrozenScale {
                     slot.frozen = push("weight", 1.0);
@@ -138,7 +138,7 @@ impl Network {
             pool: Pool::new(),
             packed: PackedWeights::default(),
             clock: None,
-            twin: None,
+            replica: None,
         }
     }
 
@@ -149,9 +149,9 @@ impl Network {
     /// device fails.
     pub fn move_to(&mut self, device: &Device, precision: Precision) -> Result<()> {
         device.takes(precision)?;
-        self.twin = match device {
+        self.replica = match device {
             Device::Cpu => None,
-            Device::Cuda(gpu) => Some(Twin::new(self, gpu, precision)?),
+            Device::Cuda(gpu) => Some(Replica::new(self, gpu, precision)?),
         };
         Ok(())
     }
@@ -162,14 +162,16 @@ impl Network {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Option<Uploads>> {
-        let twin = self.twin.as_ref();
-        twin.map(|twin| twin.uploads(levels, bgr)).transpose()
+        let replica = self.replica.as_ref();
+        replica
+            .map(|replica| replica.uploads(levels, bgr))
+            .transpose()
     }
 
     /// Whether an input that was made for this network is what `other` would have got.
     pub fn inputs_serve(&self, other: &Network) -> bool {
-        match (&self.twin, &other.twin) {
-            (Some(twin), Some(other)) => twin.inputs_serve(other),
+        match (&self.replica, &other.replica) {
+            (Some(replica), Some(other)) => replica.inputs_serve(other),
             (Some(_), None) => false,
             // Every network takes what is in host memory.
             (None, _) => true,
@@ -178,7 +180,7 @@ impl Network {
 
     /// Whether passes of it are recorded on a GPU, and launched as one.
     pub fn is_recorded(&self) -> bool {
-        self.twin.as_ref().is_some_and(Twin::is_recorded)
+        self.replica.as_ref().is_some_and(Replica::is_recorded)
     }
 
     /// Takes one optimiser step and clears the gradients. Gives their L2 norm before clipping,
@@ -187,8 +189,8 @@ impl Network {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn step(&mut self, sgd: &mut Sgd, lr: f64) -> Result<Option<f64>> {
-        if self.twin.is_some() {
-            return self.on_device(|_, twin| twin.step(sgd, lr));
+        if self.replica.is_some() {
+            return self.on_device(|_, replica| replica.step(sgd, lr));
         }
         let params = self.params_mut();
         Ok(sgd.step(&mut params.values, &mut params.grads, lr))
@@ -199,8 +201,8 @@ impl Network {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn add_grads(&mut self, grads: &[f32]) -> Result<()> {
-        if self.twin.is_some() {
-            return self.on_device(|net, twin| twin.add_grads(net, grads));
+        if self.replica.is_some() {
+            return self.on_device(|net, replica| replica.add_grads(net, grads));
         }
         add_into(&mut self.params.grads, grads);
         Ok(())
@@ -211,8 +213,8 @@ impl Network {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn pull(&mut self, sgd: &mut Sgd) -> Result<()> {
-        match self.twin.is_some() {
-            true => self.on_device(|net, twin| twin.pull(net, Some(sgd))),
+        match self.replica.is_some() {
+            true => self.on_device(|net, replica| replica.pull(net, Some(sgd))),
             false => Ok(()),
         }
     }
@@ -222,21 +224,22 @@ impl Network {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn push(&mut self, sgd: &Sgd) -> Result<()> {
-        match self.twin.is_some() {
-            true => self.on_device(|net, twin| twin.push(net, Some(sgd))),
+        match self.replica.is_some() {
+            true => self.on_device(|net, replica| replica.push(net, Some(sgd))),
             false => Ok(()),
         }
     }
 
-    /// Lends the twin out beside the network.
+    /// Lends the replica out beside the network.
     pub(super) fn on_device<R>(
         &mut self,
-        f: impl FnOnce(&mut Network, &mut Twin) -> Result<R>,
+        f: impl FnOnce(&mut Network, &mut Replica) -> Result<R>,
     ) -> Result<R> {
-        let twin = self.twin.take();
-        let mut twin = twin.ok_or_else(|| Error::Bug("a network that is on no device".into()))?;
-        let result = f(self, &mut twin);
-        self.twin = Some(twin);
+        let replica = self.replica.take();
+        let mut replica =
+            replica.ok_or_else(|| Error::Bug("a network that is on no device".into()))?;
+        let result = f(self, &mut replica);
+        self.replica = Some(replica);
         result
     }
 
@@ -259,14 +262,14 @@ impl Network {
                     }
                     _ => Init::Constant(0.0),
                 };
-                let view = if is_weight { slot.weight } else { slot.bias };
-                if let (Some(view), Some(shape)) = (view, &weight_shape) {
-                    init.fill(seed, name, shape, self.params.get_mut(view));
+                let index = if is_weight { slot.weight } else { slot.bias };
+                if let (Some(index), Some(shape)) = (index, &weight_shape) {
+                    init.fill(seed, name, shape, self.params.get_mut(index));
                 }
             }
-            for (view, start) in [(slot.frozen, 1.0), (slot.mean, 0.0), (slot.var, 1.0)] {
-                if let Some(view) = view {
-                    self.buffers.get_mut(view).fill(start);
+            for (index, start) in [(slot.frozen, 1.0), (slot.mean, 0.0), (slot.var, 1.0)] {
+                if let Some(index) = index {
+                    self.buffers.get_mut(index).fill(start);
                 }
             }
         }
@@ -295,7 +298,7 @@ impl Network {
     /// Learned parameters, frozen scales included, as `sum(p.numel() for p in parameters())`.
     pub fn parameter_count(&self) -> usize {
         let frozen = self.slots.iter().filter_map(|s| s.frozen);
-        self.params.values.len() + frozen.map(|v| self.buffers.views()[v].len).sum::<usize>()
+        self.params.values.len() + frozen.map(|v| self.buffers.slots()[v].len).sum::<usize>()
     }
 
     /// Multiply-accumulates for one image.
@@ -306,10 +309,10 @@ impl Network {
     /// All parameters and buffers by PyTorch's names.
     pub fn state_dict(&self) -> StateDict {
         let all = |store: &Store| -> Vec<_> {
-            let one = |(i, v): (usize, &super::store::View)| {
+            let one = |(i, v): (usize, &super::store::Slot)| {
                 (v.name.clone(), (v.shape.clone(), store.get(i).to_vec()))
             };
-            store.views().iter().enumerate().map(one).collect()
+            store.slots().iter().enumerate().map(one).collect()
         };
         all(&self.params)
             .into_iter()
@@ -324,21 +327,21 @@ impl Network {
     /// then unchanged.
     pub fn load_state_dict(&mut self, state: &StateDict) -> Result<()> {
         let mut wrong = Vec::new();
-        let views = || self.params.views().iter().chain(self.buffers.views());
-        for view in views() {
-            match state.get(&view.name) {
-                None => wrong.push(format!("`{}` {:?} is missing", view.name, view.shape)),
-                Some((shape, values)) if *shape != view.shape || values.len() != view.len => {
+        let slots = || self.params.slots().iter().chain(self.buffers.slots());
+        for slot in slots() {
+            match state.get(&slot.name) {
+                None => wrong.push(format!("`{}` {:?} is missing", slot.name, slot.shape)),
+                Some((shape, values)) if *shape != slot.shape || values.len() != slot.len => {
                     wrong.push(format!(
                         "`{}` is {shape:?}, want {:?}",
-                        view.name, view.shape
+                        slot.name, slot.shape
                     ));
                 }
                 Some(_) => {}
             }
         }
         for name in state.keys() {
-            let known = self.params.view(name).is_some() || self.buffers.view(name).is_some();
+            let known = self.params.slot(name).is_some() || self.buffers.slot(name).is_some();
             if !known && !name.ends_with("num_batches_tracked") {
                 wrong.push(format!("`{name}` is unexpected"));
             }
@@ -357,8 +360,8 @@ impl Network {
         }
         self.packed = PackedWeights::default();
         for store in [&mut self.params, &mut self.buffers] {
-            for i in 0..store.views().len() {
-                let (_, values) = &state[&store.views()[i].name];
+            for i in 0..store.slots().len() {
+                let (_, values) = &state[&store.slots()[i].name];
                 store.get_mut(i).copy_from_slice(values);
             }
         }

@@ -1,7 +1,7 @@
 //! Recycled buffers. Fresh large allocations are page-faulted in by the kernel each time,
 //! which costs more than the arithmetic on them; a network therefore keeps its buffers.
 
-use super::pages::{self, Memory};
+use super::huge_pages::{self, Memory};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,7 +26,7 @@ pub struct Pool {
 
 impl Pool {
     pub fn new() -> Arc<Self> {
-        pages::keep_freed();
+        huge_pages::keep_freed();
         Arc::default()
     }
 

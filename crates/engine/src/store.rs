@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A named tensor inside a [`Store`], row-major, in PyTorch's layout.
 #[derive(Clone, Debug, PartialEq)]
-pub struct View {
+pub struct Slot {
     pub name: String,
     pub shape: Vec<usize>,
     pub offset: usize,
@@ -18,42 +18,42 @@ pub struct Store {
     /// As long as `values` for parameters, empty for buffers. [`super::Network::backward`]
     /// adds to it, [`super::Sgd::step`] clears it.
     pub grads: Vec<f32>,
-    views: Vec<View>,
+    slots: Vec<Slot>,
     by_name: BTreeMap<String, usize>,
 }
 
 impl Store {
-    /// Appends a tensor of zeros and gives the index of its view.
+    /// Appends a tensor of zeros and gives the index of its slot.
     pub(crate) fn push(&mut self, name: String, shape: Vec<usize>) -> usize {
         let len = shape.iter().product();
-        let view = View {
+        let slot = Slot {
             offset: self.values.len(),
             len,
             shape,
             name: name.clone(),
         };
-        self.values.resize(view.offset + len, 0.0);
-        self.views.push(view);
-        self.by_name.insert(name, self.views.len() - 1);
-        self.views.len() - 1
+        self.values.resize(slot.offset + len, 0.0);
+        self.slots.push(slot);
+        self.by_name.insert(name, self.slots.len() - 1);
+        self.slots.len() - 1
     }
 
-    /// Views in the order of the network's layers.
-    pub fn views(&self) -> &[View] {
-        &self.views
+    /// Slots in the order of the network's layers.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
     }
 
-    pub fn view(&self, name: &str) -> Option<&View> {
-        self.by_name.get(name).map(|&i| &self.views[i])
+    pub fn slot(&self, name: &str) -> Option<&Slot> {
+        self.by_name.get(name).map(|&i| &self.slots[i])
     }
 
-    pub fn get(&self, view: usize) -> &[f32] {
-        let v = &self.views[view];
+    pub fn get(&self, slot: usize) -> &[f32] {
+        let v = &self.slots[slot];
         &self.values[v.offset..v.offset + v.len]
     }
 
-    pub fn get_mut(&mut self, view: usize) -> &mut [f32] {
-        let v = &self.views[view];
+    pub fn get_mut(&mut self, slot: usize) -> &mut [f32] {
+        let v = &self.slots[slot];
         &mut self.values[v.offset..v.offset + v.len]
     }
 

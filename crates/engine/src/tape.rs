@@ -1,14 +1,14 @@
 //! Training: the forward pass, and what it remembers for the backward pass.
 
 use super::cuda;
+use super::forward::{Held, held, input, pixels};
+use super::fusion::Step;
 use super::graph::Layer;
 use super::network::{Network, Output, TrainMode};
 use super::ops::act::Epilogue;
 use super::ops::elementwise;
 use super::ops::moments::Moments;
 use super::ops::norm::{self, Params, Stats};
-use super::plan::Step;
-use super::run::{Held, held, input, pixels};
 use super::value::Value;
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
@@ -62,9 +62,9 @@ impl Network {
     /// [`Error::Compute`] if `x` does not fit, if `mode.bn_group` does not divide the batch,
     /// or if a batch norm would see a single value per channel.
     pub fn forward_train(&mut self, x: &Value, mode: TrainMode) -> Result<(Output, Tape)> {
-        if let Some(twin) = &self.twin {
+        if let Some(replica) = &self.replica {
             self.check_training(x, mode)?;
-            let (output, tape) = twin.train(self, x, mode, true)?;
+            let (output, tape) = replica.train(self, x, mode, true)?;
             return Ok((output, tape.into()));
         }
         let (output, tape) = self.trace_training(x, mode)?;
@@ -82,8 +82,8 @@ impl Network {
     /// As there.
     pub fn trace_training(&self, x: &Value, mode: TrainMode) -> Result<(Output, Tape)> {
         self.check_training(x, mode)?;
-        if let Some(twin) = &self.twin {
-            let (output, tape) = twin.train(self, x, mode, false)?;
+        if let Some(replica) = &self.replica {
+            let (output, tape) = replica.train(self, x, mode, false)?;
             return Ok((output, tape.into()));
         }
         self.trace(x, &Pass::Training(mode))
@@ -108,8 +108,8 @@ impl Network {
     /// [`Error::Compute`] if `x` is not a batch of the graph's input shape.
     pub fn trace_evaluation(&self, x: &Value) -> Result<(Output, Tape)> {
         self.check_input(x)?;
-        if let Some(twin) = &self.twin {
-            let (output, tape) = twin.trace_evaluation(self, x)?;
+        if let Some(replica) = &self.replica {
+            let (output, tape) = replica.trace_evaluation(self, x)?;
             return Ok((output, tape.into()));
         }
         self.trace(x, &Pass::Evaluation)
@@ -235,8 +235,8 @@ impl Network {
     }
 
     fn running_stats(&self, id: usize) -> Stats {
-        let of = |view: Option<usize>| {
-            let values = self.buffers.get(view.expect("batch norms have statistics"));
+        let of = |slot: Option<usize>| {
+            let values = self.buffers.get(slot.expect("batch norms have statistics"));
             values.iter().map(|&v| f64::from(v)).collect()
         };
         Stats {

@@ -36,7 +36,7 @@ pub mod write;
 pub use condition::{Age, Condition, Pose, Profile};
 pub use identity::Identity;
 pub use sheet::contact_sheet;
-pub use twin::{Layout, Pair, SEED, TWINS, Twin, TwinInfo, twin};
+pub use twin::{Arrangement, Pair, SEED, TWINS, Twin, TwinInfo, twin};
 pub use world::{Rendered, VERSION, World};
 pub use write::{Progress, write};
 

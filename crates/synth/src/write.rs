@@ -1,10 +1,10 @@
 //! Rendering a twin to the files that the field's data sets come in.
 
-use super::twin::{Layout, Twin, twin};
+use super::twin::{Arrangement, Twin, twin};
 use super::world::CROP;
 use frbench_base::{Error, Result};
 use frbench_data::bin::{BinWriter, Protocol};
-use frbench_data::record::{Layout as RecLayout, RecWriter};
+use frbench_data::record::{RecWriter, RecordLayout};
 use frbench_job::SynthSpec;
 use rayon::prelude::*;
 use std::io::Write;
@@ -36,15 +36,15 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
     let twin = twin(spec)?;
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     match twin.layout.clone() {
-        Layout::Train { .. } => {
-            let mut out = RecWriter::create(dir.join("train.rec"), RecLayout::Insightface)?;
+        Arrangement::Train { .. } => {
+            let mut out = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface)?;
             records(&twin, 0..twin.len(), &mut out, progress)?;
             if twin.is_noisy() {
                 identities(&twin, &dir.join("identities.txt"))?;
             }
             out.finish(CROP)
         }
-        Layout::Pairs { pairs } => {
+        Arrangement::Pairs { pairs } => {
             let name = format!("{}.bin", spec.twin.replace('-', "_"));
             let mut out = BinWriter::create(dir.join(name), Protocol::Python2)?;
             let mut first = Vec::new();
@@ -61,7 +61,7 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
         several => {
             for (name, part) in several.parts() {
                 let file = dir.join(format!("{name}.rec"));
-                let mut out = RecWriter::create(file, RecLayout::Plain)?;
+                let mut out = RecWriter::create(file, RecordLayout::Plain)?;
                 records(&twin, part, &mut out, &mut *progress)?;
                 out.finish(CROP)?;
             }

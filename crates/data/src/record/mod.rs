@@ -18,7 +18,7 @@ mod writer;
 
 pub use index::parse_index;
 pub use reader::{RecReader, RecordRef};
-pub use writer::{Layout, RecWriter};
+pub use writer::{RecWriter, RecordLayout};
 
 /// Largest whole number up to which every whole number is an exact f32.
 pub const F32_EXACT: u64 = 1 << 24;

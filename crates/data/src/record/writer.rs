@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Which records a file has besides its images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum RecordLayout {
     /// Record 0, images from key 1, one record per identity, and a `property` file beside.
     /// Images must come grouped by class, classes ascending from 0 without a gap.
     Insightface,
@@ -22,7 +22,7 @@ pub struct RecWriter {
     path: PathBuf,
     rec: BufWriter<File>,
     idx: BufWriter<File>,
-    layout: Layout,
+    layout: RecordLayout,
     next_key: u64,
     offset: u64,
     /// First image key of each identity so far.
@@ -67,7 +67,7 @@ fn payload(labels: &[f32], id: u64, image: &[u8]) -> Vec<u8> {
 
 impl RecWriter {
     /// Starts `path` (`.../train.rec`); the folder must exist.
-    pub fn create(path: impl AsRef<Path>, layout: Layout) -> Result<Self> {
+    pub fn create(path: impl AsRef<Path>, layout: RecordLayout) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let mut writer = RecWriter {
             rec: create(&path)?,
@@ -78,7 +78,7 @@ impl RecWriter {
             offset: 0,
             identities: Vec::new(),
         };
-        if layout == Layout::Insightface {
+        if layout == RecordLayout::Insightface {
             // Filled in at the end: the record's size does not depend on its numbers.
             writer.append(&[0.0, 0.0], &[])?;
         }
@@ -119,7 +119,7 @@ impl RecWriter {
         if labels.is_empty() || image.is_empty() {
             return self.refuse("an image record needs a label and an image".into());
         }
-        if self.layout == Layout::Insightface {
+        if self.layout == RecordLayout::Insightface {
             let class = f64::from(labels[0]);
             let known = self.identities.len();
             if class == known as f64 {
@@ -137,7 +137,7 @@ impl RecWriter {
     /// Writes what follows the images, and gives the files their names. `side` is the side of
     /// the images in pixels, for `property`.
     pub fn finish(mut self, side: usize) -> Result<()> {
-        if self.layout == Layout::Insightface {
+        if self.layout == RecordLayout::Insightface {
             let first = self.next_key;
             let identities = std::mem::take(&mut self.identities);
             for (i, &start) in identities.iter().enumerate() {

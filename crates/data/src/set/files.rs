@@ -98,7 +98,7 @@ pub fn missing(spec: &DataSpec, root: &Path) -> Vec<String> {
 pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
     let absent = missing(spec, root);
     if !absent.is_empty() {
-        return Err(Error::Data(crate::registry::describe_missing(
+        return Err(Error::Data(crate::declarations::describe_missing(
             None, spec, root, &absent,
         )));
     }

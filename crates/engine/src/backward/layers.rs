@@ -1,18 +1,18 @@
 //! The way back through the layers that are neither a convolution nor a batch norm.
 
+use super::super::forward::pixels;
+use super::super::fusion::Step;
 use super::super::graph::{Layer, NodeId};
 use super::super::network::Network;
 use super::super::ops::{act, elementwise, linear, pool};
-use super::super::plan::Step;
-use super::super::run::pixels;
 use super::super::tape::Saved;
 use super::super::value::Value;
 
 impl Network {
-    /// The slice of a view in the gradients of all parameters.
-    pub(super) fn grad_of<'a>(&self, grads: &'a mut [f32], view: usize) -> &'a mut [f32] {
-        let view = &self.params.views()[view];
-        &mut grads[view.offset..view.offset + view.len]
+    /// The slice of a slot in the gradients of all parameters.
+    pub(super) fn grad_of<'a>(&self, grads: &'a mut [f32], slot: usize) -> &'a mut [f32] {
+        let slot = &self.params.slots()[slot];
+        &mut grads[slot.offset..slot.offset + slot.len]
     }
 
     /// One layer backwards: adds to the parameters' gradients, gives those of wanted inputs.
@@ -34,8 +34,8 @@ impl Network {
                 Vec::new()
             }
         };
-        if let (Layer::Linear { .. }, Some(view)) = (&node.layer, self.slots[id].bias) {
-            linear::bias_grad(dy.data(), node.shape[2], self.grad_of(grads, view));
+        if let (Layer::Linear { .. }, Some(slot)) = (&node.layer, self.slots[id].bias) {
+            linear::bias_grad(dy.data(), node.shape[2], self.grad_of(grads, slot));
         }
         let weight_view = self.slots[id].weight;
         let hwc = pixels(self.graph.nodes()[first.0].shape);
@@ -58,7 +58,7 @@ impl Network {
             (Layer::Prelu | Layer::Relu | Layer::Relu6, Saved::One(x)) => {
                 let mut none = [];
                 let slope = match weight_view {
-                    Some(view) => self.grad_of(grads, view),
+                    Some(slot) => self.grad_of(grads, slot),
                     None => &mut none,
                 };
                 let act = self.act(Some(id));

@@ -6,15 +6,15 @@
 
 mod layers;
 
+use super::forward::{Held, pixels};
+use super::fusion::Step;
 use super::graph::{Conv, Layer, NodeId};
 use super::network::{Network, OutputGrads};
 use super::ops::act;
 use super::ops::conv::{self, Dx, Gather, Joint};
 use super::ops::norm::{Backward, Dy, GradSums, Spread, Stats};
 use super::ops::{elementwise, linear};
-use super::plan::Step;
 use super::pool::Buffer;
-use super::run::{Held, pixels};
 use super::tape::{Saved, Tape};
 use super::value::Value;
 use frbench_base::{Error, Result};
@@ -32,7 +32,8 @@ impl Network {
         want_input_grad: bool,
     ) -> Result<Option<Value>> {
         if let Some(device) = tape.device.take() {
-            return self.on_device(|net, twin| twin.backward(net, device, grads, want_input_grad));
+            return self
+                .on_device(|net, replica| replica.backward(net, device, grads, want_input_grad));
         }
         let store = std::mem::take(&mut self.params.grads);
         let mut pass = Pass::new(self, tape, store, want_input_grad);
@@ -52,8 +53,8 @@ impl Network {
     /// # Errors
     /// As [`Network::backward`].
     pub fn gradients(&self, mut tape: Tape, grads: OutputGrads) -> Result<Gradients> {
-        if let (Some(device), Some(twin)) = (tape.device.take(), &self.twin) {
-            return twin.gradients(self, device, grads);
+        if let (Some(device), Some(replica)) = (tape.device.take(), &self.replica) {
+            return replica.gradients(self, device, grads);
         }
         let store = vec![0.0; self.params.values.len()];
         let mut pass = Pass::new(self, tape, store, true);
@@ -260,9 +261,9 @@ impl<'a> Pass<'a> {
         let input = node.inputs[0].0;
         let want = self.wanted[input];
         let (slots, mut grad) = (net.slots[id], grad);
-        if let Some(view) = slots.bias {
+        if let Some(slot) = slots.bias {
             let dy = grad.settle(net);
-            let db = net.grad_of(&mut self.grads, view);
+            let db = net.grad_of(&mut self.grads, slot);
             linear::bias_grad(dy.data(), node.shape[2], db);
             grad = dy.into();
         }
@@ -314,8 +315,8 @@ impl<'a> Pass<'a> {
             add,
             gather,
         };
-        let view = net.slots[id].weight.expect("convolutions have weights");
-        let dw = net.grad_of(&mut self.grads, view);
+        let slot = net.slots[id].weight.expect("convolutions have weights");
+        let dw = net.grad_of(&mut self.grads, slot);
         conv::backward(x.input(net), grad.dy(), net.weight(id), &shape, to, dw);
         let grad = Grad {
             sums: maker.map(|_| sums),
@@ -390,10 +391,10 @@ impl<'a> Pass<'a> {
             dx.into()
         };
         let slope = step.act.and_then(|id| net.slots[id].weight);
-        let views = [net.slots[id].weight, net.slots[id].bias, slope];
-        for (view, sum) in views.into_iter().zip(own.chunks(c)) {
-            if let Some(view) = view {
-                act::add_into(net.grad_of(&mut self.grads, view), sum);
+        let slots = [net.slots[id].weight, net.slots[id].bias, slope];
+        for (slot, sum) in slots.into_iter().zip(own.chunks(c)) {
+            if let Some(slot) = slot {
+                act::add_into(net.grad_of(&mut self.grads, slot), sum);
             }
         }
         if self.wanted[input] {

@@ -1,21 +1,21 @@
 //! The backward pass, which forgets.
 
 use super::super::Gradients;
+use super::super::fusion::Step;
 use super::super::graph::{Layer, NodeId};
 use super::super::network::{Network, OutputGrads};
-use super::super::plan::Step;
 use super::super::value::Value;
 use super::array::Array;
 use super::forward::{Saved, Tape, spread};
 use super::gemm::Matrix;
 use super::ops::{Act, ParamGrads};
-use super::twin::Twin;
+use super::replica::Replica;
 use frbench_base::{Error, Result};
 
 /// A backward pass under way.
 struct Pass<'a> {
     net: &'a Network,
-    twin: &'a Twin,
+    replica: &'a Replica,
     /// Where the gradients of all parameters are added.
     grads: u64,
     /// Gradients that have arrived, by node.
@@ -26,7 +26,7 @@ struct Pass<'a> {
     evaluation: bool,
 }
 
-impl Twin {
+impl Replica {
     /// See [`Network::backward`].
     pub fn backward(
         &mut self,
@@ -82,7 +82,7 @@ impl Twin {
     ) -> Result<Option<Value>> {
         let mut pass = Pass {
             net,
-            twin: self,
+            replica: self,
             grads: store,
             pending: vec![None; net.graph.nodes().len()],
             wanted: net.wanted(want_input),
@@ -114,7 +114,7 @@ impl Twin {
 impl Pass<'_> {
     /// A gradient for a node's value. Several are added in the order of the backward pass.
     fn arrive(&mut self, id: usize, grad: Array) -> Result<()> {
-        let gpu = &self.twin.gpu;
+        let gpu = &self.replica.gpu;
         let sum = match self.pending[id].take() {
             None => grad,
             Some(mut there) => {
@@ -144,19 +144,19 @@ impl Pass<'_> {
     }
 
     fn step(&mut self, step: &Step, saved: Saved, dy: Array) -> Result<()> {
-        let (net, twin) = (self.net, self.twin);
-        let gpu = &twin.gpu;
+        let (net, replica) = (self.net, self.replica);
+        let gpu = &replica.gpu;
         let id = step.main;
         let node = &net.graph.nodes()[id];
         let first = node.inputs[0];
         let slots = &net.slots[id];
         match (&node.layer, saved) {
             (Layer::Conv(_) | Layer::Linear { .. }, Saved::One(x)) => {
-                let bias = twin.grad(self.grads, slots.bias);
+                let bias = replica.grad(self.grads, slots.bias);
                 if bias != 0 {
                     gpu.bias_gradient(&dy, bias)?;
                 }
-                if twin.conv_shape(net, id, self.n).is_some() {
+                if replica.conv_shape(net, id, self.n).is_some() {
                     self.conv(id, &x, &dy)
                 } else {
                     self.linear(id, &x, &dy)
@@ -168,20 +168,20 @@ impl Pass<'_> {
                 }
                 let slope = step.act.and_then(|id| net.slots[id].weight);
                 let grads = ParamGrads {
-                    weight: twin.grad(self.grads, slots.weight),
-                    bias: twin.grad(self.grads, slots.bias),
-                    slope: twin.grad(self.grads, slope),
+                    weight: replica.grad(self.grads, slots.weight),
+                    bias: replica.grad(self.grads, slots.bias),
+                    slope: replica.grad(self.grads, slope),
                 };
-                let act = twin.act(net, step.act);
+                let act = replica.act(net, step.act);
                 let dx = gpu.gradient(&x, &dy, (Some(&stats), self.evaluation), act, grads)?;
                 self.arrive_if_wanted(first, |_| Ok(dx))
             }
             (Layer::Prelu | Layer::Relu | Layer::Relu6, Saved::One(x)) => {
                 let grads = ParamGrads {
-                    slope: twin.grad(self.grads, slots.weight),
+                    slope: replica.grad(self.grads, slots.weight),
                     ..ParamGrads::default()
                 };
-                let dx = gpu.gradient(&x, &dy, (None, true), twin.act(net, Some(id)), grads)?;
+                let dx = gpu.gradient(&x, &dy, (None, true), replica.act(net, Some(id)), grads)?;
                 self.arrive_if_wanted(first, |_| Ok(dx))
             }
             (Layer::Sigmoid, Saved::One(y)) => {
@@ -225,34 +225,40 @@ impl Pass<'_> {
     }
 
     fn conv(&mut self, id: usize, x: &Array, dy: &Array) -> Result<()> {
-        let (net, twin) = (self.net, self.twin);
-        let (gpu, math) = (&twin.gpu, twin.math());
-        let Some(shape) = twin.conv_shape(net, id, self.n) else {
+        let (net, replica) = (self.net, self.replica);
+        let (gpu, math) = (&replica.gpu, replica.math());
+        let Some(shape) = replica.conv_shape(net, id, self.n) else {
             return Err(Error::Bug("a layer that is no convolution".into()));
         };
-        let to = twin.grad(self.grads, net.slots[id].weight);
+        let to = replica.grad(self.grads, net.slots[id].weight);
         gpu.convolution_weight(&shape, x, dy, to, math)?;
         self.arrive_if_wanted(net.graph.nodes()[id].inputs[0], |_| {
-            gpu.convolution_input(&shape, dy, twin.weight(net, id, x.low), math)
+            gpu.convolution_input(&shape, dy, replica.weight(net, id, x.low), math)
         })
     }
 
     fn linear(&mut self, id: usize, x: &Array, dy: &Array) -> Result<()> {
-        let (net, twin) = (self.net, self.twin);
-        let gpu = &twin.gpu;
+        let (net, replica) = (self.net, self.replica);
+        let gpu = &replica.gpu;
         let dy = match x.low == dy.low {
             true => dy.clone(),
             false => gpu.convert(dy, x.low)?,
         };
         let (rows, out) = (Matrix::of(x), net.graph.nodes()[id].shape[2]);
-        let to = twin.grad(self.grads, net.slots[id].weight);
+        let to = replica.grad(self.grads, net.slots[id].weight);
         let dw = Matrix::new(to, [out, rows.cols], false);
-        gpu.product(Matrix::of(&dy).t(), rows, dw, true, twin.math())?;
+        gpu.product(Matrix::of(&dy).t(), rows, dw, true, replica.math())?;
         self.arrive_if_wanted(net.graph.nodes()[id].inputs[0], |_| {
-            let weight = twin.weight(net, id, x.low);
+            let weight = replica.weight(net, id, x.low);
             let weight = Matrix::new(weight, [out, rows.cols], x.low);
             let dx = Array::new(gpu, x.shape, x.low)?;
-            gpu.product(Matrix::of(&dy), weight, Matrix::of(&dx), false, twin.math())?;
+            gpu.product(
+                Matrix::of(&dy),
+                weight,
+                Matrix::of(&dx),
+                false,
+                replica.math(),
+            )?;
             Ok(dx)
         })
     }

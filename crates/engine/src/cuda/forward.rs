@@ -1,16 +1,16 @@
 //! The forward passes: training, evaluation with a way back, evaluation.
 
+use super::super::forward::pixels;
+use super::super::fusion::Step;
 use super::super::graph::{Layer, Node};
 use super::super::network::{Network, Output, TrainMode};
 use super::super::ops::elementwise::{self, Spread};
-use super::super::plan::Step;
-use super::super::run::pixels;
 use super::super::value::Value;
 use super::array::Array;
 use super::gemm::Matrix;
 use super::ops::{Act, Affine, Stats};
 use super::passes::Link;
-use super::twin::Twin;
+use super::replica::Replica;
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
 
@@ -74,7 +74,7 @@ fn value(values: &[Option<Array>], id: usize) -> Result<&Array> {
         .ok_or_else(|| Error::Bug("a plan that does not keep a value to its last use".into()))
 }
 
-impl Twin {
+impl Replica {
     /// See [`Network::infer`].
     pub fn infer(&self, net: &Network, x: &Value) -> Result<Output> {
         self.pass(net, x, Pass::Inference).map(|made| made.0)

@@ -20,7 +20,7 @@
 //! | `taps` | what losses take of a tap |
 //! | `images` | training sets that lie there as bytes |
 //! | `uploads` | inputs on their way there while it computes |
-//! | `twin` | a network's parameters on the device, in the device's layout |
+//! | `replica` | a network's parameters on the device, in the device's layout |
 //! | `forward`, `backward` | the passes |
 //! | `passes` | the same, recorded where they take longer to ask for than they do |
 //! | `search` | scores of probes against a gallery, and of pairs |
@@ -44,9 +44,9 @@ mod passes;
 mod rates;
 mod record;
 mod relations;
+mod replica;
 mod search;
 mod taps;
-mod twin;
 mod uploads;
 
 pub use classes::{Classes, Products, Softmax};
@@ -59,4 +59,4 @@ pub use uploads::{Upload, Uploads};
 
 pub(super) use array::Array;
 pub(super) use forward::Tape;
-pub(super) use twin::Twin;
+pub(super) use replica::Replica;

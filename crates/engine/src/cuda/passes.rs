@@ -17,7 +17,7 @@ use super::forward::{Made, Pass, Saved, Tape};
 use super::gpu::locked;
 use super::memory::Kept;
 use super::record::Recorded;
-use super::twin::Twin;
+use super::replica::Replica;
 use frbench_base::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
@@ -106,7 +106,7 @@ impl Forward {
     }
 }
 
-impl Twin {
+impl Replica {
     /// A pass as it is asked for, recorded or not.
     pub(super) fn pass(
         &self,

@@ -5,7 +5,7 @@
 //! other matrices are packed piece by piece on the way.
 
 use super::act::Prologue;
-use super::ahead::{Ahead, CacheLines};
+use super::prefetch::{CacheLines, Prefetch};
 use super::scratch;
 use super::simd::{Kernel, Simd, dispatch, lanes, panel};
 use crate::team::OneByOne;
@@ -92,7 +92,7 @@ pub fn pack([k, n]: [usize; 2], value: impl Fn(usize, usize) -> f32 + Sync, out:
 }
 
 /// `out = a b`, or `out += a b` if `add`: `[m, k] x [k, n]`, `b` packed by [`pack`], `out`
-/// row-major with rows of `out_row` floats. Meanwhile what is wanted `ahead` is fetched.
+/// row-major with rows of `out_row` floats. Meanwhile what is wanted next (`prefetch`) is fetched.
 pub fn gemm_packed(
     [m, n, k]: [usize; 3],
     a: Mat,
@@ -100,7 +100,7 @@ pub fn gemm_packed(
     out: &mut [f32],
     out_row: usize,
     add: bool,
-    ahead: Option<&Ahead>,
+    prefetch: Option<&Prefetch>,
 ) {
     assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     assert!(b.len() >= packed_len(k, n));
@@ -115,7 +115,7 @@ pub fn gemm_packed(
         let rows = start + from * columns..start + (from + depth) * columns;
         (&b[rows], columns)
     };
-    blocks([m, n, k], a, panel, out, out_row, add, ahead);
+    blocks([m, n, k], a, panel, out, out_row, add, prefetch);
 }
 
 /// Block by block; `b` gives the rows from its first argument on, as many as its second says, of
@@ -127,7 +127,7 @@ fn blocks<'b>(
     out: &mut [f32],
     out_row: usize,
     add: bool,
-    ahead: Option<&Ahead>,
+    prefetch: Option<&Prefetch>,
 ) {
     assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     for from in (0..k).step_by(DEPTH) {
@@ -149,7 +149,7 @@ fn blocks<'b>(
                 c: out[first..].as_mut_ptr(),
                 c_row: out_row,
                 add: add || from > 0,
-                ahead,
+                prefetch,
             };
             // SAFETY: the assertions keep `a` and `out` inside their slices for all m rows, and
             // whole vectors of `depth` rows inside of `b`.
@@ -166,7 +166,7 @@ pub fn gemm_rows(
     out: &mut [f32],
     out_row: usize,
     add: bool,
-    ahead: Option<&Ahead>,
+    prefetch: Option<&Prefetch>,
 ) {
     assert!(a.holds(m, k) && Mat::rows(out, out_row).holds(m, n) && out_row >= n);
     assert!(Mat::rows(b, b_row).holds(k, n) && b_row >= n);
@@ -179,14 +179,14 @@ pub fn gemm_rows(
     if b_row <= NEAR && n.is_multiple_of(lanes()) {
         let Some(map) = map else {
             let rows = |from: usize, _: usize, first: usize| (&b[from * b_row + first..], b_row);
-            return blocks([m, n, k], a, rows, out, out_row, add, ahead);
+            return blocks([m, n, k], a, rows, out, out_row, add, prefetch);
         };
         if b_row == n {
             return scratch::with(k * n, |mapped| {
                 map.write(&b[..k * n], mapped);
                 let mapped = &*mapped;
                 let rows = |from: usize, _: usize, first: usize| (&mapped[from * n + first..], n);
-                blocks([m, n, k], a, rows, out, out_row, add, ahead);
+                blocks([m, n, k], a, rows, out, out_row, add, prefetch);
             });
         }
     }
@@ -208,7 +208,7 @@ pub fn gemm_rows(
                     };
                     let add = add || from > 0;
                     let out = &mut out[left..];
-                    gemm_packed([m, width, depth], a, packed, out, out_row, add, ahead);
+                    gemm_packed([m, width, depth], a, packed, out, out_row, add, prefetch);
                 }
             }
         },
@@ -261,7 +261,7 @@ struct Block<'a> {
     c: *mut f32,
     c_row: usize,
     add: bool,
-    ahead: Option<&'a Ahead>,
+    prefetch: Option<&'a Prefetch>,
 }
 
 impl Kernel for Block<'_> {
@@ -335,8 +335,8 @@ impl Block<'_> {
                 }
             }
             let (mut a, mut b) = (self.a.add(row * self.a_row), self.b);
-            let mut lines = match self.ahead {
-                Some(ahead) => ahead.lines(self.k, b),
+            let mut lines = match self.prefetch {
+                Some(prefetch) => prefetch.lines(self.k, b),
                 None => CacheLines::near(b),
             };
             for _ in 0..self.k {

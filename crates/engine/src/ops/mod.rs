@@ -2,7 +2,6 @@
 //! adds partial sums in block order, so that the number of threads never shows.
 
 pub mod act;
-mod ahead;
 pub mod conv;
 pub mod elementwise;
 pub mod gemm;
@@ -10,6 +9,7 @@ pub mod linear;
 pub mod moments;
 pub mod norm;
 pub mod pool;
+mod prefetch;
 mod rows;
 mod scratch;
 pub mod simd;

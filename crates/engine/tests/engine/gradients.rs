@@ -32,14 +32,14 @@ fn distance(got: &Tensor, want: &Tensor) -> f64 {
 
 type Vars = BTreeMap<String, Var>;
 
-/// Runs a graph and its candle twin on random weights, and compares the embedding, the
+/// Runs a graph and its candle reference on random weights, and compares the embedding, the
 /// gradients of all parameters, and that of the input.
 #[track_caller]
 fn check(
     [n, h, w, c]: [usize; 4],
     bn_group: usize,
     build: impl Fn(&mut GraphBuilder, NodeId) -> NodeId,
-    twin: impl Fn(&Tensor, &Vars) -> candle_core::Result<Tensor>,
+    reference: impl Fn(&Tensor, &Vars) -> candle_core::Result<Tensor>,
 ) {
     let mut b = GraphBuilder::new([h, w, c]);
     let x = b.input();
@@ -64,7 +64,10 @@ fn check(
 
     let input = Var::from_tensor(&random("input", &[n, c, h, w])).unwrap();
     let dy = random("dy", &[n, 5]);
-    let y = twin(&input, &vars).unwrap().reshape((n, flat)).unwrap();
+    let y = reference(&input, &vars)
+        .unwrap()
+        .reshape((n, flat))
+        .unwrap();
     let y = y
         .matmul(&vars["last.weight"].t().unwrap())
         .unwrap()
@@ -90,7 +93,7 @@ fn check(
     let off = distance(&dx.to_nchw().unwrap(), grads.get(&input).unwrap());
     assert!(off < 2e-5, "input gradient: {off:e}");
     let params = net.params();
-    for view in params.views() {
+    for view in params.slots() {
         let got = &params.grads[view.offset..view.offset + view.len];
         let got = Tensor::from_slice(got, view.shape.as_slice(), &Device::Cpu).unwrap();
         let want = grads.get(&vars[&view.name]).unwrap();

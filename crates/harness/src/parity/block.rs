@@ -82,10 +82,10 @@ fn cbam_ir(case: &Case) -> Result<Vec<Check>> {
         checks.push(match name {
             "x" => Check::tensor(case, &tensor, &grads.input.to_nchw()?)?,
             _ => {
-                let view = network.params().view(name);
-                let view =
-                    view.ok_or_else(|| Error::Compute(format!("the block has no `{name}`")))?;
-                let grad = &grads.params[view.offset..view.offset + view.len];
+                let slot = network.params().slot(name);
+                let slot =
+                    slot.ok_or_else(|| Error::Compute(format!("the block has no `{name}`")))?;
+                let grad = &grads.params[slot.offset..slot.offset + slot.len];
                 let grad: Vec<f64> = grad.iter().map(|&g| f64::from(g)).collect();
                 Check::relative(case, &tensor, &grad, LOSS)?
             }

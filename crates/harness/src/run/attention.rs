@@ -1,8 +1,8 @@
 //! Where a network with spatial attention looks: how much of it falls on the landmarks of the
 //! face, and a picture.
 
+use super::contact_sheet::{GAP, paper, paste, picture};
 use super::folder::RunFolder;
-use super::gallery::{GAP, paper, paste, picture};
 use crate::train::Images;
 use frbench_base::{Error, Result};
 use frbench_data::align::template;

@@ -1,6 +1,6 @@
 //! What an executor works with.
 
-use super::folder::Claim;
+use super::folder::JobLock;
 use super::observer::Observer;
 use super::options::Options;
 use super::stop::Stop;
@@ -15,12 +15,12 @@ pub struct Context<'a> {
     pub observer: &'a dyn Observer,
     pub stop: &'a Stop,
     pub options: &'a Options,
-    pub claim: &'a mut Claim,
+    pub lock: &'a mut JobLock,
 }
 
 impl Context<'_> {
     pub fn progress(&mut self, done: u64, total: u64, unit: &str, detail: &str) {
-        self.claim.heartbeat();
+        self.lock.heartbeat();
         self.observer.progress(self.job, done, total, unit, detail);
     }
 }

@@ -43,7 +43,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             data_spec.name
         )));
     };
-    let folder = cx.claim.folder().clone();
+    let folder = cx.lock.folder().clone();
     let mut counts = BTreeMap::new();
     let file = if runs_network(spec) {
         let key = spec

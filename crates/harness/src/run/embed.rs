@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::train::load_network;
-use crate::train::{Ahead, Images, Made, View};
+use crate::train::{Images, InputPipeline, Made, Queue};
 use frbench_base::{Error, Result};
 use frbench_data::set;
 use frbench_engine::{Device, Network};
@@ -64,7 +64,7 @@ impl Extraction<'_> {
     /// Fills the job's matrix chunk by chunk, going on where an earlier process stopped.
     pub fn run(&self, cx: &mut Context) -> Result<EmbedResult> {
         let n = self.images.len() * self.rows_per_image;
-        let path = cx.claim.folder().file(EMBEDDINGS);
+        let path = cx.lock.folder().file(EMBEDDINGS);
         let mut writer = EmbeddingWriter::resume(&path, self.dim)?;
         let first = writer.rows();
         // What is kept of a matrix is an even number of rows: whole images.
@@ -76,7 +76,7 @@ impl Extraction<'_> {
             )));
         }
         if first > 0 {
-            cx.claim.event("resumed", json!({ "row": first }))?;
+            cx.lock.event("resumed", json!({ "row": first }))?;
             cx.observer.resumed(cx.job, first as u64, "row");
         }
         let started = Instant::now();
@@ -108,7 +108,7 @@ impl Extraction<'_> {
         first: usize,
         chunk: usize,
     ) -> Result<Box<dyn FnMut() -> Result<Made>>> {
-        let view = View::of(self.images.clone(), self.input, self.network)?;
+        let view = InputPipeline::of(self.images.clone(), self.input, self.network)?;
         let threads = view.threads();
         let (images, per) = (self.images.len(), self.rows_per_image);
         let turns = match self.views {
@@ -131,7 +131,7 @@ impl Extraction<'_> {
                 make(numbers.next().ok_or_else(beyond)?)
             }),
             Device::Cuda(_) => {
-                let mut ahead = Ahead::start(numbers, threads, make)?;
+                let mut ahead = Queue::start(numbers, threads, make)?;
                 Box::new(move || Ok(ahead.take()?.0))
             }
         })

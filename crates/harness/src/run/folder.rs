@@ -1,4 +1,4 @@
-//! The folder of one job: its files, its event log, and the claim on it.
+//! The folder of one job: its files, its event log, and the lock on it.
 
 use frbench_base::files;
 use frbench_base::key::Key;
@@ -44,7 +44,7 @@ impl RunFolder {
 
     /// Take the job, unless another live process has it. The lock is the operating system's
     /// and goes with the process, however it ends.
-    pub fn claim(&self) -> Result<Option<Claim>> {
+    pub fn claim(&self) -> Result<Option<JobLock>> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;
         let path = self.file("lock");
         let mut lock = OpenOptions::new()
@@ -67,7 +67,7 @@ impl RunFolder {
             .map_err(|e| Error::io(&events, e))?;
         beat(&mut lock).map_err(|e| Error::io(&path, e))?;
         let again = log.metadata().is_ok_and(|m| m.len() > 0);
-        Ok(Some(Claim {
+        Ok(Some(JobLock {
             folder: self.clone(),
             lock,
             log,
@@ -99,7 +99,7 @@ pub fn now() -> f64 {
 
 /// The right to work in a job's folder.
 #[derive(Debug)]
-pub struct Claim {
+pub struct JobLock {
     folder: RunFolder,
     lock: File,
     log: File,
@@ -107,7 +107,7 @@ pub struct Claim {
     beaten: Instant,
 }
 
-impl Claim {
+impl JobLock {
     pub fn folder(&self) -> &RunFolder {
         &self.folder
     }
@@ -179,13 +179,13 @@ mod tests {
     fn only_one_claim_at_a_time_and_events_are_appended() {
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::new(dir.path(), &Key("k".into()));
-        let mut claim = folder.claim().unwrap().expect("free");
+        let mut lock = folder.claim().unwrap().expect("free");
         assert!(
             folder.claim().unwrap().is_none(),
-            "the second claim must fail"
+            "the second lock must fail"
         );
-        claim.event("a", json!({"x": 1})).unwrap();
-        drop(claim);
+        lock.event("a", json!({"x": 1})).unwrap();
+        drop(lock);
         let mut again = folder.claim().unwrap().expect("free again");
         again.event("b", json!({})).unwrap();
         let log = std::fs::read_to_string(folder.file("events.jsonl")).unwrap();

@@ -12,6 +12,7 @@
 //! | `done` | last | empty; its presence means all of the above is whole |
 
 pub mod attention;
+pub mod contact_sheet;
 pub mod context;
 pub mod data;
 pub mod derive;
@@ -19,7 +20,6 @@ pub mod embed;
 pub mod environment;
 pub mod executors;
 pub mod folder;
-pub mod gallery;
 pub mod images;
 pub mod observer;
 pub mod options;
@@ -33,7 +33,7 @@ pub mod teacher;
 pub mod train;
 pub mod verify;
 
-pub use folder::{Claim, RunFolder};
+pub use folder::{JobLock, RunFolder};
 pub use observer::{Observer, Silent};
 pub use options::Options;
 pub use program::Program;

@@ -1,7 +1,7 @@
 //! What the program knows and the library is told.
 
 use crate::plan::{Build, Code};
-use frbench_data::registry::Registry;
+use frbench_data::declarations::Declarations;
 
 /// The program that runs jobs.
 #[derive(Clone, Debug)]
@@ -11,5 +11,5 @@ pub struct Program {
     /// What computes, for the keys of jobs.
     pub code: Code,
     /// What it can say of public data sets that are missing.
-    pub declarations: Registry,
+    pub declarations: Declarations,
 }

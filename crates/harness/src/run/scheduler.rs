@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::executors::Executor;
-use super::folder::{Claim, now};
+use super::folder::{JobLock, now};
 use super::observer::Observer;
 use super::options::Options;
 use super::precision;
@@ -158,12 +158,12 @@ impl Session<'_> {
     fn attempt(&self, job: &Job, jobs: Jobs, outcome: &mut Outcome) -> Result<Attempt> {
         let folder = self.store.folder(&job.key);
         if !folder.is_done() {
-            let Some(claim) = folder.claim()? else {
+            let Some(lock) = folder.claim()? else {
                 return Ok(Attempt::Taken);
             };
-            // Another process may have finished it between the look and the claim.
+            // Another process may have finished it between the look and the lock.
             if !folder.is_done() {
-                match self.run(job, claim, jobs) {
+                match self.run(job, lock, jobs) {
                     Ok(()) => outcome.executed += 1,
                     Err(e @ (Error::Incomplete(_) | Error::Preempted(_) | Error::Data(_))) => {
                         return Err(e);
@@ -181,9 +181,9 @@ impl Session<'_> {
     }
 
     /// Execute one job whose folder is ours.
-    fn run(&self, job: &Job, mut claim: Claim, jobs: Jobs) -> Result<()> {
+    fn run(&self, job: &Job, mut lock: JobLock, jobs: Jobs) -> Result<()> {
         let started = now();
-        claim.begin(job, &self.env)?;
+        lock.begin(job, &self.env)?;
         self.observer.started(job);
         let mut context = Context {
             job,
@@ -192,17 +192,17 @@ impl Session<'_> {
             observer: self.observer,
             stop: self.stop,
             options: self.options,
-            claim: &mut claim,
+            lock: &mut lock,
         };
         match (self.executor)(&job.spec, &mut context) {
             Ok(result) => {
                 let seconds = now() - started;
-                claim.finish(&result, seconds)?;
+                lock.finish(&result, seconds)?;
                 self.observer.finished(job, seconds);
                 Ok(())
             }
             Err(e) => {
-                claim.event(
+                lock.event(
                     "stopped",
                     json!({ "error": e.to_string(), "exit_code": e.exit_code() }),
                 )?;
@@ -231,7 +231,7 @@ enum Attempt {
 }
 
 /// The jobs of one shard: every n-th training and what it needs, with the embeddings and
-/// scores that follow from it. What several shards need, the first to claim it does.
+/// scores that follow from it. What several shards need, the first to lock it does.
 fn select(jobs: &[Job], shard: Option<(usize, usize)>) -> Vec<Job> {
     let Some((m, n)) = shard else {
         return jobs.to_vec();

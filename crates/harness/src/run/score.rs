@@ -50,7 +50,7 @@ pub fn run(spec: &ScoreSpec, cx: &mut Context) -> Result<ScoreResult> {
     )?;
     let mut result = scored.result;
     for (name, bytes) in scored.evidence {
-        files::write_atomic(&cx.claim.folder().file(&name), &bytes)?;
+        files::write_atomic(&cx.lock.folder().file(&name), &bytes)?;
         result.evidence.push(FileHash {
             path: name,
             bytes: bytes.len() as u64,

@@ -1,9 +1,9 @@
 //! Executes a training job: feeds the trainer, writes checkpoints and curves, resumes.
 
 use super::attention;
+use super::contact_sheet;
 use super::context::Context;
 use super::folder::RunFolder;
-use super::gallery;
 use super::teacher::{InStep, Rows};
 use crate::train::{Teacher, TeacherRows, Trainer};
 use frbench_base::files;
@@ -85,8 +85,8 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let mut result = drive(spec, &mut trainer, cx)?;
     if let Some(truth) = &truth {
         result.labels = trainer.label_epochs();
-        let folder = cx.claim.folder();
-        let picture = gallery::corrections(&set, truth, trainer.corrected(), folder)?;
+        let folder = cx.lock.folder();
+        let picture = contact_sheet::corrections(&set, truth, trainer.corrected(), folder)?;
         result.pictures.extend(picture);
     }
     let (stages, picture) = attention::look(
@@ -94,7 +94,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         images.as_ref(),
         &set.labels,
         &spec.input,
-        cx.claim.folder(),
+        cx.lock.folder(),
     )?;
     result.attention = stages;
     result.pictures.extend(picture);
@@ -136,7 +136,7 @@ fn kept_note(kept: &[u32], set: &TrainSet, key: &Key, cx: &Context) -> Result<St
 }
 
 fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {
-    let folder = cx.claim.folder().clone();
+    let folder = cx.lock.folder().clone();
     let path = folder.file(CHECKPOINT);
     let mut curve = Curve::new(trainer.total_steps());
     let mut notes = Vec::new();
@@ -151,7 +151,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             if !cx.options.force_kernels {
                 return Err(refusal(there, &here));
             }
-            cx.claim.event(
+            cx.lock.event(
                 "kernels-changed",
                 json!({ "step": step, "from": there, "to": here }),
             )?;
@@ -166,11 +166,11 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             .and_then(|s| s.parse().ok())
             .unwrap_or(0.0);
         curve.restore(&checkpoint)?;
-        cx.claim.event("resumed", json!({ "step": step }))?;
+        cx.lock.event("resumed", json!({ "step": step }))?;
         cx.observer.resumed(cx.job, step, "step");
-    } else if cx.claim.again() {
+    } else if cx.lock.again() {
         // Steps before the first checkpoint are taken again; the log should say so.
-        cx.claim.event("restarted", json!({ "step": 0 }))?;
+        cx.lock.event("restarted", json!({ "step": 0 }))?;
     }
     let started = Instant::now();
     let mut saved = Instant::now();
@@ -186,7 +186,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
                 seconds_before + started.elapsed().as_secs_f64(),
                 &folder,
             )?;
-            cx.claim.event("checkpoint", json!({ "step": step }))?;
+            cx.lock.event("checkpoint", json!({ "step": step }))?;
             saved = Instant::now();
             cx.stop.check(&format!(
                 "{} at step {step} of {}",
@@ -202,7 +202,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             step as f64 / trainer.steps_per_epoch() as f64,
             &report,
         ) {
-            cx.claim.event(
+            cx.lock.event(
                 "step",
                 json!({ "step": step, "epoch": report.epoch, "lr": point.lr, "loss": point.loss, "parts": point.parts, "input_wait": recent.share() }),
             )?;

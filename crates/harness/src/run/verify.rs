@@ -8,7 +8,7 @@ use super::stop::Stop;
 use super::store::Store;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
-use frbench_data::registry::describe_missing;
+use frbench_data::declarations::describe_missing;
 use frbench_data::set;
 use frbench_job::result::JobResult;
 use frbench_job::{DataSource, Job, JobSpec};

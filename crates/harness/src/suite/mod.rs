@@ -2,9 +2,10 @@
 //!
 //! Text becomes a tree with positions ([`tree`]), is checked against the format, which is
 //! data ([`grammar`], [`check`]), read into the [`model`] ([`read`]), and one profile of it
-//! is resolved against the registries ([`resolve()`]). Every error is a usage error
+//! is resolved against the catalogue ([`resolve()`]). Every error is a usage error
 //! `file:line:column: what; what would be right`.
 
+pub mod catalogue;
 pub mod check;
 pub mod dataset;
 pub mod grammar;
@@ -12,13 +13,12 @@ pub mod library;
 pub mod model;
 pub mod preset;
 pub mod read;
-pub mod registries;
 pub mod resolve;
 pub mod schema;
 pub mod source;
 pub mod tree;
 
+pub use catalogue::Catalogue;
 pub use model::Suite;
 pub use read::parse;
-pub use registries::Registries;
 pub use resolve::{Resolved, resolve, validate};

@@ -2,9 +2,9 @@
 //! those that it states. What is resolved are constants, whatever they were called: a job's
 //! key does not know the name of a preset.
 
+use super::catalogue::{Catalogue, find, params_over};
 use super::check::{self, suggest};
 use super::model::Named;
-use super::registries::{Registries, find, params_over};
 use super::source::Source;
 use super::tree::Node;
 use frbench_base::Result;
@@ -17,7 +17,7 @@ pub const PRESET: &str = "preset";
 
 /// Checks the head that `named` describes and fills in its preset. Errors point at what is
 /// wrong: an unknown head, an unknown preset, a parameter.
-pub fn head(source: &Source, named: &Named, known: &Registries) -> Result<HeadSpec> {
+pub fn head(source: &Source, named: &Named, known: &Catalogue) -> Result<HeadSpec> {
     let infos = known.head_infos();
     let info = find(source, "head", named, &infos)?;
     let line = known.heads.iter().find(|h| h.info.name == info.name);

@@ -1,15 +1,15 @@
 //! The JSON Schema of suites, for editors: the grammar, with the names and parameters of
 //! everything registered.
 
+use super::catalogue::Catalogue;
 use super::grammar::{Field, SUITE, Shape};
 use super::preset::PRESET;
-use super::registries::Registries;
 use frbench_base::registry::{Info, Kind, Param};
 use frbench_methods::distill::{DISTILL, DistillEntry};
 use serde_json::{Map, Value, json};
 
 /// The schema as a JSON document (draft 2020-12).
-pub fn schema(known: &Registries) -> Value {
+pub fn schema(known: &Catalogue) -> Value {
     let mut root = table(SUITE, known);
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("frbench suite");
@@ -17,7 +17,7 @@ pub fn schema(known: &Registries) -> Value {
     root
 }
 
-fn table(fields: &[Field], known: &Registries) -> Value {
+fn table(fields: &[Field], known: &Catalogue) -> Value {
     let mut properties = Map::new();
     for field in fields {
         let mut value = shape(field, known);
@@ -33,7 +33,7 @@ fn table(fields: &[Field], known: &Registries) -> Value {
     })
 }
 
-fn shape(field: &Field, known: &Registries) -> Value {
+fn shape(field: &Field, known: &Catalogue) -> Value {
     match field.shape {
         Shape::Text => json!({ "type": "string" }),
         Shape::Bool => json!({ "type": "boolean" }),
@@ -61,7 +61,7 @@ fn shape(field: &Field, known: &Registries) -> Value {
 
 /// A registered thing: one alternative per name, with its parameters. Overrides may leave
 /// the name out, so parameters are described but not required here; `frbench check` knows.
-fn named(key: &str, known: &Registries) -> Value {
+fn named(key: &str, known: &Catalogue) -> Value {
     let infos = match key {
         "method" => known.method_infos(),
         "head" => known.head_infos(),

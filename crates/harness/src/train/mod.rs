@@ -5,19 +5,19 @@
 //! not, bit for bit. The input of a step is made ahead of it, on threads of its own, and where
 //! the network is on a GPU it is there before the step begins.
 
-mod ahead;
 mod batch;
-mod feed;
 mod labels;
+mod loader;
+mod pipeline;
 mod probe;
+mod queue;
 mod teacher;
 mod trainer;
-mod view;
 
-pub use ahead::Ahead;
 pub use batch::{Batch, Images, TeacherRows};
 pub use labels::Corrected;
+pub use pipeline::{InputPipeline, Made};
 pub use probe::REACH;
+pub use queue::Queue;
 pub use teacher::{FrozenClassifier, FrozenNetwork, Lesson, Teacher};
 pub use trainer::{StepReport, Trainer};
-pub use view::{Made, View};

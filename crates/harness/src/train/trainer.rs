@@ -1,12 +1,12 @@
 //! One training: network, classifier, objective, optimiser, and the step that joins them.
 
-use super::ahead::Ahead;
 use super::batch::{Batch, Images};
-use super::feed::{Input, Order, Source};
 use super::labels::{Corrected, Looked, Watch};
+use super::loader::{Input, Order, Source};
+use super::pipeline::InputPipeline;
 use super::probe::{Around, Probe};
+use super::queue::Queue;
 use super::teacher::{FrozenNetwork, Teacher};
-use super::view::View;
 use candle_core::{DType, Device, Tensor, Var};
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
@@ -91,7 +91,7 @@ pub struct Trainer<'a> {
     images: Arc<dyn Images>,
     order: Order,
     /// Input from the next step on, once there has been a first step.
-    feed: Option<Ahead<Input>>,
+    feed: Option<Queue<Input>>,
     /// The images, where they lie on the device.
     resident: Option<Arc<ImageSet>>,
 }
@@ -322,13 +322,14 @@ impl<'a> Trainer<'a> {
     fn source(&self) -> Result<Source> {
         let (images, input) = (self.images.clone(), &self.spec.input);
         let student = match &self.resident {
-            Some(set) => View::resident(images, input, set.clone()),
+            Some(set) => InputPipeline::resident(images, input, set.clone()),
             // A probe looks at the numbers.
-            None if self.probe.is_some() => View::on_host(images, input),
-            None => View::of(images, input, &self.network)?,
+            None if self.probe.is_some() => InputPipeline::on_host(images, input),
+            None => InputPipeline::of(images, input, &self.network)?,
         };
-        let own =
-            |frozen: &FrozenNetwork| View::of(frozen.images.clone(), frozen.input, frozen.network);
+        let own = |frozen: &FrozenNetwork| {
+            InputPipeline::of(frozen.images.clone(), frozen.input, frozen.network)
+        };
         let teacher = self.teacher.network.as_ref();
         let teacher = teacher.filter(|frozen| !self.sees_the_same(frozen));
         Ok(Source {
@@ -348,7 +349,7 @@ impl<'a> Trainer<'a> {
     /// The input of this step, made while the last one was computed, and how long it had to
     /// be waited for.
     fn input(&mut self) -> Result<(Input, Duration)> {
-        let fits = |f: &Ahead<Input>| f.at() == self.step;
+        let fits = |f: &Queue<Input>| f.at() == self.step;
         let mut feed = match self.feed.take().filter(fits) {
             Some(feed) => feed,
             None => {

@@ -151,7 +151,7 @@ impl ASkd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distill::View;
+    use crate::distill::Outputs;
     use candle_core::Device;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -173,9 +173,9 @@ mod tests {
         let embeddings = Tensor::zeros((1, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
         let mut loss = crate::distill::build("a-skd", &params).unwrap();
         let mut of = |student: &Taps| -> f32 {
-            let view = |taps| View {
+            let view = |taps| Outputs {
                 taps: Some(taps),
-                ..View::of_embeddings(&embeddings)
+                ..Outputs::of_embeddings(&embeddings)
             };
             let mut input = DistillInput::of_embeddings(&embeddings, &embeddings);
             (input.student, input.teacher) = (view(student), view(&teacher));

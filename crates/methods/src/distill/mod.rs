@@ -4,7 +4,7 @@
 //! ([`Wants`]), is built for a training ([`Setup`]), and takes the loss of a step
 //! ([`Distill::loss`]). It may remember (feature memories, moving averages) and learn (a
 //! regressor, projections: [`adapter`]); both are saved with the training. What several
-//! losses share: [`view`] and [`sites`] what is compared, [`maths`] how, [`bank`] and
+//! losses share: [`outputs`] and [`sites`] what is compared, [`maths`] how, [`bank`] and
 //! [`relation`] the relations of a feature to others that are remembered, [`gram`] those inside
 //! a batch, [`mining`] which rows are worth relating to.
 //! Losses that are known by name only are in [`DECLARED`].
@@ -28,19 +28,19 @@ pub mod gram;
 mod logit_kd;
 pub mod maths;
 pub mod mining;
+pub mod outputs;
 mod rad;
 pub mod relation;
 mod rkd;
 mod shrinkteanet;
 pub mod sites;
 mod sp;
-pub mod view;
 
 pub use bank::Bank;
 pub use declared::{DECLARED, Declared};
 pub use fcd::NORMALIZE;
+pub use outputs::{Outputs, Taps};
 pub use rad::{FORM, Q};
-pub use view::{Taps, View};
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -54,8 +54,8 @@ use std::collections::BTreeMap;
 /// What a loss sees of one step. Only the student gets a gradient.
 #[derive(Clone, Copy)]
 pub struct DistillInput<'a> {
-    pub student: View<'a>,
-    pub teacher: View<'a>,
+    pub student: Outputs<'a>,
+    pub teacher: Outputs<'a>,
     /// 0-based; with the seed it keys what a loss draws at random.
     pub step: u64,
     /// Index of each sample in the training set, `[B]`.
@@ -71,8 +71,8 @@ impl<'a> DistillInput<'a> {
     /// Embeddings alone, outside of a training.
     pub fn of_embeddings(student: &'a Tensor, teacher: &'a Tensor) -> Self {
         DistillInput {
-            student: View::of_embeddings(student),
-            teacher: View::of_embeddings(teacher),
+            student: Outputs::of_embeddings(student),
+            teacher: Outputs::of_embeddings(teacher),
             step: 0,
             samples: &[],
             labels: &[],

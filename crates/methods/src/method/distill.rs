@@ -3,7 +3,7 @@
 use super::classification::{BETA, BETA_FROM, Term, classify, require_head};
 use super::derive::teacher_embeddings;
 use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
-use crate::distill::{self, Distill, DistillInput, Setup, View, Wants};
+use crate::distill::{self, Distill, DistillInput, Outputs, Setup, Wants};
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use frbench_base::registry::{self, Args, Info, Kind, Param, Params};
@@ -156,7 +156,7 @@ impl Objective for Sum {
             false => None,
         };
         let input = DistillInput {
-            student: View {
+            student: Outputs {
                 embeddings: step.student,
                 logits: classified
                     .as_ref()
@@ -164,7 +164,7 @@ impl Objective for Sum {
                 taps: step.taps,
                 input_gradients: step.input_gradients.map(|g| g.student),
             },
-            teacher: View {
+            teacher: Outputs {
                 embeddings: step.teacher()?,
                 logits: step.teacher_logits,
                 taps: step.teacher_taps,

@@ -4,20 +4,20 @@
 //! be rendered in any order and by any number of threads. Every twin takes its people from a
 //! range of its own, so that no two twins share one.
 
-mod layout;
+mod arrangement;
 mod table;
 
-pub use layout::{Layout, Pair};
+pub use arrangement::{Arrangement, Pair};
 pub use table::{TWINS, TwinInfo, info};
 
 use super::condition::{Age, Condition, Pose, Profile};
 use super::world::World;
 use super::{photo, texture, tiny};
+use arrangement::draw_pairs;
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
 use frbench_data::decode::encode_jpeg;
 use frbench_job::SynthSpec;
-use layout::draw_pairs;
 use table::{MOST, Purpose, at_least, sizes};
 
 /// Seed of the world that data sets are rendered from.
@@ -29,7 +29,7 @@ const NOISE: f64 = 0.1;
 /// JPEG-encoded images are asked for by their place in the data set.
 #[derive(Clone, Debug)]
 pub struct Twin {
-    pub layout: Layout,
+    pub layout: Arrangement,
     world: World,
     purpose: Purpose,
 }
@@ -55,11 +55,11 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
             let (identities, images) = (get("identities"), get("images"));
             at_least(info, "identities", identities, 2)?;
             at_least(info, "images", images, 1)?;
-            Layout::Train { identities, images }
+            Arrangement::Train { identities, images }
         }
         Purpose::Outliers => {
             at_least(info, "images", get("images"), 2)?;
-            Layout::Train {
+            Arrangement::Train {
                 identities: get("images"),
                 images: 1,
             }
@@ -69,7 +69,7 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
             at_least(info, "probes", people, 2)?;
             at_least(info, "images", images, 2)?;
             at_least(info, "distractors", get("distractors"), 1)?;
-            Layout::Gallery {
+            Arrangement::Gallery {
                 people,
                 probes: images / 2,
                 gallery: images.div_ceil(2),
@@ -81,7 +81,7 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
             at_least(info, "probes", probes, 1)?;
             at_least(info, "images", images, 2)?;
             at_least(info, "distractors", get("distractors"), 1)?;
-            Layout::Identification {
+            Arrangement::Identification {
                 probes,
                 images,
                 distractors: get("distractors"),
@@ -95,7 +95,7 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
                     info.name
                 )));
             }
-            Layout::Pairs {
+            Arrangement::Pairs {
                 pairs: draw_pairs(info.purpose, pairs),
             }
         }
@@ -111,8 +111,8 @@ impl Twin {
     /// Number of images.
     pub fn len(&self) -> u64 {
         match &self.layout {
-            Layout::Train { identities, images } => identities * images,
-            Layout::Pairs { pairs } => 2 * pairs.len() as u64,
+            Arrangement::Train { identities, images } => identities * images,
+            Arrangement::Pairs { pairs } => 2 * pairs.len() as u64,
             several => several.parts().last().map_or(0, |(_, last)| last.end),
         }
     }
@@ -126,16 +126,16 @@ impl Twin {
     /// is the person in it, but for the noise of `noisy-train`.
     pub fn label(&self, i: u64) -> u64 {
         match &self.layout {
-            Layout::Train { images, .. } => i / images,
-            Layout::Pairs { pairs } => pairs[(i / 2) as usize].people[(i % 2) as usize],
-            Layout::Identification { probes, images, .. } => {
+            Arrangement::Train { images, .. } => i / images,
+            Arrangement::Pairs { pairs } => pairs[(i / 2) as usize].people[(i % 2) as usize],
+            Arrangement::Identification { probes, images, .. } => {
                 if i < probes * images {
                     i / images
                 } else {
                     i - probes * images
                 }
             }
-            Layout::Gallery { .. } => self.in_gallery(i).0,
+            Arrangement::Gallery { .. } => self.in_gallery(i).0,
         }
     }
 
@@ -143,7 +143,7 @@ impl Twin {
     /// distractors, and which picture of that person it is: the gallery has the first ones.
     fn in_gallery(&self, i: u64) -> (u64, u64) {
         match self.layout {
-            Layout::Gallery {
+            Arrangement::Gallery {
                 people,
                 probes,
                 gallery,
@@ -177,7 +177,7 @@ impl Twin {
     fn shown(&self, i: u64) -> u64 {
         let label = self.label(i);
         match (self.purpose, &self.layout) {
-            (Purpose::NoisyTrain, Layout::Train { identities, .. }) => {
+            (Purpose::NoisyTrain, Arrangement::Train { identities, .. }) => {
                 let mut s = Stream::derive(SEED, "synth-noise", &[*identities, i]);
                 match s.chance(NOISE) {
                     true => (label + 1 + s.below(identities - 1)) % identities,
@@ -198,13 +198,13 @@ impl Twin {
         let identity = self.identity(i);
         let number = match &self.layout {
             // Another picture of the person than any under the right name.
-            Layout::Train { .. } if self.shown(i) != self.label(i) => MOST + i,
+            Arrangement::Train { .. } if self.shown(i) != self.label(i) => MOST + i,
             // A picture's number within the person does not depend on the size of the set.
-            Layout::Train { images, .. } => i % images,
-            Layout::Identification { probes, images, .. } if i < probes * images => i % images,
-            Layout::Identification { .. } => 0,
-            Layout::Gallery { .. } => self.in_gallery(i).1,
-            Layout::Pairs { .. } => i,
+            Arrangement::Train { images, .. } => i % images,
+            Arrangement::Identification { probes, images, .. } if i < probes * images => i % images,
+            Arrangement::Identification { .. } => 0,
+            Arrangement::Gallery { .. } => self.in_gallery(i).1,
+            Arrangement::Pairs { .. } => i,
         };
         let profile = self.profile(i);
         let mut condition = self.world.condition(identity, number, &profile);
@@ -329,7 +329,7 @@ mod tests {
     fn folds_are_balanced_disjoint_and_impostors_share_a_population() {
         for (name, pairs) in [("lfw", 20), ("agedb-30", 600), ("cfp-fp", 7000)] {
             let t = twin(&spec(name, &[("pairs", pairs)])).unwrap();
-            let Layout::Pairs { pairs } = &t.layout else {
+            let Arrangement::Pairs { pairs } = &t.layout else {
                 panic!()
             };
             let fold = pairs.len() / 10;

@@ -2,8 +2,8 @@
 //! values between the three are made strip by strip and never leave the cache.
 
 use super::super::act::{Epilogue, Input};
-use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed};
+use super::super::prefetch::Prefetch;
 use super::super::scratch;
 use super::Shape;
 use super::depthwise::Filter;
@@ -68,12 +68,12 @@ fn run(x: &[f32], parts: &[Part; 3], filter: Filter, [n, first]: [usize; 2], y: 
             let rows = (b - a) * filter.w;
             let next = &x[((b - filter.before) * filter.w * ci).min(x.len())..];
             let soon = (lines * filter.stride * filter.w * ci).min(next.len());
-            let ahead = Ahead::of([y, &next[..soon]]);
+            let prefetch = Prefetch::of([y, &next[..soon]]);
             if rows > 0 {
                 let x = &x[(a - filter.before) * filter.w * ci..][..rows * ci];
                 let wide = &mut wide[..rows * c];
                 let (size, x) = ([rows, c, ci], Mat::rows(x, ci));
-                gemm_packed(size, x, expand.packed, wide, c, false, Some(&ahead));
+                gemm_packed(size, x, expand.packed, wide, c, false, Some(&prefetch));
                 expand.epilogue.apply(wide, c, 0);
             }
             for (r, line) in (have..reach).zip(padded[have * width..].chunks_exact_mut(width)) {
@@ -86,10 +86,10 @@ fn run(x: &[f32], parts: &[Part; 3], filter: Filter, [n, first]: [usize; 2], y: 
             }
             let filtered = &mut filtered[..count * filter.ow * c];
             let strip = (&padded[..reach * width], filter.width());
-            filter.lines_of(strip, middle.packed, filtered, &ahead);
+            filter.lines_of(strip, middle.packed, filtered, &prefetch);
             middle.epilogue.apply(filtered, c, 0);
             let (size, x) = ([count * filter.ow, co, c], Mat::rows(filtered, c));
-            gemm_packed(size, x, project.packed, y, co, false, Some(&ahead));
+            gemm_packed(size, x, project.packed, y, co, false, Some(&prefetch));
             let offset = (n * filter.oh + from) * out;
             project.epilogue.apply(y, co, offset);
             have = filter.kernel.saturating_sub(filter.stride);

@@ -1,10 +1,10 @@
 //! Convolution by patches and matrix products ("im2col"), for any kernel, stride and groups.
 
 use super::super::act::{Epilogue, Input, Prologue};
-use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows, packed_len};
 use super::super::moments::{self, Moments};
 use super::super::norm::Dy;
+use super::super::prefetch::Prefetch;
 use super::super::scratch;
 use super::Shape;
 use crate::pool::Buffer;
@@ -162,10 +162,18 @@ pub fn forward(
     let one = |b: usize, y: &mut [f32]| {
         let (first, rows) = (b * block, y.len() / s.co);
         let next = first + rows..s.rows().min(first + 2 * rows);
-        let ahead = Ahead::of([y, &x.data[s.reach(next)]]);
+        let prefetch = Prefetch::of([y, &x.data[s.reach(next)]]);
         let product = |patches: &[f32], g: usize, packed: &[f32], y: &mut [f32]| {
             let (a, y) = (Mat::rows(patches, depth), &mut y[g * go..]);
-            gemm_packed([rows, go, depth], a, packed, y, s.co, false, Some(&ahead));
+            gemm_packed(
+                [rows, go, depth],
+                a,
+                packed,
+                y,
+                s.co,
+                false,
+                Some(&prefetch),
+            );
         };
         if s.pointwise() && x.map.is_none() {
             product(&x.data[first * s.ci..], 0, packed, y);
@@ -220,9 +228,9 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
         .for_each(|(n, dx)| {
             let image = s.oh * s.ow * s.co;
             let (dy, rest) = dy[n * image..].split_at(image);
-            let ahead = Ahead::of([dx, &rest[..image.min(rest.len())]]);
+            let prefetch = Prefetch::of([dx, &rest[..image.min(rest.len())]]);
             for (phase, packed) in phases.iter().zip(&packed) {
-                phase.run(dy, packed, s, dx, &ahead);
+                phase.run(dy, packed, s, dx, &prefetch);
             }
         });
 }
@@ -269,7 +277,7 @@ impl Phase {
     }
 
     /// Writes this phase's pixels of one image.
-    fn run(&self, dy: &[f32], packed: &[f32], s: &Shape, dx: &mut [f32], ahead: &Ahead) {
+    fn run(&self, dy: &[f32], packed: &[f32], s: &Shape, dx: &mut [f32], prefetch: &Prefetch) {
         let (gi, go) = s.per_group();
         let (height, width) = (
             (s.h - self.y).div_ceil(s.stride),
@@ -292,7 +300,7 @@ impl Phase {
                         let packed = &packed[g * packed_len(depth, gi)..];
                         let a = Mat::rows(patches, depth);
                         let size = [rows, gi, depth];
-                        gemm_packed(size, a, packed, products, gi, false, Some(ahead));
+                        gemm_packed(size, a, packed, products, gi, false, Some(prefetch));
                     }
                     for (r, product) in products.chunks_exact(gi).enumerate() {
                         let y = self.y + (first + r / width) * s.stride;
@@ -346,13 +354,13 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
                     let m = block.min(end - first);
                     let next = first + m..end.min(first + m + block);
                     let [d, through] = dy.parts(next.start * s.co..next.end * s.co);
-                    let ahead = Ahead::of([&x.data[s.reach(next)], d, through]);
-                    let (ahead, add) = (Some(&ahead), first > i * slice);
+                    let prefetch = Prefetch::of([&x.data[s.reach(next)], d, through]);
+                    let (prefetch, add) = (Some(&prefetch), first > i * slice);
                     let dy = dy.read(first * s.co, &mut grads[..m * s.co]);
                     if s.pointwise() {
                         let dy = Mat::rows(dy, s.co).transposed();
                         let x = (&x.data[first * s.ci..], s.ci, x.map);
-                        gemm_rows([s.co, s.ci, m], dy, x, &mut sum, s.ci, add, ahead);
+                        gemm_rows([s.co, s.ci, m], dy, x, &mut sum, s.ci, add, prefetch);
                         continue;
                     }
                     let patches = &mut patches[..m * depth];
@@ -360,7 +368,7 @@ pub fn weight_grad(x: Input, dy: Dy, s: &Shape, grad: &mut [f32]) {
                         gather(x, s, g, first, patches);
                         let a = Mat::rows(patches, depth).transposed();
                         let b = (&dy[g * go..], s.co, None);
-                        gemm_rows([depth, go, m], a, b, sum, go, add, ahead);
+                        gemm_rows([depth, go, m], a, b, sum, go, add, prefetch);
                     }
                 }
             });

@@ -2,9 +2,9 @@
 //! of weight and input are made while input and gradient are in cache.
 
 use super::super::act::Input;
-use super::super::ahead::Ahead;
 use super::super::gemm::{Mat, gemm_packed, gemm_rows, packed_len};
 use super::super::norm::Dy;
+use super::super::prefetch::Prefetch;
 use super::super::scratch;
 use super::{Dx, Shape, im2col};
 use crate::pool::Buffer;
@@ -61,13 +61,13 @@ pub fn backward(x: Input, dy: Dy, weight: &[f32], s: &Shape, dx: Dx, grad: &mut 
                     let (first, rows) = (i * slice + b * block, dx.len() / ci);
                     let next = first + rows..s.rows().min(first + rows + block);
                     let [after, through] = dy.parts(next.start * co..next.end * co);
-                    let ahead = Ahead::of([dx, &x.data[s.reach(next)], after, through]);
-                    let ahead = Some(&ahead);
+                    let prefetch = Prefetch::of([dx, &x.data[s.reach(next)], after, through]);
+                    let prefetch = Some(&prefetch);
                     let d = Mat::rows(dy.read(first * co, &mut memory[..rows * co]), co);
                     let input = (&x.data[first * ci..][..rows * ci], ci, x.map);
                     let t = d.transposed();
-                    gemm_rows([co, ci, rows], t, input, &mut sum, ci, b > 0, ahead);
-                    gemm_packed([rows, ci, co], d, packed, dx, ci, add, ahead);
+                    gemm_rows([co, ci, rows], t, input, &mut sum, ci, b > 0, prefetch);
+                    gemm_packed([rows, ci, co], d, packed, dx, ci, add, prefetch);
                     if let (Some((x, back)), Some(sums)) = (back, sums.as_deref_mut()) {
                         back.gather(&x[first * ci..][..rows * ci], dx, sums);
                     }

@@ -6,10 +6,10 @@ mod links;
 mod names;
 mod rows;
 
+use super::catalogue::{self, Catalogue};
 use super::check::suggest;
 use super::dataset;
 use super::model::*;
-use super::registries::{self, Registries};
 use frbench_base::Result;
 use frbench_base::registry::Params;
 use frbench_job::*;
@@ -142,7 +142,7 @@ pub struct ReferenceRow {
 }
 
 /// Checks every profile; the first thing wrong is the error.
-pub fn validate(suite: &Suite, known: &Registries) -> Result<()> {
+pub fn validate(suite: &Suite, known: &Catalogue) -> Result<()> {
     Names { suite, known }.check()?;
     for profile in &suite.profiles {
         resolve(suite, &profile.id, known)?;
@@ -151,7 +151,7 @@ pub fn validate(suite: &Suite, known: &Registries) -> Result<()> {
 }
 
 /// The profile called `profile`.
-pub fn resolve(suite: &Suite, profile: &str, known: &Registries) -> Result<Resolved> {
+pub fn resolve(suite: &Suite, profile: &str, known: &Catalogue) -> Result<Resolved> {
     let names = Names { suite, known };
     names.check()?;
     let Some(profile) = suite.profiles.iter().find(|p| p.id.value == profile) else {

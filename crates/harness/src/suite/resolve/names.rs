@@ -1,10 +1,10 @@
 //! References between the parts of a suite: who is the teacher, what is a variant of what.
 
 use super::rows::ALL;
+use crate::suite::catalogue::{self, Catalogue, ProtocolLine};
 use crate::suite::check::suggest;
 use crate::suite::dataset;
 use crate::suite::model::*;
-use crate::suite::registries::{self, ProtocolLine, Registries};
 use crate::suite::source::{At, Source};
 use frbench_base::{Error, Result};
 use frbench_job::ProtocolSpec;
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// References between parts of a suite.
 pub(super) struct Names<'a> {
     pub suite: &'a Suite,
-    pub known: &'a Registries,
+    pub known: &'a Catalogue,
 }
 
 impl<'a> Names<'a> {
@@ -50,10 +50,10 @@ impl<'a> Names<'a> {
             )
         })?;
         let infos = self.known.protocol_infos();
-        let info = registries::find(source, "protocol", &found.kind, &infos)?;
+        let info = catalogue::find(source, "protocol", &found.kind, &infos)?;
         let spec = ProtocolSpec {
             name: info.name.to_string(),
-            params: registries::params(source, &found.kind, info)?,
+            params: catalogue::params(source, &found.kind, info)?,
         };
         let line = known.iter().find(|p| p.info.name == info.name);
         let line = line.ok_or_else(|| Error::Bug(format!("protocol `{}` is gone", info.name)))?;

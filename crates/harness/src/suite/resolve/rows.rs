@@ -241,10 +241,10 @@ fn row(
         named.params.push((key, node));
     }
     let infos = known.method_infos();
-    let info = registries::find(source, "method", &method, &infos)?;
+    let info = catalogue::find(source, "method", &method, &infos)?;
     let method_spec = MethodSpec {
         name: info.name.to_string(),
-        params: registries::params(source, &method, info)?,
+        params: catalogue::params(source, &method, info)?,
     };
     let head = head
         .as_ref()
@@ -263,7 +263,7 @@ fn row(
         let ids = profile.networks.iter().map(|n| n.id.as_str());
         names.undefined(profile, "network", wanted, ids)
     })?;
-    let backbone = registries::find(source, "backbone", &network.backbone, &known.backbones)?;
+    let backbone = catalogue::find(source, "backbone", &network.backbone, &known.backbones)?;
 
     let wanted = settings.training.as_ref();
     let wanted = wanted.ok_or_else(|| missing(source, entry, "training"))?;
@@ -330,7 +330,7 @@ fn row(
         backbone: BackboneSpec {
             name: backbone.name.to_string(),
             embedding: network.embedding,
-            params: registries::params(source, &network.backbone, backbone)?,
+            params: catalogue::params(source, &network.backbone, backbone)?,
             conv: network.conv,
         },
         input,

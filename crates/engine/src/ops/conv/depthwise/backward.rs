@@ -3,8 +3,8 @@
 //! holds in cache.
 
 use super::super::super::act::Input;
-use super::super::super::ahead::Ahead;
 use super::super::super::norm::{Backward, Dy};
+use super::super::super::prefetch::Prefetch;
 use super::super::super::scratch;
 use super::super::{Dx, Shape};
 use super::kernels::Both;
@@ -120,7 +120,7 @@ impl Way<'_> {
                 new.for_each(|(r, to)| self.line(n, met.start + r, to));
                 have = met;
                 let at = (n * s.h + first) * line;
-                let ahead = self.ahead(at, dx);
+                let prefetch = self.ahead(at, dx);
                 let both = Both {
                     dy: strip,
                     width,
@@ -132,7 +132,7 @@ impl Way<'_> {
                     c,
                     dx,
                     sum,
-                    ahead: &ahead,
+                    prefetch: &prefetch,
                 };
                 both.run();
                 if let (Some((x, back)), Some(sums)) = (self.back, sums.as_deref_mut()) {
@@ -143,7 +143,7 @@ impl Way<'_> {
     }
 
     /// What the strip at float `at` of the input writes, and what the next one reads.
-    fn ahead(&self, at: usize, dx: &[f32]) -> Ahead {
+    fn ahead(&self, at: usize, dx: &[f32]) -> Prefetch {
         let s = self.s;
         let (lines, met) = (s.n * s.h, s.ow * s.ci);
         let first = (at + dx.len()) / (s.w * s.ci);
@@ -152,7 +152,7 @@ impl Way<'_> {
         let to = (from + count.div_ceil(s.stride)).min(s.n * s.oh);
         let [dy, through] = self.dy.parts(from * met..to * met);
         let x = &self.x.data[first * s.w * s.ci..][..count * s.w * s.ci];
-        Ahead::of([dx, x, dy, through])
+        Prefetch::of([dx, x, dy, through])
     }
 
     /// What the filter was given: `len` floats from float `at` on.

@@ -1,6 +1,6 @@
 //! The loops of depthwise convolutions over a strip, in registers.
 
-use super::super::super::ahead::Ahead;
+use super::super::super::prefetch::Prefetch;
 use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
 use super::Filter;
 
@@ -11,7 +11,7 @@ pub struct Lines<'a> {
     pub packed: &'a [f32],
     pub filter: Filter,
     pub y: &'a mut [f32],
-    pub ahead: &'a Ahead,
+    pub prefetch: &'a Prefetch,
 }
 
 impl Lines<'_> {
@@ -116,7 +116,7 @@ impl Lines<'_> {
             let mut sum = [S::splat(0.0); N];
             // A cache line for each vector of the output, and as many as it has of the input.
             let count = N * (1 + stride * stride);
-            let mut lines = self.ahead.lines(count, y.cast_const());
+            let mut lines = self.prefetch.lines(count, y.cast_const());
             lines.fetch_some::<S>(count);
             for ky in 0..k {
                 let x = x.add(ky * self.width * c + at);
@@ -259,7 +259,7 @@ pub struct Both<'a> {
     pub c: usize,
     pub dx: &'a mut [f32],
     pub sum: &'a mut [f32],
-    pub ahead: &'a Ahead,
+    pub prefetch: &'a Prefetch,
 }
 
 /// Cache lines fetched per pixel: of the input's gradient, the input, and the output's gradient
@@ -356,7 +356,7 @@ impl Both<'_> {
         sums: &mut Taps<S>,
     ) {
         let c = self.c;
-        let mut lines = self.ahead.lines(FETCHED * self.line, x);
+        let mut lines = self.prefetch.lines(FETCHED * self.line, x);
         for p in 0..self.line {
             // SAFETY: the caller's.
             unsafe { lines.fetch_some::<S>(FETCHED) };
@@ -378,7 +378,7 @@ impl Both<'_> {
         sums: &mut Taps<S>,
     ) {
         let c = self.c;
-        let mut lines = self.ahead.lines(FETCHED * self.line, x);
+        let mut lines = self.prefetch.lines(FETCHED * self.line, x);
         for p in (0..self.line).step_by(2) {
             // SAFETY: the caller's.
             unsafe { lines.fetch_some::<S>(2 * FETCHED) };

@@ -10,8 +10,8 @@ mod kernels;
 pub use backward::{backward, joint};
 
 use super::super::act::{Epilogue, Input, add_into};
-use super::super::ahead::Ahead;
 use super::super::moments::{self, Moments};
+use super::super::prefetch::Prefetch;
 use super::super::scratch;
 use super::Shape;
 use crate::team::OneByOne;
@@ -136,13 +136,13 @@ impl Filter {
     }
 
     /// Output lines from the strip of their input lines, `width` pixels each. Meanwhile what is
-    /// wanted `ahead` is fetched.
+    /// wanted next (`prefetch`) is fetched.
     pub fn lines_of(
         &self,
         (x, width): (&[f32], usize),
         packed: &[f32],
         y: &mut [f32],
-        ahead: &Ahead,
+        prefetch: &Prefetch,
     ) {
         let lines = Lines {
             x,
@@ -150,7 +150,7 @@ impl Filter {
             packed,
             filter: *self,
             y,
-            ahead,
+            prefetch,
         };
         lines.run();
     }
@@ -199,9 +199,9 @@ impl Filter {
             let next = (n * self.h + (first + lines) * self.stride / self.dilate) * source;
             let next = &x.data[next.min(x.data.len())..];
             let reach = lines * self.stride / self.dilate * source;
-            let ahead = Ahead::of([y, &next[..reach.min(next.len())]]);
+            let prefetch = Prefetch::of([y, &next[..reach.min(next.len())]]);
             self.strip(image, first, lines, |x, width| {
-                self.lines_of((x, width), packed, y, &ahead);
+                self.lines_of((x, width), packed, y, &prefetch);
             });
             epilogue.apply(y, c, n * self.oh * line + first * line);
         };

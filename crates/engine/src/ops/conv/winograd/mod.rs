@@ -13,9 +13,9 @@ mod tiles;
 mod weight;
 
 use super::super::act::{Epilogue, Input};
-use super::super::ahead::Ahead;
 use super::super::gemm::{self, Mat, gemm_packed, gemm_rows};
 use super::super::moments::Moments;
+use super::super::prefetch::Prefetch;
 use super::super::scratch;
 use super::Shape;
 use crate::pool::Buffer;
@@ -119,12 +119,13 @@ pub fn forward(
                     let (v, m) = memory.split_at_mut(POSITIONS * part * ci);
                     input.transform(range.clone(), v, part * ci);
                     let next = &x.data[tiles.reach(range.end..total.min(range.end + part), ci)];
-                    let ahead = Ahead::at([output.addresses(range.clone()), next.as_ptr_range()]);
+                    let prefetch =
+                        Prefetch::at([output.addresses(range.clone()), next.as_ptr_range()]);
                     for k in 0..POSITIONS {
                         let a = Mat::rows(&v[k * part * ci..], ci);
                         let u = &packed[k * each..(k + 1) * each];
                         let m = &mut m[k * part * co..];
-                        gemm_packed([n, co, ci], a, u, m, co, false, Some(&ahead));
+                        gemm_packed([n, co, ci], a, u, m, co, false, Some(&prefetch));
                     }
                     // SAFETY: no two tasks have a tile in common.
                     *rows = unsafe { output.transform(range, m, part * co, sums.as_deref_mut()) };
@@ -193,12 +194,12 @@ pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
                         input.transform(range.clone(), v, part * ci);
                         output.transform(range, d, part * co);
                         let x = &x.data[tiles.reach(next.clone(), ci)];
-                        let ahead = Ahead::of([x, &dy[tiles.reach(next, co)]]);
+                        let prefetch = Prefetch::of([x, &dy[tiles.reach(next, co)]]);
                         for (k, sum) in sum.chunks_exact_mut(ci * co).enumerate() {
                             let a = Mat::rows(&v[k * part * ci..], ci).transposed();
                             let b = (&d[k * part * co..], co, None);
                             let add = first > i * slice;
-                            gemm_rows([ci, co, n], a, b, sum, co, add, Some(&ahead));
+                            gemm_rows([ci, co, n], a, b, sum, co, add, Some(&prefetch));
                         }
                     }
                 });

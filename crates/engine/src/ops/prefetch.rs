@@ -13,7 +13,7 @@ const PARTS: usize = 4;
 
 /// Parts of memory in the order in which they are wanted. Only addresses: asking for a line
 /// changes nothing, so that a part may be written meanwhile, or be gone.
-pub struct Ahead {
+pub struct Prefetch {
     parts: [Cell<Part>; PARTS],
 }
 
@@ -23,9 +23,9 @@ struct Part {
     end: *const f32,
 }
 
-impl Ahead {
+impl Prefetch {
     pub fn of<const N: usize>(parts: [&[f32]; N]) -> Self {
-        Ahead::at(parts.map(<[f32]>::as_ptr_range))
+        Prefetch::at(parts.map(<[f32]>::as_ptr_range))
     }
 
     pub fn at<const N: usize>(parts: [Range<*const f32>; N]) -> Self {
@@ -35,11 +35,11 @@ impl Ahead {
             end: std::ptr::null(),
         };
         let all = std::array::from_fn(|_| Cell::new(nothing));
-        let ahead = Ahead { parts: all };
-        for (to, Range { start, end }) in ahead.parts.iter().zip(parts) {
+        let prefetch = Prefetch { parts: all };
+        for (to, Range { start, end }) in prefetch.parts.iter().zip(parts) {
             to.set(Part { next: start, end });
         }
-        ahead
+        prefetch
     }
 
     /// Up to `count` lines of what is wanted first; if that is nothing, the line at `near`.
@@ -110,12 +110,12 @@ mod tests {
     fn each_line_of_each_part_is_asked_for_once_and_in_order() {
         let x = [0.0f32; 200];
         let (base, near) = (x.as_ptr(), x[199..].as_ptr());
-        let ahead = Ahead::of([&x[0..40], &x[100..100], &x[128..160]]);
-        assert_eq!(asked(ahead.lines(2, near), 2, base), [0, 16]);
+        let prefetch = Prefetch::of([&x[0..40], &x[100..100], &x[128..160]]);
+        assert_eq!(asked(prefetch.lines(2, near), 2, base), [0, 16]);
         // A part ends inside of a line, and the last one is asked for again.
-        assert_eq!(asked(ahead.lines(3, near), 3, base), [32, 40, 40]);
-        assert_eq!(asked(ahead.lines(1, near), 1, base), [128]);
-        assert_eq!(asked(ahead.lines(1, near), 1, base), [144]);
-        assert_eq!(asked(ahead.lines(2, near), 2, base), [199, 199]);
+        assert_eq!(asked(prefetch.lines(3, near), 3, base), [32, 40, 40]);
+        assert_eq!(asked(prefetch.lines(1, near), 1, base), [128]);
+        assert_eq!(asked(prefetch.lines(1, near), 1, base), [144]);
+        assert_eq!(asked(prefetch.lines(2, near), 2, base), [199, 199]);
     }
 }

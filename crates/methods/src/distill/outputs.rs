@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// One of the two networks, student or teacher.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct Outputs<'a> {
     /// `[B, D]`, raw.
     pub embeddings: &'a Tensor,
     /// `[B, C]`, of the network's own margin head, after margin and scale. Given to losses
@@ -25,9 +25,9 @@ pub struct View<'a> {
     pub input_gradients: Option<&'a Tensor>,
 }
 
-impl<'a> View<'a> {
+impl<'a> Outputs<'a> {
     pub fn of_embeddings(embeddings: &'a Tensor) -> Self {
-        View {
+        Outputs {
             embeddings,
             logits: None,
             taps: None,
@@ -233,9 +233,9 @@ mod tests {
     /// The sum of losses, and the gradient of the student's tap.
     fn losses(student: &Taps, teacher: &Taps, losses: &[(&str, Json)]) -> (f64, Vec<f64>) {
         let embeddings = Tensor::zeros((3, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let view = |taps| View {
+        let view = |taps| Outputs {
             taps: Some(taps),
-            ..View::of_embeddings(&embeddings)
+            ..Outputs::of_embeddings(&embeddings)
         };
         let mut input = DistillInput::of_embeddings(&embeddings, &embeddings);
         (input.student, input.teacher) = (view(student), view(teacher));

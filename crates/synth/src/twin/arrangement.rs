@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What the images of a twin are.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Layout {
+pub enum Arrangement {
     /// Image `i` has class `i / images`.
     Train { identities: u64, images: u64 },
     /// Images `2 j` and `2 j + 1` are pair `j`; ten folds of equal size and balance.
@@ -30,18 +30,18 @@ pub enum Layout {
     },
 }
 
-impl Layout {
+impl Arrangement {
     /// The collections that a data set is made of, where there are several: their names and
     /// their images. Distractors come last.
     pub fn parts(&self) -> Vec<(&'static str, Range<u64>)> {
         let counts = match *self {
-            Layout::Train { .. } | Layout::Pairs { .. } => Vec::new(),
-            Layout::Identification {
+            Arrangement::Train { .. } | Arrangement::Pairs { .. } => Vec::new(),
+            Arrangement::Identification {
                 probes,
                 images,
                 distractors,
             } => vec![("probes", probes * images), ("distractors", distractors)],
-            Layout::Gallery {
+            Arrangement::Gallery {
                 people,
                 probes,
                 gallery,

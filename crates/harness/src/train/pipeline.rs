@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A set of images, and how a network takes them.
 #[derive(Clone)]
-pub struct View {
+pub struct InputPipeline {
     images: Arc<dyn Images>,
     input: InputSpec,
     way: Way,
@@ -38,10 +38,10 @@ enum Where {
     },
 }
 
-impl View {
+impl InputPipeline {
     /// In host memory, which every network takes.
-    pub fn on_host(images: Arc<dyn Images>, input: &InputSpec) -> View {
-        View {
+    pub fn on_host(images: Arc<dyn Images>, input: &InputSpec) -> InputPipeline {
+        InputPipeline {
             images,
             input: input.clone(),
             way: Way::Host(Pool::new()),
@@ -52,8 +52,12 @@ impl View {
     ///
     /// # Errors
     /// [`Error::Compute`] if the GPU fails.
-    pub fn of(images: Arc<dyn Images>, input: &InputSpec, network: &Network) -> Result<View> {
-        let mut view = View::on_host(images, input);
+    pub fn of(
+        images: Arc<dyn Images>,
+        input: &InputSpec,
+        network: &Network,
+    ) -> Result<InputPipeline> {
+        let mut view = InputPipeline::on_host(images, input);
         if let Some(uploads) = network.uploads(&levels(input), input.color == Color::Bgr)? {
             view.way = Way::Upload(uploads);
         }
@@ -61,10 +65,14 @@ impl View {
     }
 
     /// From a set that lies on the GPU, seen as `input` says.
-    pub(super) fn resident(images: Arc<dyn Images>, input: &InputSpec, set: Arc<ImageSet>) -> View {
-        View {
+    pub(super) fn resident(
+        images: Arc<dyn Images>,
+        input: &InputSpec,
+        set: Arc<ImageSet>,
+    ) -> InputPipeline {
+        InputPipeline {
             way: Way::Resident(set),
-            ..View::on_host(images, input)
+            ..InputPipeline::on_host(images, input)
         }
     }
 
@@ -173,7 +181,7 @@ mod tests {
             std: 0.5,
             degrade: None,
         };
-        let view = View::on_host(Arc::new(Numbers), &input);
+        let view = InputPipeline::on_host(Arc::new(Numbers), &input);
         let made = view
             .make(&[7, 3], &[&[false, false], &[true, false]])
             .unwrap();

@@ -1,5 +1,6 @@
 //! The forward kernels of single layers, shared by evaluation and training.
 
+use super::fusion::Step;
 use super::graph::{Conv, Layer};
 use super::network::{Network, Output};
 use super::ops::act::{Epilogue, Input, Prologue};
@@ -8,7 +9,6 @@ use super::ops::conv::chain::{self, Part};
 use super::ops::elementwise::Spread;
 use super::ops::moments::Moments;
 use super::ops::{self, conv, elementwise, linear, pool};
-use super::plan::Step;
 use super::team;
 use super::value::Value;
 use frbench_base::Result;
@@ -21,8 +21,8 @@ impl Network {
     /// [`frbench_base::Error::Compute`] if `x` is not a batch of the graph's input shape.
     pub fn infer(&self, x: &Value) -> Result<Output> {
         self.check_input(x)?;
-        if let Some(twin) = &self.twin {
-            return twin.infer(self, x);
+        if let Some(replica) = &self.replica {
+            return replica.infer(self, x);
         }
         Ok(team::together(|| self.evaluate(x)))
     }
@@ -145,7 +145,7 @@ impl Network {
     fn running_affine(&self, norm: usize, bias: Option<&[f32]>) -> (Vec<f32>, Vec<f32>) {
         let slots = &self.slots[norm];
         let stat =
-            |view: Option<usize>| self.buffers.get(view.expect("batch norms have statistics"));
+            |slot: Option<usize>| self.buffers.get(slot.expect("batch norms have statistics"));
         let (mean, var) = (stat(slots.mean), stat(slots.var));
         let params = ops::norm::Params {
             weight: self.norm_weight(norm),

@@ -7,17 +7,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Things that are ready and not yet taken; one more is being made.
-pub(super) const QUEUE: usize = 2;
+pub(super) const DEPTH: usize = 2;
 
 /// A thread that makes things in order, a few of them ahead. Dropping it ends the thread.
-pub struct Ahead<T> {
+pub struct Queue<T> {
     /// Number of the thing to be taken next.
     at: u64,
     ready: Option<Receiver<Result<T>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<T: Send + 'static> Ahead<T> {
+impl<T: Send + 'static> Queue<T> {
     /// Starts to `make` the things with these numbers, with `threads` threads for work that is
     /// shared out by rayon.
     ///
@@ -37,13 +37,13 @@ impl<T: Send + 'static> Ahead<T> {
             .thread_name(|i| format!("input {i}"))
             .build()
             .map_err(|e| failed(&e))?;
-        let (sender, ready) = sync_channel(QUEUE);
+        let (sender, ready) = sync_channel(DEPTH);
         let at = numbers.start;
         let thread = std::thread::Builder::new()
             .name("input".into())
             .spawn(move || workers.install(|| send_all(numbers, make, &sender)))
             .map_err(|e| failed(&e))?;
-        Ok(Ahead {
+        Ok(Queue {
             at,
             ready: Some(ready),
             thread: Some(thread),
@@ -84,7 +84,7 @@ fn send_all<T>(
     }
 }
 
-impl<T> Drop for Ahead<T> {
+impl<T> Drop for Queue<T> {
     fn drop(&mut self) {
         // A thread that waits for room in the queue wakes up when nobody listens any more.
         drop(self.ready.take());
@@ -109,10 +109,10 @@ mod tests {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(number)
         };
-        let mut ahead = Ahead::start(0..1_000_000, 1, make).unwrap();
+        let mut ahead = Queue::start(0..1_000_000, 1, make).unwrap();
         assert_eq!(ahead.take().unwrap().0, 0);
         // The one that was taken, the queue, and the one that waits for room.
-        let full = 1 + QUEUE + 1;
+        let full = 1 + DEPTH + 1;
         let so_far = || made.load(Ordering::SeqCst);
         while so_far() < full {
             std::thread::yield_now();
@@ -129,7 +129,7 @@ mod tests {
             5 => Err(Error::Data("five".into())),
             other => Ok(other),
         };
-        let mut ahead = Ahead::start(3..9, 1, make).unwrap();
+        let mut ahead = Queue::start(3..9, 1, make).unwrap();
         for number in [3, 4] {
             assert_eq!(ahead.at(), number);
             assert_eq!(ahead.take().unwrap().0, number);
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(ahead.take().unwrap_err().to_string(), "five");
         assert_eq!(ahead.at(), 5);
         assert!(ahead.take().is_err());
-        let mut short = Ahead::start(0..1, 1, Ok).unwrap();
+        let mut short = Queue::start(0..1, 1, Ok).unwrap();
         short.take().unwrap();
         assert!(short.take().is_err(), "beyond the last");
     }
@@ -148,7 +148,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(200));
             Ok(number)
         };
-        let mut ahead = Ahead::start(0..3, 1, make).unwrap();
+        let mut ahead = Queue::start(0..3, 1, make).unwrap();
         let (_, waited) = ahead.take().unwrap();
         assert!(waited >= Duration::from_millis(100), "{waited:?}");
         std::thread::sleep(Duration::from_millis(600));

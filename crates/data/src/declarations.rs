@@ -78,13 +78,13 @@ impl Declaration {
 
 /// All declarations by name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Registry(BTreeMap<String, Declaration>);
+pub struct Declarations(BTreeMap<String, Declaration>);
 
-impl Registry {
+impl Declarations {
     /// The `embedded` declarations, given by name and text, and over them the `.toml` files of
     /// `folder`.
     pub fn load(embedded: &[(&str, &str)], folder: Option<&Path>) -> Result<Self> {
-        let mut registry = Registry(BTreeMap::new());
+        let mut registry = Declarations(BTreeMap::new());
         for (name, text) in embedded.iter().filter(|(name, _)| *name != PINS) {
             registry.add(Path::new(&format!("{name}.toml")), text)?;
         }

@@ -7,7 +7,7 @@
 use super::super::graph::Layer;
 use super::super::network::Network;
 use super::super::sgd::Sgd;
-use super::super::store::{Store, View};
+use super::super::store::{Slot, Store};
 use super::super::value::Value;
 use super::array::Array;
 use super::gemm::Math;
@@ -28,14 +28,14 @@ const ALIGN: usize = 64;
 #[derive(Debug)]
 struct Flat {
     buffer: Buffer,
-    /// First float of each view.
+    /// First float of each slot.
     offsets: Vec<usize>,
     len: usize,
 }
 
 /// The device's side of a [`Network`].
 #[derive(Debug)]
-pub(crate) struct Twin {
+pub(crate) struct Replica {
     pub(super) gpu: Arc<Gpu>,
     pub(super) precision: Precision,
     params: Flat,
@@ -59,9 +59,9 @@ impl Flat {
     fn new(gpu: &Arc<Gpu>, store: &Store) -> Result<Flat> {
         let mut offsets = Vec::new();
         let mut len = 0;
-        for view in store.views() {
+        for slot in store.slots() {
             offsets.push(len);
-            len += view.len.next_multiple_of(ALIGN);
+            len += slot.len.next_multiple_of(ALIGN);
         }
         let mut buffer = gpu.buffer(len * 4)?;
         buffer.clear()?;
@@ -72,8 +72,8 @@ impl Flat {
         })
     }
 
-    fn pointer(&self, view: Option<usize>) -> u64 {
-        view.map_or(0, |v| self.buffer.pointer() + 4 * self.offsets[v] as u64)
+    fn pointer(&self, slot: Option<usize>) -> u64 {
+        slot.map_or(0, |v| self.buffer.pointer() + 4 * self.offsets[v] as u64)
     }
 }
 
@@ -91,8 +91,8 @@ fn place(shape: &[usize], image: Option<[usize; 3]>, i: usize) -> usize {
     out * per + pixel * c + channel
 }
 
-impl Twin {
-    pub fn new(net: &Network, gpu: &Arc<Gpu>, precision: Precision) -> Result<Twin> {
+impl Replica {
+    pub fn new(net: &Network, gpu: &Arc<Gpu>, precision: Precision) -> Result<Replica> {
         let mut low_nodes: Vec<bool> = Vec::new();
         for node in net.graph.nodes() {
             let linear = matches!(node.layer, Layer::Linear { .. });
@@ -104,7 +104,7 @@ impl Twin {
             Precision::Bf16 => Some(gpu.buffer(params.len * 2)?),
             _ => None,
         };
-        let mut twin = Twin {
+        let mut replica = Replica {
             gpu: Arc::clone(gpu),
             precision,
             params,
@@ -114,8 +114,8 @@ impl Twin {
             low_nodes,
             routines: Mutex::default(),
         };
-        twin.push(net, None)?;
-        Ok(twin)
+        replica.push(net, None)?;
+        Ok(replica)
     }
 
     /// Takes over what the host has.
@@ -212,10 +212,10 @@ impl Twin {
 
     fn to_device(&self, net: &Network, store: &Store, flat: &Flat, host: &[f32]) -> Vec<f32> {
         let mut out = vec![0.0; flat.len];
-        for (view, &offset) in store.views().iter().zip(&flat.offsets) {
-            let image = flattened(net, view);
-            for (i, v) in host[view.offset..view.offset + view.len].iter().enumerate() {
-                out[offset + place(&view.shape, image, i)] = *v;
+        for (slot, &offset) in store.slots().iter().zip(&flat.offsets) {
+            let image = flattened(net, slot);
+            for (i, v) in host[slot.offset..slot.offset + slot.len].iter().enumerate() {
+                out[offset + place(&slot.shape, image, i)] = *v;
             }
         }
         out
@@ -223,13 +223,13 @@ impl Twin {
 
     fn to_host(&self, net: &Network, store: &Store, flat: &Flat, device: &[f32]) -> Vec<f32> {
         let mut out = vec![0.0; store.values.len()];
-        for (view, &offset) in store.views().iter().zip(&flat.offsets) {
-            let image = flattened(net, view);
-            for (i, v) in out[view.offset..view.offset + view.len]
+        for (slot, &offset) in store.slots().iter().zip(&flat.offsets) {
+            let image = flattened(net, slot);
+            for (i, v) in out[slot.offset..slot.offset + slot.len]
                 .iter_mut()
                 .enumerate()
             {
-                *v = device[offset + place(&view.shape, image, i)];
+                *v = device[offset + place(&slot.shape, image, i)];
             }
         }
         out
@@ -241,7 +241,7 @@ impl Twin {
     }
 
     /// See [`Network::inputs_serve`].
-    pub fn inputs_serve(&self, other: &Twin) -> bool {
+    pub fn inputs_serve(&self, other: &Replica) -> bool {
         Arc::ptr_eq(&self.gpu, &other.gpu) && self.is_low(0) == other.is_low(0)
     }
 
@@ -262,12 +262,12 @@ impl Twin {
 
     /// A node's weight, for a product with values of this precision.
     pub(super) fn weight(&self, net: &Network, node: usize, low: bool) -> u64 {
-        let Some(view) = net.slots[node].weight else {
+        let Some(slot) = net.slots[node].weight else {
             return 0;
         };
         match &self.low {
-            Some(copy) if low => copy.pointer() + 2 * self.params.offsets[view] as u64,
-            _ => self.params.pointer(Some(view)),
+            Some(copy) if low => copy.pointer() + 2 * self.params.offsets[slot] as u64,
+            _ => self.params.pointer(Some(slot)),
         }
     }
 
@@ -276,8 +276,8 @@ impl Twin {
     }
 
     /// Where a parameter's gradient lies in gradients that start at `grads`.
-    pub(super) fn grad(&self, grads: u64, view: Option<usize>) -> u64 {
-        view.map_or(0, |v| grads + 4 * self.params.offsets[v] as u64)
+    pub(super) fn grad(&self, grads: u64, slot: Option<usize>) -> u64 {
+        slot.map_or(0, |v| grads + 4 * self.params.offsets[v] as u64)
     }
 
     pub(super) fn act(&self, net: &Network, node: Option<usize>) -> Act {
@@ -310,14 +310,14 @@ impl Twin {
 }
 
 /// `[h, w, c]` of the input of the linear layer whose weight this is.
-fn flattened(net: &Network, view: &View) -> Option<[usize; 3]> {
-    if view.shape.len() != 2 {
+fn flattened(net: &Network, slot: &Slot) -> Option<[usize; 3]> {
+    if slot.shape.len() != 2 {
         return None;
     }
     let nodes = net.graph.nodes();
     let layer = nodes.iter().find(|node| {
         matches!(node.layer, Layer::Linear { .. })
-            && view.name.strip_suffix(".weight") == Some(&node.name)
+            && slot.name.strip_suffix(".weight") == Some(&node.name)
     })?;
     Some(nodes[layer.inputs[0].0].shape)
 }

@@ -6,7 +6,7 @@ use super::source::{At, Source};
 use super::tree::{Node, Value};
 use frbench_base::registry::{Info, Kind, Params};
 use frbench_base::{Error, Result};
-use frbench_data::registry::{self, Registry};
+use frbench_data::declarations::{self, Declarations};
 use frbench_eval::protocol;
 use frbench_job::{DataFormat, DataSpec, HeadSpec, MethodSpec, ProtocolSpec, Views};
 use frbench_methods::backbone;
@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// Everything that has a name a suite can use.
 #[derive(Clone, Default)]
-pub struct Registries {
+pub struct Catalogue {
     pub methods: Vec<MethodLine>,
     pub heads: Vec<HeadLine>,
     pub backbones: Vec<Info>,
@@ -57,12 +57,12 @@ pub struct ProtocolLine {
     pub metrics: fn(&ProtocolSpec) -> Result<Vec<String>>,
 }
 
-impl Registries {
+impl Catalogue {
     /// The tables of this build, with the data sets that `embedded` declares, by name and text.
     /// Declarations of data sets and `synth-pins.toml` in `folder` replace the embedded ones of
     /// the same name.
     pub fn with_datasets(embedded: &[(&str, &str)], folder: Option<&Path>) -> Result<Self> {
-        Ok(Registries {
+        Ok(Catalogue {
             methods: method::METHODS
                 .iter()
                 .map(|m| MethodLine {
@@ -88,7 +88,7 @@ impl Registries {
                     metrics: p.metrics,
                 })
                 .collect(),
-            datasets: Registry::load(embedded, folder)?
+            datasets: Declarations::load(embedded, folder)?
                 .iter()
                 .map(|d| (d.name.clone(), d.spec()))
                 .collect(),
@@ -124,7 +124,7 @@ impl Registries {
         Ok(spec)
     }
 
-    /// [`Registries::lookup`] of a name in a suite.
+    /// [`Catalogue::lookup`] of a name in a suite.
     pub fn dataset(&self, source: &Source, name: &At<String>) -> Result<DataSpec> {
         self.lookup(name).map_err(|e| source.error(&name.span, e))
     }
@@ -139,7 +139,10 @@ fn pins(embedded: &[(&str, &str)], folder: Option<&Path>) -> Result<BTreeMap<Str
             let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
             Source::new(path.display().to_string(), text)
         }
-        None => match embedded.iter().find(|(name, _)| *name == registry::PINS) {
+        None => match embedded
+            .iter()
+            .find(|(name, _)| *name == declarations::PINS)
+        {
             Some((_, text)) => Source::new(format!("suites/datasets/{FILE}"), *text),
             None => return Ok(BTreeMap::new()),
         },

@@ -4,9 +4,9 @@
 //! What a step sees is a function of `(seed, step)` alone, so that nothing depends on how far
 //! ahead the thread is, or on whether a training was resumed in between.
 
-use super::ahead::Ahead;
 use super::batch::Batch;
-use super::view::{Made, View};
+use super::pipeline::{InputPipeline, Made};
+use super::queue::Queue;
 use frbench_base::Result;
 use frbench_data::sampler::Batches;
 use std::ops::Range;
@@ -39,9 +39,9 @@ impl Order {
 /// What makes the input of a step.
 pub(super) struct Source {
     pub order: Order,
-    pub student: View,
+    pub student: InputPipeline,
     /// Where the teacher is run in the step and does not see what the student sees.
-    pub teacher: Option<View>,
+    pub teacher: Option<InputPipeline>,
 }
 
 /// The input of one step.
@@ -56,15 +56,19 @@ impl Source {
     ///
     /// # Errors
     /// [`frbench_base::Error::Compute`] if the system has no thread to give.
-    pub fn start(mut self, steps: Range<u64>) -> Result<Ahead<Input>> {
+    pub fn start(mut self, steps: Range<u64>) -> Result<Queue<Input>> {
         let views = [Some(&self.student), self.teacher.as_ref()];
-        let threads = views.into_iter().flatten().map(View::threads).max();
-        Ahead::start(steps, threads.unwrap_or(1), move |step| self.input(step))
+        let threads = views
+            .into_iter()
+            .flatten()
+            .map(InputPipeline::threads)
+            .max();
+        Queue::start(steps, threads.unwrap_or(1), move |step| self.input(step))
     }
 
     fn input(&mut self, step: u64) -> Result<Input> {
         let batch = self.order.batch(step);
-        let made = |view: &View| view.make(&batch.samples, &[&batch.flips]);
+        let made = |view: &InputPipeline| view.make(&batch.samples, &[&batch.flips]);
         Ok(Input {
             student: made(&self.student)?,
             teacher: self.teacher.as_ref().map(made).transpose()?,
@@ -117,7 +121,7 @@ mod tests {
         }
     }
 
-    fn view(images: &Arc<Numbers>, size: usize) -> View {
+    fn view(images: &Arc<Numbers>, size: usize) -> InputPipeline {
         let input = InputSpec {
             size,
             color: Color::Rgb,
@@ -125,7 +129,7 @@ mod tests {
             std: 0.5,
             degrade: None,
         };
-        View::on_host(images.clone(), &input)
+        InputPipeline::on_host(images.clone(), &input)
     }
 
     fn source(broken: Option<u32>) -> (Source, Arc<Numbers>) {
