@@ -2,6 +2,11 @@
 //! the suites, data sets and published results that it embeds. Works from a source archive as
 //! well as from a checkout.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "printing is how a build script speaks to cargo"
+)]
+
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! Margin heads: forward and backward at 512 dimensions, 10,000 classes, batch 128.
 //! Sub-center ArcFace has three centres per class; `normface x3` is its yardstick.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for the one who measures"
+)]
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,5 +1,10 @@
 //! Whole networks: a training step (forward, backward, SGD) and evaluation.
 //! `cargo bench --bench step -- iresnet18` selects by name; rates are images per second.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for the one who measures"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use frbench::backbone;

@@ -1,4 +1,9 @@
 //! Rendering one aligned, JPEG-encoded 112 x 112 image of the face world on one core.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for the one who measures"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use frbench::job::SynthSpec;

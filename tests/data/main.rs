@@ -1,4 +1,9 @@
 //! Data sets: formats, identities, and the face world.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail where they panic"
+)]
 
 mod declarations;
 mod packs;

@@ -1,4 +1,9 @@
 //! Heads, losses, methods and backbones: against formulas, against other implementations, and in trainings.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail where they panic"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,9 @@
 //! Reports.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail where they panic"
+)]
 
 mod collect;
 mod condition_fixture;

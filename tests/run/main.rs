@@ -1,4 +1,9 @@
 //! Runs, from a suite to finished jobs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail where they panic"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,28 +1,96 @@
 //! Files that are never half-written.
 
 use crate::{Error, Result};
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
-/// Write `bytes` to a temporary name beside `path`, sync, and rename. A reader sees the old
-/// content or the new one, also after a power cut.
+/// A file on its way: it gets its name when it is whole, and leaves nothing behind if it does not
+/// come to that. A reader sees the old content or the new one, also after a power cut.
+pub struct NewFile {
+    file: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins what will be `path`, beside it; the folder must exist.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names the folder.
+    pub fn create(path: impl Into<PathBuf>) -> Result<NewFile> {
+        let path = path.into();
+        let dir = folder(&path);
+        let file = NamedTempFile::new_in(dir).map_err(|e| Error::io(dir, e))?;
+        Ok(NewFile {
+            file: BufWriter::with_capacity(1 << 20, file),
+            path,
+        })
+    }
+
+    /// The name that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name, after all of it has reached the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names the file.
+    pub fn publish(self) -> Result<()> {
+        let NewFile { file, path } = self;
+        let failed = |e| Error::io(&path, e);
+        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.as_file().sync_all().map_err(failed)?;
+        make_readable(file.as_file());
+        file.persist(&path).map_err(|e| failed(e.error))?;
+        sync_dir(folder(&path));
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for NewFile {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Write `bytes` to `path`, whose folder is made if need be; see [`NewFile`].
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let dir = folder(path);
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| Error::io(dir, e))?;
+    let mut file = NewFile::create(path)?;
     file.write_all(bytes).map_err(|e| Error::io(path, e))?;
-    file.as_file().sync_all().map_err(|e| Error::io(path, e))?;
-    make_readable(file.as_file());
-    file.persist(path).map_err(|e| Error::io(path, e.error))?;
-    sync_dir(dir);
+    file.publish()
+}
+
+/// Gives a file that was written under the name `part`, and can be continued there after a kill,
+/// its own name, after all of it has reached the disk.
+pub fn publish_part(file: &File, part: &Path, path: &Path) -> Result<()> {
+    file.sync_all().map_err(|e| Error::io(part, e))?;
+    std::fs::rename(part, path).map_err(|e| Error::io(path, e))?;
+    sync_dir(folder(path));
     Ok(())
 }
 
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// Temporary files are private to their owner; results are meant to be read by a group.
-fn make_readable(file: &std::fs::File) {
+fn make_readable(file: &File) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -34,7 +102,7 @@ fn make_readable(file: &std::fs::File) {
 
 /// Make a rename in `dir` durable. Best effort: not every file system can.
 pub fn sync_dir(dir: &Path) {
-    if let Ok(d) = std::fs::File::open(dir) {
+    if let Ok(d) = File::open(dir) {
         let _ = d.sync_all();
     }
 }
@@ -61,4 +129,26 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
             e.column()
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b.txt");
+        write_atomic(&path, b"old").unwrap();
+        let mut file = NewFile::create(&path).unwrap();
+        file.write_all(b"0123").unwrap();
+        file.seek(SeekFrom::Start(1)).unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(read(&path).unwrap(), b"old");
+        file.publish().unwrap();
+        assert_eq!(read(&path).unwrap(), b"0x23");
+        drop(NewFile::create(&path).unwrap());
+        let left = std::fs::read_dir(dir.path().join("a")).unwrap().count();
+        assert_eq!(left, 1, "what is not published leaves nothing behind");
+    }
 }

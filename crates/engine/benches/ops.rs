@@ -6,6 +6,11 @@
 //! `forward` is evaluation. `train` is the forward pass of training, and backward into input and
 //! weights from a gradient for the whole output, which enters at a tap. The embedding that
 //! every graph must have is one pixel of the input and costs nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for the one who measures"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use frbench_base::rng::Stream;

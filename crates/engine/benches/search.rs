@@ -1,6 +1,11 @@
 //! How long a search of MegaFace's size takes on a GPU: 3,530 probes with 43 mates each, a million
 //! distractors (`FRBENCH_BENCH_DISTRACTORS` says another number), and the highest 1/1000 of all
 //! scores. The upload is told apart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for the one who measures"
+)]
 
 use frbench_base::rng::Stream;
 use frbench_engine::cuda::{Gpu, Search};

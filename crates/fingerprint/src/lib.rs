@@ -3,6 +3,11 @@
 //! The cache key of a job holds the hash of the sources that compute it. Each crate hashes its
 //! own, so that none has to look into another.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "printing is how a build script speaks to cargo"
+)]
+
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs;

@@ -2,6 +2,7 @@
 
 use super::twin::{Arrangement, Twin, twin};
 use super::world::CROP;
+use frbench_base::files::NewFile;
 use frbench_base::{Error, Result};
 use frbench_data::bin::{BinWriter, Protocol};
 use frbench_data::record::{RecWriter, RecordLayout};
@@ -107,13 +108,9 @@ fn each(
 
 /// The person in each image: for bootstraps that resample people, and to tell wrong labels.
 fn identities(twin: &Twin, path: &Path) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let fail = |e| Error::io(path, e);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    let mut file = NewFile::create(path)?;
     for i in 0..twin.len() {
-        writeln!(file, "{}", twin.identity(i)).map_err(fail)?;
+        writeln!(file, "{}", twin.identity(i)).map_err(|e| Error::io(path, e))?;
     }
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|e| fail(e.error))?;
-    Ok(())
+    file.publish()
 }

@@ -1,8 +1,8 @@
 //! Writing a verification pack.
 
+use frbench_base::files::NewFile;
 use frbench_base::{Error, Result};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// How images are stored.
@@ -20,8 +20,7 @@ pub enum Protocol {
 /// Writes a pack pair by pair. The file appears under its name with [`BinWriter::finish`].
 pub struct BinWriter {
     path: PathBuf,
-    temporary: PathBuf,
-    out: BufWriter<File>,
+    out: NewFile,
     protocol: Protocol,
     same: Vec<bool>,
 }
@@ -29,19 +28,14 @@ pub struct BinWriter {
 impl BinWriter {
     pub fn create(path: impl AsRef<Path>, protocol: Protocol) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        let temporary = PathBuf::from(temporary);
-        let file = File::create(&temporary).map_err(|e| Error::io(&temporary, e))?;
         let version = match protocol {
             Protocol::Python2 => 2,
             Protocol::Python3 => 3,
             Protocol::Python34 => 4,
         };
         let mut writer = BinWriter {
+            out: NewFile::create(&path)?,
             path,
-            temporary,
-            out: BufWriter::with_capacity(1 << 20, file),
             protocol,
             same: Vec::new(),
         };
@@ -53,7 +47,7 @@ impl BinWriter {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.out
             .write_all(bytes)
-            .map_err(|e| Error::io(&self.temporary, e))
+            .map_err(|e| Error::io(&self.path, e))
     }
 
     fn image(&mut self, bytes: &[u8]) -> Result<()> {
@@ -97,15 +91,6 @@ impl BinWriter {
             .collect();
         self.put(&labels)?;
         self.put(b"e\x86.")?;
-        let BinWriter {
-            path,
-            temporary,
-            mut out,
-            ..
-        } = self;
-        out.flush()
-            .and_then(|()| out.get_ref().sync_all())
-            .and_then(|()| std::fs::rename(&temporary, &path))
-            .map_err(|e| Error::io(&path, e))
+        self.out.publish()
     }
 }

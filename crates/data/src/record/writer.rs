@@ -1,9 +1,9 @@
 //! Writes `.rec` with `.idx` (and `property`).
 
 use super::{F32_EXACT, frame};
+use frbench_base::files::NewFile;
 use frbench_base::{Error, Result};
-use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Which records a file has besides its images.
@@ -20,33 +20,13 @@ pub enum RecordLayout {
 /// [`RecWriter::finish`].
 pub struct RecWriter {
     path: PathBuf,
-    rec: BufWriter<File>,
-    idx: BufWriter<File>,
+    rec: NewFile,
+    idx: NewFile,
     layout: RecordLayout,
     next_key: u64,
     offset: u64,
     /// First image key of each identity so far.
     identities: Vec<u64>,
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    name.into()
-}
-
-fn create(path: &Path) -> Result<BufWriter<File>> {
-    let path = temporary(path);
-    let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
-    Ok(BufWriter::with_capacity(1 << 20, file))
-}
-
-fn publish(mut out: BufWriter<File>, path: &Path) -> Result<()> {
-    let from = temporary(path);
-    out.flush()
-        .and_then(|()| out.get_ref().sync_all())
-        .and_then(|()| std::fs::rename(&from, path))
-        .map_err(|e| Error::io(path, e))
 }
 
 /// `IRHeader` followed by its labels if there are several, and the image.
@@ -70,8 +50,8 @@ impl RecWriter {
     pub fn create(path: impl AsRef<Path>, layout: RecordLayout) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let mut writer = RecWriter {
-            rec: create(&path)?,
-            idx: create(&path.with_extension("idx"))?,
+            rec: NewFile::create(&path)?,
+            idx: NewFile::create(path.with_extension("idx"))?,
             path,
             layout,
             next_key: 0,
@@ -150,12 +130,12 @@ impl RecWriter {
                 .and_then(|_| frame::write(&mut self.rec, &head))
                 .map_err(|e| Error::io(&self.path, e))?;
             let property = self.path.with_file_name("property");
-            let mut out = create(&property)?;
+            let mut out = NewFile::create(&property)?;
             writeln!(out, "{},{side},{side}", identities.len())
                 .map_err(|e| Error::io(&property, e))?;
-            publish(out, &property)?;
+            out.publish()?;
         }
-        publish(self.idx, &self.path.with_extension("idx"))?;
-        publish(self.rec, &self.path)
+        self.idx.publish()?;
+        self.rec.publish()
     }
 }

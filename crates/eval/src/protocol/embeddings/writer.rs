@@ -1,6 +1,7 @@
 //! Writing an embedding file chunk by chunk, so that a killed run loses little.
 
 use super::{CHUNK_HEADER, CHUNK_ROWS, HEADER, Header, chunk_header, chunk_is_whole};
+use frbench_base::files::publish_part;
 use frbench_base::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -148,16 +149,9 @@ impl EmbeddingWriter {
         self.file
             .seek(SeekFrom::Start(0))
             .and_then(|_| self.file.write_all(&header(self.dim, rows).encode()))
-            .and_then(|()| self.file.sync_all())
             .map_err(|e| Error::io(&self.part, e))?;
-        std::fs::rename(&self.part, &self.path).map_err(|e| Error::io(&self.path, e))?;
-        // The rename itself must survive a power cut before anyone writes `done`.
-        if let Some(folder) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            File::open(folder)
-                .and_then(|f| f.sync_all())
-                .map_err(|e| Error::io(folder, e))?;
-        }
-        Ok(())
+        // The rename itself survives a power cut before anyone writes `done`.
+        publish_part(&self.file, &self.part, &self.path)
     }
 
     /// Writes the buffered rows as one chunk.
