@@ -33,30 +33,47 @@ pub struct Cli {
     command: Command,
 }
 
-#[derive(Subcommand)]
-enum Command {
+/// The commands: for each its help, its name, its arguments and what runs it.
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $name:ident($args:ty) => $run:path,)*) => {
+        #[derive(Subcommand)]
+        enum Command {
+            $($(#[$attribute])* $name($args),)*
+        }
+
+        impl Command {
+            fn run(self) -> Result<ExitStatus> {
+                match self {
+                    $(Command::$name(args) => $run(args),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
     /// Train, evaluate and report a suite
-    Run(run::RunArgs),
+    Run(run::RunArgs) => run::run,
     /// List suites and everything that a suite can name
-    List(list::ListArgs),
+    List(list::ListArgs) => list::list,
     /// Show what a suite would run: jobs, sharing, what is done, rough cost
-    Show(show::ShowArgs),
+    Show(show::ShowArgs) => show::show,
     /// Check a suite without running it
-    Check(check::CheckArgs),
+    Check(check::CheckArgs) => check::check,
     /// Render the report of what has been run so far
-    Report(report::ReportArgs),
+    Report(report::ReportArgs) => report::report,
     /// List published numbers with their sources
-    References(references::ReferencesArgs),
+    References(references::ReferencesArgs) => references::references,
     /// Hold heads, losses, networks and protocols against golden cases of other code
     #[command(after_long_help = parity::EXPORT)]
-    Parity(parity::ParityArgs),
+    Parity(parity::ParityArgs) => parity::parity,
     /// Make, look at and verify data sets
     #[command(subcommand)]
-    Data(data::DataCommand),
+    Data(data::DataCommand) => data::data,
     /// Measure how fast this machine trains and embeds
-    Bench(bench::BenchArgs),
+    Bench(bench::BenchArgs) => bench::bench,
     /// Print the JSON Schema of suites, for editors
-    Schema,
+    Schema(schema::SchemaArgs) => schema::schema,
 }
 
 /// Runs the command.
@@ -64,18 +81,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
     if let Ok(name) = std::env::var("FRBENCH_ISA") {
         frbench::engine::ops::simd::Level::parse(&name)?;
     }
-    match cli.command {
-        Command::Run(args) => run::run(args),
-        Command::List(args) => list::list(args),
-        Command::Show(args) => show::show(args),
-        Command::Check(args) => check::check(args),
-        Command::Report(args) => report::report(args),
-        Command::References(args) => references::references(args),
-        Command::Parity(args) => parity::parity(args),
-        Command::Data(command) => data::data(command),
-        Command::Bench(args) => bench::bench(args),
-        Command::Schema => schema::schema(),
-    }
+    cli.command.run()
 }
 
 /// `0.1.0 (1a2b3c4, clean)`.

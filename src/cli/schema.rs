@@ -2,10 +2,14 @@
 
 use super::exit::ExitStatus;
 use super::output::print_json;
+use clap::Args;
 use frbench::Result;
 use frbench::suite::schema;
 
-pub fn schema() -> Result<ExitStatus> {
+#[derive(Args, Debug)]
+pub struct SchemaArgs {}
+
+pub fn schema(_: SchemaArgs) -> Result<ExitStatus> {
     print_json(&schema::schema(&super::context::catalogue()?))?;
     Ok(ExitStatus::Success)
 }

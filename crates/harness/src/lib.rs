@@ -11,6 +11,5 @@
 pub mod parity;
 pub mod plan;
 pub mod run;
-mod sources;
 pub mod suite;
 pub mod train;

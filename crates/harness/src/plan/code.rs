@@ -56,7 +56,7 @@ const NUMERIC: &[&str] = &[
 /// The hashes of the sources that can change the numbers of each kind of job, as the crates
 /// state them of themselves.
 fn sources(kind: Kind) -> Vec<&'static str> {
-    use crate::sources::{DERIVE, EMBED, SCORE, TRAIN};
+    use super::sources::{DERIVE, EMBED, SCORE, TRAIN};
     let data = frbench_data::SOURCES;
     let engine = frbench_engine::SOURCES;
     let rng = frbench_base::RNG_SOURCES;

@@ -11,6 +11,7 @@ pub mod layout;
 pub mod recipe;
 pub mod rounds;
 pub mod select;
+mod sources;
 
 pub use code::{Build, Code, Kind};
 pub use layout::Layout;

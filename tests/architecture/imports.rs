@@ -1,0 +1,213 @@
+//! The paths that a source file names, as files of the workspace.
+
+/// What other crates of the workspace a source file of `file` names, and what other modules of its
+/// own crate: for each the path of a module, such as `crates/methods/src/head/cosine`, as far as
+/// names of modules can be told from others (by their lower case).
+pub fn imports(file: &str, text: &str) -> Vec<String> {
+    let tokens = tokens(&code(text));
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let starts = at == 0 || tokens[at - 1] != "::";
+        let names_path = tokens.get(at + 1).is_some_and(|t| t == "::");
+        if starts && names_path && is_root(&tokens[at]) {
+            let mut paths = Vec::new();
+            at = tree(&tokens, at, &[], &mut paths);
+            found.extend(paths.iter().filter_map(|p| resolve(file, p)));
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
+fn is_root(token: &str) -> bool {
+    matches!(token, "crate" | "super" | "self" | "frbench") || token.starts_with("frbench_")
+}
+
+/// Reads a path, or the tree of paths of a `use`, that begins at `at`; gives the place behind it.
+fn tree(
+    tokens: &[String],
+    mut at: usize,
+    before: &[String],
+    paths: &mut Vec<Vec<String>>,
+) -> usize {
+    let mut path = before.to_vec();
+    loop {
+        match tokens.get(at).map(String::as_str) {
+            Some("{") => {
+                at += 1;
+                while tokens.get(at).is_some_and(|t| t != "}") {
+                    let next = tree(tokens, at, &path, paths);
+                    at = next.max(at + 1);
+                    if tokens.get(at).is_some_and(|t| t == ",") {
+                        at += 1;
+                    }
+                }
+                return at + 1;
+            }
+            Some(name) if is_name(name) => {
+                path.push(name.to_string());
+                at += 1;
+            }
+            _ => break,
+        }
+        match tokens.get(at).map(String::as_str) {
+            Some("::") => at += 1,
+            // `self as engine`
+            Some("as") => {
+                at += 2;
+                break;
+            }
+            _ => break,
+        }
+    }
+    paths.push(path);
+    at
+}
+
+fn is_name(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+/// The module that a path names, as a path of the workspace; nothing for one outside of it.
+fn resolve(file: &str, path: &[String]) -> Option<String> {
+    let (source, module) = file.split_once("src/").expect("a source file");
+    let mut here: Vec<&str> = module.trim_end_matches(".rs").split('/').collect();
+    if matches!(here.last(), Some(&("mod" | "lib" | "main"))) {
+        here.pop();
+    }
+    let mut names = path.iter().map(String::as_str).peekable();
+    let first = names.next()?;
+    let (source, mut module) = match first {
+        "crate" => (source.to_string(), Vec::new()),
+        "self" => (source.to_string(), here),
+        "super" => {
+            here.pop();
+            while names.next_if_eq(&"super").is_some() {
+                here.pop();
+            }
+            (source.to_string(), here)
+        }
+        // The program as a library: a crate of several layers shows them by their names.
+        "frbench" => (String::new(), Vec::new()),
+        other => (
+            format!("crates/{}/", other.strip_prefix("frbench_")?),
+            Vec::new(),
+        ),
+    };
+    let is_module = |n: &&str| n.starts_with(|c: char| c.is_lowercase()) && *n != "self";
+    module.extend(names.take_while(is_module));
+    if first == "frbench" {
+        let name = module.first().copied()?;
+        let place = match name {
+            "error" | "files" | "key" | "registry" | "rng" | "compare" => "crates/base/src",
+            "engine" => "crates/engine/src",
+            "job" => "crates/job/src",
+            "data" => "crates/data/src",
+            "synth" => "crates/synth/src",
+            "report" => "crates/report/src",
+            "backbone" | "head" | "distill" | "method" => "crates/methods/src/",
+            "protocol" | "stats" => "crates/eval/src/",
+            "train" | "parity" | "suite" | "plan" | "run" => "crates/harness/src/",
+            _ => "src/",
+        };
+        return Some(match place.ends_with('/') {
+            true => format!("{place}{name}"),
+            false => place.to_string(),
+        });
+    }
+    let names = module.iter().map(|n| format!("/{n}"));
+    Some(names.fold(format!("{source}src"), |path, name| path + &name))
+}
+
+/// The text without comments and literals.
+fn code(text: &str) -> String {
+    let mut out = String::new();
+    let chars: Vec<char> = text.chars().collect();
+    let mut i = 0;
+    while i < chars.len() {
+        let next = chars.get(i + 1);
+        match chars[i] {
+            '/' if next == Some(&'/') => {
+                while i < chars.len() && chars[i] != '\n' {
+                    i += 1;
+                }
+            }
+            '/' if next == Some(&'*') => {
+                while i < chars.len() && !(chars[i] == '*' && chars.get(i + 1) == Some(&'/')) {
+                    i += 1;
+                }
+                i += 2;
+            }
+            'r' if matches!(next, Some('"' | '#'))
+                && !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') =>
+            {
+                let hashes = chars[i + 1..].iter().take_while(|c| **c == '#').count();
+                if chars.get(i + 1 + hashes) != Some(&'"') {
+                    out.push('r');
+                    i += 1;
+                    continue;
+                }
+                i += hashes + 2;
+                let closes = |i: usize| {
+                    chars[i] == '"'
+                        && chars[i + 1..]
+                            .iter()
+                            .take(hashes)
+                            .filter(|c| **c == '#')
+                            .count()
+                            == hashes
+                };
+                while i < chars.len() && !closes(i) {
+                    i += 1;
+                }
+                i += 1 + hashes;
+            }
+            '"' => {
+                i += 1;
+                while i < chars.len() && chars[i] != '"' {
+                    i += if chars[i] == '\\' { 2 } else { 1 };
+                }
+                i += 1;
+            }
+            // A character, not a lifetime.
+            '\'' if next == Some(&'\\') || chars.get(i + 2) == Some(&'\'') => {
+                i += if next == Some(&'\\') { 3 } else { 2 };
+                while i < chars.len() && chars[i] != '\'' {
+                    i += 1;
+                }
+                i += 1;
+            }
+            c => {
+                out.push(c);
+                i += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Names, `::` and single characters.
+fn tokens(code: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut joins = false;
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c.is_alphanumeric() || c == '_' {
+            match out.last_mut().filter(|_| joins) {
+                Some(last) => last.push(c),
+                None => out.push(c.to_string()),
+            }
+            joins = true;
+            continue;
+        }
+        joins = false;
+        if c == ':' && chars.next_if_eq(&':').is_some() {
+            out.push("::".into());
+        } else if !c.is_whitespace() {
+            out.push(c.to_string());
+        }
+    }
+    out
+}
