@@ -112,7 +112,7 @@ fn a_planted_import_is_found() {
         (
             "crates/methods/src/head/arcface.rs",
             "use crate::{backbone::build, distill::{self, Bank}};",
-            2,
+            1,
         ),
         (
             "crates/methods/src/head/arcface.rs",
@@ -122,7 +122,7 @@ fn a_planted_import_is_found() {
         (
             "crates/harness/src/suite/read.rs",
             "use crate::plan::{Code, Kind};",
-            2,
+            1,
         ),
         (
             "crates/harness/src/suite/read.rs",

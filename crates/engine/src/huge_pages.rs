@@ -1,4 +1,4 @@
-//! Memory of buffers. A large one asks for pages of two megabytes, where the system has them: in
+//! Memory of buffers. A large one asks for huge pages, of two megabytes, where the system has them: in
 //! pages of four kilobytes, a kernel that reads a whole activation looks up a thousand addresses
 //! for every four megabytes, and waits for some of them.
 

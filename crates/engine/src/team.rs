@@ -1,4 +1,4 @@
-//! How threads share the blocks of a kernel.
+//! How threads share the blocks of a kernel: work stealing over fixed sections.
 //!
 //! A training step is some 200 kernels of 0.1 ms and more, each of which waits for the last block
 //! of the one before. What counts there is that a thread waits for no more than that, that it is

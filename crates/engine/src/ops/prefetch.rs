@@ -1,4 +1,4 @@
-//! What is wanted next. Memory is idle while a kernel multiplies what is in cache, and
+//! Software prefetch: what is wanted next. Memory is idle while a kernel multiplies what is in cache, and
 //! multipliers are idle while it waits for memory. So a kernel that multiplies is told what will be
 //! read or written when it is done, and asks for a cache line of it now and then.
 

@@ -1,4 +1,4 @@
-//! A picture of images whose labels a training corrected, and the list of all of them.
+//! A contact sheet of images whose labels a training corrected, and the list of all of them.
 
 use super::folder::RunFolder;
 use crate::train::Corrected;

@@ -1,5 +1,5 @@
-//! Input that runs ahead of training: a thread decodes, mirrors and normalises what the next
-//! steps will see while the network works on this one.
+//! The data loader, which runs ahead of training: a thread decodes, mirrors and normalises
+//! what the next steps will see while the network works on this one.
 //!
 //! What a step sees is a function of `(seed, step)` alone, so that nothing depends on how far
 //! ahead the thread is, or on whether a training was resumed in between.

@@ -1,4 +1,4 @@
-//! Things that are made ahead of their use, by a thread, while something else is computed.
+//! A bounded queue of things that are made ahead of their use, by a thread, while something else is computed.
 
 use frbench_base::{Error, Result};
 use std::ops::Range;

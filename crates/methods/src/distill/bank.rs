@@ -1,4 +1,4 @@
-//! A bank: one feature for each identity, or each image, that those of a batch are related to.
+//! A memory bank: one feature for each identity, or each image, that those of a batch are related to.
 
 use super::relation::{Rows, normalize};
 use candle_core::{DType, Tensor};
