@@ -1,4 +1,10 @@
 //! Suites and their plans.
 
+mod conditions;
+mod embedded;
 mod errors;
+mod kept_images;
+mod keys;
 mod plan;
+mod presets;
+mod tiny;
