@@ -2,6 +2,7 @@
 
 use frbench::data::bin::{BinWriter, Protocol};
 use frbench::data::cache::PixelCache;
+use frbench::data::declarations::describe_missing;
 use frbench::data::decode::{encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::manifest::{describe, verify};
@@ -357,13 +358,12 @@ fn all_missing_files_are_listed() {
     let registry = frbench::embedded::declarations(None).unwrap();
     for set in registry.iter() {
         let text = message(open(&set.spec(), root.path()));
-        for want in set
-            .files
-            .iter()
-            .map(String::as_str)
-            .chain(["--data", "FRBENCH_DATA", "get it"])
-        {
+        let told = describe_missing(Some(set), &set.spec(), root.path(), &set.files);
+        assert!(told.contains("get it"), "{told}");
+        let files = set.files.iter().map(String::as_str);
+        for want in files.chain(["--data", "FRBENCH_DATA"]) {
             assert!(text.contains(want), "{want} not in\n{text}");
+            assert!(told.contains(want), "{want} not in\n{told}");
         }
     }
     let text = message(open(
