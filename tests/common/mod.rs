@@ -12,3 +12,4 @@ pub mod noise;
 pub mod peer;
 pub mod runs;
 pub mod scoring;
+pub mod training;

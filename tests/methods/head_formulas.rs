@@ -1,16 +1,12 @@
-//! Every head is proven: by golden cases of the authors' code, or here, against its formula
-//! written out plainly in f64, whose gradient is taken by finite differences.
+//! Heads against their formulas, written out plainly in f64, whose gradients are taken by finite
+//! differences.
 
 use candle_core::{Device, Tensor, Var};
-use frbench::embedded;
-use frbench::head::{self, HEADS, Head, HeadInput};
+use frbench::head::{self, Head, HeadInput};
 use frbench::job::HeadSpec;
-use frbench::parity;
 use frbench::rng::Stream;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::f64::consts::PI;
-use std::path::Path;
 
 type Rows = Vec<Vec<f64>>;
 
@@ -367,63 +363,78 @@ fn input<'a>(x: &'a Tensor, w: &'a Tensor) -> HeadInput<'a> {
     }
 }
 
+/// Holds the head against the formula: logits, labels, loss and gradients.
+fn compare(name: &str, params: &Value, per_class: usize, formula: Formula) {
+    let (x, w) = (normal("x", LABELS.len()), normal("w", 5 * per_class));
+    let at = |x1: &Rows, w1: &Rows| {
+        let scene = Scene {
+            x: x1,
+            w: w1,
+            x0: &x,
+            w0: &w,
+            labels: &LABELS,
+        };
+        let (logits, labels, aux) = formula(&scene);
+        let loss = cross_entropy(&logits, &labels) + aux;
+        (logits, labels, loss)
+    };
+    let leaves = [var(&x), var(&w)];
+    let output = build(name, params)
+        .forward(&input(&leaves[0], &leaves[1]))
+        .unwrap();
+    let (logits, labels, loss) = at(&x, &w);
+    assert_eq!(
+        output.labels.clone().unwrap_or(LABELS.to_vec()),
+        labels,
+        "{name}"
+    );
+    let got = output.logits().unwrap().to_vec2::<f64>().unwrap();
+    for (got, want) in got.iter().flatten().zip(logits.iter().flatten()) {
+        assert!(
+            (got - want).abs() < 1e-9,
+            "{name} {params}: logit {got}, want {want}"
+        );
+    }
+    let got = output.loss.to_scalar::<f64>().unwrap();
+    assert!(
+        (got - loss).abs() < 1e-10,
+        "{name} {params}: loss {got}, want {loss}"
+    );
+
+    let grads = output.loss.backward().unwrap();
+    for (which, leaf) in leaves.iter().enumerate() {
+        let gradient = grads.get(leaf).unwrap().to_vec2::<f64>().unwrap();
+        for (i, row) in gradient.iter().enumerate() {
+            for (d, &analytic) in row.iter().enumerate() {
+                let shifted = |h: f64| {
+                    let (mut x1, mut w1) = (x.clone(), w.clone());
+                    [&mut x1, &mut w1][which][i][d] += h;
+                    at(&x1, &w1).2
+                };
+                let numeric = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
+                assert!(
+                    (numeric - analytic).abs() < 1e-7 * (1.0 + analytic.abs()),
+                    "{name} {params} leaf {which} at {i}, {d}: {analytic} against {numeric}"
+                );
+            }
+        }
+    }
+}
+
+/// Holds the head of that name against every formula that there is of it.
+pub fn recompute(name: &str) {
+    let all = formulas().into_iter();
+    let own: Vec<_> = all.filter(|f| f.0 == name).collect();
+    assert!(!own.is_empty(), "`{name}` has no formula here");
+    for (name, params, per_class, formula) in own {
+        compare(name, &params, per_class, formula);
+    }
+}
+
 #[test]
 fn heads_are_their_formulas_and_their_gradients_those_of_finite_differences() {
     for (name, params, per_class, formula) in formulas() {
-        let (x, w) = (normal("x", LABELS.len()), normal("w", 5 * per_class));
-        let at = |x1: &Rows, w1: &Rows| {
-            let scene = Scene {
-                x: x1,
-                w: w1,
-                x0: &x,
-                w0: &w,
-                labels: &LABELS,
-            };
-            let (logits, labels, aux) = formula(&scene);
-            let loss = cross_entropy(&logits, &labels) + aux;
-            (logits, labels, loss)
-        };
-        let leaves = [var(&x), var(&w)];
-        let output = build(name, &params)
-            .forward(&input(&leaves[0], &leaves[1]))
-            .unwrap();
-        let (logits, labels, loss) = at(&x, &w);
-        assert_eq!(
-            output.labels.clone().unwrap_or(LABELS.to_vec()),
-            labels,
-            "{name}"
-        );
-        let got = output.logits().unwrap().to_vec2::<f64>().unwrap();
-        for (got, want) in got.iter().flatten().zip(logits.iter().flatten()) {
-            assert!(
-                (got - want).abs() < 1e-9,
-                "{name} {params}: logit {got}, want {want}"
-            );
-        }
-        let got = output.loss.to_scalar::<f64>().unwrap();
-        assert!(
-            (got - loss).abs() < 1e-10,
-            "{name} {params}: loss {got}, want {loss}"
-        );
-
-        let grads = output.loss.backward().unwrap();
-        for (which, leaf) in leaves.iter().enumerate() {
-            let gradient = grads.get(leaf).unwrap().to_vec2::<f64>().unwrap();
-            for (i, row) in gradient.iter().enumerate() {
-                for (d, &analytic) in row.iter().enumerate() {
-                    let shifted = |h: f64| {
-                        let (mut x1, mut w1) = (x.clone(), w.clone());
-                        [&mut x1, &mut w1][which][i][d] += h;
-                        at(&x1, &w1).2
-                    };
-                    let numeric = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
-                    assert!(
-                        (numeric - analytic).abs() < 1e-7 * (1.0 + analytic.abs()),
-                        "{name} {params} leaf {which} at {i}, {d}: {analytic} against {numeric}"
-                    );
-                }
-            }
-        }
+        compare(name, &params, per_class, formula);
     }
 }
 
@@ -479,36 +490,4 @@ fn stateful_heads_resume_to_the_bit() {
         stateful, 4,
         "SphereFace in two forms, CurricularFace, AdaFace"
     );
-}
-
-#[test]
-fn every_head_is_proven_documented_and_in_a_suite() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cases = parity::load(&[root.join("tests/parity")]).unwrap();
-    let mut proven: BTreeSet<String> = cases.iter().map(|c| c.op.clone()).collect();
-    proven.extend(formulas().iter().map(|f| format!("head/{}", f.0)));
-    let sources: Vec<String> = std::fs::read_dir(root.join("src/head"))
-        .unwrap()
-        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
-        .collect();
-    for head in HEADS {
-        let name = head.info.name;
-        assert!(
-            proven.contains(&format!("head/{name}")),
-            "`{name}`: neither a case in tests/parity nor a formula here"
-        );
-        let stated = format!("name: \"{name}\"");
-        let file = sources.iter().find(|s| s.contains(&stated)).expect(name);
-        let doc: String = file.lines().take_while(|l| l.starts_with("//!")).collect();
-        let year = (1990..2100).any(|y| doc.contains(&y.to_string()));
-        assert!(year, "`{name}`: its file does not begin with its paper");
-        assert!(head.info.source.len() > 20, "`{name}`: no source");
-        let used = format!("head = {{ name = \"{name}\"");
-        assert!(
-            embedded::SUITES
-                .iter()
-                .any(|(_, text)| text.contains(&used)),
-            "`{name}` is in no suite"
-        );
-    }
 }

@@ -1,14 +1,15 @@
 //! Losses on input gradients: what a training step makes of them, and what it leaves alone.
 
 use crate::common::noise::Noise;
+use crate::common::training::{head, input, method, network, training};
 use frbench::engine::Network;
-use frbench::job::{HeadSpec, InputSpec, TrainSpec};
+use frbench::job::{HeadSpec, InputSpec, MethodSpec, TrainSpec};
 use frbench::rng::Stream;
 use frbench::train::{
     Batch, FrozenClassifier, FrozenNetwork, InputPipeline, Lesson, Teacher, Trainer,
 };
 use frbench::{Result, backbone};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,33 +17,26 @@ const CLASSES: usize = 5;
 const IMAGES: usize = 20;
 const SIDE: usize = 32;
 
-fn input() -> Value {
-    json!({"size": SIDE, "color": "rgb", "mean": 0.5, "std": 0.5})
+fn spec(method: MethodSpec, backbone: &str, head: HeadSpec) -> TrainSpec {
+    let mut spec = TrainSpec {
+        method,
+        ..training(network(backbone, 8, 0.125), head)
+    };
+    spec.optimizer.weight_decay = 0.0;
+    spec
 }
 
-fn spec(method: Value, backbone: &str, head: Value) -> TrainSpec {
-    serde_json::from_value(json!({
-        "method": method,
-        "backbone": {"name": backbone, "embedding": 8, "params": {"width": 0.125}},
-        "input": input(),
-        "head": head,
-        "data": "0".repeat(64),
-        "seed": 2,
-        "schedule": {"length": {"steps": 6}, "lr": 0.05, "decay": {"kind": "constant"}},
-        "optimizer": {"momentum": 0.9, "nesterov": false, "weight_decay": 0.0},
-        "batch": 10, "bn_group": 10, "flip": true,
-    }))
-    .unwrap()
+fn arcface() -> HeadSpec {
+    head("arcface", json!({"s": 8, "m": 0.2}))
 }
 
-fn arcface() -> Value {
-    json!({"name": "arcface", "params": {"s": 8, "m": 0.2}})
+fn curricularface() -> HeadSpec {
+    head("curricularface", json!({"s": 8, "m": 0.2}))
 }
 
-fn distill(weight: f64) -> Value {
-    json!({"name": "distill", "params": {
-        "losses": [{"name": "at-gradient", "weight": weight}], "beta": 1.0,
-    }})
+fn distill(weight: f64) -> MethodSpec {
+    let losses = json!([{"name": "at-gradient", "weight": weight}]);
+    method("distill", json!({"losses": losses, "beta": 1.0}))
 }
 
 /// A teacher, and what a training is about.
@@ -55,23 +49,21 @@ struct School {
 
 impl School {
     fn new() -> Self {
-        let spec = json!({"name": "iresnet18", "embedding": 12, "params": {"width": 0.125}});
-        let spec = serde_json::from_value(spec).unwrap();
-        let mut network = Network::new(backbone::build(&spec, SIDE).unwrap());
+        let teacher = network("iresnet18", 12, 0.125);
+        let mut network = Network::new(backbone::build(&teacher, SIDE).unwrap());
         network.init(9);
         School {
             network,
-            input: serde_json::from_value(input()).unwrap(),
+            input: input(SIDE),
             labels: (0..IMAGES as u32).map(|i| i % CLASSES as u32).collect(),
             images: Noise::of(IMAGES),
         }
     }
 
     fn teacher(&self) -> Teacher<'_> {
-        let head: HeadSpec = serde_json::from_value(arcface()).unwrap();
         let mut stream = Stream::derive(1, "weight", &[]);
         let weight = (0..CLASSES * 12).map(|_| stream.normal() as f32).collect();
-        let frozen = FrozenClassifier::new(&head, [CLASSES, 12], weight, BTreeMap::new());
+        let frozen = FrozenClassifier::new(&arcface(), [CLASSES, 12], weight, BTreeMap::new());
         Teacher {
             rows: None,
             network: Some(FrozenNetwork {
@@ -249,13 +241,9 @@ fn a_step_follows_the_gradient_of_the_whole_loss() {
 /// without them. Dropout included.
 #[test]
 fn probes_leave_no_trace() {
-    let head = json!({"name": "curricularface", "params": {"s": 8, "m": 0.2}});
-    let probed = spec(distill(1e-30), "cbam-iresnet18", head.clone());
-    let plain = spec(
-        json!({"name": "margin-softmax", "params": {}}),
-        "cbam-iresnet18",
-        head,
-    );
+    let probed = spec(distill(1e-30), "cbam-iresnet18", curricularface());
+    let alone = method("margin-softmax", json!({}));
+    let plain = spec(alone, "cbam-iresnet18", curricularface());
     let school = School::new();
     let end = |spec: &TrainSpec| {
         let mut trainer = school.trainer(spec);
@@ -271,8 +259,7 @@ fn probes_leave_no_trace() {
 
 #[test]
 fn a_resumed_training_is_the_undisturbed_one_on_any_number_of_threads() {
-    let head = json!({"name": "curricularface", "params": {"s": 8, "m": 0.2}});
-    let spec = spec(distill(5.0), "mobilefacenet", head);
+    let spec = spec(distill(5.0), "mobilefacenet", curricularface());
     let school = School::new();
     let on = |threads: usize, killed: Option<usize>| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -299,7 +286,7 @@ fn a_resumed_training_is_the_undisturbed_one_on_any_number_of_threads() {
 #[test]
 fn it_trains_without_the_heads_loss() {
     let mut method = distill(1.0);
-    method["params"]["beta"] = json!(0.0);
+    method.params.insert("beta".into(), json!(0.0));
     let spec = spec(method, "mobilefacenet", arcface());
     let school = School::new();
     let mut trainer = school.trainer(&spec);

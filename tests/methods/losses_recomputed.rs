@@ -1,6 +1,7 @@
 //! Distillation losses that no published code's numbers are at hand for: against direct
 //! computation in f64, hand vectors and finite differences. And what losses remember.
 
+use crate::proofs::Recomputation;
 use candle_core::{Device, Tensor, Var};
 use frbench::distill::{self, Distill, DistillInput, Setup, Taps};
 use frbench::job::OptimizerSpec;
@@ -8,9 +9,18 @@ use frbench::job::artefact::Matrix;
 use frbench::registry::Params;
 use frbench::rng::Stream;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 type State = BTreeMap<String, Matrix<f32>>;
+
+/// Losses by name, each with what computes it a second time.
+pub const RECOMPUTED: &[Recomputation] = &[
+    ("at-gradient", at_gradient_by_hand),
+    ("crd", crd_over_steps),
+    ("ekd", ekd_over_steps),
+    ("f-kd", by_vectors),
+    ("shrinkteanet", by_vectors),
+];
 
 /// Six images of three identities.
 const LABELS: [u32; 6] = [0, 1, 2, 0, 1, 2];
@@ -91,11 +101,10 @@ fn plane() -> (Tensor, Tensor) {
     (student, teacher)
 }
 
-#[test]
-fn vectors_computed_by_hand() {
-    let (student, teacher) = plane();
+/// The loss of [`plane`] as computed by hand: name, parameters, value, tolerance.
+fn vectors() -> Vec<(&'static str, Value, f64, f64)> {
     let rkd = |d, a| json!({"w_distance": d, "w_angle": a});
-    for (name, stated, want, tolerance) in [
+    vec![
         ("sp", json!({"normalize": "embedding"}), 0.017778, 5e-7),
         ("sp", json!({"normalize": "gram-rows"}), 0.008448, 5e-7),
         ("rkd", rkd(1, 0), 0.015_867_92, 5e-9),
@@ -128,7 +137,16 @@ fn vectors_computed_by_hand() {
         ),
         // Two elements of six differ, by 0.2 each.
         ("f-kd", json!({}), 0.08 / 6.0, 1e-12),
-    ] {
+    ]
+}
+
+/// Holds the loss of that name against every vector that there is of it.
+fn by_vectors(name: &str) {
+    let (student, teacher) = plane();
+    let all = vectors().into_iter();
+    let own: Vec<_> = all.filter(|v| v.0 == name).collect();
+    assert!(!own.is_empty(), "`{name}` has no vector here");
+    for (_, stated, want, tolerance) in own {
         let input = DistillInput::of_embeddings(&student, &teacher);
         let got = scalar(&build(name, stated.clone()).loss(&input).unwrap());
         assert!((got - want).abs() < tolerance, "{name} {stated}: {got}");
@@ -136,7 +154,17 @@ fn vectors_computed_by_hand() {
 }
 
 #[test]
+fn vectors_computed_by_hand() {
+    let names: BTreeSet<&str> = vectors().iter().map(|v| v.0).collect();
+    names.into_iter().for_each(by_vectors);
+}
+
+#[test]
 fn input_gradients_by_hand() {
+    at_gradient_by_hand("at-gradient");
+}
+
+fn at_gradient_by_hand(name: &str) {
     let student = tensor(vec![1.0, 2.0, 0.0, 1.0], &[2, 2]);
     let teacher = tensor(vec![0.0, 0.0, 2.0, 1.0], &[2, 2]);
     let unused = tensor(vec![0.0], &[1, 1]);
@@ -144,13 +172,13 @@ fn input_gradients_by_hand() {
         let mut input = DistillInput::of_embeddings(&unused, &unused);
         input.student.input_gradients = Some(student);
         input.teacher.input_gradients = Some(&teacher);
-        build("at-gradient", json!({})).loss(&input).unwrap()
+        build(name, json!({})).loss(&input).unwrap()
     };
     // Half of 1 + 4 and of 4, as a mean of two.
     near(scalar(&loss(&student)), 2.25, 1e-12);
     check_gradient(&student, loss);
     let input = DistillInput::of_embeddings(&unused, &unused);
-    assert!(build("at-gradient", json!({})).loss(&input).is_err());
+    assert!(build(name, json!({})).loss(&input).is_err());
 }
 
 #[test]
@@ -269,11 +297,15 @@ fn ekd_by_hand(x: [&Tensor; 2], labels: &[u32], anchors: &mut [Vec<f32>; 2], top
 
 #[test]
 fn ekd_follows_its_definition_over_steps() {
+    ekd_over_steps("ekd");
+}
+
+fn ekd_over_steps(name: &str) {
     let stated = |momentum: f64| {
         json!({"fprs": [0.1, 0.01], "temperature": 0.05, "momentum": momentum, "topk": 9,
                "w_positive": 0.3, "w_negative": 0.2})
     };
-    let mut loss = build("ekd", stated(0.25));
+    let mut loss = build(name, stated(0.25));
     let mut anchors = [vec![0.0; 2], vec![0.0; 2]];
     for step in 0..4 {
         let student = random(&format!("student {step}"), &[6, 5]);
@@ -287,7 +319,7 @@ fn ekd_follows_its_definition_over_steps() {
         assert_eq!(loss.state()["teacher-anchors"].data, anchors[1]);
     }
     // Anchors are constants: with a momentum of 0 they also stay where they are.
-    let mut still = build("ekd", stated(0.0));
+    let mut still = build(name, stated(0.0));
     still.restore(loss.state()).unwrap();
     let (student, teacher) = (random("student", &[6, 5]), random("teacher", &[6, 5]));
     check_gradient(&student, |x| {
@@ -304,10 +336,10 @@ fn ekd_follows_its_definition_over_steps() {
 
 const CRD_DIM: usize = 3;
 
-fn crd() -> Box<dyn Distill> {
+fn crd(name: &str) -> Box<dyn Distill> {
     // As many negatives as there are: whatever the draw, they are all drawn.
     let stated = json!({"dim": CRD_DIM, "negatives": 4, "temperature": 0.5, "momentum": 0.6});
-    build("crd", stated)
+    build(name, stated)
 }
 
 /// `W x + b`, L2-normalised; `w` as a state holds it.
@@ -358,6 +390,10 @@ fn crd_by_hand(x: [&Tensor; 2], samples: &[u32], state: &State, z: [Option<f64>;
 
 #[test]
 fn crd_follows_its_definition_over_steps() {
+    crd_over_steps("crd");
+}
+
+fn crd_over_steps(name: &str) {
     let samples = [4, 0, 5];
     let (student, teacher) = (random("student", &[3, 4]), random("teacher", &[3, 6]));
     let input = |step| {
@@ -366,7 +402,7 @@ fn crd_follows_its_definition_over_steps() {
         input.step = step;
         input
     };
-    let mut loss = crd();
+    let mut loss = crd(name);
     let before = loss.state();
     let got = scalar(&loss.loss(&input(0)).unwrap());
     // The projections start when their size is known.
@@ -424,8 +460,9 @@ fn projections_learn_and_resume() {
     let f32s = |t: Tensor| t.to_dtype(candle_core::DType::F32).unwrap();
     let student = f32s(random("student", &[3, 4]));
     let teacher = f32s(random("teacher", &[3, 6]));
+    let contrast = || crd("crd");
     let regress = || build("fitnet", json!({}));
-    for make in [&crd as &dyn Fn() -> Box<dyn Distill>, &regress] {
+    for make in [&contrast as &dyn Fn() -> Box<dyn Distill>, &regress] {
         let step = |loss: &mut dyn Distill, step: u64| {
             let student = Var::from_tensor(&student).unwrap();
             let mut input = DistillInput::of_embeddings(&student, &teacher);

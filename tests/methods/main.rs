@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod backbones;
 mod head_formulas;
 mod heads;
 mod input_gradients;
@@ -17,7 +18,7 @@ mod network_evaluation;
 mod network_training;
 mod objectives;
 mod parity;
-mod tables;
+mod proofs;
 mod training_heads;
 mod training_input;
 mod training_losses;

@@ -2,30 +2,25 @@
 //! resumed from its checkpoint is the undisturbed one, bit for bit.
 
 use crate::common::noise::Noise;
+use crate::common::training::{head, network, training};
 use frbench::engine::checkpoint::Checkpoint;
-use frbench::job::TrainSpec;
+use frbench::job::{HeadSpec, TrainSpec};
+use frbench::key::Key;
 use frbench::train::{Teacher, Trainer};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CLASSES: usize = 5;
 
-fn spec(head: Value) -> TrainSpec {
-    serde_json::from_value(json!({
-        "method": {"name": "margin-softmax"},
-        "backbone": {"name": "mobilefacenet", "embedding": 16, "params": {"width": 0.25}},
-        "input": {"size": 32, "color": "rgb", "mean": 0.5, "std": 0.5},
-        "head": head,
-        "data": "noise",
-        "seed": 3,
-        "schedule": {"length": {"steps": 6}, "lr": 0.05, "decay": {"kind": "constant"}},
-        "optimizer": {"momentum": 0.9, "nesterov": false, "weight_decay": 5e-4},
-        "batch": 8,
-        "bn_group": 8,
-        "flip": true
-    }))
-    .unwrap()
+fn spec(head: HeadSpec) -> TrainSpec {
+    TrainSpec {
+        data: Key("noise".into()),
+        seed: 3,
+        batch: 8,
+        bn_group: 8,
+        ..training(network("mobilefacenet", 16, 0.25), head)
+    }
 }
 
 #[test]
@@ -53,7 +48,7 @@ fn a_training_resumed_from_its_checkpoint_is_the_undisturbed_one() {
         ),
         ("subcenter-arcface", json!({"s": 16, "m": 0.3, "k": 3}), 3),
     ] {
-        let spec = spec(json!({"name": name, "params": params}));
+        let spec = spec(head(name, params));
         let labels: Vec<u32> = (0..40).map(|i| i % CLASSES as u32).collect();
         let derived = BTreeMap::new();
         let trainer = || {

@@ -1,7 +1,8 @@
 //! Training on input that is made ahead: the same bits, errors in their place, a clean end.
 
-use frbench::data::sampler::batch_at;
-use frbench::job::*;
+use crate::common::training::{constant, head, input, network, training};
+use frbench::data::sampler::Batches;
+use frbench::job::{Decay, InputSpec, ScheduleSpec, TrainSpec};
 use frbench::key::Key;
 use frbench::train::{Images, Teacher, Trainer};
 use frbench::{Error, Result};
@@ -50,49 +51,19 @@ impl Images for Patterns {
 }
 
 fn spec() -> TrainSpec {
+    let head = head("arcface", json!({"s": 16.0, "m": 0.3}));
     TrainSpec {
-        method: MethodSpec {
-            name: "margin-softmax".into(),
-            params: BTreeMap::new(),
-        },
-        backbone: BackboneSpec {
-            name: "mobilefacenet".into(),
-            embedding: 16,
-            params: [("width".into(), json!(0.125))].into(),
-            conv: Default::default(),
-        },
-        input: InputSpec {
-            size: SIDE,
-            color: Color::Rgb,
-            mean: 0.5,
-            std: 0.5,
-            degrade: None,
-        },
-        head: Some(HeadSpec {
-            name: "arcface".into(),
-            params: [("s".into(), json!(16.0)), ("m".into(), json!(0.3))].into(),
-        }),
+        input: input(SIDE),
         data: Key::of(&"patterns"),
-        teacher: None,
-        derived: BTreeMap::new(),
         seed: 5,
         schedule: ScheduleSpec {
-            length: Length::Steps(9),
-            lr: 0.05,
             warmup: 2.0,
             decay: Decay::Cosine,
-        },
-        optimizer: OptimizerSpec {
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 5e-4,
-            clip: None,
+            ..constant(9)
         },
         batch: 4,
         bn_group: 4,
-        balanced: None,
-        precision: Default::default(),
-        flip: true,
+        ..training(network("mobilefacenet", 16, 0.125), head)
     }
 }
 
@@ -141,7 +112,8 @@ fn what_was_made_ahead_never_shows() {
 #[test]
 fn a_broken_image_stops_the_step_that_needs_it() {
     let spec = spec();
-    let in_step = |step| batch_at(spec.seed, step, spec.batch, IMAGES).unwrap().1;
+    let batches = Batches::new(spec.seed, spec.batch, IMAGES).unwrap();
+    let in_step = |step| batches.clone().at(step);
     // Needed in the second step and not in the first.
     let victim = *in_step(1).iter().find(|i| !in_step(0).contains(i)).unwrap();
     let images = Arc::new(Patterns {

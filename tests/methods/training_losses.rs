@@ -2,6 +2,7 @@
 //! and learn, and what is saved of them.
 
 use crate::common::noise::Noise;
+use crate::common::training::{constant, head, input, method, network, training};
 use frbench::backbone;
 use frbench::engine::Network;
 use frbench::job::{HeadSpec, InputSpec, TrainSpec};
@@ -13,23 +14,16 @@ use std::collections::BTreeMap;
 const CLASSES: usize = 5;
 const NOISE: Noise = Noise::of(20);
 
-fn input(size: usize) -> Value {
-    json!({"size": size, "color": "rgb", "mean": 0.5, "std": 0.5})
+fn arcface() -> HeadSpec {
+    head("arcface", json!({"s": 16, "m": 0.2}))
 }
 
 fn spec(losses: Value) -> TrainSpec {
-    serde_json::from_value(json!({
-        "method": {"name": "distill", "params": {"losses": losses, "beta": 0.1}},
-        "backbone": {"name": "cbam-iresnet18", "embedding": 8, "params": {"width": 0.125}},
-        "input": input(32),
-        "head": {"name": "arcface", "params": {"s": 16, "m": 0.2}},
-        "data": "0".repeat(64),
-        "seed": 2,
-        "schedule": {"length": {"steps": 8}, "lr": 0.05, "decay": {"kind": "constant"}},
-        "optimizer": {"momentum": 0.9, "nesterov": false, "weight_decay": 5e-4},
-        "batch": 10, "bn_group": 10, "flip": true,
-    }))
-    .unwrap()
+    TrainSpec {
+        method: method("distill", json!({"losses": losses, "beta": 0.1})),
+        schedule: constant(8),
+        ..training(network("cbam-iresnet18", 8, 0.125), arcface())
+    }
 }
 
 /// A teacher of the student's kind, with embeddings of another size.
@@ -41,15 +35,12 @@ struct School {
 
 impl School {
     fn new() -> Self {
-        let backbone = serde_json::from_value(
-            json!({"name": "cbam-iresnet18", "embedding": 12, "params": {"width": 0.125}}),
-        )
-        .unwrap();
-        let mut network = Network::new(backbone::build(&backbone, 32).unwrap());
+        let teacher = network("cbam-iresnet18", 12, 0.125);
+        let mut network = Network::new(backbone::build(&teacher, 32).unwrap());
         network.init(9);
         School {
             network,
-            input: serde_json::from_value(input(32)).unwrap(),
+            input: input(32),
             labels: (0..NOISE.images as u32)
                 .map(|i| i % CLASSES as u32)
                 .collect(),
@@ -57,10 +48,6 @@ impl School {
     }
 
     fn trainer<'a>(&'a self, spec: &'a TrainSpec) -> Trainer<'a> {
-        let head = HeadSpec {
-            name: "arcface".into(),
-            params: serde_json::from_value(json!({"s": 16, "m": 0.2})).unwrap(),
-        };
         let mut stream = Stream::derive(1, "weight", &[]);
         let weight = (0..CLASSES * 12).map(|_| stream.normal() as f32).collect();
         let teacher = Teacher {
@@ -71,7 +58,7 @@ impl School {
                 images: std::sync::Arc::new(NOISE),
             }),
             classifier: Some(
-                FrozenClassifier::new(&head, [CLASSES, 12], weight, BTreeMap::new()).unwrap(),
+                FrozenClassifier::new(&arcface(), [CLASSES, 12], weight, BTreeMap::new()).unwrap(),
             ),
         };
         let derived = BTreeMap::new();

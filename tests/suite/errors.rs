@@ -1,11 +1,10 @@
 //! Every mistake a suite can contain ends in one message with file, line and column that says
 //! what would be right.
 
+use crate::tiny::TINY;
 use frbench::embedded;
 use frbench::suite::source::Source;
 use frbench::suite::{parse, validate};
-
-const TINY: &str = include_str!("../suites/tiny.toml");
 
 /// The message for `tiny.toml` with one thing changed.
 fn message(from: &str, to: &str) -> String {

@@ -5,5 +5,11 @@
     reason = "tests fail where they panic"
 )]
 
+mod conditions;
+mod embedded;
 mod errors;
+mod kept_images;
+mod keys;
 mod plan;
+mod presets;
+mod tiny;

@@ -7,7 +7,7 @@
 //! | [`key`] | content keys: sha256 of canonical JSON |
 //! | [`compare`] | how far two results are apart |
 //! | [`rng`] | random streams, derived from a seed and a purpose |
-//! | [`registry`] | what registered things say of themselves: names, sources, parameters |
+//! | [`registry`] | what registered things say of themselves: names, sources, parameters, proofs |
 
 pub mod compare;
 pub mod error;

@@ -99,6 +99,22 @@ pub struct Info {
     pub params: &'static [Param],
 }
 
+/// How it is shown that an entry computes what its source says. The tests hold each entry to
+/// its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Golden cases in `tests/parity` of the operation `family/name`, from code other than ours:
+    /// the authors', where they published it.
+    Golden,
+    /// The same, where the cases know the entry by this name.
+    GoldenAs(&'static str),
+    /// A second computation in the tests: of the formula, or of an architecture's published
+    /// size.
+    Recomputed,
+    /// A backbone like this one, which has a proof of its own, with other numbers of blocks.
+    DepthOf(&'static str),
+}
+
 /// A typed view on parameters for constructors. Validation with source positions happens in
 /// the suite; these errors are for callers without a suite (parity cases, library users).
 pub struct Args<'a> {

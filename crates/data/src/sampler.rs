@@ -30,13 +30,6 @@ pub fn steps_per_epoch(batch: usize, n: usize) -> Result<u64> {
     Ok((n / batch) as u64)
 }
 
-/// The epoch of global step `step` and its images, where all batches are random and all images
-/// take part. For a run of steps use [`Batches`], which keeps the epoch's order.
-pub fn batch_at(seed: u64, step: u64, batch: usize, n: usize) -> Result<(u64, Vec<u32>)> {
-    let mut batches = Batches::new(seed, batch, n)?;
-    Ok((step / batches.steps, batches.at(step)))
-}
-
 /// What batches are drawn from, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Draw<'a> {
@@ -170,6 +163,14 @@ impl Batches {
 mod tests {
     use super::*;
 
+    /// The images of a step of random batches: its part of the order of its epoch.
+    fn by_definition(seed: u64, step: u64, batch: usize, n: usize) -> Vec<u32> {
+        let steps = n / batch;
+        let (epoch, turn) = (step / steps as u64, step as usize % steps);
+        let order = order(seed, epoch, n);
+        order.chunks_exact(batch).nth(turn).unwrap().to_vec()
+    }
+
     #[test]
     fn an_epoch_passes_over_every_image_once_and_drops_the_rest() {
         let mut batches = Batches::new(1, 4, 14).unwrap();
@@ -185,14 +186,12 @@ mod tests {
     fn a_batch_depends_on_its_step_only() {
         let mut straight = Batches::new(9, 3, 10).unwrap();
         for step in 0..8 {
-            let (epoch, resumed) = batch_at(9, step, 3, 10).unwrap();
-            assert_eq!(epoch, step / 3);
-            assert_eq!(straight.at(step), resumed);
+            let mut resumed = Batches::new(9, 3, 10).unwrap();
+            assert_eq!(straight.at(step), resumed.at(step));
+            assert_eq!(straight.at(step), by_definition(9, step, 3, 10));
         }
-        assert_ne!(
-            batch_at(9, 0, 3, 10).unwrap(),
-            batch_at(8, 0, 3, 10).unwrap()
-        );
+        let first = |seed| Batches::new(seed, 3, 10).unwrap().at(0);
+        assert_ne!(first(9), first(8));
     }
 
     /// Ten images, two of each identity.
@@ -220,7 +219,7 @@ mod tests {
         };
         let mut batches = Batches::of(2, 3, &draw).unwrap();
         for step in 0..9 {
-            assert_eq!(batches.at(step), batch_at(2, step, 3, 10).unwrap().1);
+            assert_eq!(batches.at(step), by_definition(2, step, 3, 10));
         }
         let foreign = Draw {
             kept: Some(&[3, 10, 4]),
@@ -288,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_set_smaller_than_a_batch_is_an_error() {
-        assert!(batch_at(1, 0, 5, 4).is_err());
-        assert!(batch_at(1, 0, 0, 4).is_err());
+        assert!(Batches::new(1, 5, 4).is_err());
+        assert!(Batches::new(1, 0, 4).is_err());
     }
 }

@@ -34,16 +34,11 @@ impl Clock {
 }
 
 impl Network {
-    /// Times every operation from now on, until [`Network::untimed`].
+    /// Times every operation from now on.
     pub fn timed(&mut self) -> Clock {
         let clock = Clock::default();
         self.clock = Some(clock.clone());
         clock
-    }
-
-    /// Stops timing.
-    pub fn untimed(&mut self) {
-        self.clock = None;
     }
 
     /// Calls `f` and, if anyone wants to know, reports how long it took.

@@ -8,6 +8,7 @@
 use super::check::{self, Check};
 use super::{Case, Family, Run};
 use candle_core::{Device, Tensor};
+use frbench_base::registry::Proof;
 use frbench_base::{Error, Result};
 use frbench_engine::{Network, StateDict, Value};
 use frbench_job::BackboneSpec;
@@ -23,13 +24,12 @@ pub(super) const FAMILY: Family = Family {
     operations: || BACKBONES.iter().map(|b| b.info.name).collect(),
 };
 
-/// Several networks are called MobileFaceNet; parity cases mean insightface's, ours are named
-/// apart.
+/// The backbone that an operation means: several networks are called MobileFaceNet, and each
+/// says in its proof which name of a case is its own.
 fn ours(operation: &str) -> &str {
-    match operation {
-        "mobilefacenet" => "mobilefacenet-mbf",
-        other => other,
-    }
+    let known_so = |proof| matches!(proof, Proof::GoldenAs(name) if name == operation);
+    let backbone = BACKBONES.iter().find(|b| known_so(b.proof));
+    backbone.map_or(operation, |b| b.info.name)
 }
 
 fn run(case: &Case) -> Result<Vec<Check>> {

@@ -2,7 +2,7 @@
 
 use super::{BackboneEntry, WIDTH, scaled};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -26,6 +26,7 @@ depth!(
     R18,
     "cbam-iresnet18",
     "iResNet-18 with channel and spatial attention in every block",
+    Proof::DepthOf("cbam-iresnet50"),
     [2, 2, 2, 2]
 );
 depth!(
@@ -33,6 +34,7 @@ depth!(
     R34,
     "cbam-iresnet34",
     "iResNet-34 with channel and spatial attention in every block",
+    Proof::DepthOf("cbam-iresnet50"),
     [3, 4, 6, 3]
 );
 depth!(
@@ -40,6 +42,7 @@ depth!(
     R50,
     "cbam-iresnet50",
     "iResNet-50 with channel and spatial attention in every block",
+    Proof::Golden,
     [3, 4, 14, 3]
 );
 depth!(
@@ -47,6 +50,7 @@ depth!(
     R100,
     "cbam-iresnet100",
     "iResNet-100 with channel and spatial attention in every block",
+    Proof::DepthOf("cbam-iresnet50"),
     [3, 13, 30, 3]
 );
 

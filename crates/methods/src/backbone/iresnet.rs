@@ -2,7 +2,7 @@
 
 use super::{BackboneEntry, WIDTH, scaled};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -26,6 +26,7 @@ depth!(
     R18,
     "iresnet18",
     "iResNet-18: 24.0 M parameters, 2.6 GMACs at 112",
+    Proof::Golden,
     [2, 2, 2, 2]
 );
 depth!(
@@ -33,6 +34,7 @@ depth!(
     R34,
     "iresnet34",
     "iResNet-34: 34.1 M parameters, 4.5 GMACs at 112",
+    Proof::DepthOf("iresnet18"),
     [3, 4, 6, 3]
 );
 depth!(
@@ -40,6 +42,7 @@ depth!(
     R50,
     "iresnet50",
     "iResNet-50: 43.6 M parameters, 6.3 GMACs at 112",
+    Proof::DepthOf("iresnet18"),
     [3, 4, 14, 3]
 );
 depth!(
@@ -47,6 +50,7 @@ depth!(
     R100,
     "iresnet100",
     "iResNet-100: 65.2 M parameters, 12.1 GMACs at 112",
+    Proof::DepthOf("iresnet18"),
     [3, 13, 30, 3]
 );
 

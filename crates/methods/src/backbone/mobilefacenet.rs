@@ -3,7 +3,7 @@
 
 use super::{BackboneEntry, WIDTH, scaled};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info};
+use frbench_base::registry::{Args, Info, Proof};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -14,6 +14,7 @@ pub(super) const ENTRY: BackboneEntry = BackboneEntry {
         source: "Chen et al. 2018, table 1; FaceX-Zoo and TreB1eN/InsightFace_Pytorch",
         params: &[WIDTH],
     },
+    proof: Proof::Recomputed,
     build: mobilefacenet,
 };
 

@@ -2,7 +2,7 @@
 
 use super::{BackboneEntry, WIDTH, scaled};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info};
+use frbench_base::registry::{Args, Info, Proof};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -13,6 +13,7 @@ pub(super) const ENTRY: BackboneEntry = BackboneEntry {
         source: "insightface arcface_torch/backbones/mobilefacenet.py, get_mbf",
         params: &[WIDTH],
     },
+    proof: Proof::GoldenAs("mobilefacenet"),
     build: mbf,
 };
 

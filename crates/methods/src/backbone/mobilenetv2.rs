@@ -1,7 +1,7 @@
 //! MobileNetV2 for aligned faces, with torchvision's names for the body.
 
 use super::{BackboneEntry, WIDTH, scaled};
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
@@ -22,6 +22,7 @@ pub(super) const ENTRY: BackboneEntry = BackboneEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     build: mobilenetv2,
 };
 

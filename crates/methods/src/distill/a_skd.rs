@@ -4,7 +4,7 @@
 use super::{Distill, DistillEntry, DistillInput, Setup, Taps, Wants, maths};
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
-use frbench_base::registry::{Args, Info, Kind, Param, Params};
+use frbench_base::registry::{Args, Info, Kind, Param, Params, Proof};
 use frbench_base::{Error, Result};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
@@ -45,6 +45,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     wants,
     build,
 };

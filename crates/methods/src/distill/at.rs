@@ -4,7 +4,7 @@ use super::sites::{self, Sites, TAPS};
 use super::{Distill, DistillEntry, DistillInput, Setup, maths};
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
@@ -24,6 +24,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     wants: sites::wants,
     build,
 };

@@ -3,7 +3,7 @@
 use super::{Distill, DistillEntry, DistillInput, Setup, Wants, maths};
 use candle_core::Tensor;
 use frbench_base::Result;
-use frbench_base::registry::{Info, Params};
+use frbench_base::registry::{Info, Params, Proof};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -15,6 +15,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                  loss with respect to the image as the network sees it; the weight is their beta",
         params: &[],
     },
+    proof: Proof::Recomputed,
     wants,
     build,
 };

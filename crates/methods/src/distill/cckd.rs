@@ -4,7 +4,7 @@ use super::gram::gram;
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine as engine;
 
@@ -35,6 +35,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     wants: embeddings_only,
     build,
 };

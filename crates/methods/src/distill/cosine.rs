@@ -4,7 +4,7 @@ use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, same_sh
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
 use frbench_base::Result;
-use frbench_base::registry::Info;
+use frbench_base::registry::{Info, Proof};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -13,6 +13,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
         source: "TFace recognition/tasks/ekd/distillation/cosine_distance.py",
         params: &[],
     },
+    proof: Proof::Golden,
     wants: embeddings_only,
     build,
 };

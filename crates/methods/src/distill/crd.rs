@@ -12,7 +12,7 @@ use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
 use frbench_engine as engine;
@@ -61,6 +61,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     wants: embeddings_only,
     build,
 };

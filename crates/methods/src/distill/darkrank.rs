@@ -6,7 +6,7 @@ use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
 use candle_core::{DType, Tensor};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_engine as engine;
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
@@ -43,6 +43,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     wants: embeddings_only,
     build,
 };

@@ -12,7 +12,7 @@ use super::gram::gram;
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine as engine;
 use frbench_job::artefact::Matrix;
@@ -72,6 +72,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     wants: embeddings_only,
     build,
 };

@@ -4,7 +4,7 @@
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, maths};
 use candle_core::Tensor;
 use frbench_base::Result;
-use frbench_base::registry::Info;
+use frbench_base::registry::{Info, Proof};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -15,6 +15,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                  trainer.py; lambda is the weight that a suite states",
         params: &[],
     },
+    proof: Proof::Recomputed,
     wants: embeddings_only,
     build,
 };

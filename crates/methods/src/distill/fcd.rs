@@ -4,7 +4,7 @@ use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, same_sh
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -14,6 +14,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                  its features are L2-normalised is not published, so it is stated",
         params: &[NORMALIZE],
     },
+    proof: Proof::Golden,
     wants: embeddings_only,
     build,
 };

@@ -7,7 +7,7 @@ use super::{Distill, DistillEntry, DistillInput, Setup, maths};
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_job::artefact::Matrix;
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     wants: sites::wants,
     build,
 };

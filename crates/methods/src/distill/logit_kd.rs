@@ -3,7 +3,7 @@
 use super::{Distill, DistillEntry, DistillInput, Setup, Wants, maths};
 use candle_core::Tensor;
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param, Params};
+use frbench_base::registry::{Args, Info, Kind, Param, Params, Proof};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -22,6 +22,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             doc: "T; 4 in TFace and A-SKD",
         }],
     },
+    proof: Proof::Golden,
     wants,
     build,
 };

@@ -44,7 +44,7 @@ pub use rad::{FORM, Q};
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
-use frbench_base::registry::{self, Info, Params};
+use frbench_base::registry::{self, Info, Params, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine as engine;
 use frbench_job::OptimizerSpec;
@@ -152,6 +152,7 @@ pub trait Distill: Send {
 /// A line of the table of distillation losses.
 pub struct DistillEntry {
     pub info: Info,
+    pub proof: Proof,
     /// What the loss wants, from its parameters alone.
     pub wants: fn(&Params) -> Wants,
     pub build: fn(&Setup) -> Result<Box<dyn Distill>>,

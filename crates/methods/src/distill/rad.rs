@@ -5,7 +5,7 @@ use super::bank::Bank;
 use super::relation::relation;
 use super::{Distill, DistillEntry, DistillInput, Setup, Wants, same_shape};
 use candle_core::Tensor;
-use frbench_base::registry::{Args, Info, Kind, Param, Params};
+use frbench_base::registry::{Args, Info, Kind, Param, Params, Proof};
 use frbench_base::{Error, Result};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
@@ -17,6 +17,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                  max(|d| - q, 0) (`dead-zone`) or d^2 (`l2`)",
         params: &[FORM, Q],
     },
+    proof: Proof::Golden,
     wants,
     build,
 };

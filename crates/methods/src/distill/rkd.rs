@@ -5,7 +5,7 @@ use super::gram::{gram, squared_distances};
 use super::sites::{self, Sites, TAPS};
 use super::{Distill, DistillEntry, DistillInput, Setup, maths};
 use candle_core::Tensor;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 
 const WEIGHT: Kind = Kind::Float { min: 0.0, max: 1e6 };
@@ -33,6 +33,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     wants: sites::wants,
     build,
 };

@@ -5,7 +5,7 @@ use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, same_sh
 use crate::head::cosine::l2_normalize;
 use candle_core::Tensor;
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 
 pub(super) const ENTRY: DistillEntry = DistillEntry {
     info: Info {
@@ -22,6 +22,7 @@ pub(super) const ENTRY: DistillEntry = DistillEntry {
                   both as means over the batch",
         }],
     },
+    proof: Proof::Recomputed,
     wants: embeddings_only,
     build,
 };

@@ -9,7 +9,7 @@
 use super::margin::{Cosines, Margined, SCALE, sine, wrong_state};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use candle_core::{D, DType};
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
 use std::collections::BTreeMap;
@@ -46,6 +46,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[
         Preset {
             name: "recipe",

@@ -4,7 +4,7 @@ use super::angular::{Angular, EASY, MARGIN};
 use super::margin::{SCALE, margin_softmax};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info};
+use frbench_base::registry::{Args, Info, Proof};
 use frbench_job::HeadSpec;
 
 pub(super) const ENTRY: HeadEntry = HeadEntry {
@@ -15,6 +15,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
                  CurricularFace and BoundaryFace (insightface's form is `combined-margin`)",
         params: &[SCALE, MARGIN, EASY],
     },
+    proof: Proof::Golden,
     presets: &[
         Preset {
             name: "paper",

@@ -16,7 +16,7 @@ use super::margin::{Cosines, SCALE};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use candle_core::{DType, Tensor};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_job::HeadSpec;
 use rayon::prelude::*;
 use std::f64::consts::PI;
@@ -46,6 +46,7 @@ pub(super) const F1: HeadEntry = HeadEntry {
                  `boundaryMargin1.py`",
         params: &[SCALE, MARGIN, EASY, START, FORM],
     },
+    proof: Proof::Golden,
     presets: &[Preset {
         name: "casia",
         source: "SWJTU-3DVision/BoundaryFace head/boundaryMargin1.py",
@@ -77,6 +78,7 @@ pub(super) const FACE: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     presets: &[
         Preset {
             name: "casia",

@@ -2,7 +2,7 @@
 
 use super::margin::{Cosines, Margined, sine};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
 use std::f64::consts::FRAC_PI_2;
@@ -59,6 +59,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     presets: &[
         Preset {
             name: "insightface",

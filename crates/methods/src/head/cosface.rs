@@ -3,7 +3,7 @@
 use super::margin::{Margined, SCALE, margin_softmax};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_job::HeadSpec;
 
 pub(super) const ENTRY: HeadEntry = HeadEntry {
@@ -21,6 +21,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[
         Preset {
             name: "paper",

@@ -9,7 +9,7 @@ use super::angular::{Angular, MARGIN};
 use super::margin::{Cosines, Margined, SCALE, wrong_state};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_job::HeadSpec;
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Golden,
     presets: &[
         Preset {
             name: "authors",

@@ -9,7 +9,7 @@ use super::angular::Angular;
 use super::margin::{Cosines, Margined, SCALE};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::rng::Stream;
 use frbench_job::HeadSpec;
 
@@ -48,6 +48,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[
         Preset {
             name: "arc",

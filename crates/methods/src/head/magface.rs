@@ -11,7 +11,7 @@ use super::cosine::NORM_FLOOR;
 use super::margin::{Cosines, SCALE, plain};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use candle_core::{D, DType, Tensor};
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
 
@@ -40,6 +40,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             EASY,
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[Preset {
         name: "authors",
         source: "IrvingMeng/MagFace models/magface.py and its training script",

@@ -31,7 +31,7 @@ pub use presets::Preset;
 pub use weight_grad::WeightGrad;
 
 use candle_core::Tensor;
-use frbench_base::registry::{self, Info};
+use frbench_base::registry::{self, Info, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
 use std::collections::BTreeMap;
@@ -110,6 +110,7 @@ pub trait Head: Send {
 /// A line of the table of heads.
 pub struct HeadEntry {
     pub info: Info,
+    pub proof: Proof,
     pub presets: &'static [Preset],
     pub build: fn(&HeadSpec) -> Result<Box<dyn Head>>,
 }

@@ -5,7 +5,7 @@ use super::angular::{Angular, EASY, MARGIN};
 use super::margin::{Cosines, Margined, SCALE};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_job::HeadSpec;
 
 const SOURCE: &str = "Wang et al., Mis-classified Vector Guided Softmax, AAAI 2020, eq. 5 and 6; \
@@ -62,6 +62,7 @@ pub(super) const AM: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[
         Preset {
             name: "sv-x-softmax",
@@ -84,6 +85,7 @@ pub(super) const ARC: HeadEntry = HeadEntry {
         source: SOURCE,
         params: &[SCALE, MARGIN, T, VARIANT, CLAMP, EASY],
     },
+    proof: Proof::Golden,
     presets: &[
         Preset {
             name: "sv-x-softmax",

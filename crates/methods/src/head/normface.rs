@@ -3,7 +3,7 @@
 use super::margin::{Margined, SCALE, margin_softmax};
 use super::{Head, HeadEntry, HeadInput, HeadOutput};
 use frbench_base::Result;
-use frbench_base::registry::{Args, Info};
+use frbench_base::registry::{Args, Info, Proof};
 use frbench_job::HeadSpec;
 
 pub(super) const ENTRY: HeadEntry = HeadEntry {
@@ -13,6 +13,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
         source: "Wang et al., NormFace, ACM Multimedia 2017, eq. 6, with a fixed scale",
         params: &[SCALE],
     },
+    proof: Proof::Recomputed,
     presets: &[],
     build,
 };

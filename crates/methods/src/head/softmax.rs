@@ -3,7 +3,7 @@
 use super::cosine::products_of;
 use super::{Head, HeadEntry, HeadInput, HeadOutput, entropy};
 use frbench_base::Result;
-use frbench_base::registry::Info;
+use frbench_base::registry::{Info, Proof};
 use frbench_job::HeadSpec;
 
 pub(super) const ENTRY: HeadEntry = HeadEntry {
@@ -14,6 +14,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
                  without the bias",
         params: &[],
     },
+    proof: Proof::Recomputed,
     presets: &[],
     build,
 };

@@ -7,7 +7,7 @@
 use super::margin::{Cosines, Margined, plain, sine, wrong_state};
 use super::{Head, HeadEntry, HeadInput, HeadOutput, Preset};
 use candle_core::D;
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
 use std::collections::BTreeMap;
@@ -71,6 +71,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[
         Preset {
             name: "sv-x-softmax",

@@ -15,7 +15,7 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result as CandleResult, Shape, Tensor,
     WithDType,
 };
-use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
 use rayon::prelude::*;
@@ -37,6 +37,7 @@ pub(super) const ENTRY: HeadEntry = HeadEntry {
             },
         ],
     },
+    proof: Proof::Recomputed,
     presets: &[Preset {
         name: "paper",
         source: "Deng et al., ECCV 2020",

@@ -1,0 +1,125 @@
+//! The suites that the program carries: valid, and what they promise.
+
+use crate::tiny::{is_ordered, resolved};
+use frbench::key::Key;
+use frbench::plan::{Known, outlook};
+use frbench::suite::resolve::Row;
+use frbench::suite::source::Source;
+use frbench::suite::{Resolved, parse, resolve, validate};
+use frbench::{build, embedded};
+use std::collections::BTreeMap;
+
+fn text(suite: &str) -> &'static str {
+    let found = embedded::SUITES.iter().find(|(name, _)| *name == suite);
+    found.expect(suite).1
+}
+
+/// The profile `demo`, with identities as they are pinned.
+fn demo(suite: &str) -> Resolved {
+    let suite = parse(Source::new(suite, text(suite))).unwrap();
+    resolve(&suite, "demo", &embedded::catalogue(None).unwrap()).unwrap()
+}
+
+#[test]
+fn every_embedded_suite_is_valid_in_every_profile() {
+    let known = embedded::catalogue(None).unwrap();
+    for (name, text) in embedded::SUITES {
+        let suite = parse(Source::new(*name, *text)).unwrap();
+        validate(&suite, &known).unwrap();
+        assert_eq!(suite.name, *name);
+        for profile in &suite.profiles {
+            let round = outlook(
+                &resolve(&suite, &profile.id, &known).unwrap(),
+                &Known::default(),
+                &build::code(),
+            );
+            assert!(is_ordered(&round.jobs), "{name} {}", profile.id.value);
+        }
+    }
+}
+
+#[test]
+fn the_heads_suite_drops_and_retrains() {
+    let full = resolved(text("heads"), "full");
+    let kept = full.rows.iter().find(|r| r.keep.is_some()).unwrap();
+    let keep = kept.keep.unwrap();
+    let judge = &full.rows[keep.by];
+    assert_eq!(keep.degrees, 75.0);
+    assert_eq!(judge.head.as_ref().unwrap().name, "subcenter-arcface");
+    // The paper's second training has one centre per class and the same margin.
+    let head = kept.head.as_ref().unwrap();
+    assert_eq!(head.name, "arcface");
+    for constant in ["s", "m"] {
+        let of = |row: &Row| row.head.as_ref().unwrap().params[constant].as_f64();
+        assert_eq!(of(kept), of(judge), "{constant}");
+    }
+    assert_eq!(
+        (&kept.schedule, &kept.backbone),
+        (&judge.schedule, &judge.backbone)
+    );
+    assert_eq!(kept.seeds, judge.seeds);
+}
+
+#[test]
+fn coupleface_demo_trains_what_it_promises() {
+    let demo = demo("coupleface");
+    let rows: Vec<(&str, usize)> = demo
+        .rows
+        .iter()
+        .map(|r| (r.id.as_str(), r.seeds.len()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("teacher", 1),
+            ("student", 3),
+            ("fcd", 3),
+            ("coupleface", 3),
+            ("coupleface-plus", 3)
+        ]
+    );
+    let students = || demo.rows.iter().skip(1);
+    // Compared methods train the same network on the same images in the same batches; those
+    // that learn from the teacher, at the same rates, too.
+    let material = |r: &Row| {
+        (
+            r.backbone.clone(),
+            r.input.clone(),
+            r.schedule.length,
+            r.schedule.decay.clone(),
+            r.batch,
+            r.flip,
+        )
+    };
+    assert!(students().all(|r| material(r) == material(&demo.rows[1])));
+    let distilled = || students().skip(1);
+    assert!(distilled().all(|r| {
+        let first = &demo.rows[2];
+        (&r.schedule, &r.optimizer) == (&first.schedule, &first.optimizer)
+    }));
+    assert!(students().all(|r| r.backbone.embedding == demo.rows[0].backbone.embedding));
+}
+
+/// What both demos have in common is one job: whoever ran one has most of the other.
+#[test]
+fn the_distillation_demo_shares_its_networks_with_coupleface() {
+    let jobs = |suite: &str| -> BTreeMap<String, Key> {
+        let jobs = outlook(&demo(suite), &Known::default(), &build::code()).jobs;
+        jobs.into_iter().map(|j| (j.label, j.key)).collect()
+    };
+    let (theirs, ours) = (jobs("coupleface"), jobs("distillation"));
+    for row in ["teacher", "student", "fcd", "coupleface"] {
+        let of_row = |label: &&String| label.contains(&format!(" {row} seed"));
+        let shared: Vec<&String> = theirs.keys().filter(of_row).collect();
+        assert!(shared.iter().any(|l| l.starts_with("train")), "{row}");
+        assert!(shared.iter().any(|l| l.starts_with("score")), "{row}");
+        for label in shared {
+            assert_eq!(theirs.get(label), ours.get(label), "{label}");
+        }
+    }
+    let trained = |jobs: &BTreeMap<String, Key>| -> usize {
+        jobs.keys().filter(|l| l.starts_with("train")).count()
+    };
+    // The teacher, and six students of three seeds.
+    assert_eq!(trained(&ours), 1 + 6 * 3);
+}

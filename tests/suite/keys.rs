@@ -1,0 +1,153 @@
+//! What keys depend on: which jobs are new after a change, and which are not.
+
+use crate::tiny::*;
+use frbench::build;
+use frbench::job::BalancedSpec;
+use frbench::key::Key;
+use frbench::plan::{Kind, Known, Round, plan};
+use std::collections::BTreeSet;
+
+#[test]
+fn plans_are_stable() {
+    assert_eq!(full(&tiny()), full(&tiny()));
+    // Words change no number.
+    let renamed = changed("label = \"FCD\"", "label = \"Feature consistency\"");
+    assert_eq!(keys(&full(&renamed)), keys(&full(&tiny())));
+}
+
+#[test]
+fn pinned_identities_need_no_first_round_and_no_other_key() {
+    let (suite, code) = (tiny(), build::code());
+    let mut pinned = suite.clone();
+    let identity = |name: &str| Some(Key::of(&name).0);
+    for row in &mut pinned.rows {
+        row.data.identity = identity(&row.data.name);
+    }
+    for column in &mut pinned.columns {
+        column.data.identity = identity(&column.data.name);
+    }
+    let round = plan(&pinned, &Known::default(), &code);
+    assert!(round.finished);
+    assert_eq!(keys(&round), keys(&full(&suite)));
+}
+
+#[test]
+fn a_changed_ablation_retrains_only_what_depends_on_it() {
+    let new = new_jobs(
+        &full(&tiny()),
+        &full(&changed("k = [5, 10, 20]", "k = [5, 10, 30]")),
+    );
+    let want = [
+        "derive neighbors for neighbours:k=30",
+        "embed neighbours:k=30 seed 1 synth-lfw-60-v1 images",
+        "embed neighbours:k=30 seed 2 synth-lfw-60-v1 images",
+        "score neighbours:k=30 seed 1 synth-lfw-60-v1/ten-fold",
+        "score neighbours:k=30 seed 2 synth-lfw-60-v1/ten-fold",
+        "train neighbours:k=30 seed 1",
+        "train neighbours:k=30 seed 2",
+    ];
+    assert_eq!(new, want.map(String::from).into());
+}
+
+#[test]
+fn balanced_batches_are_part_of_the_trainings_that_have_them() {
+    let suite = changed(
+        "warmup = 0.5",
+        "warmup = 0.5\nbalanced = { images = 8, per-identity = 4 }",
+    );
+    let wanted = BalancedSpec {
+        images: 8,
+        per_identity: 4,
+    };
+    assert_eq!(
+        suite.rows[0].balanced, None,
+        "the teacher has another recipe"
+    );
+    assert!(suite.rows[1..].iter().all(|r| r.balanced == Some(wanted)));
+    let new = new_jobs(&full(&tiny()), &full(&suite));
+    assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5 * 2);
+    assert!(!new.iter().any(|l| l.contains("teacher")), "{new:?}");
+}
+
+#[test]
+fn a_changed_protocol_retrains_nothing() {
+    let new = new_jobs(&full(&tiny()), &full(&changed("folds = 10", "folds = 5")));
+    assert_eq!(new.len(), 11);
+    assert!(new.iter().all(|l| l.starts_with("score ")), "{new:?}");
+}
+
+#[test]
+fn a_new_seed_keeps_the_others() {
+    let new = new_jobs(
+        &full(&tiny()),
+        &full(&changed("seeds = [1, 2]", "seeds = [1, 2, 3]")),
+    );
+    assert!(new.iter().all(|l| l.contains("seed 3")), "{new:?}");
+    assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5);
+}
+
+#[test]
+fn a_changed_teacher_retrains_its_students_and_nothing_else() {
+    let new = new_jobs(&full(&tiny()), &full(&changed("steps = 20", "steps = 21")));
+    let trained = new.iter().filter(|l| l.starts_with("train"));
+    let trained: Vec<&str> = trained.map(String::as_str).collect();
+    assert_eq!(trained.len(), 1 + 4 * 2);
+    assert!(
+        !trained.iter().any(|l| l.contains("student")),
+        "{trained:?}"
+    );
+}
+
+#[test]
+fn different_pixels_are_different_jobs_and_a_different_path_to_them_is_not() {
+    let (suite, code) = (tiny(), build::code());
+    let mut known = data_known(&suite, &code);
+    let before = plan(&suite, &known, &code);
+    let train = before.jobs[0].key.clone();
+    known
+        .results
+        .insert(train, data_result("synth-train-40x6-v1", "other pixels"));
+    let after = plan(&suite, &known, &code);
+    assert_eq!(new_jobs(&before, &after).len(), before.jobs.len() - 3);
+
+    // A generator whose code changed, making the same pixels.
+    let mut newer = code.clone();
+    newer.kinds.get_mut(&Kind::Data).unwrap().sources = "new".into();
+    let after = plan(&suite, &data_known(&suite, &newer), &newer);
+    let new = new_jobs(&before, &after);
+    assert_eq!(new.len(), 3, "{new:?}");
+    assert!(new.iter().all(|l| l.starts_with("data ")));
+}
+
+#[test]
+fn code_is_in_the_cache_key_of_its_kind_and_in_no_comparison_key() {
+    let (suite, code) = (tiny(), build::code());
+    let known = data_known(&suite, &code);
+    let before = plan(&suite, &known, &code);
+    let changed = |kind: Kind| {
+        let mut code = code.clone();
+        code.kinds.get_mut(&kind).unwrap().sources = "changed".into();
+        plan(&suite, &known, &code)
+    };
+    let after = changed(Kind::Score);
+    let new = new_jobs(&before, &after);
+    assert_eq!(new.len(), 14);
+    assert!(new.iter().all(|l| l.starts_with("score ")), "{new:?}");
+    let after = changed(Kind::Train);
+    assert_eq!(new_jobs(&before, &after).len(), before.jobs.len() - 3);
+    let comparison =
+        |round: &Round| -> Vec<Key> { round.jobs.iter().map(|j| j.comparison.clone()).collect() };
+    assert_eq!(comparison(&before), comparison(&after));
+    let distinct: BTreeSet<Key> = comparison(&before).into_iter().collect();
+    assert_eq!(distinct.len(), before.jobs.len());
+}
+
+#[test]
+fn the_device_is_part_of_what_is_computed() {
+    let (suite, code) = (tiny(), build::code());
+    let known = data_known(&suite, &code);
+    let mut cuda = code.clone();
+    cuda.device = "cuda";
+    let (a, b) = (plan(&suite, &known, &code), plan(&suite, &known, &cuda));
+    assert_eq!(new_jobs(&a, &b).len(), a.jobs.len() - 3);
+}
