@@ -15,10 +15,10 @@ mod backward;
 pub mod checkpoint;
 pub mod clock;
 #[cfg(feature = "cuda")]
-pub mod cuda;
+mod cuda;
 #[cfg(not(feature = "cuda"))]
 #[path = "cuda_absent.rs"]
-pub mod cuda;
+mod cuda;
 pub mod device;
 mod forward;
 mod fusion;
@@ -39,7 +39,7 @@ pub mod team;
 pub mod value;
 
 pub use backward::Gradients;
-pub use device::{Device, DeviceChoice, OpError, Rates};
+pub use device::{Device, DeviceChoice};
 pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
 pub use init::Init;
 pub use network::{Network, Output, OutputGrads, StateDict, TrainMode};
