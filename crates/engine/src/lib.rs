@@ -8,6 +8,8 @@
 //! ordinary candle code over the embedding and the taps; their gradients come back in through
 //! [`OutputGrads`].
 //!
+//! A [`Device`] is the CPU or a GPU; [`device`] has all that can be asked of one.
+//!
 //! Activations are NHWC, parameters keep the layout and the names of PyTorch. Every sum has
 //! a fixed order, so that results are the same bits for any number of threads.
 
