@@ -30,8 +30,8 @@ pub fn gemm_gflops(rounds: usize) -> Result<f64> {
 /// The most memory that this process has taken so far, in MiB: of the GPU, if it computes there,
 /// else what was resident, where the system says (Linux).
 pub fn memory_mib(device: &engine::Device) -> Option<f64> {
-    if let engine::Device::Cuda(gpu) = device {
-        return gpu.peak_memory().ok().map(|b| b as f64 / 1024.0 / 1024.0);
+    if let Some(bytes) = device.peak_memory().ok()? {
+        return Some(bytes as f64 / 1024.0 / 1024.0);
     }
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;

@@ -143,7 +143,7 @@ mod tests {
 
     fn answers(input: &str) -> Vec<String> {
         let mut out = Vec::new();
-        serve(input.as_bytes(), &mut out, &Device::Cpu).unwrap();
+        serve(input.as_bytes(), &mut out, &Device::CPU).unwrap();
         let text = String::from_utf8(out).unwrap();
         text.lines().map(String::from).collect()
     }

@@ -11,7 +11,6 @@ use frbench::bench::case::Named;
 use frbench::bench::peer::Torch;
 use frbench::bench::{self, Case, Contender, Measured, Work, peak};
 use frbench::build::BUILD;
-use frbench::engine::cuda::Gpu;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::job::{BackboneSpec, Precision};
 use frbench::run::environment;
@@ -19,7 +18,6 @@ use frbench::{Error, Result};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::process::Command;
-use std::sync::Arc;
 
 #[derive(Args, Debug)]
 pub struct BenchArgs {
@@ -137,9 +135,9 @@ pub fn bench(args: BenchArgs) -> Result<ExitStatus> {
     let cases = cases(&args, &device)?;
     let torch = args.peer.map(|PeerName::Torch| Torch::find(&device));
     let torch = torch.transpose()?;
-    match device {
-        Device::Cpu => on_cpu(&args, &cases, torch.as_ref(), &progress),
-        Device::Cuda(gpu) => on_gpu(&args, &cases, torch.as_ref(), &progress, gpu),
+    match device.is_gpu() {
+        false => on_cpu(&args, &cases, torch.as_ref(), &progress),
+        true => on_gpu(&args, &cases, torch.as_ref(), &progress, device),
     }
 }
 
@@ -163,7 +161,7 @@ fn on_cpu(
             row
         };
         let mut out = json!({
-            "environment": environment::capture(&BUILD, &Device::Cpu),
+            "environment": environment::capture(&BUILD, &Device::CPU),
             "gemm_gflops": peak,
             "measured": measured.iter().map(of_gemm).collect::<Vec<_>>(),
         });
@@ -188,26 +186,28 @@ fn on_gpu(
     cases: &[Case],
     torch: Option<&Torch>,
     progress: &Progress,
-    gpu: Arc<Gpu>,
+    device: Device,
 ) -> Result<ExitStatus> {
-    let device = Device::Cuda(gpu.clone());
     let mut out = json!({ "environment": environment::capture(&BUILD, &device) });
-    let checked = gpu.check(args.seed);
+    let checked = device.check(args.seed);
     out["check"] = json!(checked);
     let wrong = checked.iter().filter(|row| !row.holds()).count();
     if !args.json {
-        print(&tables::of_check(&checked, gpu.name()))?;
+        print(&tables::of_check(&checked, device.model()))?;
     }
     let mut broken = 0;
-    if !args.check {
-        let rates = gpu.rates(args.rounds)?;
+    let rates = match args.check {
+        true => None,
+        false => device.rates(args.rounds)?,
+    };
+    if let Some(rates) = rates {
         out["rates"] = json!(rates);
         if !args.json {
             print(&tables::of_rates(&rates))?;
         }
         // Its memory is for those who are measured.
         let name = device.name();
-        drop((device, gpu));
+        drop(device);
         let mut results = Vec::new();
         for (at, case) in cases.iter().enumerate() {
             advance(progress, cases, at);
@@ -258,17 +258,14 @@ fn measure(args: &BenchArgs, device: &str, case: &Case, torch: Option<&Torch>) -
 
 /// What was asked for, or what is usual on this device.
 fn or<T: Clone>(asked: &[T], cpu: &[T], gpu: &[T], device: &Device) -> Vec<T> {
-    let usual = match device {
-        Device::Cpu => cpu,
-        Device::Cuda(_) => gpu,
-    };
+    let usual = if device.is_gpu() { gpu } else { cpu };
     let chosen = if asked.is_empty() { usual } else { asked };
     chosen.to_vec()
 }
 
 /// Every case, checked before the first is measured.
 fn cases(args: &BenchArgs, device: &Device) -> Result<Vec<Case>> {
-    let on_cpu = matches!(device, Device::Cpu);
+    let on_cpu = !device.is_gpu();
     let precisions = or(&args.precision, &PRECISIONS, &GPU_PRECISIONS, device);
     precisions.iter().try_for_each(|p| device.takes(*p))?;
     if args.check && on_cpu {

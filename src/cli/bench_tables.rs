@@ -4,7 +4,7 @@ use super::text::{quantity, table};
 use frbench::Result;
 use frbench::bench::peer::Torch;
 use frbench::bench::{Case, Measured, Peer, Work, is_out_of_memory};
-use frbench::engine::{OpError, Rates};
+use frbench::engine::device::{OpError, Rates};
 use frbench::job::Precision;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! The command line as a user meets it.
 
 use assert_cmd::Command;
+use frbench::engine::DeviceChoice;
 use serde_json::Value;
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suites/tiny.toml");
@@ -118,9 +119,9 @@ fn a_gpu_that_is_not_there_is_one_clear_error() {
     command.env("CUDA_VISIBLE_DEVICES", "");
     let out = command.assert().failure().get_output().clone();
     let text = String::from_utf8_lossy(&out.stderr);
-    let known: &[&str] = match cfg!(feature = "cuda") {
-        false => &["this frbench was built without CUDA (`cargo build"],
-        true => &[
+    let known: &[&str] = match DeviceChoice::of_build() {
+        DeviceChoice::Cpu => &["this frbench was built without CUDA (`cargo build"],
+        _ => &[
             "no NVIDIA driver was found on this machine (libcuda cannot be loaded)",
             "libnvrtc, libcublas, libcudnn cannot be loaded",
             "the NVIDIA driver does not start",

@@ -1,13 +1,14 @@
 //! The GPU that tests run on: a real one, or the CPU stand-in of `crates/engine/cuda-standin`.
 
-use frbench::engine::cuda::Gpu;
-use std::sync::{Arc, OnceLock};
+use frbench::Result;
+use frbench::engine::{Device, DeviceChoice};
+use std::sync::OnceLock;
 
 /// The GPU, or nothing where there is none: then nothing can be tested. Where
 /// `FRBENCH_TEST_GPU=required`, that is a failure.
-pub fn gpu() -> Option<Arc<Gpu>> {
-    static GPU: OnceLock<Option<Arc<Gpu>>> = OnceLock::new();
-    GPU.get_or_init(|| match Gpu::open(0) {
+pub fn gpu() -> Option<Device> {
+    static GPU: OnceLock<Option<Device>> = OnceLock::new();
+    GPU.get_or_init(|| match open() {
         Ok(gpu) => Some(gpu),
         Err(why) if std::env::var("FRBENCH_TEST_GPU").as_deref() == Ok("required") => {
             panic!("a GPU is required: {why}")
@@ -20,10 +21,18 @@ pub fn gpu() -> Option<Arc<Gpu>> {
     .clone()
 }
 
+/// One of its own, whose counts nobody else moves, if there is a GPU.
+pub fn own() -> Option<Device> {
+    gpu().map(|_| open().unwrap())
+}
+
+fn open() -> Result<Device> {
+    Ok(Device::open(DeviceChoice::Cuda(0))?.0)
+}
+
 /// Runs the test of this name, of the program that calls, in a process of its own on a stand-in with
 /// `bytes` of memory, which must pass. Elsewhere than there, such a test does nothing: see
 /// [`in_little_memory`].
-#[allow(dead_code, reason = "not every program of tests has one")]
 #[track_caller]
 pub fn passes_with_memory(bytes: usize, test: &str) {
     if gpu().is_none() {
@@ -41,7 +50,6 @@ pub fn passes_with_memory(bytes: usize, test: &str) {
 const MEMORY: &str = "FRBENCH_STANDIN_MEMORY";
 
 /// Whether this is the process that [`passes_with_memory`] has started.
-#[allow(dead_code, reason = "as above")]
 pub fn in_little_memory() -> bool {
     std::env::var_os(MEMORY).is_some()
 }

@@ -4,7 +4,6 @@
 #![allow(dead_code)]
 
 pub mod bytes;
-#[cfg(feature = "cuda")]
 pub mod gpu;
 #[path = "../../crates/engine/tests/engine/kernel_sets.rs"]
 pub mod kernel_sets;

@@ -34,7 +34,7 @@ pub fn try_run(
     parts: &[(&str, &Embeddings, Views)],
     data: Description,
 ) -> frbench::Result<Scored> {
-    try_run_on(Device::Cpu, name, params, parts, data)
+    try_run_on(Device::CPU, name, params, parts, data)
 }
 
 pub fn try_run_on(

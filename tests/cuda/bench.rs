@@ -1,25 +1,10 @@
 //! `frbench bench --device cuda:0`.
 
+use crate::common::gpu::gpu;
 use assert_cmd::Command;
-use frbench::engine::cuda::Gpu;
 use serde_json::Value;
 
 const TINY: &str = "mobilefacenet:width=0.125,size=32";
-
-/// What the GPU is called, if there is one; a failure where `FRBENCH_TEST_GPU=required` and there
-/// is none.
-fn gpu() -> Option<String> {
-    match Gpu::open(0) {
-        Ok(gpu) => Some(gpu.name().into()),
-        Err(why) if std::env::var("FRBENCH_TEST_GPU").as_deref() == Ok("required") => {
-            panic!("a GPU is required: {why}")
-        }
-        Err(why) => {
-            eprintln!("skipped: {why}");
-            None
-        }
-    }
-}
 
 fn bench(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("frbench").unwrap();
@@ -78,7 +63,8 @@ fn a_gpu_is_checked_rated_and_measured_beside_a_peer() {
 
 #[test]
 fn the_tables_name_operations_rates_and_cases() {
-    let Some(name) = gpu() else { return };
+    let Some(gpu) = gpu() else { return };
+    let name = gpu.model();
     let out = stdout(tiny(&["--precision", "bf16", "--nondeterministic"]));
     for line in [
         "depthwise 3x3 stride 2, dw",
@@ -101,7 +87,7 @@ fn the_tables_name_operations_rates_and_cases() {
 /// parameters do.
 #[test]
 fn what_has_no_memory_is_a_row_and_the_rest_is_measured() {
-    if gpu().is_none_or(|name| !name.contains("stand-in")) {
+    if gpu().is_none_or(|gpu| !gpu.model().contains("stand-in")) {
         return;
     }
     let mut command = bench(&["--backbone", "iresnet18:size=32", "--embedding", "4096"]);

@@ -5,8 +5,8 @@ use crate::common::gpu::gpu;
 use crate::common::runs;
 use frbench::backbone;
 use frbench::data::set;
+use frbench::engine::Network;
 use frbench::engine::checkpoint::Checkpoint;
-use frbench::engine::{Device, Network};
 use frbench::job::{JobSpec, TrainSpec, Views};
 use frbench::key::Key;
 use frbench::protocol::Embeddings;
@@ -51,9 +51,7 @@ fn network(runs: &Path, key: &Key) -> Option<(Network, TrainSpec)> {
     let mut network = Network::new(graph);
     let model = Checkpoint::load(&folder.join("model.safetensors")).unwrap();
     network.load_state_dict(&model.tensors).unwrap();
-    network
-        .move_to(&Device::Cuda(gpu()?), spec.precision)
-        .unwrap();
+    network.move_to(&gpu()?, spec.precision).unwrap();
     Some((network, spec))
 }
 

@@ -5,7 +5,6 @@ use crate::common::gpu::gpu;
 use candle_core::{DType, Device, Tensor, Var};
 use frbench::compare::relative_error;
 use frbench::engine::Sgd;
-use frbench::engine::cuda::Classes;
 use frbench::head::{self, HEADS, Head, HeadInput, WeightGrad};
 use frbench::job::{HeadSpec, OptimizerSpec, Precision};
 use frbench::rng::Stream;
@@ -110,8 +109,8 @@ fn every_head_learns_on_the_gpu_what_it_learns_on_the_cpu() {
             // With the logits the products come to the host, without they may stay where they are.
             for logits in [true, false] {
                 let what = format!("{what}, logits {logits}");
-                let classes = Classes::new(&gpu, &weight, DIM, Precision::F32).unwrap();
-                let sink = WeightGrad::on_device(classes);
+                let classes = gpu.classes(&weight, DIM, Precision::F32);
+                let sink = WeightGrad::on_device(classes.unwrap().unwrap());
                 let shape = Tensor::zeros((1, 1), DType::F32, &Device::Cpu).unwrap();
                 let shape = shape.broadcast_as((rows, DIM)).unwrap();
                 let got = pass(head(&spec).as_mut(), logits, &shape, &sink, &labels, &x);

@@ -3,10 +3,10 @@
 //! as late as it may.
 
 use crate::common::bytes::Bytes;
-use crate::common::gpu::gpu;
+use crate::common::gpu::{gpu, own};
 use frbench::backbone;
 use frbench::data::cache::levels;
-use frbench::engine::cuda::{Gpu, ImageSet, Uploads};
+use frbench::engine::device::Uploads;
 use frbench::engine::{Device, Network, Value};
 use frbench::job::{BackboneSpec, HeadSpec, InputSpec, Precision, TrainSpec};
 use frbench::rng::Stream;
@@ -34,20 +34,18 @@ fn degraded(kind: &str) -> InputSpec {
 }
 
 /// A small network on the GPU.
-fn network(gpu: &Arc<Gpu>, size: usize, precision: Precision) -> Network {
+fn network(gpu: &Device, size: usize, precision: Precision) -> Network {
     let spec: BackboneSpec = serde_json::from_value(json!({
         "name": "cbam-iresnet18", "embedding": 12, "params": {"width": 0.125},
     }))
     .unwrap();
     let mut network = Network::new(backbone::build(&spec, size).unwrap());
     network.init(9);
-    network
-        .move_to(&Device::Cuda(gpu.clone()), precision)
-        .unwrap();
+    network.move_to(gpu, precision).unwrap();
     network
 }
 
-fn uploads(gpu: &Arc<Gpu>, precision: Precision) -> Uploads {
+fn uploads(gpu: &Device, precision: Precision) -> Arc<dyn Uploads> {
     let all = network(gpu, SIDE, precision).uploads(&levels(&input(SIDE)), true);
     all.unwrap().unwrap()
 }
@@ -64,8 +62,7 @@ fn what_is_sent_arrives_and_what_comes_next_stays_behind_it() {
     let set = Bytes::new(IMAGES, SIDE, true);
     let chunks = [0..9u32, 9..18, 18..23, 3..12, 1..9, 7..16];
     for precision in [Precision::F32, Precision::Bf16] {
-        let there = ImageSet::new(
-            &gpu,
+        let there = gpu.image_set(
             set.pixels.pixels(),
             SIDE,
             (&levels(&input(SIDE)), true),
@@ -80,9 +77,9 @@ fn what_is_sent_arrives_and_what_comes_next_stays_behind_it() {
             let some: Vec<bool> = indices.iter().map(|i| i % 3 == 0).collect();
             let others: Vec<bool> = some.iter().map(|f| !f).collect();
             let flips = [&some[..], &others];
-            let sent = uploads.bytes([n, SIDE], &flips, |out| set.read(&indices, out));
+            let sent = uploads.bytes([n, SIDE], &flips, &mut |out| set.read(&indices, out));
             let sent = sent.unwrap();
-            let sent_floats = floats.floats([n, SIDE], 2, |out| {
+            let sent_floats = floats.floats([n, SIDE], 2, &mut |out| {
                 let parts = out.chunks_exact_mut(n * SIDE * SIDE * 3);
                 for (flips, out) in flips.iter().zip(parts) {
                     set.fill(&indices, flips, &input(SIDE), out)?;
@@ -108,15 +105,11 @@ fn what_is_sent_arrives_and_what_comes_next_stays_behind_it() {
 /// What is given up, or could not be made, leaves its slot to what comes next.
 #[test]
 fn a_slot_is_used_again_whatever_became_of_what_was_sent() {
-    if gpu().is_none() {
-        return;
-    }
-    // One of its own, whose counts nobody else moves.
-    let gpu = Gpu::open(0).unwrap();
+    let Some(gpu) = own() else { return };
     let uploads = uploads(&gpu, Precision::F32);
     let none = [false; 4];
     let send = |level: u8| {
-        uploads.bytes([4, SIDE], &[&none], |out| {
+        uploads.bytes([4, SIDE], &[&none], &mut |out| {
             out.fill(level);
             Ok(())
         })
@@ -126,10 +119,10 @@ fn a_slot_is_used_again_whatever_became_of_what_was_sent() {
     for level in 20..30 {
         drop(send(level).unwrap());
     }
-    let broken = |_: &mut [u8]| Err(Error::Data("image 3 is broken".into()));
-    let error = uploads.bytes([4, SIDE], &[&none], broken).unwrap_err();
+    let mut broken = |_: &mut [u8]| Err(Error::Data("image 3 is broken".into()));
+    let error = uploads.bytes([4, SIDE], &[&none], &mut broken).unwrap_err();
     assert_eq!(error.to_string(), "image 3 is broken");
-    assert!(uploads.bytes([3, SIDE], &[&none], |_| Ok(())).is_err());
+    assert!(uploads.bytes([3, SIDE], &[&none], &mut |_| Ok(())).is_err());
     let last = send(40).unwrap().value(0).unwrap();
     let counts = gpu.counts() - before;
     // The value that is still there takes memory of its own.
@@ -146,10 +139,7 @@ fn a_slot_is_used_again_whatever_became_of_what_was_sent() {
 /// ever: not the thread when nobody listens, and not what listens when an image is broken.
 #[test]
 fn a_thread_that_runs_ahead_takes_memory_for_a_few_inputs() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(0).unwrap();
+    let Some(gpu) = own() else { return };
     let network = network(&gpu, SIDE, Precision::F32);
     let images = Arc::new(Bytes::new(IMAGES, SIDE, false));
     let view = InputPipeline::of(images.clone(), &input(SIDE), &network).unwrap();
@@ -233,7 +223,7 @@ fn finish(trainer: &mut Trainer) -> Vec<u8> {
 }
 
 fn trainer<'a>(
-    gpu: &Arc<Gpu>,
+    gpu: &Device,
     spec: &'a TrainSpec,
     images: &Arc<Bytes>,
     labels: &'a [u32],
@@ -241,7 +231,7 @@ fn trainer<'a>(
 ) -> Result<Trainer<'a>> {
     let none = BTreeMap::new();
     let mut trainer = Trainer::new(spec, images.clone(), labels, CLASSES, teacher, &none)?;
-    trainer.move_to(&Device::Cuda(gpu.clone()))?;
+    trainer.move_to(gpu)?;
     Ok(trainer)
 }
 
@@ -285,10 +275,7 @@ fn a_training_is_the_same_wherever_its_images_lie() {
 /// Each step sends its images, and once its memory is found, finds no more.
 #[test]
 fn a_step_takes_one_upload_for_its_images() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(0).unwrap();
+    let Some(gpu) = own() else { return };
     let labels = labels();
     let spec = spec(
         &input(SIDE),
@@ -312,10 +299,7 @@ fn a_step_takes_one_upload_for_its_images() {
 /// and back, and the teacher's. A step leaves nothing behind that would keep the next from it.
 #[test]
 fn the_steps_of_a_training_are_recorded() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(0).unwrap();
+    let Some(gpu) = own() else { return };
     let labels = labels();
     let images = Arc::new(Bytes::new(IMAGES, SIDE, true));
     let input = input(SIDE);

@@ -1,16 +1,15 @@
 //! Networks on a GPU against the same networks on the CPU: every backbone, forward, backward and
 //! optimiser.
 
-use crate::common::gpu::gpu;
+use crate::common::gpu::{gpu, own};
 use frbench::backbone::{self, BACKBONES};
 use frbench::compare::relative_error;
-use frbench::engine::cuda::{Counts, Gpu};
+use frbench::engine::device::Counts;
 use frbench::engine::{Device, Graph, Network, Output, OutputGrads, Sgd, TrainMode, Value};
 use frbench::job::{BackboneSpec, OptimizerSpec, Precision};
 use frbench::rng::Stream;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 fn graph(name: &str, size: usize, width: f64) -> Graph {
     let mut params = json!({ "width": width });
@@ -54,9 +53,9 @@ fn network(graph: Graph) -> Network {
 }
 
 /// The same network on the GPU.
-fn moved(net: &Network, gpu: &Arc<Gpu>, precision: Precision) -> Network {
+fn moved(net: &Network, gpu: &Device, precision: Precision) -> Network {
     let mut twin = net.clone();
-    twin.move_to(&Device::Cuda(gpu.clone()), precision).unwrap();
+    twin.move_to(gpu, precision).unwrap();
     twin
 }
 
@@ -353,7 +352,7 @@ fn the_same_twice_is_the_same_bits() {
 
 /// What a training step asks of the GPU where it is not recorded, after the first, which finds its
 /// memory.
-fn per_step(gpu: &Arc<Gpu>, name: &str, precision: Precision) -> Counts {
+fn per_step(gpu: &Device, name: &str, precision: Precision) -> Counts {
     let mut net = moved(&network(graph(name, SIZE, 0.25)), gpu, precision);
     let spec = OptimizerSpec {
         clip: None,
@@ -381,11 +380,7 @@ fn per_step(gpu: &Arc<Gpu>, name: &str, precision: Precision) -> Counts {
 /// batch norms, a linear layer) is to take no more than these.
 #[test]
 fn a_training_step_of_iresnet50_takes_few_launches_and_no_new_memory() {
-    if gpu().is_none() {
-        return;
-    }
-    // One of its own, whose counts nobody else moves.
-    let gpu = Gpu::open(0).unwrap();
+    let Some(gpu) = own() else { return };
     gpu.allow_recording(false);
     let counts = per_step(&gpu, "iresnet50", Precision::F32);
     let low = per_step(&gpu, "iresnet50", Precision::Bf16);

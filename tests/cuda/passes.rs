@@ -1,23 +1,21 @@
 //! Passes that are recorded and launched as one do what they do without that, to the bit, whatever
 //! comes in between.
 
-use crate::common::gpu::{gpu, in_little_memory, passes_with_memory};
+use crate::common::gpu::{self, gpu, in_little_memory, passes_with_memory};
 use frbench::backbone;
-use frbench::engine::cuda::{Counts, Gpu};
+use frbench::engine::device::Counts;
 use frbench::engine::{Device, Network, Output, OutputGrads, Sgd, Tape, TrainMode, Value};
 use frbench::job::{BackboneSpec, OptimizerSpec, Precision};
 use frbench::rng::Stream;
 use serde_json::{Value as Json, json};
 use std::process::Command;
-use std::sync::Arc;
 
 const SIZE: usize = 32;
 const BATCH: usize = 8;
 
 /// A GPU of its own, whose counts nobody else moves.
-fn own(recording: bool) -> Option<Arc<Gpu>> {
-    gpu()?;
-    let gpu = Gpu::open(0).unwrap();
+fn own(recording: bool) -> Option<Device> {
+    let gpu = gpu::own()?;
     gpu.allow_recording(recording);
     Some(gpu)
 }
@@ -33,13 +31,13 @@ fn images(step: u64, n: usize) -> Value {
 }
 
 struct Training {
-    gpu: Arc<Gpu>,
+    gpu: Device,
     net: Network,
     sgd: Sgd,
 }
 
 impl Training {
-    fn new(gpu: &Arc<Gpu>, name: &str, params: Json, precision: Precision) -> Training {
+    fn new(gpu: &Device, name: &str, params: Json, precision: Precision) -> Training {
         let spec = BackboneSpec {
             name: name.into(),
             embedding: 16,
@@ -48,7 +46,7 @@ impl Training {
         };
         let mut net = Network::new(backbone::build(&spec, SIZE).unwrap());
         net.init(3);
-        net.move_to(&Device::Cuda(gpu.clone()), precision).unwrap();
+        net.move_to(gpu, precision).unwrap();
         let spec = OptimizerSpec {
             momentum: 0.9,
             nesterov: true,
@@ -56,7 +54,7 @@ impl Training {
             clip: None,
         };
         let sgd = Sgd::new(&spec, net.params().values.len());
-        let gpu = Arc::clone(gpu);
+        let gpu = gpu.clone();
         Training { gpu, net, sgd }
     }
 
@@ -322,7 +320,7 @@ fn a_training_in_little_memory() {
         training.step(step, BATCH);
         training.embed(step, BATCH);
     }
-    let (free, all) = gpu.memory().unwrap();
+    let (free, all) = gpu.memory().unwrap().unwrap();
     println!("{free} of {all} bytes are free");
     assert!(all > 100 << 20 || free < 6 << 20, "that is not little");
 }

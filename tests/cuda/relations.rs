@@ -85,10 +85,6 @@ fn related(device: &engine::Device, form: &str) -> Vec<Vec<f64>> {
     all
 }
 
-fn device() -> Option<engine::Device> {
-    gpu().map(engine::Device::Cuda)
-}
-
 #[track_caller]
 fn alike(there: &[Vec<f64>], here: &[Vec<f64>], bound: f64) {
     assert_eq!(there.len(), here.len());
@@ -101,10 +97,10 @@ fn alike(there: &[Vec<f64>], here: &[Vec<f64>], bound: f64) {
 
 #[test]
 fn relations_to_a_bank_on_the_gpu_are_those_on_the_cpu() {
-    let Some(device) = device() else { return };
+    let Some(device) = gpu() else { return };
     for form in ["hinge", "dead-zone", "l2"] {
         let there = related(&device, form);
-        alike(&there, &related(&engine::Device::Cpu, form), 1e-6);
+        alike(&there, &related(&engine::Device::CPU, form), 1e-6);
         assert_eq!(there, related(&device, form), "not the same bits again");
     }
 }
@@ -158,9 +154,9 @@ fn contrasted(device: &engine::Device) -> Vec<Vec<f64>> {
 
 #[test]
 fn a_contrast_with_a_memory_on_the_gpu_is_that_on_the_cpu() {
-    let Some(device) = device() else { return };
+    let Some(device) = gpu() else { return };
     let there = contrasted(&device);
-    alike(&there, &contrasted(&engine::Device::Cpu), 1e-5);
+    alike(&there, &contrasted(&engine::Device::CPU), 1e-5);
     assert_eq!(there, contrasted(&device), "not the same bits again");
 }
 
@@ -181,7 +177,7 @@ fn inside(device: &engine::Device, name: &str, stated: &serde_json::Value) -> Ve
 
 #[test]
 fn relations_inside_a_batch_on_the_gpu_are_those_on_the_cpu() {
-    let Some(device) = device() else { return };
+    let Some(device) = gpu() else { return };
     for (name, stated) in [
         ("sp", json!({"normalize": "embedding"})),
         ("sp", json!({"normalize": "gram-rows"})),
@@ -194,21 +190,21 @@ fn relations_inside_a_batch_on_the_gpu_are_those_on_the_cpu() {
         ("ekd", json!({})),
     ] {
         let there = inside(&device, name, &stated);
-        alike(&there, &inside(&engine::Device::Cpu, name, &stated), 1e-6);
+        alike(&there, &inside(&engine::Device::CPU, name, &stated), 1e-6);
         assert_eq!(there, inside(&device, name, &stated), "not the same bits");
     }
 }
 
 #[test]
 fn features_that_do_not_fit_are_refused_as_on_the_cpu() {
-    let Some(device) = device() else { return };
+    let Some(device) = gpu() else { return };
     let index = Matrix {
         rows: 2,
         cols: 1,
         data: vec![3, IDENTITIES as u32],
     };
     let mut messages = Vec::new();
-    for device in [device, engine::Device::Cpu] {
+    for device in [device, engine::Device::CPU] {
         let mut bank = Bank::new(normal("bank", IDENTITIES));
         bank.move_to(&device).unwrap();
         let outside = bank.select(&index, true).err().unwrap();

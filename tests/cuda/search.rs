@@ -1,10 +1,10 @@
 //! Searches on a GPU against the same searches on the CPU: protocols must find the same to the
 //! bit, scores kept as evidence included.
 
-use crate::common::gpu::{gpu, in_little_memory, passes_with_memory};
+use crate::common::gpu::{gpu, in_little_memory, own, passes_with_memory};
 use crate::common::scoring::{faces, metric, npy_u32, try_run_on, write};
 use frbench::engine::Device;
-use frbench::engine::cuda::{Counts, Gpu};
+use frbench::engine::device::Counts;
 use frbench::job::Views;
 use frbench::protocol::{
     Description, Embeddings, GalleryData, IdentificationData, Scored, TemplateData,
@@ -73,15 +73,15 @@ impl Case {
 
     /// What a GPU of its own is asked to do.
     fn counts(&self) -> Counts {
-        let gpu = Gpu::open(0).unwrap();
-        self.on(Device::Cuda(gpu.clone()));
+        let gpu = own().expect("a GPU");
+        self.on(gpu.clone());
         gpu.counts()
     }
 
     /// What both devices find.
     fn check(&self, what: &str) -> Option<Scored> {
-        let on_gpu = self.on(Device::Cuda(gpu()?));
-        assert!(self.on(Device::Cpu) == on_gpu, "{what}: the devices differ");
+        let on_gpu = self.on(gpu()?);
+        assert!(self.on(Device::CPU) == on_gpu, "{what}: the devices differ");
         Some(on_gpu)
     }
 }
@@ -149,7 +149,7 @@ fn close_calls_are_decided_as_on_the_cpu() {
 fn the_length_of_embeddings_does_not_matter() {
     for scale in [1e-18, 1e18] {
         let mut case = Case::random([20, 4, 300, 12]);
-        let plain = case.on(Device::Cpu);
+        let plain = case.on(Device::CPU);
         for v in case.probes.iter_mut().chain(&mut case.distractors) {
             *v *= scale;
         }
@@ -215,8 +215,8 @@ fn a_gallery_with_mates_is_searched_as_on_the_cpu() {
             ("gallery", &gallery, Views::Sum),
             ("distractors", &distractors, Views::Sum),
         ];
-        let on_gpu = in_gallery(Device::Cuda(gpu.clone()), &parts, &data);
-        assert!(on_gpu == in_gallery(Device::Cpu, &parts, &data), "{name}");
+        let on_gpu = in_gallery(gpu.clone(), &parts, &data);
+        assert!(on_gpu == in_gallery(Device::CPU, &parts, &data), "{name}");
     }
 }
 
@@ -256,8 +256,8 @@ fn pairs_of_templates_score_as_on_the_cpu() {
             let data = Description::Templates(&data);
             try_run_on(device, "template-verification", params, &parts, data).unwrap()
         };
-        let on_gpu = on(Device::Cuda(gpu.clone()));
-        assert!(on_gpu == on(Device::Cpu), "{pairs} pairs, {dim}");
+        let on_gpu = on(gpu.clone());
+        assert!(on_gpu == on(Device::CPU), "{pairs} pairs, {dim}");
     }
 }
 
@@ -285,7 +285,7 @@ fn a_large_gallery() {
     case.check("in chunks, twice").expect("a GPU");
     let twice = gpu.counts() - once;
     // All tiles are whole where all of the gallery is there.
-    let little = gpu.memory().unwrap().1 < 42 << 20;
+    let little = gpu.memory().unwrap().unwrap().1 < 42 << 20;
     assert_eq!(twice.library_calls, 2 * once.library_calls);
     assert!(once.library_calls > 5 || !little, "{once:?}");
 }

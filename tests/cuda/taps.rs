@@ -1,11 +1,11 @@
 //! Losses that take less than whole maps of taps that lie on a GPU: they say and give back what
 //! they do on the CPU, and the maps stay there.
 
-use crate::common::gpu::gpu;
+use crate::common::gpu::{gpu, own};
 use candle_core::{DType, Tensor};
 use frbench::compare::relative_error;
 use frbench::distill::{self, DistillInput, Outputs, Taps};
-use frbench::engine::cuda::{Counts, Gpu};
+use frbench::engine::device::Counts;
 use frbench::engine::{Conv, Device, GraphBuilder, Network, OutputGrads, TrainMode, Value};
 use frbench::job::Precision;
 use frbench::rng::Stream;
@@ -69,11 +69,7 @@ fn lesson(losses: &[(&str, Json)], [ours, theirs]: [Place; 2]) -> Lesson {
     let (output, tape) = student.trace_training(&images(), mode).unwrap();
     let own = Taps::of_student(output.taps);
     let constant = Taps::of_teacher(teacher.infer(&images()).unwrap().taps);
-    let counts = || match ours.0 {
-        Device::Cuda(gpu) => gpu.counts(),
-        Device::Cpu => Counts::default(),
-    };
-    let before = counts();
+    let before = ours.0.counts();
     let embeddings = Tensor::zeros((BATCH, 4), DType::F32, &candle_core::Device::Cpu).unwrap();
     let view = |taps| Outputs {
         taps: Some(taps),
@@ -91,7 +87,7 @@ fn lesson(losses: &[(&str, Json)], [ours, theirs]: [Place; 2]) -> Lesson {
     });
     let loss = all.reduce(|a, b| (a + b).unwrap()).unwrap();
     let grads = own.gradients(&loss.backward().unwrap()).unwrap();
-    let counts = counts() - before;
+    let counts = ours.0.counts() - before;
     let taps = grads.iter();
     let taps = taps.map(|(name, grad)| (name.clone(), wide(&grad.numbers().unwrap())));
     let taps = taps.collect();
@@ -139,11 +135,7 @@ const F32: Precision = Precision::F32;
 
 #[test]
 fn losses_over_taps_on_the_gpu_are_those_on_the_cpu_and_the_taps_stay_there() {
-    if gpu().is_none() {
-        return;
-    }
-    // One of its own, whose counts nobody else moves.
-    let device = Device::Cuda(Gpu::open(0).unwrap());
+    let Some(device) = own() else { return };
     let both = ["stage1", "stage2"];
     // Launches, downloads and uploads, for each of two taps: a number a pixel of either network
     // comes, and one goes; or one number comes.
@@ -156,7 +148,7 @@ fn losses_over_taps_on_the_gpu_are_those_on_the_cpu_and_the_taps_stay_there() {
         let what = format!("{} {}", loss.0, loss.1);
         let loss = [loss];
         let there = lesson(&loss, [(&device, F32); 2]);
-        let here = lesson(&loss, [(&Device::Cpu, F32); 2]);
+        let here = lesson(&loss, [(&Device::CPU, F32); 2]);
         alike(&what, &there, &here, [1e-5, 1e-5]);
         let c = there.counts;
         let got = [c.launches, c.downloads, c.uploads];
@@ -173,26 +165,24 @@ fn losses_over_taps_on_the_gpu_are_those_on_the_cpu_and_the_taps_stay_there() {
 /// With whole maps among them, whose gradients come from the host.
 #[test]
 fn gradients_of_a_tap_that_is_looked_at_in_several_ways_add_up_on_the_gpu() {
-    let Some(device) = gpu().map(Device::Cuda) else {
-        return;
-    };
+    let Some(device) = gpu() else { return };
     let similar = ("sp", json!({"normalize": "gram-rows", "taps": ["stage2"]}));
     let all = [at(&["stage2"], 2), similar, fitnet(), pooled()];
     let there = lesson(&all, [(&device, F32); 2]);
-    let here = lesson(&all, [(&Device::Cpu, F32); 2]);
+    let here = lesson(&all, [(&Device::CPU, F32); 2]);
     alike("several", &there, &here, [1e-5, 1e-5]);
 }
 
 #[test]
 fn networks_in_two_places_are_compared_as_in_one() {
-    let Some(gpu) = gpu() else { return };
-    let device = Device::Cuda(gpu);
-    let other = Device::Cuda(Gpu::open(0).unwrap());
+    let (Some(device), Some(other)) = (gpu(), own()) else {
+        return;
+    };
     let all = [at(&["stage1"], 2), fitnet(), pooled()];
-    let here = lesson(&all, [(&Device::Cpu, F32); 2]);
+    let here = lesson(&all, [(&Device::CPU, F32); 2]);
     for places in [
-        [&device, &Device::Cpu],
-        [&Device::Cpu, &device],
+        [&device, &Device::CPU],
+        [&Device::CPU, &device],
         [&device, &other],
     ] {
         let there = lesson(&all, places.map(|place| (place, F32)));
@@ -203,14 +193,12 @@ fn networks_in_two_places_are_compared_as_in_one() {
 /// The student's maps are those of its arithmetic, the teacher's of its own.
 #[test]
 fn networks_in_two_arithmetics_are_compared() {
-    let Some(device) = gpu().map(Device::Cuda) else {
-        return;
-    };
+    let Some(device) = gpu() else { return };
     let low = Precision::Bf16;
     for loss in [at(&["stage1", "stage2"], 2), fitnet(), pooled()] {
         let what = format!("{} {}", loss.0, loss.1);
         let loss = [loss];
-        let here = lesson(&loss, [(&Device::Cpu, F32); 2]);
+        let here = lesson(&loss, [(&Device::CPU, F32); 2]);
         for precisions in [[low, low], [low, F32], [F32, low]] {
             let there = lesson(&loss, precisions.map(|precision| (&device, precision)));
             alike(&what, &there, &here, [3e-2, 3e-2]);

@@ -155,7 +155,7 @@ impl Training {
                 teacher_taps: None,
                 teacher_logits: None,
                 input_gradients: None,
-                device: &frbench::engine::Device::Cpu,
+                device: &frbench::engine::Device::CPU,
                 classifier: Some(Classifier {
                     head: &mut *self.head,
                     weight: &self.weight,
@@ -386,7 +386,7 @@ fn the_second_bank_holds_student_features_as_constants() {
             teacher_taps: None,
             teacher_logits: None,
             input_gradients: None,
-            device: &frbench::engine::Device::Cpu,
+            device: &frbench::engine::Device::CPU,
             classifier: None,
         };
         students.objective.step(step).unwrap().loss

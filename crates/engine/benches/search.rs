@@ -8,7 +8,7 @@
 )]
 
 use frbench_base::rng::Stream;
-use frbench_engine::cuda::{Gpu, Search};
+use frbench_engine::{Device, DeviceChoice};
 use std::time::Instant;
 
 /// `count` images, `per` of each person, of people no other `seed` has.
@@ -25,8 +25,8 @@ fn faces(count: usize, per: usize, dim: usize, noise: f64, seed: u64) -> Vec<f32
 }
 
 fn main() {
-    let gpu = match Gpu::open(0) {
-        Ok(gpu) => gpu,
+    let gpu = match Device::open(DeviceChoice::Cuda(0)) {
+        Ok((gpu, _)) => gpu,
         Err(why) => return println!("skipped: {why}"),
     };
     let rows = std::env::var("FRBENCH_BENCH_DISTRACTORS");
@@ -42,7 +42,8 @@ fn main() {
     // Genuine scores as a fair model has them: a few among those of impostors.
     let ladder: Vec<f64> = (0..43).map(|i| 0.02 * f64::from(i)).collect();
     let ladders = vec![ladder.as_slice(); probes];
-    let mut search = Search::new(&gpu, (&own, &own_scales), &ladders, rows, true).unwrap();
+    let search = gpu.search((&own, &own_scales), &ladders, rows, true);
+    let mut search = search.unwrap().unwrap();
     assert!(search.room() == rows, "they are to be on the GPU at once");
     let start = Instant::now();
     for first in (0..rows).step_by(some_scales.len()) {
@@ -64,11 +65,11 @@ fn main() {
         let mut taken = 0;
         let start = Instant::now();
         search.start().unwrap();
-        let take = |found: &mut Vec<f64>| {
+        let mut take = |found: &mut Vec<f64>| {
             taken += found.len();
             floor
         };
-        search.pass(floor, take).unwrap();
+        search.pass(floor, &mut take).unwrap();
         let above = search.found().unwrap();
         let seconds = start.elapsed().as_secs_f64();
         let rate = operations / seconds / 1e12;

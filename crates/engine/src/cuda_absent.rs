@@ -1,8 +1,9 @@
 //! Stands in for `cuda` in builds without it. Of its types there can be no value, so that the
-//! code that uses them needs no conditions.
+//! code that uses them needs no conditions. A GPU that nobody can open answers whatever `device`
+//! asks.
 
 use super::backward::Gradients;
-use super::device::{OpError, Rates};
+use super::device::{self, Counts, OpError, Rates};
 use super::network::{Network, Output, OutputGrads, TrainMode};
 use super::sgd::Sgd;
 use super::value::Value;
@@ -13,10 +14,10 @@ use std::sync::Arc;
 const ABSENT: &str = "this frbench was built without CUDA (`cargo build --release --features \
                       cuda` builds one with)";
 
-pub const UNTIL_SETTLED: usize = 0;
+pub(crate) const UNTIL_SETTLED: usize = 0;
 
 #[derive(Debug)]
-pub enum Gpu {}
+pub(crate) enum Gpu {}
 
 impl Gpu {
     /// # Errors
@@ -62,10 +63,68 @@ impl Gpu {
         match *self {}
     }
 
+    pub fn synchronize(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn memory(&self) -> Result<(usize, usize)> {
+        match *self {}
+    }
+
+    pub fn counts(&self) -> Counts {
+        match *self {}
+    }
+
+    pub fn allow_recording(&self, _: bool) {
+        match *self {}
+    }
+
+    pub fn classes(&self, _: &[f32], _: usize, _: Precision) -> Result<Box<dyn device::Classes>> {
+        match *self {}
+    }
+
+    pub fn bank(&self, _: &[f32], _: usize) -> Result<Box<dyn device::Bank>> {
+        match *self {}
+    }
+
+    pub fn gram(&self, _: &[f64], _: usize) -> Result<Box<dyn device::Gram>> {
+        match *self {}
+    }
+
+    pub fn angles(&self, _: usize, _: [&[f64]; 4]) -> Result<Box<dyn device::Angles>> {
+        match *self {}
+    }
+
+    pub fn search(
+        &self,
+        _: (&[f32], &[f64]),
+        _: &[&[f64]],
+        _: usize,
+        _: bool,
+    ) -> Result<Box<dyn device::Search>> {
+        match *self {}
+    }
+
     pub fn pair_scores(&self, _: &[f64], _: usize, _: [&[u32]; 2]) -> Result<Vec<f64>> {
         match *self {}
     }
+
+    pub fn image_set(
+        &self,
+        _: &[u8],
+        _: usize,
+        _: (&[f32; 256], bool),
+        _: Precision,
+    ) -> Result<Option<Arc<dyn device::ImageSet>>> {
+        match *self {}
+    }
 }
+
+#[derive(Debug)]
+pub enum Products {}
+
+#[derive(Debug)]
+pub enum Softmax {}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Array {}
@@ -101,190 +160,10 @@ impl Array {
 }
 
 #[derive(Debug)]
-pub enum ImageSet {}
-
-impl ImageSet {
-    pub fn new(
-        gpu: &Arc<Gpu>,
-        _: &[u8],
-        _: usize,
-        _: (&[f32; 256], bool),
-        _: Precision,
-    ) -> Result<Option<ImageSet>> {
-        match **gpu {}
-    }
-
-    pub fn gather(&self, _: &[u32], _: &[bool]) -> Result<Value> {
-        match *self {}
-    }
-}
-
-#[derive(Clone, Debug)]
-pub enum Uploads {}
-
-impl Uploads {
-    pub fn bytes(
-        &self,
-        _: [usize; 2],
-        _: &[&[bool]],
-        _: impl FnOnce(&mut [u8]) -> Result<()>,
-    ) -> Result<Upload> {
-        match *self {}
-    }
-
-    pub fn floats(
-        &self,
-        _: [usize; 2],
-        _: usize,
-        _: impl FnOnce(&mut [f32]) -> Result<()>,
-    ) -> Result<Upload> {
-        match *self {}
-    }
-}
+pub(crate) enum Tape {}
 
 #[derive(Debug)]
-pub enum Upload {}
-
-impl Upload {
-    pub fn value(&self, _: usize) -> Result<Value> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub enum Bank {}
-
-impl Bank {
-    pub fn new(gpu: &Arc<Gpu>, _: &[f32], _: usize) -> Result<Bank> {
-        match **gpu {}
-    }
-
-    pub fn push(&mut self, _: &[f32]) -> Result<()> {
-        match *self {}
-    }
-
-    pub fn write(&mut self, _: &[u32], _: &[f32]) -> Result<()> {
-        match *self {}
-    }
-
-    pub fn select(&self, _: &[u32], _: usize, _: bool) -> Result<Selected> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub enum Selected {}
-
-impl Selected {
-    pub fn shape(&self) -> [usize; 3] {
-        match *self {}
-    }
-
-    pub fn dots(&self, _: &[f32]) -> Result<Vec<f32>> {
-        match *self {}
-    }
-
-    pub fn sums(&self, _: &[f32]) -> Result<Vec<f32>> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub enum Features {}
-
-impl Features {
-    pub fn new(gpu: &Arc<Gpu>, _: &[f64], _: usize) -> Result<Features> {
-        match **gpu {}
-    }
-
-    pub fn gram(&self) -> Result<Vec<f64>> {
-        match *self {}
-    }
-
-    pub fn gram_back(&self, _: &[f64]) -> Result<Vec<f64>> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub enum Angles {}
-
-impl Angles {
-    pub fn new(gpu: &Arc<Gpu>, _: usize, _: [&[f64]; 4]) -> Result<Angles> {
-        match **gpu {}
-    }
-
-    pub fn gap(&self) -> Result<Vec<f64>> {
-        match *self {}
-    }
-
-    pub fn gradient(&self) -> Result<[Vec<f64>; 2]> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub enum Products {}
-
-#[derive(Debug)]
-pub enum Softmax {}
-
-#[derive(Debug)]
-pub enum Classes {}
-
-impl Classes {
-    pub fn new(gpu: &Arc<Gpu>, _: &[f32], _: usize, _: Precision) -> Result<Classes> {
-        match **gpu {}
-    }
-
-    pub fn pull(&self) -> Result<[Vec<f32>; 2]> {
-        match *self {}
-    }
-
-    pub fn push(&mut self, _: &[f32], _: &[f32]) -> Result<()> {
-        match *self {}
-    }
-
-    pub fn forward(&self, _: &[f32], _: bool) -> Result<Products> {
-        match *self {}
-    }
-
-    pub fn products(&self, _: &Products) -> Result<Vec<f32>> {
-        match *self {}
-    }
-
-    pub fn targets(&self, _: &Products, _: &[u32]) -> Result<Vec<f32>> {
-        match *self {}
-    }
-
-    pub fn softmax(
-        &self,
-        _: &Products,
-        _: &[u32],
-        _: [&[f32]; 2],
-        _: f32,
-    ) -> Result<(f64, Softmax)> {
-        match *self {}
-    }
-
-    pub fn softmax_backward(&mut self, _: &Products, _: &Softmax, _: f64) -> Result<Vec<f32>> {
-        match *self {}
-    }
-
-    pub fn backward(&mut self, _: &Products, _: &[f32]) -> Result<Vec<f32>> {
-        match *self {}
-    }
-
-    pub fn step(&mut self, _: &Sgd, _: f64) -> Result<()> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum Tape {}
-
-#[derive(Debug)]
-pub(super) enum Replica {}
+pub(crate) enum Replica {}
 
 impl Replica {
     pub fn new(_: &Network, gpu: &Arc<Gpu>, _: Precision) -> Result<Replica> {
@@ -303,7 +182,7 @@ impl Replica {
         match *self {}
     }
 
-    pub fn uploads(&self, _: &[f32; 256], _: bool) -> Result<Uploads> {
+    pub fn uploads(&self, _: &[f32; 256], _: bool) -> Result<Arc<dyn device::Uploads>> {
         match *self {}
     }
 
@@ -343,44 +222,5 @@ impl Replica {
 
     pub fn gradients(&self, _: &Network, tape: Tape, _: OutputGrads) -> Result<Gradients> {
         match tape {}
-    }
-}
-
-#[derive(Debug)]
-pub enum Search {}
-
-impl Search {
-    pub fn new(
-        gpu: &Arc<Gpu>,
-        _: (&[f32], &[f64]),
-        _: &[&[f64]],
-        _: usize,
-        _: bool,
-    ) -> Result<Search> {
-        match **gpu {}
-    }
-
-    pub fn room(&self) -> usize {
-        match *self {}
-    }
-
-    pub fn clear(&mut self) {
-        match *self {}
-    }
-
-    pub fn push(&mut self, _: &[f32], _: &[f64]) -> Result<()> {
-        match *self {}
-    }
-
-    pub fn start(&mut self) -> Result<()> {
-        match *self {}
-    }
-
-    pub fn pass(&mut self, _: f64, _: impl FnMut(&mut Vec<f64>) -> f64) -> Result<()> {
-        match *self {}
-    }
-
-    pub fn found(&self) -> Result<Vec<(Vec<u64>, u64)>> {
-        match *self {}
     }
 }

@@ -7,6 +7,8 @@
 //! with [`Network::gradients`]. Heads and losses are ordinary candle code over the embedding and
 //! the taps; their gradients come back in through [`OutputGrads`].
 //!
+//! A [`Device`] is the CPU or a GPU; [`device`] has all that can be asked of one.
+//!
 //! Activations are NHWC, parameters keep the layout and the names of PyTorch. Every sum has
 //! a fixed order, so that results are the same bits for any number of threads.
 //!
@@ -58,10 +60,10 @@ mod backward;
 pub mod checkpoint;
 pub mod clock;
 #[cfg(feature = "cuda")]
-pub mod cuda;
+mod cuda;
 #[cfg(not(feature = "cuda"))]
 #[path = "cuda_absent.rs"]
-pub mod cuda;
+mod cuda;
 pub mod device;
 mod forward;
 mod fusion;
@@ -82,7 +84,7 @@ pub mod team;
 pub mod value;
 
 pub use backward::Gradients;
-pub use device::{Device, DeviceChoice, OpError, Rates};
+pub use device::{Device, DeviceChoice};
 pub use frbench_base::{Error, Result, rng};
 pub use graph::{Affine, Conv, Graph, GraphBuilder, Layer, NodeId};
 pub use init::Init;

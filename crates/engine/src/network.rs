@@ -1,8 +1,8 @@
 //! A graph with its parameters.
 
 use super::clock::Clock;
-use super::cuda::{Replica, Uploads};
-use super::device::Device;
+use super::cuda::Replica;
+use super::device::{Device, Uploads};
 use super::forward::{Held, input};
 use super::fusion::{Mode, Plan};
 use super::graph::{Affine, Graph, Layer};
@@ -149,10 +149,8 @@ impl Network {
     /// device fails.
     pub fn move_to(&mut self, device: &Device, precision: Precision) -> Result<()> {
         device.takes(precision)?;
-        self.replica = match device {
-            Device::Cpu => None,
-            Device::Cuda(gpu) => Some(Replica::new(self, gpu, precision)?),
-        };
+        let replica = device.gpu().map(|gpu| Replica::new(self, gpu, precision));
+        self.replica = replica.transpose()?;
         Ok(())
     }
 
@@ -161,7 +159,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Compute`] if the device fails.
-    pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Option<Uploads>> {
+    pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Option<Arc<dyn Uploads>>> {
         let replica = self.replica.as_ref();
         replica
             .map(|replica| replica.uploads(levels, bgr))

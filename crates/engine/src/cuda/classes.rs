@@ -8,6 +8,7 @@
 use super::gemm::{Math, Matrix};
 use super::gpu::Gpu;
 use super::memory::Buffer;
+use crate::device;
 use crate::settings::Precision;
 use crate::sgd::Sgd;
 use frbench_base::{Error, Result};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 /// `[classes, d]` weights.
 #[derive(Debug)]
-pub struct Classes {
+pub(super) struct Classes {
     gpu: Arc<Gpu>,
     classes: usize,
     d: usize,
@@ -74,68 +75,10 @@ impl Classes {
         self.classes * self.d
     }
 
-    /// The weights, and their velocity.
-    pub fn pull(&self) -> Result<[Vec<f32>; 2]> {
-        let n = self.len();
-        Ok([self.weight.read(0, n)?, self.velocity.read(0, n)?])
-    }
-
-    /// Takes over weights and velocity.
-    pub fn push(&mut self, weight: &[f32], velocity: &[f32]) -> Result<()> {
-        self.weight.write(0, weight)?;
-        self.velocity.write(0, velocity)
-    }
-
     fn norms(&self, rows: &Buffer, count: usize) -> Result<[Buffer; 2]> {
         let out = [self.gpu.buffer(count * 4)?, self.gpu.buffer(count * 4)?];
         self.gpu.row_norms(rows, &out, [count, self.d])?;
         Ok(out)
-    }
-
-    /// Products of a batch `x`, `[B, d]`, with all classes, or cosines.
-    pub fn forward(&self, x: &[f32], cosines: bool) -> Result<Products> {
-        let batch = x.len() / self.d;
-        counted("products of a batch with all classes", batch * self.classes)?;
-        let units = self.gpu.upload(x)?;
-        let mut norms = None;
-        if cosines {
-            let [x, x_free] = self.norms(&units, batch)?;
-            let [w, w_free] = self.norms(&self.weight, self.classes)?;
-            self.gpu.scale_rows(&units, &x, [batch, self.d])?;
-            norms = Some([x, x_free, w, w_free]);
-        }
-        let scores = self.gpu.buffer(batch * self.classes * 4)?;
-        let to = matrix(&scores, [batch, self.classes]);
-        let (units_m, weight) = (matrix(&units, [batch, self.d]), self.matrix());
-        self.gpu
-            .product(units_m, weight.t(), to, false, self.math)?;
-        if let Some([_, _, w, _]) = &norms {
-            let sizes = [batch, self.classes];
-            self.gpu.scale_columns(&scores, w, &scores, sizes)?;
-        }
-        Ok(Products {
-            batch,
-            units,
-            norms,
-            scores,
-        })
-    }
-
-    /// The products in host memory, `[B, classes]`.
-    pub fn products(&self, products: &Products) -> Result<Vec<f32>> {
-        products.scores.read(0, products.batch * self.classes)
-    }
-
-    /// The product of each of the batch with its label, `[B]`.
-    ///
-    /// # Errors
-    /// [`Error::Bug`] for a label that is no class.
-    pub fn targets(&self, products: &Products, labels: &[u32]) -> Result<Vec<f32>> {
-        let labels = self.labels(products, labels)?;
-        let out = self.gpu.buffer(products.batch * 4)?;
-        let sizes = [products.batch, self.classes];
-        self.gpu.pick([&products.scores, &labels, &out], sizes)?;
-        out.read(0, products.batch)
     }
 
     fn labels(&self, products: &Products, labels: &[u32]) -> Result<Buffer> {
@@ -144,63 +87,6 @@ impl Classes {
             return Err(Error::Bug("labels that do not fit class products".into()));
         }
         self.gpu.upload(labels)
-    }
-
-    /// The mean cross-entropy, where the label's logit is `target`, and `slope` its derivative
-    /// with respect to the product.
-    pub fn softmax(
-        &self,
-        products: &Products,
-        labels: &[u32],
-        [target, slope]: [&[f32]; 2],
-        scale: f32,
-    ) -> Result<(f64, Softmax)> {
-        let gpu = &self.gpu;
-        let batch = products.batch;
-        let softmax = Softmax {
-            scale,
-            labels: self.labels(products, labels)?,
-            target: gpu.upload(target)?,
-            slope: gpu.upload(slope)?,
-            largest: gpu.buffer(batch * 4)?,
-            sums: gpu.buffer(batch * 8)?,
-        };
-        let losses = gpu.buffer(batch * 8)?;
-        gpu.softmax_loss(
-            [&products.scores, &softmax.labels, &softmax.target],
-            scale,
-            [&losses, &softmax.largest, &softmax.sums],
-            [batch, self.classes],
-        )?;
-        let losses = losses.read::<f64>(0, batch)?;
-        Ok((losses.iter().sum::<f64>() / batch as f64, softmax))
-    }
-
-    /// From the gradient of that mean, the gradient of the batch, as [`Classes::backward`].
-    pub fn softmax_backward(
-        &mut self,
-        products: &Products,
-        softmax: &Softmax,
-        grad: f64,
-    ) -> Result<Vec<f32>> {
-        let sizes = [products.batch, self.classes];
-        let g = self.gpu.buffer(products.batch * self.classes * 4)?;
-        let s = softmax;
-        self.gpu.softmax_back(
-            [&products.scores, &s.labels, &s.target, &s.slope],
-            [s.scale, (grad / products.batch as f64) as f32],
-            [&s.largest, &s.sums],
-            &g,
-            sizes,
-        )?;
-        self.back(products, &g)
-    }
-
-    /// From the gradient of the products, `[B, classes]`, that of the batch, `[B, d]`; that of
-    /// the weights is added to what there is.
-    pub fn backward(&mut self, products: &Products, grad: &[f32]) -> Result<Vec<f32>> {
-        let g = self.gpu.upload(grad)?;
-        self.back(products, &g)
     }
 
     fn back(&mut self, products: &Products, g: &Buffer) -> Result<Vec<f32>> {
@@ -238,9 +124,112 @@ impl Classes {
     fn matrix(&self) -> Matrix {
         matrix(&self.weight, [self.classes, self.d])
     }
+}
 
-    /// One optimiser step, where there is a gradient, which is then forgotten.
-    pub fn step(&mut self, sgd: &Sgd, lr: f64) -> Result<()> {
+impl device::Classes for Classes {
+    fn pull(&self) -> Result<[Vec<f32>; 2]> {
+        let n = self.len();
+        Ok([self.weight.read(0, n)?, self.velocity.read(0, n)?])
+    }
+
+    fn push(&mut self, weight: &[f32], velocity: &[f32]) -> Result<()> {
+        self.weight.write(0, weight)?;
+        self.velocity.write(0, velocity)
+    }
+
+    fn forward(&self, x: &[f32], cosines: bool) -> Result<Products> {
+        let batch = x.len() / self.d;
+        counted("products of a batch with all classes", batch * self.classes)?;
+        let units = self.gpu.upload(x)?;
+        let mut norms = None;
+        if cosines {
+            let [x, x_free] = self.norms(&units, batch)?;
+            let [w, w_free] = self.norms(&self.weight, self.classes)?;
+            self.gpu.scale_rows(&units, &x, [batch, self.d])?;
+            norms = Some([x, x_free, w, w_free]);
+        }
+        let scores = self.gpu.buffer(batch * self.classes * 4)?;
+        let to = matrix(&scores, [batch, self.classes]);
+        let (units_m, weight) = (matrix(&units, [batch, self.d]), self.matrix());
+        self.gpu
+            .product(units_m, weight.t(), to, false, self.math)?;
+        if let Some([_, _, w, _]) = &norms {
+            let sizes = [batch, self.classes];
+            self.gpu.scale_columns(&scores, w, &scores, sizes)?;
+        }
+        Ok(Products {
+            batch,
+            units,
+            norms,
+            scores,
+        })
+    }
+
+    fn products(&self, products: &Products) -> Result<Vec<f32>> {
+        products.scores.read(0, products.batch * self.classes)
+    }
+
+    fn targets(&self, products: &Products, labels: &[u32]) -> Result<Vec<f32>> {
+        let labels = self.labels(products, labels)?;
+        let out = self.gpu.buffer(products.batch * 4)?;
+        let sizes = [products.batch, self.classes];
+        self.gpu.pick([&products.scores, &labels, &out], sizes)?;
+        out.read(0, products.batch)
+    }
+
+    fn softmax(
+        &self,
+        products: &Products,
+        labels: &[u32],
+        [target, slope]: [&[f32]; 2],
+        scale: f32,
+    ) -> Result<(f64, Softmax)> {
+        let gpu = &self.gpu;
+        let batch = products.batch;
+        let softmax = Softmax {
+            scale,
+            labels: self.labels(products, labels)?,
+            target: gpu.upload(target)?,
+            slope: gpu.upload(slope)?,
+            largest: gpu.buffer(batch * 4)?,
+            sums: gpu.buffer(batch * 8)?,
+        };
+        let losses = gpu.buffer(batch * 8)?;
+        gpu.softmax_loss(
+            [&products.scores, &softmax.labels, &softmax.target],
+            scale,
+            [&losses, &softmax.largest, &softmax.sums],
+            [batch, self.classes],
+        )?;
+        let losses = losses.read::<f64>(0, batch)?;
+        Ok((losses.iter().sum::<f64>() / batch as f64, softmax))
+    }
+
+    fn softmax_backward(
+        &mut self,
+        products: &Products,
+        softmax: &Softmax,
+        grad: f64,
+    ) -> Result<Vec<f32>> {
+        let sizes = [products.batch, self.classes];
+        let g = self.gpu.buffer(products.batch * self.classes * 4)?;
+        let s = softmax;
+        self.gpu.softmax_back(
+            [&products.scores, &s.labels, &s.target, &s.slope],
+            [s.scale, (grad / products.batch as f64) as f32],
+            [&s.largest, &s.sums],
+            &g,
+            sizes,
+        )?;
+        self.back(products, &g)
+    }
+
+    fn backward(&mut self, products: &Products, grad: &[f32]) -> Result<Vec<f32>> {
+        let g = self.gpu.upload(grad)?;
+        self.back(products, &g)
+    }
+
+    fn step(&mut self, sgd: &Sgd, lr: f64) -> Result<()> {
         if !std::mem::take(&mut self.some) {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use super::gemm::Blas;
 use super::memory::Kept;
 use super::record::{self, Turn, Turns};
 use super::{compile, libraries};
+use crate::device::Counts;
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaSlice, CudaStream, LaunchConfig, PushKernelArg, sys,
 };
@@ -30,40 +31,6 @@ const KERNELS: &str = concat!(
     include_str!("kernels/sgd.cu"),
     include_str!("kernels/taps.cu"),
 );
-
-/// What a GPU was asked to do since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Launches of our own kernels, one by one.
-    pub launches: u64,
-    /// Calls of cuDNN and cuBLAS that compute, one by one.
-    pub library_calls: u64,
-    /// Launches of passes that were recorded.
-    pub graphs: u64,
-    /// Allocations that no kept buffer could serve.
-    pub allocations: u64,
-    /// Bytes of those.
-    pub allocated: u64,
-    pub uploads: u64,
-    pub downloads: u64,
-}
-
-impl std::ops::Sub for Counts {
-    type Output = Counts;
-
-    /// What came after `earlier`.
-    fn sub(self, earlier: Counts) -> Counts {
-        Counts {
-            launches: self.launches - earlier.launches,
-            library_calls: self.library_calls - earlier.library_calls,
-            graphs: self.graphs - earlier.graphs,
-            allocations: self.allocations - earlier.allocations,
-            allocated: self.allocated - earlier.allocated,
-            uploads: self.uploads - earlier.uploads,
-            downloads: self.downloads - earlier.downloads,
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 struct Counters {

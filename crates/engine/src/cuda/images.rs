@@ -4,13 +4,14 @@ use super::array::Array;
 use super::gpu::Gpu;
 use super::memory::Buffer;
 use crate::Value;
+use crate::device;
 use crate::settings::Precision;
 use frbench_base::{Error, Result};
 use std::sync::Arc;
 
 /// Square images in RGB, with what a network sees of them.
 #[derive(Debug)]
-pub struct ImageSet {
+pub(super) struct ImageSet {
     gpu: Arc<Gpu>,
     /// `[count, side, side, 3]`.
     pixels: Buffer,
@@ -48,12 +49,10 @@ impl ImageSet {
             low: precision == Precision::Bf16,
         }))
     }
+}
 
-    /// `indices.len()` images as a network takes them, mirrored where `flips` says so.
-    ///
-    /// # Errors
-    /// [`Error::Bug`] for an image that is not in the set.
-    pub fn gather(&self, indices: &[u32], flips: &[bool]) -> Result<Value> {
+impl device::ImageSet for ImageSet {
+    fn gather(&self, indices: &[u32], flips: &[bool]) -> Result<Value> {
         let there = |i: &u32| (*i as usize) < self.count;
         if flips.len() != indices.len() || !indices.iter().all(there) {
             return Err(Error::Bug(format!(

@@ -8,6 +8,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `gpu` | the device: opening it, its stream, launches |
+//! | `interfaces` | what the rest of the program asks a GPU for, in `device` |
 //! | `memory` | buffers, which are used again |
 //! | `record` | work that is recorded once and launched as one |
 //! | `libraries` | which libraries are there, and what to do about one that is not |
@@ -37,6 +38,7 @@ mod forward;
 mod gemm;
 mod gpu;
 mod images;
+mod interfaces;
 mod libraries;
 mod memory;
 mod ops;
@@ -49,14 +51,10 @@ mod search;
 mod taps;
 mod uploads;
 
-pub use classes::{Classes, Products, Softmax};
-pub use gpu::{Counts, Gpu};
-pub use images::ImageSet;
-pub use passes::UNTIL_SETTLED;
-pub use relations::{Angles, Bank, Features, Selected};
-pub use search::Search;
-pub use uploads::{Upload, Uploads};
+pub use classes::{Products, Softmax};
 
-pub(super) use array::Array;
-pub(super) use forward::Tape;
-pub(super) use replica::Replica;
+pub(crate) use array::Array;
+pub(crate) use forward::Tape;
+pub(crate) use gpu::Gpu;
+pub(crate) use passes::UNTIL_SETTLED;
+pub(crate) use replica::Replica;

@@ -3,12 +3,13 @@
 
 use super::gpu::Gpu;
 use super::memory::Buffer;
+use crate::device;
 use frbench_base::{Error, Result};
 use std::sync::Arc;
 
 /// Features, `[rows, d]`.
 #[derive(Debug)]
-pub struct Bank {
+pub(super) struct Bank {
     gpu: Arc<Gpu>,
     d: usize,
     features: Buffer,
@@ -16,7 +17,7 @@ pub struct Bank {
 
 /// Rows of a bank as they were when they were selected, `[B, K, d]`.
 #[derive(Debug)]
-pub struct Selected {
+pub(super) struct Selected {
     gpu: Arc<Gpu>,
     shape: [usize; 3],
     rows: Buffer,
@@ -34,21 +35,20 @@ impl Bank {
             features: gpu.upload(features)?,
         })
     }
+}
 
-    /// Takes over all features.
-    pub fn push(&mut self, features: &[f32]) -> Result<()> {
+impl device::Bank for Bank {
+    fn push(&mut self, features: &[f32]) -> Result<()> {
         self.features.write(0, features)
     }
 
-    /// Overwrites the rows `which`, all different, by `rows`, `[which.len(), d]`.
-    pub fn write(&mut self, which: &[u32], rows: &[f32]) -> Result<()> {
+    fn write(&mut self, which: &[u32], rows: &[f32]) -> Result<()> {
         let (there, rows) = (self.gpu.upload(which)?, self.gpu.upload(rows)?);
         let size = [which.len(), self.d];
         self.gpu.write_rows([&self.features, &there, &rows], size)
     }
 
-    /// The rows `index`, of each of `batch` samples as many, L2-normalised where `unit`.
-    pub fn select(&self, index: &[u32], batch: usize, unit: bool) -> Result<Selected> {
+    fn select(&self, index: &[u32], batch: usize, unit: bool) -> Result<Box<dyn device::Selected>> {
         if index.len() >= 1 << 31 {
             return Err(Error::Compute(format!(
                 "a batch of {batch} is related to {} rows, more than a kernel counts; take a \
@@ -61,22 +61,20 @@ impl Bank {
         let size = [index.len(), self.d];
         self.gpu
             .select_rows([&self.features, &there, &rows], size, unit)?;
-        Ok(Selected {
+        Ok(Box::new(Selected {
             gpu: Arc::clone(&self.gpu),
             shape: [batch, index.len() / batch.max(1), self.d],
             rows,
-        })
+        }))
     }
 }
 
-impl Selected {
-    /// `[B, K, d]`.
-    pub fn shape(&self) -> [usize; 3] {
+impl device::Selected for Selected {
+    fn shape(&self) -> [usize; 3] {
         self.shape
     }
 
-    /// Products of each of `x`, `[B, d]`, with its rows, `[B, K]`.
-    pub fn dots(&self, x: &[f32]) -> Result<Vec<f32>> {
+    fn dots(&self, x: &[f32]) -> Result<Vec<f32>> {
         let [b, k, _] = self.shape;
         let out = self.gpu.buffer(b * k * 4)?;
         let x = self.gpu.upload(x)?;
@@ -84,9 +82,7 @@ impl Selected {
         out.read(0, b * k)
     }
 
-    /// From the gradient of those products that of `x`: sums of the rows, each times a number of
-    /// `grad`, `[B, K]`.
-    pub fn sums(&self, grad: &[f32]) -> Result<Vec<f32>> {
+    fn sums(&self, grad: &[f32]) -> Result<Vec<f32>> {
         let [b, _, d] = self.shape;
         let out = self.gpu.buffer(b * d * 4)?;
         let grad = self.gpu.upload(grad)?;
@@ -98,32 +94,32 @@ impl Selected {
 
 /// The features of a batch, `[B, d]`, in 64 bits.
 #[derive(Debug)]
-pub struct Features {
+pub(super) struct Gram {
     gpu: Arc<Gpu>,
     size: [usize; 2],
     features: Buffer,
 }
 
-impl Features {
+impl Gram {
     /// `features` is `[B, d]`.
-    pub fn new(gpu: &Arc<Gpu>, features: &[f64], d: usize) -> Result<Features> {
-        Ok(Features {
+    pub fn new(gpu: &Arc<Gpu>, features: &[f64], d: usize) -> Result<Gram> {
+        Ok(Gram {
             gpu: Arc::clone(gpu),
             size: [features.len() / d.max(1), d],
             features: gpu.upload(features)?,
         })
     }
+}
 
-    /// Products of every two samples, `[B, B]`.
-    pub fn gram(&self) -> Result<Vec<f64>> {
+impl device::Gram for Gram {
+    fn products(&self) -> Result<Vec<f64>> {
         let [b, _] = self.size;
         let out = self.gpu.buffer(b * b * 8)?;
-        self.gpu.gram([&self.features, &out], self.size)?;
+        self.gpu.gram_products([&self.features, &out], self.size)?;
         out.read(0, b * b)
     }
 
-    /// From the gradient of those products, that of the features, `[B, d]`.
-    pub fn gram_back(&self, grad: &[f64]) -> Result<Vec<f64>> {
+    fn backward(&self, grad: &[f64]) -> Result<Vec<f64>> {
         let [b, d] = self.size;
         let out = self.gpu.buffer(b * d * 8)?;
         let grad = self.gpu.upload(grad)?;
@@ -136,7 +132,7 @@ impl Features {
 /// What the angles between every three of `n` samples are compared by: of a student and of a
 /// teacher, the products of every two samples and the inverses of their distances.
 #[derive(Debug)]
-pub struct Angles {
+pub(super) struct Angles {
     gpu: Arc<Gpu>,
     n: usize,
     networks: [Buffer; 4],
@@ -163,19 +159,16 @@ impl Angles {
             ],
         })
     }
+}
 
-    /// For each sample `j` what the cosines of all angles with a side to it are off by, in smooth
-    /// L1, `[n]`.
-    pub fn gap(&self) -> Result<Vec<f64>> {
+impl device::Angles for Angles {
+    fn gap(&self) -> Result<Vec<f64>> {
         let out = self.gpu.buffer(self.n * 8)?;
         self.gpu.angle_gap(&self.networks, &out, self.n)?;
         out.read(0, self.n)
     }
 
-    /// The gradient of the sum of those: of the products of `j` and `k`, `[j, k]`, as those
-    /// opposite all `i`; and `[j, i, 2]`, of what all angles at `i` with a side to `j` share, and
-    /// of their squared distance.
-    pub fn gradient(&self) -> Result<[Vec<f64>; 2]> {
+    fn gradient(&self) -> Result<[Vec<f64>; 2]> {
         let n = self.n;
         let products = self.gpu.buffer(n * n * 8)?;
         let sides = self.gpu.buffer(n * n * 16)?;

@@ -16,6 +16,7 @@ use super::memory::Buffer;
 use super::ops::{Act, NormPointers};
 use super::passes::Routine;
 use super::uploads::Uploads;
+use crate::device;
 use crate::ops::conv;
 use crate::settings::Precision;
 use frbench_base::Result;
@@ -236,8 +237,9 @@ impl Replica {
     }
 
     /// Where images for this network go ahead of their use; see [`Network::uploads`].
-    pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Uploads> {
-        Uploads::new(&self.gpu, levels, bgr, self.is_low(0))
+    pub fn uploads(&self, levels: &[f32; 256], bgr: bool) -> Result<Arc<dyn device::Uploads>> {
+        let uploads = Uploads::new(&self.gpu, levels, bgr, self.is_low(0))?;
+        Ok(Arc::new(uploads))
     }
 
     /// See [`Network::inputs_serve`].

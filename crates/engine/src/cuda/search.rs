@@ -6,6 +6,7 @@ use super::gemm::{Math, Matrix};
 use super::gpu::{Arg, Gpu};
 use super::memory::Buffer;
 use super::ops::{LINE, args, over};
+use crate::device;
 use frbench_base::{Error, Result};
 use std::sync::Arc;
 
@@ -160,7 +161,7 @@ struct Tail {
 
 /// A search of probes in a gallery, as much of which is on the GPU as fits.
 #[derive(Debug)]
-pub struct Search {
+pub(super) struct Search {
     gpu: Arc<Gpu>,
     probes: Rows,
     ladders: Ladders,
@@ -209,54 +210,6 @@ impl Search {
             tail,
             gallery: Rows::at_most(gpu, dim, rows.max(1))?,
         })
-    }
-
-    /// Rows of the gallery that can be on the GPU at once.
-    pub fn room(&self) -> usize {
-        self.gallery.room
-    }
-
-    /// Forgets the gallery.
-    pub fn clear(&mut self) {
-        self.gallery.len = 0;
-        self.gallery.tame = true;
-    }
-
-    /// Adds rows of the gallery and their 1 / norms.
-    pub fn push(&mut self, rows: &[f32], scales: &[f64]) -> Result<()> {
-        self.gallery.push(rows, scales)
-    }
-
-    /// Sets all counts to 0.
-    pub fn start(&mut self) -> Result<()> {
-        self.ladders.counts.clear()
-    }
-
-    /// Holds all probes against the part of the gallery that is there. Every score of `floor` or
-    /// more is handed to `take`, perhaps with some below, tile by tile and in no order; what it
-    /// returns is the floor from then on.
-    pub fn pass(
-        &mut self,
-        mut floor: f64,
-        mut take: impl FnMut(&mut Vec<f64>) -> f64,
-    ) -> Result<()> {
-        for row in (0..self.gallery.len).step_by(TILE) {
-            let columns = TILE.min(self.gallery.len - row);
-            for block in 0..self.ladders.blocks.len() - 1 {
-                self.count(block, row, columns)?;
-                if let Some(tail) = &self.tail {
-                    let mut found = self.highest(tail, floor, block, row, columns)?;
-                    floor = take(&mut found);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What was counted since the start, for each ladder: rows that score strictly above each of
-    /// its scores, and rows that score exactly one of them.
-    pub fn found(&self) -> Result<Vec<(Vec<u64>, u64)>> {
-        self.ladders.read()
     }
 
     /// How far a score in 32 bits may be off.
@@ -360,13 +313,46 @@ impl Search {
     }
 }
 
+impl device::Search for Search {
+    fn room(&self) -> usize {
+        self.gallery.room
+    }
+
+    fn clear(&mut self) {
+        self.gallery.len = 0;
+        self.gallery.tame = true;
+    }
+
+    fn push(&mut self, rows: &[f32], scales: &[f64]) -> Result<()> {
+        self.gallery.push(rows, scales)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        self.ladders.counts.clear()
+    }
+
+    fn pass(&mut self, mut floor: f64, take: &mut dyn FnMut(&mut Vec<f64>) -> f64) -> Result<()> {
+        for row in (0..self.gallery.len).step_by(TILE) {
+            let columns = TILE.min(self.gallery.len - row);
+            for block in 0..self.ladders.blocks.len() - 1 {
+                self.count(block, row, columns)?;
+                if let Some(tail) = &self.tail {
+                    let mut found = self.highest(tail, floor, block, row, columns)?;
+                    floor = take(&mut found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&self) -> Result<Vec<(Vec<u64>, u64)>> {
+        self.ladders.read()
+    }
+}
+
 impl Gpu {
-    /// Dot products of pairs of `rows`, row-major with `dim` columns: of row `pairs[0][i]` and
-    /// row `pairs[1][i]`, for every i.
-    ///
-    /// # Errors
-    /// [`Error::Compute`] if the GPU's memory does not suffice for the rows and some pairs.
-    pub fn pair_scores(
+    /// See [`device::Device::pair_scores`].
+    pub(crate) fn pair_scores(
         self: &Arc<Self>,
         rows: &[f64],
         dim: usize,

@@ -14,13 +14,14 @@ use super::array::Array;
 use super::gpu::{Gpu, failed, locked};
 use super::memory::Buffer;
 use crate::Value;
+use crate::device;
 use cudarc::driver::{CudaContext, CudaEvent, CudaSlice, CudaStream, DevicePtr, PinnedHostSlice};
 use frbench_base::{Error, Result};
 use std::sync::{Arc, Mutex};
 
-/// The way that the inputs of one network take. Cloning shares it.
-#[derive(Clone, Debug)]
-pub struct Uploads(Arc<Ring>);
+/// The way that the inputs of one network take.
+#[derive(Debug)]
+pub(super) struct Uploads(Arc<Ring>);
 
 struct Ring {
     /// The input value of each grey level.
@@ -126,7 +127,7 @@ enum Holds {
 }
 
 /// Images on their way. Its slot is used again when it is dropped.
-pub struct Upload {
+pub(super) struct Upload {
     ring: Arc<Ring>,
     slot: Option<Slot>,
     holds: Holds,
@@ -168,47 +169,6 @@ impl Uploads {
         })))
     }
 
-    /// Sends `n` images of side `side` that `write` writes as bytes, `[n, side, side, 3]` in RGB,
-    /// to be taken once for each of `flips`, which says what is mirrored.
-    ///
-    /// # Errors
-    /// Those of `write`; [`Error::Bug`] if there is not a flip for each image;
-    /// [`Error::Compute`] if the GPU fails.
-    pub fn bytes(
-        &self,
-        [n, side]: [usize; 2],
-        flips: &[&[bool]],
-        write: impl FnOnce(&mut [u8]) -> Result<()>,
-    ) -> Result<Upload> {
-        if flips.iter().any(|f| f.len() != n) {
-            return Err(Error::Bug(format!("{n} images with other flips")));
-        }
-        let upload = self.upload(Holds::Bytes, [n, side], flips.len())?;
-        upload.send(|out| {
-            let (pixels, mirrored) = bytes_of(out).split_at_mut(n * side * side * 3);
-            write(pixels)?;
-            for (to, from) in mirrored.iter_mut().zip(flips.concat()) {
-                *to = from.into();
-            }
-            Ok(())
-        })
-    }
-
-    /// Sends `turns` inputs of `n` images of side `side`, which `write` writes as numbers,
-    /// `[turns, n, side, side, 3]`.
-    ///
-    /// # Errors
-    /// Those of `write`; [`Error::Compute`] if the GPU fails.
-    pub fn floats(
-        &self,
-        [n, side]: [usize; 2],
-        turns: usize,
-        write: impl FnOnce(&mut [f32]) -> Result<()>,
-    ) -> Result<Upload> {
-        let upload = self.upload(Holds::Floats, [n, side], turns)?;
-        upload.send(|out| write(&mut out[..turns * n * side * side * 3]))
-    }
-
     fn upload(&self, holds: Holds, size: [usize; 2], turns: usize) -> Result<Upload> {
         let mut upload = Upload {
             ring: Arc::clone(&self.0),
@@ -219,6 +179,40 @@ impl Uploads {
         };
         upload.slot = Some(self.0.slot(upload.bytes())?);
         Ok(upload)
+    }
+}
+
+impl device::Uploads for Uploads {
+    fn bytes(
+        &self,
+        [n, side]: [usize; 2],
+        flips: &[&[bool]],
+        write: &mut dyn FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<Box<dyn device::Upload>> {
+        if flips.iter().any(|f| f.len() != n) {
+            return Err(Error::Bug(format!("{n} images with other flips")));
+        }
+        let upload = self.upload(Holds::Bytes, [n, side], flips.len())?;
+        let sent = upload.send(|out| {
+            let (pixels, mirrored) = bytes_of(out).split_at_mut(n * side * side * 3);
+            write(pixels)?;
+            for (to, from) in mirrored.iter_mut().zip(flips.concat()) {
+                *to = from.into();
+            }
+            Ok(())
+        })?;
+        Ok(Box::new(sent))
+    }
+
+    fn floats(
+        &self,
+        [n, side]: [usize; 2],
+        turns: usize,
+        write: &mut dyn FnMut(&mut [f32]) -> Result<()>,
+    ) -> Result<Box<dyn device::Upload>> {
+        let upload = self.upload(Holds::Floats, [n, side], turns)?;
+        let sent = upload.send(|out| write(&mut out[..turns * n * side * side * 3]))?;
+        Ok(Box::new(sent))
     }
 }
 
@@ -265,13 +259,10 @@ impl Upload {
         }
         Ok(self)
     }
+}
 
-    /// The input `[n, side, side, 3]` of turn `k`, as soon as it is there: what computes waits,
-    /// the caller does not.
-    ///
-    /// # Errors
-    /// [`Error::Compute`] if the GPU fails, [`Error::Bug`] if there is no such turn.
-    pub fn value(&self, k: usize) -> Result<Value> {
+impl device::Upload for Upload {
+    fn value(&self, k: usize) -> Result<Value> {
         let Ring {
             gpu, levels, bgr, ..
         } = &*self.ring;

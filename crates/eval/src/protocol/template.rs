@@ -263,14 +263,12 @@ impl Templates {
             templates.par_iter().enumerate().map(row).collect()
         };
         let (left, right) = (rows(&data.pair_a)?, rows(&data.pair_b)?);
-        match device {
-            Device::Cpu => {
-                let row = |&at: &u32| &self.data[at as usize * self.dim..][..self.dim];
-                let pairs = left.par_iter().zip(&right);
-                Ok(pairs.map(|(a, b)| dot_f64(row(a), row(b))).collect())
-            }
-            Device::Cuda(gpu) => gpu.pair_scores(&self.data, self.dim, [&left, &right]),
+        if let Some(scores) = device.pair_scores(&self.data, self.dim, [&left, &right])? {
+            return Ok(scores);
         }
+        let row = |&at: &u32| &self.data[at as usize * self.dim..][..self.dim];
+        let pairs = left.par_iter().zip(&right);
+        Ok(pairs.map(|(a, b)| dot_f64(row(a), row(b))).collect())
     }
 }
 

@@ -154,7 +154,7 @@ fn score(
         &ScoreInput {
             parts,
             data,
-            device: Device::Cpu,
+            device: Device::CPU,
         },
     )
 }

@@ -15,13 +15,6 @@ use std::time::Instant;
 
 /// The matrix an embedding job leaves behind.
 pub const EMBEDDINGS: &str = "embeddings.f32";
-/// Images per forward pass. Part of no key: an embedding does not depend on its neighbours.
-pub fn batch(device: &Device) -> usize {
-    match device {
-        Device::Cpu => 64,
-        Device::Cuda(_) => 512,
-    }
-}
 
 pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let model = cx.jobs.train(&spec.model)?;
@@ -80,7 +73,8 @@ impl Extraction<'_> {
             cx.observer.resumed(cx.job, first as u64, "row");
         }
         let started = Instant::now();
-        let chunk = batch(&cx.options.device);
+        // Part of no key: an embedding does not depend on its neighbours.
+        let chunk = cx.options.device.embedding_batch();
         let mut inputs = self.inputs(&cx.options.device, first, chunk)?;
         let mut at = first;
         while at < n {
@@ -124,17 +118,15 @@ impl Extraction<'_> {
             view.make(&indices, &flips[..turns])
         };
         let mut numbers = 0..(images * per - first).div_ceil(chunk) as u64;
-        Ok(match device {
-            // What decodes takes the cores that compute: nothing is gained by running ahead.
-            Device::Cpu => Box::new(move || {
-                let beyond = || Error::Bug("inputs beyond the last image".into());
-                make(numbers.next().ok_or_else(beyond)?)
-            }),
-            Device::Cuda(_) => {
-                let mut ahead = Queue::start(numbers, threads, make)?;
-                Box::new(move || Ok(ahead.take()?.0))
-            }
-        })
+        if device.leaves_cores_free() {
+            let mut ahead = Queue::start(numbers, threads, make)?;
+            return Ok(Box::new(move || Ok(ahead.take()?.0)));
+        }
+        // What decodes takes the cores that compute: nothing is gained by running ahead.
+        Ok(Box::new(move || {
+            let beyond = || Error::Bug("inputs beyond the last image".into());
+            make(numbers.next().ok_or_else(beyond)?)
+        }))
     }
 
     /// What the matrix holds of the images of a chunk, row-major.

@@ -23,7 +23,7 @@ impl Default for Options {
             shard: None,
             checkpoint_every: Duration::from_secs(20),
             force_kernels: false,
-            device: Device::Cpu,
+            device: Device::CPU,
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::batch::Images;
 use frbench_base::{Error, Result};
 use frbench_data::cache::levels;
-use frbench_engine::cuda::{ImageSet, Upload, Uploads};
+use frbench_engine::device::{ImageSet, Upload, Uploads};
 use frbench_engine::pool::Pool;
 use frbench_engine::{Network, Value};
 use frbench_job::{Color, InputSpec};
@@ -21,8 +21,8 @@ pub struct InputPipeline {
 #[derive(Clone)]
 enum Way {
     Host(Arc<Pool>),
-    Upload(Uploads),
-    Resident(Arc<ImageSet>),
+    Upload(Arc<dyn Uploads>),
+    Resident(Arc<dyn ImageSet>),
 }
 
 /// Inputs that are made, or for which nothing is left to do but what the GPU does by itself.
@@ -30,9 +30,9 @@ pub struct Made(Where);
 
 enum Where {
     Host(Vec<Value>),
-    Sent(Upload),
+    Sent(Box<dyn Upload>),
     Resident {
-        set: Arc<ImageSet>,
+        set: Arc<dyn ImageSet>,
         indices: Vec<u32>,
         flips: Vec<Vec<bool>>,
     },
@@ -68,7 +68,7 @@ impl InputPipeline {
     pub(super) fn resident(
         images: Arc<dyn Images>,
         input: &InputSpec,
-        set: Arc<ImageSet>,
+        set: Arc<dyn ImageSet>,
     ) -> InputPipeline {
         InputPipeline {
             way: Way::Resident(set),
@@ -107,7 +107,7 @@ impl InputPipeline {
             }
             // What has lost resolution is no longer a matter of levels.
             Way::Upload(uploads) if self.input.degrade.is_some() => {
-                Where::Sent(uploads.floats([n, side], flips.len(), |out| {
+                Where::Sent(uploads.floats([n, side], flips.len(), &mut |out| {
                     let parts = out.chunks_exact_mut(len.max(1));
                     flips
                         .iter()
@@ -116,8 +116,8 @@ impl InputPipeline {
                 })?)
             }
             Way::Upload(uploads) => {
-                let read = |out: &mut [u8]| self.images.read(indices, out);
-                Where::Sent(uploads.bytes([n, side], flips, read)?)
+                let mut read = |out: &mut [u8]| self.images.read(indices, out);
+                Where::Sent(uploads.bytes([n, side], flips, &mut read)?)
             }
             Way::Resident(set) => Where::Resident {
                 set: set.clone(),

@@ -14,9 +14,9 @@ use frbench_data::cache::levels;
 use frbench_data::sampler::{Batches, Draw};
 use frbench_engine::checkpoint::Checkpoint;
 use frbench_engine::clock::Clock;
-use frbench_engine::cuda::{Classes, ImageSet};
+use frbench_engine::device::ImageSet;
 use frbench_engine::schedule::{lr_at, total_steps};
-use frbench_engine::{self as engine, Network, OutputGrads, Sgd, TrainMode, Value, team};
+use frbench_engine::{self as engine, Network, OutputGrads, Sgd, TrainMode, Value};
 use frbench_job::artefact::{Artefact, Matrix};
 use frbench_job::result::LabelEpoch;
 use frbench_job::{Color, KEPT_IMAGES, OptimizerSpec, TrainSpec};
@@ -93,7 +93,7 @@ pub struct Trainer<'a> {
     /// Input from the next step on, once there has been a first step.
     feed: Option<Queue<Input>>,
     /// The images, where they lie on the device.
-    resident: Option<Arc<ImageSet>>,
+    resident: Option<Arc<dyn ImageSet>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -204,7 +204,7 @@ impl<'a> Trainer<'a> {
             sgd,
             classifier,
             objective,
-            device: engine::Device::Cpu,
+            device: engine::Device::CPU,
             probe,
             watch: None,
             step: 0,
@@ -230,25 +230,22 @@ impl<'a> Trainer<'a> {
         self.network.push(&self.sgd)?;
         self.objective.move_to(device)?;
         self.device = device.clone();
-        self.resident = self.reside(device)?.map(Arc::new);
+        self.resident = self.reside(device)?;
         // What was made for another device is of no use here.
         self.feed = None;
         // Probes use the class weights beside the step, on the host.
-        if let (engine::Device::Cuda(gpu), Some(c), None) =
-            (device, &mut self.classifier, &self.probe)
-        {
+        if let (Some(c), None) = (&mut self.classifier, &self.probe) {
             let d = self.spec.backbone.embedding;
-            let classes = Classes::new(gpu, &c.weight, d, self.spec.precision)?;
-            c.grad = WeightGrad::on_device(classes);
+            if let Some(classes) = device.classes(&c.weight, d, self.spec.precision)? {
+                c.grad = WeightGrad::on_device(classes);
+            }
         }
         Ok(())
     }
 
     /// The images on the device, where they fit, and nothing but the network looks at them.
-    fn reside(&self, device: &engine::Device) -> Result<Option<ImageSet>> {
-        let (engine::Device::Cuda(gpu), Some(all), None) =
-            (device, self.images.pixels(), &self.probe)
-        else {
+    fn reside(&self, device: &engine::Device) -> Result<Option<Arc<dyn ImageSet>>> {
+        let (Some(all), None) = (self.images.pixels(), &self.probe) else {
             return Ok(None);
         };
         let input = &self.spec.input;
@@ -256,7 +253,7 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         }
         let seen = (&levels(input), input.color == Color::Bgr);
-        ImageSet::new(gpu, all.pixels(), all.size(), seen, self.spec.precision)
+        device.image_set(all.pixels(), all.size(), seen, self.spec.precision)
     }
 
     /// Looks from now on at what is learned of right and wrong labels. `truth` is the class of
@@ -367,11 +364,8 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self) -> Result<StepReport> {
         // While it is waited for, others sleep, and those who make it have the cores.
         let (input, waited) = self.input()?;
-        match self.device {
-            engine::Device::Cpu => team::together(|| self.take_step(input, waited)),
-            // The host does little but wait.
-            engine::Device::Cuda(_) => rayon::scope(|_| self.take_step(input, waited)),
-        }
+        let device = self.device.clone();
+        device.run_step(|| self.take_step(input, waited))
     }
 
     fn take_step(&mut self, input: Input, waited: Duration) -> Result<StepReport> {

@@ -7,7 +7,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
 use frbench_base::{Error, Result};
-use frbench_engine::{self as engine, cuda};
+use frbench_engine as engine;
+use frbench_engine::device::Angles;
 use rayon::prelude::*;
 
 /// Squared distances below this part of the squared norms are rounding: such samples lie at one
@@ -24,13 +25,10 @@ pub fn gap(student: &Tensor, teacher: &Tensor, device: &engine::Device) -> Resul
     if ours.size != theirs.size {
         return Err(Error::Bug("angles of two batches".into()));
     }
-    let place = match device {
-        engine::Device::Cuda(gpu) => {
-            let all = [&ours.gram, &ours.inverse, &theirs.gram, &theirs.inverse];
-            let all = all.map(|v| v.as_slice());
-            Place::Device(Box::new(cuda::Angles::new(gpu, ours.size, all)?))
-        }
-        engine::Device::Cpu => Place::Host(networks),
+    let all = [&ours.gram, &ours.inverse, &theirs.gram, &theirs.inverse];
+    let place = match device.angles(ours.size, all.map(|v| v.as_slice()))? {
+        Some(angles) => Place::Device(angles),
+        None => Place::Host(networks),
     };
     Ok(student.apply_op1(Gap(place))?)
 }
@@ -104,7 +102,7 @@ impl Side<'_> {
 /// Student and teacher, where their angles are computed.
 enum Place {
     Host([Products; 2]),
-    Device(Box<cuda::Angles>),
+    Device(Box<dyn Angles>),
 }
 
 /// What angles give to the gradient of their sum.
@@ -213,7 +211,7 @@ mod tests {
     use candle_core::{Device, Var};
     use frbench_base::rng::Stream;
 
-    const CPU: &engine::Device = &engine::Device::Cpu;
+    const CPU: &engine::Device = &engine::Device::CPU;
 
     /// By their definition: from differences, `[B, B, D]`.
     fn cosines(x: &Tensor) -> Tensor {

@@ -3,7 +3,7 @@
 use super::relation::{Rows, normalize};
 use candle_core::{DType, Tensor};
 use frbench_base::{Error, Result};
-use frbench_engine::{self as engine, cuda};
+use frbench_engine::{self as engine, device};
 use frbench_job::artefact::Matrix;
 
 /// Features `[M, D]` that change as a training goes on.
@@ -11,7 +11,7 @@ use frbench_job::artefact::Matrix;
 pub struct Bank {
     features: Matrix<f32>,
     /// The same features where a training computes on a GPU: relations are taken there.
-    device: Option<cuda::Bank>,
+    device: Option<Box<dyn device::Bank>>,
 }
 
 impl Bank {
@@ -41,14 +41,7 @@ impl Bank {
     /// # Errors
     /// [`Error::Compute`] if it has no memory for the features.
     pub fn move_to(&mut self, device: &engine::Device) -> Result<()> {
-        self.device = match device {
-            engine::Device::Cpu => None,
-            engine::Device::Cuda(gpu) => Some(cuda::Bank::new(
-                gpu,
-                &self.features.data,
-                self.features.cols,
-            )?),
-        };
+        self.device = device.bank(&self.features.data, self.features.cols)?;
         Ok(())
     }
 

@@ -3,21 +3,18 @@
 use crate::head::rowwise::slice;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
 use frbench_base::{Error, Result};
-use frbench_engine::{self as engine, cuda};
+use frbench_engine::{self as engine, device};
 
 /// Products of every two rows of `x` `[B, D]` (f64), `[B, B]`, computed on `device`.
 pub fn gram(x: &Tensor, device: &engine::Device) -> Result<Tensor> {
-    match device {
-        engine::Device::Cpu => Ok(x.matmul(&x.t()?)?),
-        engine::Device::Cuda(gpu) => {
-            let (_, dim) = x.dims2()?;
-            if x.dtype() != DType::F64 {
-                return Err(Error::Bug("a Gram matrix that is not in 64 bits".into()));
-            }
-            let x = x.contiguous()?;
-            let there = cuda::Features::new(gpu, &x.flatten_all()?.to_vec1()?, dim)?;
-            Ok(x.apply_op1(Gram(there))?)
-        }
+    let (_, dim) = x.dims2()?;
+    let features = || match x.dtype() {
+        DType::F64 => Ok(x.flatten_all()?.to_vec1()?),
+        _ => Err(Error::Bug("a Gram matrix that is not in 64 bits".into())),
+    };
+    match device.gram(dim, features)? {
+        None => Ok(x.matmul(&x.t()?)?),
+        Some(gram) => Ok(x.contiguous()?.apply_op1(Gram(gram))?),
     }
 }
 
@@ -29,7 +26,7 @@ pub fn squared_distances(x: &Tensor, gram: &Tensor) -> Result<Tensor> {
     Ok((sums - (gram * 2.0)?)?)
 }
 
-struct Gram(cuda::Features);
+struct Gram(Box<dyn device::Gram>);
 
 impl CustomOp1 for Gram {
     fn name(&self) -> &'static str {
@@ -38,7 +35,7 @@ impl CustomOp1 for Gram {
 
     fn cpu_fwd(&self, _: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let (batch, _) = layout.shape().dims2()?;
-        let products = self.0.gram().map_err(candle_core::Error::wrap)?;
+        let products = self.0.products().map_err(candle_core::Error::wrap)?;
         Ok((CpuStorage::F64(products), Shape::from((batch, batch))))
     }
 
@@ -48,7 +45,7 @@ impl CustomOp1 for Gram {
         let candle_core::Storage::Cpu(storage) = &*storage else {
             candle_core::bail!("a gradient that is not in host memory");
         };
-        let dx = self.0.gram_back(slice::<f64>(storage, layout)?);
+        let dx = self.0.backward(slice::<f64>(storage, layout)?);
         let dx = dx.map_err(candle_core::Error::wrap)?;
         Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
     }

@@ -77,7 +77,7 @@ impl<'a> DistillInput<'a> {
             samples: &[],
             labels: &[],
             relations: None,
-            device: &engine::Device::Cpu,
+            device: &engine::Device::CPU,
         }
     }
 }

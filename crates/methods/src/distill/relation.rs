@@ -4,7 +4,7 @@ use crate::head::cosine::l2_normalize;
 use crate::head::rowwise::{dot, slice};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 use frbench_base::{Error, Result};
-use frbench_engine::cuda;
+use frbench_engine::device::Selected;
 use frbench_job::artefact::Matrix;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Rows(Arc<Place>);
 #[derive(Debug)]
 enum Place {
     Host(Copied),
-    Device(cuda::Selected),
+    Device(Box<dyn Selected>),
 }
 
 /// Row-major.
@@ -35,8 +35,8 @@ impl Copied {
     }
 }
 
-impl From<cuda::Selected> for Rows {
-    fn from(selected: cuda::Selected) -> Self {
+impl From<Box<dyn Selected>> for Rows {
+    fn from(selected: Box<dyn Selected>) -> Self {
         Rows(Arc::new(Place::Device(selected)))
     }
 }

@@ -5,7 +5,7 @@ use super::margin::Margined;
 use super::rowwise::slice;
 use super::{HeadInput, WeightGrad};
 use candle_core::{CpuStorage, CustomOp1, DType, Error, Layout, Result, Shape, Tensor};
-use frbench_engine::cuda::{self, Classes, Products};
+use frbench_engine::device::{self, Classes, Products};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A batch's products with all classes, on the GPU.
@@ -64,7 +64,7 @@ impl OnDevice {
         Ok(self.x.apply_op1(op)?)
     }
 
-    fn classes(&self) -> Result<MutexGuard<'_, Classes>> {
+    fn classes(&self) -> Result<MutexGuard<'_, Box<dyn Classes>>> {
         let missing = || Error::Msg("class weights that are on no device".into());
         self.classes.device().ok_or_else(missing)
     }
@@ -101,11 +101,11 @@ struct Softmax {
     targets: Vec<Margined>,
     scale: f32,
     /// What the forward pass has left for the way back.
-    left: Mutex<Option<cuda::Softmax>>,
+    left: Mutex<Option<device::Softmax>>,
 }
 
 impl Softmax {
-    fn left(&self) -> MutexGuard<'_, Option<cuda::Softmax>> {
+    fn left(&self) -> MutexGuard<'_, Option<device::Softmax>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The gradient of class weights, added up outside of candle.
 
-use frbench_engine::cuda::Classes;
+use frbench_engine::device::Classes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a head leaves the gradient of class weights. By itself candle would zero a matrix as
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Default)]
 pub struct WeightGrad {
     sum: Arc<Mutex<Sum>>,
-    device: Option<Arc<Mutex<Classes>>>,
+    device: Option<Arc<Mutex<Box<dyn Classes>>>>,
 }
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Sum {
 
 impl WeightGrad {
     /// For class weights on a GPU.
-    pub fn on_device(classes: Classes) -> WeightGrad {
+    pub fn on_device(classes: Box<dyn Classes>) -> WeightGrad {
         WeightGrad {
             sum: Arc::default(),
             device: Some(Arc::new(Mutex::new(classes))),
@@ -34,7 +34,7 @@ impl WeightGrad {
     }
 
     /// The class weights, if they lie on a GPU.
-    pub fn device(&self) -> Option<MutexGuard<'_, Classes>> {
+    pub fn device(&self) -> Option<MutexGuard<'_, Box<dyn Classes>>> {
         let device = self.device.as_ref()?;
         Some(device.lock().unwrap_or_else(PoisonError::into_inner))
     }

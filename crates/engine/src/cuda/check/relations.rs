@@ -1,7 +1,8 @@
 //! Relations of a batch: to a bank, of every two samples, and of every three.
 
-use super::super::relations::{Angles, Bank, Features};
+use super::super::relations::{Angles, Bank, Gram};
 use super::{Check, bound, wide};
+use crate::device::{Angles as _, Bank as _, Gram as _};
 use crate::settings::Precision;
 use frbench_base::Result;
 
@@ -65,14 +66,10 @@ impl Check<'_> {
                 back[i * d + k] += (grad[i * b + j] + grad[j * b + i]) * x[j * d + k];
             }
         }
-        let features = Features::new(self.gpu, &x, d)?;
+        let gram = Gram::new(self.gpu, &x, d)?;
         for (op, got, want) in [
-            ("products of samples", features.gram()?, products),
-            (
-                "products of samples, gradient",
-                features.gram_back(&grad)?,
-                back,
-            ),
+            ("products of samples", gram.products()?, products),
+            ("products of samples, gradient", gram.backward(&grad)?, back),
         ] {
             let got: Vec<f32> = got.iter().map(|v| *v as f32).collect();
             self.row(op, &got, &want, bound(Precision::F32));

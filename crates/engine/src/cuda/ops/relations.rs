@@ -55,7 +55,11 @@ impl Gpu {
     }
 
     /// Products of every two rows of `x`, `[b, d]`, in 64 bits.
-    pub(in crate::cuda) fn gram(&self, [x, out]: [&Buffer; 2], [b, d]: [usize; 2]) -> Result<()> {
+    pub(in crate::cuda) fn gram_products(
+        &self,
+        [x, out]: [&Buffer; 2],
+        [b, d]: [usize; 2],
+    ) -> Result<()> {
         let args = args![x.pointer(), out.pointer(), b as u32, d as u32];
         let tiles = b.div_ceil(LANES) as u32;
         self.launch("gram", [tiles, tiles, 1], SQUARE, args)

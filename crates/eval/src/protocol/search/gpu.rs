@@ -4,9 +4,8 @@ use super::tail::Tail;
 use super::{Gallery, Ladder, Vectors, cpu};
 use crate::protocol::scores::fused;
 use frbench_base::Result;
-use frbench_engine::cuda::{Gpu, Search};
+use frbench_engine::device::Search;
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// Rows of the gallery on which the lowest score worth taking is guessed.
 const SAMPLE: usize = 256;
@@ -18,15 +17,12 @@ const TASK: usize = 1 << 10;
 /// those above a floor that a sample of the gallery suggests. Where it proves too high, the pass
 /// is made once more with a lower one.
 pub(super) fn search(
-    gpu: &Arc<Gpu>,
+    mut search: Box<dyn Search>,
     probes: &Vectors,
     ladders: &mut [Ladder],
     gallery: Gallery,
     keep: usize,
 ) -> Result<Vec<f64>> {
-    let scores: Vec<&[f64]> = ladders.iter().map(|l| l.scores.as_slice()).collect();
-    let vectors = (probes.rows.as_slice(), probes.inverse_norms.as_slice());
-    let mut search = Search::new(gpu, vectors, &scores, gallery.rows.len(), keep > 0)?;
     let mut chunks: Vec<&[usize]> = gallery.rows.chunks(search.room()).collect();
     let mut there = None;
     let mut generous = 2;
@@ -44,7 +40,7 @@ pub(super) fn search(
                 }
                 there = Some(chunk.as_ptr());
             }
-            search.pass(tail.floor, |found| {
+            search.pass(tail.floor, &mut |found| {
                 tail.extend(found);
                 tail.floor
             })?;

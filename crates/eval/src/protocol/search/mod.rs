@@ -95,8 +95,10 @@ pub(super) fn run(
     gallery: Gallery,
     keep: usize,
 ) -> Result<Vec<f64>> {
-    match device {
-        Device::Cpu => Ok(cpu::search(probes, ladders, gallery, keep)),
-        Device::Cuda(gpu) => gpu::search(gpu, probes, ladders, gallery, keep),
+    let vectors = (probes.rows.as_slice(), probes.inverse_norms.as_slice());
+    let scores: Vec<&[f64]> = ladders.iter().map(|l| l.scores.as_slice()).collect();
+    match device.search(vectors, &scores, gallery.rows.len(), keep > 0)? {
+        None => Ok(cpu::search(probes, ladders, gallery, keep)),
+        Some(search) => gpu::search(search, probes, ladders, gallery, keep),
     }
 }
