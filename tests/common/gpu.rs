@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 /// The GPU, or nothing where there is none: then nothing can be tested. Where
 /// `FRBENCH_TEST_GPU=required`, that is a failure.
+#[allow(clippy::print_stderr, reason = "says why a test was skipped")]
 pub fn gpu() -> Option<Device> {
     static GPU: OnceLock<Option<Device>> = OnceLock::new();
     GPU.get_or_init(|| match open() {

@@ -2,7 +2,6 @@
 //! carries out the same calls and the same kernels. One program, as each takes its time to link.
 #![cfg(feature = "cuda")]
 #![allow(
-    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests fail where they panic"
