@@ -69,8 +69,13 @@ fn git() {
     println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-changed=crates");
     if ours {
-        for path in ["HEAD", "index"] {
-            if let Some(path) = run(&["rev-parse", "--git-path", path]) {
+        // A commit changes the branch that HEAD names; a checkout changes HEAD.
+        let branch = run(&["symbolic-ref", "--quiet", "HEAD"]);
+        let names = ["HEAD", "index", "packed-refs"].map(String::from);
+        for name in names.into_iter().chain(branch) {
+            let path = run(&["rev-parse", "--git-path", &name]);
+            // What is not there would have the script run at every build.
+            if let Some(path) = path.filter(|p| Path::new(p).exists()) {
                 println!("cargo:rerun-if-changed={path}");
             }
         }
