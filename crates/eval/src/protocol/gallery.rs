@@ -7,15 +7,15 @@
 
 use super::input::{Description, GalleryData, Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
-use super::{Scored, bootstrap, check, evidence, operating, rank_id, ranks};
+use super::{Scored, bootstrap, check, evidence, operating, rank_id, ranks, ProtocolEntry};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::ProtocolSpec;
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
 use std::collections::BTreeMap;
 
-pub(super) static INFO: Info = Info {
+const INFO: Info = Info {
     name: "gallery-identification",
     summary: "rank-N identification in a gallery with distractors (TinyFace)",
     source: "Cheng et al., Low-Resolution Face Recognition, ACCV 2018, as the code of A-SKD evaluates it",
@@ -28,6 +28,16 @@ pub(super) static INFO: Info = Info {
         },
         bootstrap::PARAM,
     ],
+};
+
+/// The line of the table of protocols.
+pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
+    info: INFO,
+    parts: &["probes", "gallery", "distractors"],
+    views: Views::Sum,
+    format: DataFormat::Gallery,
+    metrics: metrics,
+    score: score,
 };
 
 /// A probe that has a mate, an image of its person, in the gallery.

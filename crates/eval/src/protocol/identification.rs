@@ -7,16 +7,16 @@
 
 use super::input::{Description, IdentificationData, Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
-use super::{Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
+use super::{Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks, ProtocolEntry};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::ProtocolSpec;
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-pub(super) static INFO: Info = Info {
+const INFO: Info = Info {
     name: "identification",
     summary: "rank-N identification and TAR@FAR among distractors (MegaFace challenge 1)",
     source: "Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016, and its devkit",
@@ -35,6 +35,16 @@ pub(super) static INFO: Info = Info {
         },
         bootstrap::PARAM,
     ],
+};
+
+/// The line of the table of protocols.
+pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
+    info: INFO,
+    parts: &["probes", "distractors"],
+    views: Views::Sum,
+    format: DataFormat::Identification,
+    metrics: metrics,
+    score: score,
 };
 
 /// An ordered genuine pair.

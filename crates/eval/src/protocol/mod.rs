@@ -50,38 +50,10 @@ pub struct ProtocolEntry {
 
 /// Every protocol a suite may name.
 pub static PROTOCOLS: &[ProtocolEntry] = &[
-    ProtocolEntry {
-        info: verification::INFO,
-        parts: &["images"],
-        views: Views::Both,
-        format: DataFormat::Pairs,
-        metrics: verification::metrics,
-        score: verification::score,
-    },
-    ProtocolEntry {
-        info: template::INFO,
-        parts: &["images"],
-        views: Views::Both,
-        format: DataFormat::Templates,
-        metrics: template::metrics,
-        score: template::score,
-    },
-    ProtocolEntry {
-        info: identification::INFO,
-        parts: &["probes", "distractors"],
-        views: Views::Sum,
-        format: DataFormat::Identification,
-        metrics: identification::metrics,
-        score: identification::score,
-    },
-    ProtocolEntry {
-        info: gallery::INFO,
-        parts: &["probes", "gallery", "distractors"],
-        views: Views::Sum,
-        format: DataFormat::Gallery,
-        metrics: gallery::metrics,
-        score: gallery::score,
-    },
+    verification::ENTRY,
+    template::ENTRY,
+    identification::ENTRY,
+    gallery::ENTRY,
 ];
 
 /// The table line of a protocol.

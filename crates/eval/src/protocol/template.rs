@@ -6,16 +6,16 @@
 
 use super::input::{Description, Part, ScoreInput, TemplateData};
 use super::scores::dot_f64;
-use super::{Scored, bootstrap, check, evidence, fars, operating};
+use super::{Scored, bootstrap, check, evidence, fars, operating, ProtocolEntry};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::ProtocolSpec;
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-pub(super) static INFO: Info = Info {
+const INFO: Info = Info {
     name: "template-verification",
     summary: "TAR@FAR between templates of several images (IJB-B and IJB-C, 1:1)",
     source: "deepinsight/insightface recognition/arcface_torch/eval_ijbc.py",
@@ -46,6 +46,16 @@ pub(super) static INFO: Info = Info {
         },
         bootstrap::PARAM,
     ],
+};
+
+/// The line of the table of protocols.
+pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
+    info: INFO,
+    parts: &["images"],
+    views: Views::Both,
+    format: DataFormat::Templates,
+    metrics: metrics,
+    score: score,
 };
 
 const FARS: [f64; 6] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];

@@ -8,10 +8,10 @@ mod insightface;
 mod intervals;
 
 use super::input::{Description, PairData, Part, ScoreInput};
-use super::{Scored, bootstrap, check, evidence, fars, operating};
+use super::{Scored, bootstrap, check, evidence, fars, operating, ProtocolEntry};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
-use frbench_job::ProtocolSpec;
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ static RULES: &[Rule] = &[
     },
 ];
 
-pub(super) static INFO: Info = Info {
+const INFO: Info = Info {
     name: "verification",
     summary: "k-fold verification accuracy and TAR@FAR on pairs (LFW, CFP-FP, AgeDB-30, ...)",
     source: "deepinsight/insightface recognition/arcface_torch/eval/verification.py; face-pytorch: \
@@ -84,6 +84,16 @@ pub(super) static INFO: Info = Info {
         },
         bootstrap::PARAM,
     ],
+};
+
+/// The line of the table of protocols.
+pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
+    info: INFO,
+    parts: &["images"],
+    views: Views::Both,
+    format: DataFormat::Pairs,
+    metrics: metrics,
+    score: score,
 };
 
 const FARS: [f64; 3] = [1e-3, 1e-2, 1e-1];
