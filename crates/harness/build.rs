@@ -13,15 +13,24 @@ fn main() {
         "FRBENCH_SOURCES_TRAIN",
         &[
             "src/train",
+            "src/run/attention.rs",
+            "src/run/contact_sheet.rs",
             "src/run/images.rs",
             "src/run/teacher.rs",
             "src/run/train.rs",
         ],
     );
-    emit("FRBENCH_SOURCES_DERIVE", &["src/run/derive.rs"]);
+    emit("FRBENCH_SOURCES_DERIVE", &["src/run/derive.rs", "src/run/embed.rs"]);
     emit(
         "FRBENCH_SOURCES_EMBED",
-        &["src/run/images.rs", "src/run/embed.rs"],
+        &[
+            "src/run/embed.rs",
+            "src/run/images.rs",
+            "src/run/train.rs",
+            "src/train/batch.rs",
+            "src/train/pipeline.rs",
+            "src/train/queue.rs",
+        ],
     );
     emit("FRBENCH_SOURCES_SCORE", &["src/run/score.rs"]);
 }
