@@ -1,4 +1,4 @@
-"""The networks of frbench's src/backbone in PyTorch, layer by layer."""
+"""The networks of frbench's crates/methods/src/backbone in PyTorch, layer by layer."""
 
 from torch import nn
 

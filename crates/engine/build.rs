@@ -12,6 +12,10 @@ fn main() {
     emit("FRBENCH_SOURCES_ENGINE", &["src"]);
     emit(
         "FRBENCH_SOURCES_SEARCH",
-        &["src/cuda/kernels", "src/cuda/search.rs"],
+        &[
+            "src/cuda/kernels",
+            "src/cuda/search.rs",
+            "src/device/search.rs",
+        ],
     );
 }

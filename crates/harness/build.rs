@@ -20,7 +20,10 @@ fn main() {
             "src/run/train.rs",
         ],
     );
-    emit("FRBENCH_SOURCES_DERIVE", &["src/run/derive.rs", "src/run/embed.rs"]);
+    emit(
+        "FRBENCH_SOURCES_DERIVE",
+        &["src/run/derive.rs", "src/run/embed.rs"],
+    );
     emit(
         "FRBENCH_SOURCES_EMBED",
         &[

@@ -2,21 +2,68 @@
 
 /// What other crates of the workspace a source file of `file` names, and what other modules of its
 /// own crate: for each the path of a module, such as `crates/methods/src/head/cosine`, as far as
-/// names of modules can be told from others (by their lower case).
+/// names of modules can be told from others (by their lower case). The root of a crate, by itself,
+/// under another name or with all that is in it, is the path of its sources.
 pub fn imports(file: &str, text: &str) -> Vec<String> {
     let tokens = tokens(&code(text));
     let mut found = Vec::new();
+    // Modules within the file that are open at this place, with the depth of their braces.
+    let mut inner: Vec<(String, usize)> = Vec::new();
+    let mut depth = 0;
     let mut at = 0;
     while at < tokens.len() {
-        let starts = at == 0 || tokens[at - 1] != "::";
-        let names_path = tokens.get(at + 1).is_some_and(|t| t == "::");
-        if starts && names_path && is_root(&tokens[at]) {
+        // `::name` at the beginning of a path is the root of a crate, too.
+        let continues = |t: &String| is_name(t) && t != "use" && t != "as";
+        let follows = at > 1 && tokens[at - 1] == "::" && continues(&tokens[at - 2]);
+        let names_path = tokens.get(at + 1).is_some_and(|t| t == "::" || t == "as");
+        if !follows && names_path && is_root(&tokens[at]) {
             let mut paths = Vec::new();
             at = tree(&tokens, at, &[], &mut paths);
-            found.extend(paths.iter().filter_map(|p| resolve(file, p)));
-        } else {
-            at += 1;
+            let here: Vec<&str> = inner.iter().map(|(name, _)| name.as_str()).collect();
+            found.extend(paths.iter().filter_map(|p| resolve(file, &here, p)));
+            continue;
         }
+        match tokens[at].as_str() {
+            "{" => depth += 1,
+            "}" => {
+                depth -= 1;
+                inner.retain(|(_, d)| *d <= depth);
+            }
+            "mod" if tokens.get(at + 2).is_some_and(|t| t == "{") => {
+                inner.push((tokens[at + 1].clone(), depth + 1));
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    // Paths in attributes: `#[serde(default = "crate::...")]`.
+    for literal in text.split('"').skip(1).step_by(2) {
+        let path: Vec<String> = literal.split("::").map(String::from).collect();
+        let is_path = path.len() > 1 && is_root(&path[0]) && path.iter().all(|n| is_word(n));
+        found.extend(is_path.then(|| resolve(file, &[], &path)).flatten());
+    }
+    found
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// What the test cannot follow, and no source needs: for each a line.
+pub fn hidden(text: &str) -> Vec<&'static str> {
+    let tokens = tokens(&code(text));
+    let extern_crate = tokens.windows(2).any(|t| t == ["extern", "crate"]);
+    let other_folder = |word: &str| {
+        let lines = text.lines().map(str::trim_start);
+        let mut named = lines.filter(|l| l.starts_with(word));
+        named.any(|l| l.contains("\"../"))
+    };
+    let mut found = Vec::new();
+    if extern_crate {
+        found.push("`extern crate`");
+    }
+    if other_folder("#[path") || other_folder("include!") {
+        found.push("a source of another folder");
     }
     found
 }
@@ -54,7 +101,6 @@ fn tree(
         }
         match tokens.get(at).map(String::as_str) {
             Some("::") => at += 1,
-            // `self as engine`
             Some("as") => {
                 at += 2;
                 break;
@@ -71,12 +117,13 @@ fn is_name(token: &str) -> bool {
 }
 
 /// The module that a path names, as a path of the workspace; nothing for one outside of it.
-fn resolve(file: &str, path: &[String]) -> Option<String> {
+fn resolve(file: &str, inner: &[&str], path: &[String]) -> Option<String> {
     let (source, module) = file.split_once("src/").expect("a source file");
     let mut here: Vec<&str> = module.trim_end_matches(".rs").split('/').collect();
     if matches!(here.last(), Some(&("mod" | "lib" | "main"))) {
         here.pop();
     }
+    here.extend(inner);
     let mut names = path.iter().map(String::as_str).peekable();
     let first = names.next()?;
     let (source, mut module) = match first {
@@ -138,6 +185,10 @@ fn code(text: &str) -> String {
                 while i < chars.len() && !(chars[i] == '*' && chars.get(i + 1) == Some(&'/')) {
                     i += 1;
                 }
+                i += 2;
+            }
+            // `r#name` is `name`.
+            'r' if next == Some(&'#') && chars.get(i + 2).is_some_and(|c| c.is_alphabetic()) => {
                 i += 2;
             }
             'r' if matches!(next, Some('"' | '#'))

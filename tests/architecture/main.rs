@@ -7,7 +7,7 @@
 
 mod imports;
 
-use imports::imports;
+use imports::{hidden, imports};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,12 @@ fn layer_of(layers: &[String], path: &str) -> Option<usize> {
         let rest = path.strip_prefix(layer.as_str());
         rest.is_some_and(|r| r.is_empty() || r.starts_with(['/', '.']))
     };
-    let best = layers.iter().filter(within).max_by_key(|l| l.len())?;
-    layers.iter().position(|l| l == best)
+    if let Some(best) = layers.iter().filter(within).max_by_key(|l| l.len()) {
+        return layers.iter().position(|l| l == best);
+    }
+    // The root of a crate of several layers may show what is in any of them.
+    let root = format!("{}/", path.trim_end_matches('/'));
+    layers.iter().rposition(|l| l.starts_with(&root))
 }
 
 /// Every Rust source of program and crates, relative to the workspace.
@@ -79,18 +83,60 @@ fn no_import_goes_up() {
     let mut counted = 0;
     for path in sources() {
         let file = path.to_string_lossy().replace('\\', "/");
-        // The root of a crate that holds several layers only declares them.
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        wrong.extend(hidden(&text).iter().map(|what| format!("{file}: {what}")));
+        // The root of a crate that holds several layers only declares them; that of the program
+        // gathers all.
         if layer_of(&layers, &file).is_none() {
-            let declares = file.ends_with("src/lib.rs");
-            assert!(declares, "{file} is in no layer of ARCHITECTURE.md");
+            assert!(file.ends_with("src/lib.rs"), "{file} is in no layer");
+            let shows = text.contains("pub use") && file != "src/lib.rs";
+            assert!(!shows, "{file} shows what is in its layers");
             continue;
         }
-        let text = fs::read_to_string(root().join(&path)).unwrap();
         counted += imports(&file, &text).len();
         wrong.extend(upward(&layers, &file, &text));
     }
     assert!(counted > 1000, "only {counted} imports were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The crates that `manifest` depends on, for its tests, too.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let lines = manifest.lines().filter(|l| l.starts_with("frbench-"));
+    let name = |l: &str| {
+        l["frbench-".len()..]
+            .split(['.', ' ', '='])
+            .next()
+            .map(String::from)
+    };
+    lines.filter_map(name).collect()
+}
+
+#[test]
+fn no_crate_depends_on_one_above() {
+    let layers = layers(&fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
+    let of = |name: &str| -> Vec<usize> {
+        let path = format!("crates/{name}");
+        let within = |l: &String| *l == path || l.starts_with(&format!("{path}/"));
+        (0..layers.len()).filter(|&i| within(&layers[i])).collect()
+    };
+    let mut counted = 0;
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let lowest = *of(&name)
+            .first()
+            .unwrap_or_else(|| panic!("{name} has no layer"));
+        for other in dependencies(&fs::read_to_string(folder.join("Cargo.toml")).unwrap()) {
+            let highest = *of(&other).last().unwrap();
+            assert!(
+                highest < lowest,
+                "{name} depends on {other}, which is above"
+            );
+            counted += 1;
+        }
+    }
+    assert!(counted > 30, "only {counted} dependencies were found");
 }
 
 #[test]
@@ -142,11 +188,62 @@ fn a_planted_import_is_found() {
         ("src/bench/case.rs", "use frbench::report::ReportInput;", 0),
         (
             "crates/report/src/html.rs",
-            "// use frbench::bench;\nconst A: &str = \"frbench::bench\";",
+            "// use frbench::bench;\nconst A: &str = \"see frbench::bench\";",
             0,
         ),
         ("crates/report/src/html.rs", "use frbench::bench::Case;", 1),
+        ("crates/methods/src/head/arcface.rs", "use crate as all;", 1),
+        (
+            "crates/methods/src/head/arcface.rs",
+            "use crate::{self as all};",
+            1,
+        ),
+        (
+            "crates/methods/src/head/arcface.rs",
+            "use super::super as up;",
+            1,
+        ),
+        ("crates/methods/src/head/arcface.rs", "use crate::*;", 1),
+        ("crates/methods/src/head/arcface.rs", "use crate::Bank;", 1),
+        (
+            "crates/methods/src/head/arcface.rs",
+            "use crate::r#distill::Bank;",
+            1,
+        ),
+        (
+            "crates/methods/src/head/mod.rs",
+            "mod tests { use super::*; }",
+            0,
+        ),
+        (
+            "crates/methods/src/head/mod.rs",
+            "mod tests { use super::super::distill; }",
+            1,
+        ),
+        (
+            "crates/data/src/decode.rs",
+            "use ::frbench_eval::stats::mean;",
+            1,
+        ),
+        ("crates/data/src/decode.rs", "use frbench_eval as e;", 1),
+        ("crates/data/src/decode.rs", "use frbench_eval::SOURCES;", 1),
+        (
+            "crates/harness/src/suite/read.rs",
+            "#[serde(default = \"crate::plan::f\")] x: u8",
+            1,
+        ),
+        (
+            "crates/methods/src/head/arcface.rs",
+            "use frbench_engine as engine;",
+            0,
+        ),
     ] {
         assert_eq!(found(file, text), want, "{file}: {text}");
     }
+    assert_eq!(hidden("extern crate frbench_eval as e;").len(), 1);
+    assert_eq!(
+        hidden("#[path = \"../distill/bank.rs\"] mod bank;").len(),
+        1
+    );
+    assert_eq!(hidden("#[path = \"cuda_absent.rs\"] mod cuda;").len(), 0);
 }

@@ -21,7 +21,7 @@ impl NewFile {
     pub fn create(path: impl Into<PathBuf>) -> Result<NewFile> {
         let path = path.into();
         let dir = folder(&path);
-        let file = NamedTempFile::new_in(dir).map_err(|e| Error::io(dir, e))?;
+        let file = temporary(dir).map_err(|e| Error::io(dir, e))?;
         Ok(NewFile {
             file: BufWriter::with_capacity(1 << 20, file),
             path,
@@ -42,7 +42,6 @@ impl NewFile {
         let failed = |e| Error::io(&path, e);
         let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.as_file().sync_all().map_err(failed)?;
-        make_readable(file.as_file());
         file.persist(&path).map_err(|e| failed(e.error))?;
         sync_dir(folder(&path));
         Ok(())
@@ -71,16 +70,33 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     let mut file = NewFile::create(path)?;
     file.write_all(bytes).map_err(|e| Error::io(path, e))?;
+    make_readable(file.file.get_ref().as_file());
     file.publish()
 }
 
 /// Gives a file that was written under the name `part`, and can be continued there after a kill,
 /// its own name, after all of it has reached the disk.
+///
+/// # Errors
+/// [`Error::Io`], also where the rename itself would not survive a power cut.
 pub fn publish_part(file: &File, part: &Path, path: &Path) -> Result<()> {
     file.sync_all().map_err(|e| Error::io(part, e))?;
     std::fs::rename(part, path).map_err(|e| Error::io(path, e))?;
-    sync_dir(folder(path));
-    Ok(())
+    let dir = folder(path);
+    File::open(dir)
+        .and_then(|d| d.sync_all())
+        .map_err(|e| Error::io(dir, e))
+}
+
+/// A file without its name in `dir`, readable as the user's mask says.
+fn temporary(dir: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    let builder = {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666))
+    };
+    builder.tempfile_in(dir)
 }
 
 fn folder(path: &Path) -> &Path {
@@ -89,7 +105,7 @@ fn folder(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Temporary files are private to their owner; results are meant to be read by a group.
+/// Results are meant to be read by a group, whatever the mask of the user.
 fn make_readable(file: &File) {
     #[cfg(unix)]
     {

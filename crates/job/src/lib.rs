@@ -27,3 +27,6 @@ pub use frbench_engine::settings::{
 pub use job::{DeriveSpec, EmbedSpec, Job, JobSpec, ProtocolSpec, ScoreSpec, Views};
 pub use network::{BackboneSpec, Color, DegradeKind, DegradeSpec, HeadSpec, InputSpec};
 pub use training::{BalancedSpec, KEPT_IMAGES, MethodSpec, TrainSpec};
+
+/// The hash of the source of the artefacts: part of the keys of jobs.
+pub const ARTEFACT_SOURCES: &str = env!("FRBENCH_SOURCES_ARTEFACT");

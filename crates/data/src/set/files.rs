@@ -94,7 +94,7 @@ pub fn missing(spec: &DataSpec, root: &Path) -> Vec<String> {
 /// Finds the files of `spec` under the data root.
 ///
 /// # Errors
-/// `Error::Data` that lists every missing file and says how to get them.
+/// `Error::Data` that lists every missing file and where it should be.
 pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
     let absent = missing(spec, root);
     if !absent.is_empty() {

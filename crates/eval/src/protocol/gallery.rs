@@ -7,12 +7,12 @@
 
 use super::input::{Description, GalleryData, Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
-use super::{Scored, bootstrap, check, evidence, operating, rank_id, ranks, ProtocolEntry};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 
 const INFO: Info = Info {
@@ -36,8 +36,8 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     parts: &["probes", "gallery", "distractors"],
     views: Views::Sum,
     format: DataFormat::Gallery,
-    metrics: metrics,
-    score: score,
+    metrics,
+    score,
 };
 
 /// A probe that has a mate, an image of its person, in the gallery.

@@ -7,12 +7,12 @@
 
 use super::input::{Description, IdentificationData, Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
-use super::{Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks, ProtocolEntry};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -43,8 +43,8 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     parts: &["probes", "distractors"],
     views: Views::Sum,
     format: DataFormat::Identification,
-    metrics: metrics,
-    score: score,
+    metrics,
+    score,
 };
 
 /// An ordered genuine pair.

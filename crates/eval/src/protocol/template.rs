@@ -6,12 +6,12 @@
 
 use super::input::{Description, Part, ScoreInput, TemplateData};
 use super::scores::dot_f64;
-use super::{Scored, bootstrap, check, evidence, fars, operating, ProtocolEntry};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -54,8 +54,8 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     parts: &["images"],
     views: Views::Both,
     format: DataFormat::Templates,
-    metrics: metrics,
-    score: score,
+    metrics,
+    score,
 };
 
 const FARS: [f64; 6] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];

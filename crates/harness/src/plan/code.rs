@@ -44,7 +44,6 @@ const CRATES: [(Kind, &[&str]); 5] = [
 ];
 const NUMERIC: &[&str] = &[
     "candle-core",
-    "candle-nn",
     "gemm",
     "image",
     "libm",
@@ -60,7 +59,8 @@ fn sources(kind: Kind) -> Vec<&'static str> {
     let data = frbench_data::SOURCES;
     let engine = frbench_engine::SOURCES;
     let rng = frbench_base::RNG_SOURCES;
-    let train = [rng, data, engine, frbench_methods::SOURCES, TRAIN];
+    let artefact = frbench_job::ARTEFACT_SOURCES;
+    let train = [rng, data, engine, artefact, frbench_methods::SOURCES, TRAIN];
     match kind {
         Kind::Data => vec![rng, data, frbench_synth::SOURCES],
         Kind::Train => train.to_vec(),

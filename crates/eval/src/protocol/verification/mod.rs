@@ -8,11 +8,11 @@ mod insightface;
 mod intervals;
 
 use super::input::{Description, PairData, Part, ScoreInput};
-use super::{Scored, bootstrap, check, evidence, fars, operating, ProtocolEntry};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
-use frbench_job::{DataFormat, ProtocolSpec, Views};
 use frbench_job::result::{Metric, ScoreResult};
+use frbench_job::{DataFormat, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 
 /// What a rule is given.
@@ -92,8 +92,8 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     parts: &["images"],
     views: Views::Both,
     format: DataFormat::Pairs,
-    metrics: metrics,
-    score: score,
+    metrics,
+    score,
 };
 
 const FARS: [f64; 3] = [1e-3, 1e-2, 1e-1];
