@@ -76,8 +76,18 @@ pub fn load(name: &str) -> Result<(Suite, Catalogue)> {
     let suite = suite::parse(embedded::suite(name)?)?;
     let known = catalogue()?;
     suite::validate(&suite, &known)?;
+    // What the report will show is known before anything is trained for it.
+    for table in &suite.published {
+        embedded::published(table, Some(Path::new(PUBLISHED))).map_err(|e| match e {
+            Error::Usage(what) => Error::Usage(format!("{}: {what}", suite.source.name)),
+            other => other,
+        })?;
+    }
     Ok((suite, known))
 }
+
+/// The user's published numbers, which are over those that are embedded.
+pub const PUBLISHED: &str = "reference_results/published";
 
 /// The whole profile, whatever part of it is asked for.
 pub fn resolve_all(args: &SuiteArgs) -> Result<Resolved> {

@@ -103,7 +103,7 @@ impl What {
         let width = lines.iter().map(|(n, _)| n.len()).max().unwrap_or(0);
         let infos = self.infos(known);
         for (i, (name, line)) in lines.iter().enumerate() {
-            out += &format!("  {name:<width$}  {line}\n");
+            out += &format!("  {}  {line}\n", text::padded(name, width));
             if let Some(info) = infos.get(i).filter(|_| detail) {
                 out += &parameters(info);
                 out += &self

@@ -33,7 +33,7 @@ pub fn references(args: ReferencesArgs) -> Result<ExitStatus> {
             "this suite names no published results (`published = [...]`)".into(),
         ));
     }
-    let folder = Path::new("reference_results/published");
+    let folder = Path::new(context::PUBLISHED);
     let mut tables = Vec::new();
     for name in &names {
         tables.push((name, embedded::published(name, Some(folder))?));

@@ -112,7 +112,7 @@ pub fn input(
     for source in &suite.published {
         published.extend(embedded::published(
             source,
-            Some(Path::new("reference_results/published")),
+            Some(Path::new(context::PUBLISHED)),
         )?);
     }
     let (started, finished) = times(outcome, store);

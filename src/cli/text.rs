@@ -14,13 +14,19 @@ pub fn table(rows: &[Vec<String>]) -> String {
     for (i, row) in rows.iter().enumerate() {
         let mut line = String::from(" ");
         for (cell, width) in row.iter().zip(&widths) {
-            line += &format!(" {cell:<width$} ");
+            line += &format!(" {} ", padded(cell, *width));
         }
         let line = line.trim_end();
         out += &if i == 0 { bold(line) } else { line.to_string() };
         out.push('\n');
     }
     out
+}
+
+/// `text` and blanks up to `width` characters. `format!` pads to 65,535 at most, and panics.
+pub fn padded(text: &str, width: usize) -> String {
+    let blanks = width.saturating_sub(text.chars().count());
+    format!("{text}{}", " ".repeat(blanks))
 }
 
 /// `1.3 T`, `12 M`, ...: three figures and a decimal prefix.

@@ -48,6 +48,43 @@ const CASES: &[(&str, &str, &str)] = &[
     ("wrong type in a list", "seeds = [7]", "seeds = [\"seven\"]"),
     ("negative learning rate", "lr = 0.1", "lr = -0.1"),
     ("not a number", "lr = 0.1", "lr = nan"),
+    (
+        "no step at all",
+        "epochs = 2\nbatch = 16\nlr = 0.1\nwarmup = 0.5",
+        "epochs = 0.01\nbatch = 16\nlr = 0.1",
+    ),
+    (
+        "batch larger than the set",
+        "epochs = 2\nbatch = 16",
+        "epochs = 2\nbatch = 512",
+    ),
+    (
+        "milestone within the warm-up",
+        "decay = { kind = \"step\"",
+        "warmup = 12\ndecay = { kind = \"step\"",
+    ),
+    ("more neighbours than there are others", "k = 10", "k = 40"),
+    (
+        "input that the backbone cannot have",
+        "size = 32",
+        "size = 33",
+    ),
+    ("more folds than pairs", "folds = 10", "folds = 500"),
+    (
+        "name that leads out of its folder",
+        "name = \"tiny\"",
+        "name = \"../tiny\"",
+    ),
+    (
+        "profile that leads out of its folder",
+        "[profile.quick]",
+        "[profile.\"/../quick\"]",
+    ),
+    (
+        "control character that a terminal would obey",
+        "title = \"A small",
+        "title = \"A \\u001b[31msmall",
+    ),
     ("number out of range", "mean = 0.5", "mean = 127.5"),
     ("negative seed", "seeds = [7]", "seeds = [-7]"),
     ("seed twice", "seeds = [1, 2]", "seeds = [1, 1]"),

@@ -35,6 +35,8 @@ pub fn load(
     folder: Option<&Path>,
 ) -> Result<Vec<PublishedRow>> {
     let file = format!("{name}.csv");
+    // A name is no path: it cannot lead out of the folder.
+    let folder = folder.filter(|_| !name.contains(['/', '\\']) && !name.starts_with('.'));
     if let Some(path) = folder.map(|f| f.join(&file)).filter(|p| p.is_file()) {
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
         return parse(&path.display().to_string(), &text);

@@ -52,22 +52,22 @@ pub(super) fn csv(input: &ReportInput) -> Result<String> {
                     (RunStatus::Missing, _) => ("missing", "not run"),
                 };
                 let record = [
-                    input.suite.name.clone(),
-                    input.suite.profile.clone(),
-                    row.id.clone(),
-                    row.label.clone(),
+                    text(&input.suite.name),
+                    text(&input.suite.profile),
+                    text(&row.id),
+                    text(&row.label),
                     row.role.name().into(),
-                    row.group.clone(),
-                    row.condition.clone(),
-                    row.backbone.clone(),
+                    text(&row.group),
+                    text(&row.condition),
+                    text(&row.backbone),
                     row.parameters.to_string(),
                     row.macs.to_string(),
                     run.seed.to_string(),
                     status.into(),
-                    reason.into(),
-                    column.id.clone(),
-                    column.dataset.clone(),
-                    column.protocol.clone(),
+                    text(reason),
+                    text(&column.id),
+                    text(&column.dataset),
+                    text(&column.protocol),
                     column.metric.clone(),
                     number(metric.map(|m| m.value)),
                     number(interval.map(|i| i.0)),
@@ -87,6 +87,15 @@ pub(super) fn csv(input: &ReportInput) -> Result<String> {
     }
     let bytes = out.into_inner().map_err(|e| wrong(e.to_string()))?;
     String::from_utf8(bytes).map_err(|e| wrong(e.to_string()))
+}
+
+/// A text as a cell. A spreadsheet would compute one that begins like a formula, so that an
+/// apostrophe goes before it, which spreadsheets do not show.
+fn text(cell: &str) -> String {
+    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{cell}"),
+        false => cell.to_string(),
+    }
 }
 
 fn number(value: Option<f64>) -> String {

@@ -73,6 +73,18 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         teacher,
         &derived,
     )?;
+    // Known before where the size of the set is; else it is known now.
+    if trainer.total_steps() == 0 {
+        return Err(Error::Usage(format!(
+            "the training takes no step: `{}` has {} images, which are {} batches of {}, and its \
+             length is {:?}",
+            data_spec.name,
+            set.labels.len(),
+            set.labels.len() / spec.batch.max(1),
+            spec.batch,
+            spec.schedule.length
+        )));
+    }
     trainer.move_to(&cx.options.device)?;
     // Labels of the face world are right where nothing else is said; what could be seen of them
     // is how many a head takes for wrong.

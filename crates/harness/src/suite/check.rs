@@ -9,8 +9,56 @@ use frbench_base::{Error, Result};
 /// The first thing wrong with the file, in document order within each table.
 pub fn check(source: &Source, root: &Node) -> Result<()> {
     schema_first(source, root)?;
+    printable(source, root)?;
     table(source, root, SUITE, "a suite", &root.span)
 }
+
+/// Control characters in a text would be obeyed by the terminal that shows it.
+fn printable(source: &Source, node: &Node) -> Result<()> {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let refuse = |span: &Span, c: char| {
+        Err(source.error(
+            span,
+            format_args!(
+                "control character U+{:04X}; only line breaks and tabs are allowed",
+                c as u32
+            ),
+        ))
+    };
+    match &node.value {
+        Value::Table(pairs) => pairs.iter().try_for_each(|(key, value)| {
+            match key.value.chars().find(|&c| c.is_control()) {
+                Some(c) => refuse(&key.span, c),
+                None => printable(source, value),
+            }
+        }),
+        Value::List(items) => items.iter().try_for_each(|n| printable(source, n)),
+        _ => match node.as_text().and_then(|t| t.chars().find(|&c| obeyed(c))) {
+            Some(c) => refuse(&node.span, c),
+            None => Ok(()),
+        },
+    }
+}
+
+/// A name that becomes part of the name of a report's folder: it must not lead out of it, and
+/// every file system must take it.
+pub fn folder_name(source: &Source, what: &str, name: &At<String>) -> Result<()> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    let ends = name.starts_with(['.', ' ']) || name.ends_with(['.', ' ']);
+    if !name.is_empty() && name.len() <= NAME_BYTES && name.chars().all(plain) && !ends {
+        return Ok(());
+    }
+    Err(source.error(
+        &name.span,
+        format_args!(
+            "the {what} becomes part of the name of the report's folder: use letters, digits, \
+             `-`, `_`, `.` and blanks, neither of the last two at an end, and at most {NAME_BYTES} bytes"
+        ),
+    ))
+}
+
+/// Suite and profile together stay below the 255 bytes that file systems allow for a name.
+const NAME_BYTES: usize = 100;
 
 /// A file of another format version is reported as such, not by its first unknown key.
 fn schema_first(source: &Source, root: &Node) -> Result<()> {

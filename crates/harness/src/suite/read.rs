@@ -43,6 +43,10 @@ pub fn parse(source: Source) -> Result<Suite> {
         entries,
         source,
     };
+    check::folder_name(&suite.source, "suite's `name`", &text(&root, "name"))?;
+    for (id, _) in pairs(&root, "profile") {
+        check::folder_name(&suite.source, "profile's name", id)?;
+    }
     unique(&suite.source, suite.entries.iter().map(|e| &e.id))?;
     unique(&suite.source, suite.claims.iter().map(|c| &c.id))?;
     unique(&suite.source, suite.conditions.iter().map(|c| &c.id))?;

@@ -38,6 +38,7 @@ pub(super) fn columns(names: &Names, profile: &Profile) -> Result<Vec<Column>> {
                 .map(|ids| ids.iter().map(|id| id.value.clone()).collect()),
             native: item.native,
         };
+        limits::folds(source, data, &column)?;
         if columns.iter().any(|c| c.id() == column.id()) {
             return Err(source.error(
                 &data.span,

@@ -2,6 +2,7 @@
 //! claims to test. What is wrong with a suite beyond its grammar is found here.
 
 mod columns;
+mod limits;
 mod links;
 mod names;
 mod rows;
@@ -10,6 +11,7 @@ use super::catalogue::{self, Catalogue};
 use super::check::suggest;
 use super::dataset;
 use super::model::*;
+use super::source::{At, Source};
 use frbench_base::Result;
 use frbench_base::registry::Params;
 use frbench_job::*;

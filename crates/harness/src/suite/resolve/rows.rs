@@ -302,7 +302,7 @@ fn row(
             .flatten(),
         ..network.input.clone()
     };
-    Ok(Row {
+    let row = Row {
         id,
         entry: entry.id.value.clone(),
         condition: condition.map(|c| (c.id.value.clone(), c.label.clone())),
@@ -342,7 +342,13 @@ fn row(
         flip: training.flip,
         precision: training.precision,
         balanced: training.balanced,
-    })
+    };
+    if empty.is_none() {
+        limits::network(source, &network.id, &row)?;
+        limits::training(source, &training.id, &row)?;
+        limits::neighbours(source, &entry.id, &row)?;
+    }
+    Ok(row)
 }
 
 /// The loss of a method that is declared and has no definition to run it by.

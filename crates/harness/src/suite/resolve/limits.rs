@@ -1,0 +1,113 @@
+//! What cannot be trained or scored whatever the data hold, said before anything is done.
+
+use super::*;
+use frbench_engine::schedule::total_steps;
+use frbench_job::{Decay, Length};
+
+/// Refuses a training without a step, a batch that is larger than the set, and a learning rate
+/// that falls before it has risen.
+pub(super) fn training(source: &Source, at: &At<String>, row: &Row) -> Result<()> {
+    let wrong = |what: String| {
+        let what = format!("training `{}` of `{}`: {what}", at.value, row.id);
+        Err(source.error(&at.span, what))
+    };
+    let unit = match row.schedule.length {
+        Length::Epochs(_) => "epochs",
+        Length::Steps(_) => "steps",
+    };
+    if let Decay::Step { milestones, .. } = &row.schedule.decay
+        && let Some(first) = milestones.iter().copied().reduce(f64::min)
+        && first < row.schedule.warmup
+    {
+        return wrong(format!(
+            "the rate falls after {first} {unit}, within the {} {unit} of warm-up, so that it \
+             never reaches its peak; put the first milestone behind the warm-up",
+            row.schedule.warmup
+        ));
+    }
+    let Some(images) = dataset::images(&row.data) else {
+        return Ok(());
+    };
+    let per_epoch = images / row.batch.max(1) as u64;
+    if per_epoch == 0 {
+        return wrong(format!(
+            "a batch of {} is larger than `{}`, which has {images} images",
+            row.batch, row.data.name
+        ));
+    }
+    if let Length::Epochs(epochs) = row.schedule.length
+        && total_steps(row.schedule.length, per_epoch) == 0
+    {
+        return wrong(format!(
+            "{epochs} epochs of {per_epoch} steps are no step at all; one step is {:.3} epochs",
+            1.0 / per_epoch as f64
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses more neighbours of an identity than there are others.
+pub(super) fn neighbours(source: &Source, at: &At<String>, row: &Row) -> Result<()> {
+    let people = match &row.data.source {
+        DataSource::Noisy(noisy) => identities(&noisy.base),
+        _ => identities(&row.data),
+    };
+    for need in &row.needs.derive {
+        let k = need.params.get("k").and_then(serde_json::Value::as_f64);
+        if let (Some(k), Some(people)) = (k, people)
+            && need.derivation.ends_with("neighbors")
+            && k >= people as f64
+        {
+            return Err(source.error(
+                &at.span,
+                format_args!(
+                    "`{}`: {k} neighbours of each identity, but `{}` has {people} identities; take \
+                     at most {}",
+                    row.id,
+                    row.data.name,
+                    people - 1
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn identities(data: &DataSpec) -> Option<u64> {
+    match &data.source {
+        DataSource::Synth(synth) => synth.size.get("identities").copied(),
+        DataSource::Files { .. } | DataSource::Noisy(_) => None,
+    }
+}
+
+/// Refuses an input that the backbone cannot have.
+pub(super) fn network(source: &Source, at: &At<String>, row: &Row) -> Result<()> {
+    let built = frbench_methods::backbone::build(&row.backbone, row.input.size);
+    built
+        .map(|_| ())
+        .map_err(|e| source.error(&at.span, format_args!("network `{}`: {e}", at.value)))
+}
+
+/// Refuses more folds than a set of pairs has pairs.
+pub(super) fn folds(source: &Source, at: &At<String>, column: &Column) -> Result<()> {
+    let folds = column
+        .spec
+        .params
+        .get("folds")
+        .and_then(serde_json::Value::as_f64);
+    let pairs = dataset::images(&column.data).map(|n| n / 2);
+    match (folds, pairs) {
+        (Some(folds), Some(pairs))
+            if column.data.format == DataFormat::Pairs && folds > pairs as f64 =>
+        {
+            Err(source.error(
+                &at.span,
+                format_args!(
+                    "`{}` has {pairs} pairs, too few for {folds} folds",
+                    at.value
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
