@@ -1,9 +1,9 @@
 //! The paths that a source file names, as files of the workspace.
 
-/// What other crates of the workspace a source file of `file` names, and what other modules of its
-/// own crate: for each the path of a module, such as `crates/methods/src/head/cosine`, as far as
-/// names of modules can be told from others (by their lower case). The root of a crate, by itself,
-/// under another name or with all that is in it, is the path of its sources.
+/// The modules that a source file names, in its own crate and in others of the workspace, each as
+/// a path such as `crates/methods/src/head/cosine`. Names of modules are told from others by their
+/// lower case. The root of a crate, by itself, under another name or with all that is in it, is
+/// the path of its sources.
 pub fn imports(file: &str, text: &str) -> Vec<String> {
     let tokens = tokens(&code(text));
     let mut found = Vec::new();

@@ -13,9 +13,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Sets `variable` to the sha256 over names and contents of the sources below `paths` (Rust, and
-/// kernels for GPUs), in sorted order, whatever the platform's line ends and path separators are,
-/// and has cargo run the build script again when one of them changes.
+/// Sets `variable` to the sha256 over names and contents of the sources below `paths`, in sorted
+/// order: Rust, and kernels for GPUs. The hash does not depend on the platform's line ends and
+/// path separators. Cargo runs the build script again when one of the sources changes.
 ///
 /// # Panics
 /// If a path is not there.
