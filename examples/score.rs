@@ -2,10 +2,10 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use frbench::engine::Device;
+use frbench::job::Description;
+use frbench::job::description::PairData;
 use frbench::job::{ProtocolSpec, Views};
-use frbench::protocol::{
-    self, Description, EmbeddingWriter, Embeddings, PairData, Part, ScoreInput,
-};
+use frbench::protocol::{self, EmbeddingWriter, Embeddings, Part, ScoreInput};
 use frbench::rng::Stream;
 use frbench::{Error, Result};
 use serde_json::json;
@@ -43,10 +43,7 @@ fn main() -> Result<()> {
         params: serde_json::from_value(params).map_err(|e| Error::Usage(e.to_string()))?,
     };
     let matrix = Embeddings::open(&path)?;
-    let pairs = PairData {
-        same,
-        ..Default::default()
-    };
+    let pairs = PairData::packed(same);
     let part = Part {
         matrix: &matrix,
         views: Views::Original,
@@ -55,7 +52,7 @@ fn main() -> Result<()> {
         &spec,
         &ScoreInput {
             parts: BTreeMap::from([("images", part)]),
-            data: Description::Pairs(&pairs),
+            data: &Description::Pairs(pairs),
             device: Device::default(),
         },
     )?;

@@ -21,9 +21,8 @@ fn main() -> Result<()> {
     };
     data::render(synth, name, root.path(), &mut |_, _| Ok(()))?;
     let set = frbench::data::set::open(&spec, root.path())?;
-    let frbench::data::set::DataSet::Train(set) = set else {
-        return Err(Error::Bug("a training set".into()));
-    };
+    let set = set.train();
+    let set = set.ok_or_else(|| Error::Bug("a training set".into()))?;
 
     // What a suite would say: a margin head on a small network, 30 steps of SGD.
     let training: TrainSpec = serde_json::from_value(json!({
@@ -43,8 +42,15 @@ fn main() -> Result<()> {
     let images = ImageCache::default().view(&Key("example".into()), "images", &set.source, 32)?;
     let derived = BTreeMap::new();
     let teacher = Teacher::default();
-    let classes = set.classes as usize;
-    let mut trainer = Trainer::new(&training, images, &set.labels, classes, teacher, &derived)?;
+    let classes = set.data.classes as usize;
+    let mut trainer = Trainer::new(
+        &training,
+        images,
+        &set.data.labels,
+        classes,
+        teacher,
+        &derived,
+    )?;
     while trainer.step_count() < trainer.total_steps() {
         let report = trainer.step()?;
         if trainer.step_count() % 10 == 0 {

@@ -6,7 +6,15 @@ use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
     let path = Path::new("fuzz.txt");
-    let _ = list::parse_lfw(bytes, path);
+    for pair in list::parse_pair_list(bytes, path).unwrap_or_default().pairs {
+        assert!(list::safe_path(&pair.first).is_ok() && list::safe_path(&pair.second).is_ok());
+    }
+    for pair in list::parse_pair_table(bytes, path).unwrap_or_default() {
+        assert!(list::safe_path(&pair.first).is_ok() && list::safe_path(&pair.second).is_ok());
+    }
+    let _ = list::parse_landmarks(bytes, path);
+    let _ = list::parse_numbered(bytes, path);
+    let _ = list::parse_number_pairs(bytes, path);
     let _ = list::parse_members(bytes, path);
     let _ = list::parse_pairs(bytes, path);
     let _ = list::parse_detections(bytes, path);

@@ -68,7 +68,9 @@ pub fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
 /// Everything that a suite can name; `./suites/datasets` is over what is embedded.
 pub fn catalogue() -> Result<Catalogue> {
     let folder = Path::new("suites/datasets");
-    embedded::catalogue(folder.is_dir().then_some(folder))
+    let mut known = embedded::catalogue(folder.is_dir().then_some(folder))?;
+    known.data_root = Some(DataArgs { data: None }.root());
+    Ok(known)
 }
 
 /// Reads the suite called `name` and checks all of it.

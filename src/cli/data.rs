@@ -10,7 +10,7 @@ use frbench::data::decode::encode_png;
 use frbench::data::manifest;
 use frbench::data::set::missing;
 use frbench::embedded;
-use frbench::job::{DataSource, DataSpec};
+use frbench::job::{DataFormat, DataSource, DataSpec};
 use frbench::plan;
 use frbench::run::{self, Stop};
 use frbench::suite::dataset;
@@ -104,7 +104,21 @@ fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String>
     }
     let found = manifest::describe(spec, root)?;
     run::data::hold_against_pin(spec, &found, &root.join(&spec.name))?;
-    let mut out = format!("{}: {} images\n", spec.name, found.images);
+    let mut out = format!("{}: {} images", spec.name, found.images);
+    if found.identities > 0 {
+        let what = match spec.format {
+            DataFormat::Train => "classes",
+            _ => "people",
+        };
+        out += &format!(", {} {what}", found.identities);
+    }
+    for (name, count) in &found.counts {
+        out += &format!(", {count} {}", name.replace('_', " "));
+    }
+    if let (Some(all), Some(genuine)) = (found.counts.get("pairs"), found.counts.get("genuine")) {
+        out += &format!(", {} impostor", all - genuine);
+    }
+    out.push('\n');
     for file in &found.files {
         out += &format!("  {}  {} ({} bytes)\n", file.sha256, file.path, file.bytes);
     }
@@ -116,6 +130,9 @@ fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String>
         "  {}  pixels and labels, {pinned}\n",
         plan::identity(&found)
     );
+    for note in &found.notes {
+        out += &format!("  note: {note}\n");
+    }
     if let Some(declared) = public.get(&spec.name) {
         for difference in declared.differences(&found) {
             out += &format!("  differs from the published set: {difference}\n");

@@ -1,8 +1,9 @@
 //! Writes embeddings, runs a protocol on them and reads what it leaves.
 
 use frbench::engine::Device;
+use frbench::job::Description;
 use frbench::job::{ProtocolSpec, Views};
-use frbench::protocol::{self, Description, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
+use frbench::protocol::{self, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
 use frbench::registry::Params;
 use frbench::rng::Stream;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub fn try_run(
     name: &str,
     params: Params,
     parts: &[(&str, &Embeddings, Views)],
-    data: Description,
+    data: &Description,
 ) -> frbench::Result<Scored> {
     try_run_on(Device::CPU, name, params, parts, data)
 }
@@ -42,7 +43,7 @@ pub fn try_run_on(
     name: &str,
     params: Params,
     parts: &[(&str, &Embeddings, Views)],
-    data: Description,
+    data: &Description,
 ) -> frbench::Result<Scored> {
     let parts = parts
         .iter()
@@ -64,7 +65,7 @@ pub fn run(
     name: &str,
     params: Params,
     parts: &[(&str, &Embeddings, Views)],
-    data: Description,
+    data: &Description,
 ) -> Scored {
     try_run(name, params, parts, data).unwrap()
 }

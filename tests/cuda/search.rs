@@ -5,10 +5,10 @@ use crate::common::gpu::{gpu, in_little_memory, own, passes_with_memory};
 use crate::common::scoring::{faces, metric, npy_u32, try_run_on, write};
 use frbench::engine::Device;
 use frbench::engine::device::Counts;
+use frbench::job::Description;
 use frbench::job::Views;
-use frbench::protocol::{
-    Description, Embeddings, GalleryData, IdentificationData, Scored, TemplateData,
-};
+use frbench::job::description::{GalleryData, IdentificationData, TemplateData};
+use frbench::protocol::{Embeddings, Scored};
 use frbench::registry::Params;
 use frbench::rng::Stream;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ impl Case {
             ("probes", &probes, Views::Sum),
             ("distractors", &distractors, Views::Sum),
         ];
-        let data = Description::Identification(&self.data);
+        let data = &Description::Identification(self.data.clone());
         let params = params(self.params.clone());
         try_run_on(device, "identification", params, &parts, data).unwrap()
     }
@@ -209,6 +209,7 @@ fn a_gallery_with_mates_is_searched_as_on_the_cpu() {
         let data = GalleryData {
             probe_ids: (0..30).collect(),
             gallery_ids: (0..58).map(|i| i / 2).collect(),
+            distractors: distractors.rows(),
         };
         let parts = [
             ("probes", &probes, Views::Sum),
@@ -253,7 +254,7 @@ fn pairs_of_templates_score_as_on_the_cpu() {
         let on = |device| {
             let params = params(json!({ "norm": "keep", "detector_score": false }));
             let parts = [("images", &images, Views::Sum)];
-            let data = Description::Templates(&data);
+            let data = &Description::Templates(data.clone());
             try_run_on(device, "template-verification", params, &parts, data).unwrap()
         };
         let on_gpu = on(gpu.clone());

@@ -58,6 +58,7 @@ fn other_versions_of_a_set_are_told_apart() {
         images: 12000,
         identities: 0,
         counts: BTreeMap::from([("pairs".into(), 5999)]),
+        damaged: BTreeMap::new(),
         notes: vec![],
     };
     let differences = registry.get("lfw").unwrap().differences(&found);

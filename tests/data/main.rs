@@ -5,7 +5,12 @@
     reason = "tests fail where they panic"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod damaged;
 mod declarations;
+mod layouts;
 mod packs;
 mod record;
 mod sets;

@@ -7,8 +7,8 @@ use frbench::data::decode::{encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::manifest::{describe, verify};
 use frbench::data::record::{RecWriter, RecordLayout};
-use frbench::data::set::{DataSet, open};
-use frbench::job::{DataFormat, DataSource, DataSpec, SynthSpec};
+use frbench::data::set::open;
+use frbench::job::{DataFormat, DataSource, DataSpec, Description, Rules, SynthSpec};
 use std::path::Path;
 
 fn picture(k: usize) -> Image {
@@ -28,6 +28,7 @@ fn files(name: &str, format: DataFormat, files: &[&str]) -> DataSpec {
         format,
         source: DataSource::Files {
             files: files.iter().map(|f| f.to_string()).collect(),
+            rules: Rules::default(),
         },
         identity: None,
     }
@@ -79,10 +80,8 @@ fn a_training_set_is_one_set_in_all_three_forms() {
     ]
     .iter()
     .map(|spec| {
-        let DataSet::Train(set) = open(spec, root.path()).unwrap() else {
-            panic!("not a training set");
-        };
-        assert_eq!((set.classes, &set.labels[..]), (3, &labels[..]));
+        let set = open(spec, root.path()).unwrap().train().unwrap();
+        assert_eq!((set.data.classes, &set.data.labels[..]), (3, &labels[..]));
         let result = describe(spec, root.path()).unwrap();
         assert_eq!((result.images, result.identities), (6, 3));
         result.pixels_sha256
@@ -182,12 +181,13 @@ fn pairs_come_from_packs_and_from_lists() {
         }),
         ..files("p", DataFormat::Pairs, &[])
     };
-    let DataSet::Pairs(set) = open(&spec, root.path()).unwrap() else {
-        panic!("not pairs");
+    let opened = open(&spec, root.path()).unwrap();
+    let Description::Pairs(set) = &opened.description else {
+        panic!();
     };
-    assert_eq!(set.pairs, [(0, 1), (2, 3)]);
+    assert_eq!(set.pairs, [Some((0, 1)), Some((2, 3))]);
     assert_eq!(set.same, [true, false]);
-    assert_eq!(set.identities, Some(vec![4, 4, 5, 9]));
+    assert_eq!(set.identities, Some(vec![(0, 0), (1, 2)]));
     let result = describe(&spec, root.path()).unwrap();
     assert_eq!((result.identities, result.counts["genuine"]), (3, 1));
 
@@ -208,10 +208,12 @@ fn pairs_come_from_packs_and_from_lists() {
         "1\t1\nA\t1\t2\nA\t1\tB\t1\n",
     );
     let spec = files("l", DataFormat::Pairs, &["pairs.txt", "images/"]);
-    let DataSet::Pairs(set) = open(&spec, root.path()).unwrap() else {
-        panic!("not pairs");
+    let opened = open(&spec, root.path()).unwrap();
+    let Description::Pairs(set) = &opened.description else {
+        panic!();
     };
-    assert_eq!((set.pairs, set.source.len()), (vec![(0, 1), (0, 2)], 3));
+    assert_eq!(set.pairs, [Some((0, 1)), Some((0, 2))]);
+    assert_eq!((opened.part("images").unwrap().len(), set.images), (3, 3));
 }
 
 #[test]
@@ -230,13 +232,13 @@ fn identification_sets_come_as_records_and_as_lists() {
         writer.finish(112).unwrap();
     }
     let spec = files("r", DataFormat::Identification, &[]);
-    let DataSet::Identification(set) = open(&spec, root.path()).unwrap() else {
-        panic!("not identification");
+    let opened = open(&spec, root.path()).unwrap();
+    let Description::Identification(set) = &opened.description else {
+        panic!();
     };
     assert_eq!(set.probe_ids, [0, 0, 1, 1]);
-    let data = DataSet::Identification(set);
-    assert_eq!(data.part("distractors").unwrap().len(), 3);
-    assert!(data.part("images").is_err());
+    assert_eq!(opened.part("distractors").unwrap().len(), 3);
+    assert!(opened.part("images").is_err());
 
     let dir = root.path().join("megaface");
     put(
@@ -278,12 +280,13 @@ fn identification_sets_come_as_records_and_as_lists() {
         ),
         (1, 1)
     );
-    let DataSet::Identification(set) = open(&spec, root.path()).unwrap() else {
-        panic!("not identification");
+    let opened = open(&spec, root.path()).unwrap();
+    let Description::Identification(set) = &opened.description else {
+        panic!();
     };
     assert_eq!(
-        (set.noisy_probes, set.noisy_distractors),
-        (vec![1], vec![1])
+        (&set.noisy_probes[..], &set.noisy_distractors[..]),
+        (&[1][..], &[1][..])
     );
     // A folder is one entry, and a change in it is a change of the set.
     assert_eq!(
@@ -329,17 +332,29 @@ fn templates_are_aligned_by_their_points() {
         .get("ijb-b")
         .unwrap()
         .spec();
-    let DataSet::Templates(set) = open(&spec, root.path()).unwrap() else {
-        panic!("not templates");
+    let opened = open(&spec, root.path()).unwrap();
+    let Description::Templates(set) = &opened.description else {
+        panic!();
     };
-    assert_eq!((set.template, set.media), (vec![10, 10, 11], vec![1, 2, 3]));
+    assert_eq!(set.template, [10, 10, 11]);
+    assert_eq!(set.media, [1, 2, 3]);
     assert_eq!(
-        (set.pairs, set.same, set.score),
-        (vec![(10, 11)], vec![true], vec![0.1, 0.2, 0.3])
+        (
+            &set.pair_a[..],
+            &set.pair_b[..],
+            &set.same[..],
+            set.detector.as_deref()
+        ),
+        (
+            &[10][..],
+            &[11][..],
+            &[true][..],
+            Some(&[0.1, 0.2, 0.3][..])
+        )
     );
-    assert_eq!(set.subjects[&11], 5);
+    assert_eq!(set.subjects.as_ref().unwrap()[&11], 5);
     // The points are the template's own, so alignment changes nothing.
-    assert!(set.source.image(1).unwrap() == picture(2));
+    assert!(opened.part("images").unwrap().image(1).unwrap() == picture(2));
     assert_eq!(describe(&spec, root.path()).unwrap().counts["templates"], 2);
 
     put(
@@ -386,9 +401,7 @@ fn an_undecodable_image_is_named_by_file_and_record() {
     writer.push(1, b"this is no image").unwrap();
     writer.finish(112).unwrap();
     let spec = files("t", DataFormat::Train, &["train.rec"]);
-    let DataSet::Train(set) = open(&spec, root.path()).unwrap() else {
-        panic!("not a training set");
-    };
+    let set = open(&spec, root.path()).unwrap().train().unwrap();
     let text = message(PixelCache::build(set.source.as_ref(), 64));
     assert!(
         text.contains("train.rec: image 1 (key 2, offset "),

@@ -3,7 +3,9 @@
 
 use crate::common::scoring::{metric, npy_f64, npy_u32, run, write};
 use frbench::job::Views;
-use frbench::protocol::{Description, IdentificationData, PairData, TemplateData};
+
+use frbench::job::Description;
+use frbench::job::description::{IdentificationData, PairData, TemplateData};
 use frbench::registry::Params;
 use proptest::prelude::*;
 use serde_json::json;
@@ -62,6 +64,7 @@ proptest! {
         let d = write(folder.path(), "d", DIM, &flat(&distractors));
         let data = IdentificationData {
             probe_ids: ids.clone(),
+            distractors: 0,
             noisy_probes: vec![],
             noisy_distractors: noisy.clone(),
         };
@@ -70,7 +73,7 @@ proptest! {
             "identification",
             params,
             &[("probes", &p, Views::Sum), ("distractors", &d, Views::Sum)],
-            Description::Identification(&data),
+            &Description::Identification(data.clone()),
         );
 
         let kept: Vec<_> = (0..distractors.len()).filter(|i| !noisy.contains(i)).collect();
@@ -107,9 +110,9 @@ proptest! {
             .collect();
         let folder = tempfile::tempdir().unwrap();
         let e = write(folder.path(), "e", 2 * DIM, &both);
-        let data = PairData { same: same.clone(), ..Default::default() };
+        let data = PairData::packed(same.clone());
         let params = Params::from([("folds".into(), json!(5)), ("fars".into(), json!([0.1]))]);
-        let scored = run("verification", params, &[("images", &e, Views::Both)], Description::Pairs(&data));
+        let scored = run("verification", params, &[("images", &e, Views::Both)], &Description::Pairs(data.clone()));
 
         let unit = |i: usize| {
             let sum: Vec<f64> = (0..DIM).map(|k| f64::from(images[i][k] + flips[i][k])).collect();
@@ -176,7 +179,7 @@ proptest! {
                 ("far_selection".into(), json!("exact")),
                 ("fars".into(), json!([0.1, 0.3])),
             ]);
-            let scored = run("template-verification", params, &[("images", &e, Views::Original)], Description::Templates(&data));
+            let scored = run("template-verification", params, &[("images", &e, Views::Original)], &Description::Templates(data.clone()));
             let vector = |t: u32| {
                 let mut sum = [0.0; DIM];
                 for m in 0..4 {

@@ -4,11 +4,10 @@
 
 use crate::common::scoring::{faces, metric, npy_f64, npy_u32, run, try_run, write};
 use frbench::Error;
+use frbench::job::Description;
+use frbench::job::description::{IdentificationData, PairData, TemplateData};
 use frbench::job::{DataFormat, Views};
-use frbench::protocol::{
-    Description, Embeddings, IdentificationData, PROTOCOLS, PairData, Scored, TemplateData,
-    operating,
-};
+use frbench::protocol::{Embeddings, PROTOCOLS, Scored, operating};
 use frbench::registry::Params;
 use serde_json::json;
 
@@ -16,7 +15,7 @@ use serde_json::json;
 /// when i is even.
 fn pairs(noise: f64) -> (Vec<f32>, PairData) {
     let faces = faces(600, 4, 16, noise, 5);
-    let (mut rows, mut data) = (Vec::new(), PairData::default());
+    let (mut rows, mut labels) = (Vec::new(), Vec::new());
     let mut persons = Vec::new();
     for i in 0..600 {
         let same = i % 2 == 0;
@@ -29,10 +28,13 @@ fn pairs(noise: f64) -> (Vec<f32>, PairData) {
         for image in [a, b] {
             rows.extend_from_slice(&faces[image * 16..(image + 1) * 16]);
         }
-        data.same.push(same);
+        labels.push(same);
         persons.push(((a / 4) as u32, (b / 4) as u32));
     }
-    data.identities = Some(persons);
+    let data = PairData {
+        identities: Some(persons),
+        ..PairData::packed(labels)
+    };
     (rows, data)
 }
 
@@ -49,7 +51,7 @@ fn identification(probes: &Embeddings, distractors: &Embeddings, per: usize) -> 
         "identification",
         Params::new(),
         &parts,
-        Description::Identification(&data),
+        &Description::Identification(data.clone()),
     )
 }
 
@@ -90,13 +92,13 @@ fn threads_do_not_change_a_bit() {
                 "verification",
                 Params::new(),
                 &images,
-                Description::Pairs(&data),
+                &Description::Pairs(data.clone()),
             ),
             run(
                 "template-verification",
                 unit,
                 &images,
-                Description::Templates(&templates),
+                &Description::Templates(templates.clone()),
             ),
             identification(&probes, &distractors, 5),
         ]
@@ -118,15 +120,12 @@ fn threads_do_not_change_a_bit() {
 fn without_identities_there_is_no_interval_and_the_reader_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let images = write(folder.path(), "images", 8, &faces(80, 2, 8, 0.4, 5));
-    let data = PairData {
-        same: (0..40).map(|i| i % 2 == 0).collect(),
-        ..PairData::default()
-    };
+    let data = PairData::packed((0..40).map(|i| i % 2 == 0).collect());
     let scored = run(
         "verification",
         Params::from([("folds".into(), json!(4))]),
         &[("images", &images, Views::Original)],
-        Description::Pairs(&data),
+        &Description::Pairs(data.clone()),
     );
     assert_eq!(scored.result.metrics[0].interval, None);
     let notes = &scored.result.notes;
@@ -146,7 +145,7 @@ fn intervals_hold_the_value_and_narrow_with_persons() {
         "verification",
         Params::new(),
         &parts,
-        Description::Pairs(&data),
+        &Description::Pairs(data.clone()),
     );
     let accuracy = &scored.result.metrics[0];
     let (low, high) = accuracy.interval.unwrap();
@@ -179,10 +178,7 @@ fn a_collapsed_model_is_not_scored() {
     let collapsed = write(folder.path(), "collapsed", 8, &nearly);
     let dead = write(folder.path(), "dead", 8, &[0.0; 320]);
     let good = write(folder.path(), "good", 8, &faces(40, 2, 8, 0.5, 4));
-    let pairs = PairData {
-        same: (0..20).map(|i| i % 2 == 0).collect(),
-        ..Default::default()
-    };
+    let pairs = PairData::packed((0..20).map(|i| i % 2 == 0).collect());
     let ids = IdentificationData {
         probe_ids: (0..40).map(|i| i / 2).collect(),
         ..Default::default()
@@ -193,17 +189,17 @@ fn a_collapsed_model_is_not_scored() {
             (
                 "verification",
                 vec![("images", bad, views)],
-                Description::Pairs(&pairs),
+                &Description::Pairs(pairs.clone()),
             ),
             (
                 "identification",
                 vec![("probes", bad, views), ("distractors", &good, views)],
-                Description::Identification(&ids),
+                &Description::Identification(ids.clone()),
             ),
             (
                 "identification",
                 vec![("probes", &good, views), ("distractors", bad, views)],
-                Description::Identification(&ids),
+                &Description::Identification(ids.clone()),
             ),
         ];
         for (name, parts, data) in cases {
@@ -219,16 +215,10 @@ fn data_that_does_not_fit_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let e = write(folder.path(), "e", 8, &faces(80, 2, 8, 0.5, 4));
     let same: Vec<bool> = (0..40).map(|i| i % 2 == 0).collect();
-    let good = PairData {
-        same: same.clone(),
-        ..Default::default()
-    };
+    let good = PairData::packed(same.clone());
     let none = Params::new();
     let params = |name: &str, value| Params::from([(name.to_owned(), value)]);
-    let by_class = PairData {
-        same: (0..40).map(|i| i < 20).collect(),
-        ..Default::default()
-    };
+    let by_class = PairData::packed((0..40).map(|i| i < 20).collect());
     let fold = PairData {
         folds: Some((0..40).map(|i| i / 4 + 1).collect()),
         ..good.clone()
@@ -237,10 +227,7 @@ fn data_that_does_not_fit_is_named() {
         identities: Some(vec![(1, 1); 40]),
         ..good.clone()
     };
-    let short = PairData {
-        same: same[..39].to_vec(),
-        ..Default::default()
-    };
+    let short = PairData::packed(same[..39].to_vec());
     for (data, params, words) in [
         (
             &by_class,
@@ -281,7 +268,12 @@ fn data_that_does_not_fit_is_named() {
         ),
     ] {
         let parts = [("images", &e, Views::Original)];
-        let error = try_run("verification", params, &parts, Description::Pairs(data));
+        let error = try_run(
+            "verification",
+            params,
+            &parts,
+            &Description::Pairs(data.clone()),
+        );
         let message = error.unwrap_err().to_string();
         assert!(message.contains(words), "`{message}` lacks `{words}`");
     }
@@ -291,14 +283,14 @@ fn data_that_does_not_fit_is_named() {
         "verification",
         none,
         &parts,
-        Description::Identification(&ids),
+        &Description::Identification(ids.clone()),
     );
     assert!(matches!(wrong, Err(Error::Data(_))));
     let unknown = try_run(
         "verificaton",
         Params::new(),
         &parts,
-        Description::Pairs(&good),
+        &Description::Pairs(good.clone()),
     );
     let message = unknown.unwrap_err().to_string();
     assert!(
@@ -319,6 +311,7 @@ fn noisy_rows_are_dropped() {
     let score = |noisy: Vec<usize>| {
         let data = IdentificationData {
             probe_ids: (0..20).map(|i| i / 4).collect(),
+            distractors: d.rows(),
             noisy_probes: vec![],
             noisy_distractors: noisy,
         };
@@ -327,7 +320,7 @@ fn noisy_rows_are_dropped() {
             "identification",
             Params::new(),
             &parts,
-            Description::Identification(&data),
+            &Description::Identification(data.clone()),
         )
     };
     let (with, without) = (score(vec![]), score(vec![0]));

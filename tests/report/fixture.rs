@@ -254,6 +254,7 @@ pub fn input() -> ReportInput {
                 images: 2400,
                 identities: 600,
                 counts: BTreeMap::from([("pairs".into(), 1200)]),
+                damaged: BTreeMap::new(),
                 notes: Vec::new(),
             },
             pinned: true,

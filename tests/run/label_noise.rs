@@ -3,7 +3,7 @@
 
 use crate::common::runs::{self, result};
 use frbench::data::manifest::hash_pixels;
-use frbench::data::set::{self, DataSet, TrainSet};
+use frbench::data::set::{self, TrainSet};
 use frbench::job::{DataSpec, JobSpec};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -96,10 +96,8 @@ fn noisy(runs_dir: &Path) -> (DataSpec, Value) {
 }
 
 fn open(spec: &DataSpec, root: &Path) -> TrainSet {
-    match set::open(spec, root).unwrap() {
-        DataSet::Train(set) => set,
-        _ => panic!("no training set"),
-    }
+    let set = set::open(spec, root).unwrap();
+    set.train().expect("a training set")
 }
 
 /// Lines of a list of numbers below its heading; an empty field is none.
@@ -162,11 +160,9 @@ fn what_is_planted_is_listed_counted_and_trained_on() {
         panic!("{spec:?}");
     };
     let (set, base) = (open(&spec, root), open(&of.base, root));
-    let DataSet::Identification(outliers) = set::open(of.outliers.as_ref().unwrap(), root).unwrap()
-    else {
-        panic!("no distractors");
-    };
-    assert_eq!(outliers.distractors.len(), DISTRACTORS);
+    let outliers = set::open(of.outliers.as_ref().unwrap(), root).unwrap();
+    let distractors = outliers.part("distractors").unwrap();
+    assert_eq!(distractors.len(), DISTRACTORS);
     let changed: BTreeMap<u32, &Vec<Option<u32>>> =
         list.iter().map(|l| (l[0].unwrap(), l)).collect();
     for i in 0..CLASSES * IMAGES {
@@ -174,15 +170,15 @@ fn what_is_planted_is_listed_counted_and_trained_on() {
             Some(line) => (line[2].unwrap(), line[3]),
             None => ((i / IMAGES) as u32, None),
         };
-        assert_eq!(set.labels[i], label);
+        assert_eq!(set.data.labels[i], label);
         assert_eq!(set.source.label(i), Some(label));
         let want = match outlier {
-            Some(o) => outliers.distractors.image(o as usize).unwrap(),
+            Some(o) => distractors.image(o as usize).unwrap(),
             None => base.source.image(i).unwrap(),
         };
         assert!(set.source.image(i).unwrap() == want, "image {i}");
     }
-    let truth = set.truth().unwrap();
+    let truth = set.data.truth().unwrap();
     for (i, truth) in truth.iter().enumerate() {
         let outlier = changed.get(&(i as u32)).is_some_and(|l| l[3].is_some());
         assert_eq!(*truth, (!outlier).then_some((i / IMAGES) as u32));
@@ -224,7 +220,7 @@ fn what_is_planted_is_listed_counted_and_trained_on() {
         let &[Some(image), Some(label), Some(corrected), person] = &line[..] else {
             panic!("{line:?}");
         };
-        assert_eq!(set.labels[image as usize], label);
+        assert_eq!(set.data.labels[image as usize], label);
         assert_eq!(truth[image as usize], person);
         assert_ne!(label, corrected);
         let kind = match person {

@@ -49,6 +49,7 @@ pub fn data_result(name: &str, pixels: &str) -> JobResult {
         images: 0,
         identities: 0,
         counts: BTreeMap::new(),
+        damaged: BTreeMap::new(),
         notes: Vec::new(),
     })
 }

@@ -6,7 +6,7 @@
 
 use frbench_base::{Error, Result};
 use frbench_job::result::DataResult;
-use frbench_job::{DataFormat, DataSource, DataSpec};
+use frbench_job::{Damaged, DataFormat, DataSource, DataSpec, Missing, Rules};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +27,18 @@ pub struct Declaration {
     /// Files that are used where they exist.
     #[serde(default)]
     pub optional: Vec<String>,
+    /// What is done with images whose bytes are damaged: `refuse` or `skip`.
+    #[serde(default)]
+    pub damaged: Damaged,
+    /// What is done with images that a list names and that are not there: `refuse` or `miss`.
+    #[serde(default)]
+    pub missing: Missing,
+    /// Whether oddities of a list are errors.
+    #[serde(default)]
+    pub strict: bool,
+    /// Whether pictures of another size than 112 x 112 are aligned crops all the same.
+    #[serde(default)]
+    pub aligned: bool,
     /// Known sizes: `images`, `identities`, and the counts of a data result.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
@@ -50,6 +62,12 @@ impl Declaration {
             format: self.format,
             source: DataSource::Files {
                 files: self.files.clone(),
+                rules: Rules {
+                    damaged: self.damaged,
+                    missing: self.missing,
+                    strict: self.strict,
+                    aligned: self.aligned,
+                },
             },
             identity: self.identity.clone(),
         }
@@ -133,6 +151,31 @@ impl Declarations {
         if set.files.is_empty() {
             return Err(wrong("`files` is empty".into()));
         }
+        let left_out = [
+            (
+                "damaged",
+                "skip",
+                set.damaged == Damaged::Skip,
+                &[DataFormat::Train, DataFormat::Pairs][..],
+            ),
+            (
+                "missing",
+                "miss",
+                set.missing == Missing::Miss,
+                &[DataFormat::Pairs],
+            ),
+        ];
+        for (key, value, set_so, formats) in left_out {
+            if set_so && !formats.contains(&set.format) {
+                let formats: Vec<String> =
+                    formats.iter().map(|f| format!("`{}`", f.name())).collect();
+                return Err(wrong(format!(
+                    "`{key} = \"{value}\"` is known of sets of format {}, and this one is `{}`",
+                    formats.join(" and "),
+                    set.format.name()
+                )));
+            }
+        }
         self.0.insert(set.name.clone(), set);
         Ok(())
     }
@@ -145,6 +188,44 @@ impl Declarations {
     pub fn iter(&self) -> impl Iterator<Item = &Declaration> {
         self.0.values()
     }
+}
+
+/// What a user whose folder has no declaration needs to know: where to write one, and what it
+/// says if the layout of the folder is one that is read. None if there is no such folder.
+pub fn describe_undeclared(name: &str, root: &Path) -> Option<String> {
+    let dir = root.join(name);
+    if crate::list::safe_path(name).is_err() || name.contains('/') || !dir.is_dir() {
+        return None;
+    }
+    let start = format!(
+        "there is a folder {}, but no declaration of it; ",
+        dir.display()
+    );
+    Some(match crate::set::recognise(&dir) {
+        Some((reader, files)) => {
+            let files: Vec<String> = files.iter().map(|f| format!("{f:?}")).collect();
+            format!(
+                "{start}it looks like {}: write this into suites/datasets/{name}.toml\n\n\
+                 name = \"{name}\"\ntitle = \"{name}\"\nformat = \"{}\"\nfiles = [{}]\n\
+                 obtain = \"how to get it\"\nlicence = \"its terms\"\n\
+                 citation = \"who made it\"\n",
+                reader.name,
+                reader.format.name(),
+                files.join(", ")
+            )
+        }
+        None => {
+            let known = crate::set::READERS.iter();
+            let known: Vec<String> = known
+                .map(|r| format!("    {} ({}): {}", r.format.name(), r.name, r.wants))
+                .collect();
+            format!(
+                "{start}write suites/datasets/{name}.toml (`frbench list` shows the others), and \
+                 put the files into a layout that is read:\n{}",
+                known.join("\n")
+            )
+        }
+    })
 }
 
 /// What a user whose files of `spec` are missing needs to know: what, where to get it, where
@@ -168,7 +249,7 @@ pub fn describe_missing(
         text += &format!("  get it: {}\n", indented(&set.obtain));
         text += &format!("  terms:  {}\n", indented(&set.licence));
     }
-    if let DataSource::Files { files } = &spec.source
+    if let DataSource::Files { files, .. } = &spec.source
         && !files.is_empty()
     {
         text += &format!("  files:  DIR/{name}/{{{}}}\n", files.join(", "));

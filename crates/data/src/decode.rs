@@ -5,6 +5,7 @@
 //! pixels (compared over samplings, qualities, progressive files and noise), and a test pins
 //! the pixels of fixtures.
 
+use super::budget::{DECODING, DECODING_BYTES, Taken};
 use super::image::Image;
 use frbench_base::{Error, Result};
 use image::ImageEncoder;
@@ -21,7 +22,7 @@ pub const DECODER: &str = "zune-jpeg 0.5.15, png 0.18.1";
 pub const MAX_SIDE: usize = 16_384;
 
 /// Most pixels of an image.
-pub const MAX_PIXELS: usize = 1 << 26;
+pub const MAX_PIXELS: usize = 100_000_000;
 
 /// The kind of an image file, told by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,19 +71,39 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
     }
 }
 
-fn decode_jpeg(bytes: &[u8]) -> Result<Image> {
+/// A decoder that refuses data that end or break inside the picture, where others fill the rest
+/// with grey. It would refuse bytes between two headers, too, which harm nothing and which files
+/// of old cameras have: these are read by a lenient one, since no pixel depends on them.
+fn jpeg_decoder(bytes: &[u8]) -> Result<JpegDecoder<ZCursor<&[u8]>>> {
     let options = DecoderOptions::default()
+        .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
         .set_max_height(MAX_SIDE)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder
-        .decode_headers()
-        .map_err(|e| bad(format!("JPEG: {e}")))?;
+    match decoder.decode_headers() {
+        Ok(()) => Ok(decoder),
+        Err(e) => Err(bad(format!("JPEG: {e}"))),
+    }
+}
+
+fn decode_jpeg(bytes: &[u8]) -> Result<Image> {
+    let mut decoder = jpeg_decoder(bytes)?;
     let info = decoder.info().ok_or_else(|| bad("JPEG without a header"))?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));
     check_size(width, height)?;
-    let pixels = decoder.decode().map_err(|e| bad(format!("JPEG: {e}")))?;
+    // The coefficients of a progressive file are kept until its last scan, two bytes each; of
+    // others a few rows of blocks.
+    let samples = (width * height) as u64 * u64::from(info.components);
+    let progressive = info.sof.is_progressive();
+    let _scratch = working(if progressive {
+        2 * samples
+    } else {
+        samples / 8
+    })?;
+    let pixels = decoder
+        .decode()
+        .map_err(|e| bad(format!("JPEG: damaged or cut off: {e}")))?;
     match decoder.output_colorspace() {
         Some(ColorSpace::RGB) => Image::new(width, height, pixels),
         Some(ColorSpace::Luma) => {
@@ -93,13 +114,44 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Image> {
     }
 }
 
+/// Waits until a decoder may work in so many bytes.
+fn working(bytes: u64) -> Result<Taken<'static>> {
+    match bytes <= DECODING_BYTES {
+        true => Ok(DECODING.take(bytes)),
+        false => Err(bad(format!(
+            "decoding it takes {} MiB, at most {} are given to all pictures",
+            bytes >> 20,
+            DECODING_BYTES >> 20
+        ))),
+    }
+}
+
 fn decode_png(bytes: &[u8]) -> Result<Image> {
+    // `IHDR`: width and height; then bits of a sample and the kind of colour.
+    let number = |at: usize| {
+        let bytes: Option<[u8; 4]> = bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
+        bytes.map_or(0, |b| u32::from_be_bytes(b) as usize)
+    };
+    let (width, height) = (number(16), number(20));
+    check_size(width, height)?;
+    let wide = bytes.get(24) == Some(&16);
+    let samples = match bytes.get(25) {
+        Some(0) => 1,
+        Some(4) => 2,
+        Some(6) => 4,
+        _ => 3,
+    };
+    // What is not 8-bit RGB is decoded as it is first.
+    let pixels = (width * height) as u64;
+    let native = pixels * samples * if wide { 2 } else { 1 };
+    let plain = samples == 3 && !wide;
+    let _scratch = working(if plain { pixels / 8 } else { native })?;
     let mut reader =
         image::ImageReader::with_format(std::io::Cursor::new(bytes), image::ImageFormat::Png);
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(MAX_SIDE as u32);
     limits.max_image_height = Some(MAX_SIDE as u32);
-    limits.max_alloc = Some(8 * MAX_PIXELS as u64);
+    limits.max_alloc = Some(8 * MAX_PIXELS as u64 + (1 << 20));
     reader.limits(limits);
     let rgb = reader
         .decode()
@@ -108,6 +160,16 @@ fn decode_png(bytes: &[u8]) -> Result<Image> {
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
     check_size(width, height)?;
     Image::new(width, height, rgb.into_raw())
+}
+
+/// The EXIF orientation of a JPEG file, 1 to 8, if it states one. 1 is upright.
+pub fn orientation(bytes: &[u8]) -> Option<u8> {
+    if sniff(bytes) != Some(Kind::Jpeg) {
+        return None;
+    }
+    let decoder = jpeg_decoder(bytes).ok()?;
+    let exif = decoder.exif()?;
+    image::metadata::Orientation::from_exif_chunk(exif).map(|o| o.to_exif())
 }
 
 /// Baseline JPEG, 4:4:4 (no chroma subsampling); `quality` in 1..=100.
@@ -167,5 +229,27 @@ mod tests {
         assert!(decode(&jpeg[..20]).is_err());
         let png = encode_png(&picture()).unwrap();
         assert!(decode(&png[..png.len() / 2]).is_err());
+    }
+
+    /// Wherever a picture is cut, and whether its last marker is put back or not.
+    #[test]
+    fn half_a_picture_is_none() {
+        let noise = |side: usize| {
+            let mut state = 7u32;
+            let pixels = (0..3 * side * side).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            });
+            Image::new(side, side, pixels.collect()).unwrap()
+        };
+        let jpeg = encode_jpeg(&noise(48), 90).unwrap();
+        let png = encode_png(&noise(48)).unwrap();
+        for part in [10, 30, 50, 60, 80, 95] {
+            let cut = jpeg.len() * part / 100;
+            let ended = [&jpeg[..cut], &[0xff, 0xd9]].concat();
+            assert!(decode(&jpeg[..cut]).is_err(), "{part} %");
+            assert!(decode(&ended).is_err(), "{part} % and an end");
+            assert!(decode(&png[..png.len() * part / 100]).is_err(), "{part} %");
+        }
     }
 }

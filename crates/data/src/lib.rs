@@ -15,6 +15,7 @@
 pub mod align;
 pub mod balanced;
 pub mod bin;
+mod budget;
 pub mod cache;
 pub mod declarations;
 pub mod decode;
@@ -28,6 +29,7 @@ pub mod resize;
 pub mod sampler;
 pub mod set;
 pub mod source;
+mod survey;
 
 use frbench_base::{Error, Result};
 use memmap2::Mmap;

@@ -2,14 +2,13 @@
 
 use super::decode::DECODER;
 use super::set::{DataSet, Files, locate, open};
-use super::source::ImageSource;
+use super::survey::Survey;
 use frbench_base::key::hex;
 use frbench_base::{Error, Result};
-use frbench_job::DataSpec;
 use frbench_job::result::{DataResult, FileHash};
+use frbench_job::{Damaged, DataSource, DataSpec, Description};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,20 +20,30 @@ use std::path::{Path, PathBuf};
 /// Anything that is missing or cannot be read or decoded.
 pub fn describe(spec: &DataSpec, root: &Path) -> Result<DataResult> {
     let set = open(spec, root)?;
-    let files = hash_files(&locate(spec, root)?)?;
-    let (identities, counts) = counts(&set);
+    let located = locate(spec, root)?;
+    let files = hash_files(&located)?;
+    let skip = match &spec.source {
+        DataSource::Files { rules, .. } => rules.damaged == Damaged::Skip,
+        _ => false,
+    };
+    let survey = Survey::of(&set, skip)?;
+    let mut findings = set.findings.clone();
+    survey.tell(&set, &mut findings)?;
+    let damaged = survey.damaged();
+    let set = set.without(&damaged, &located.dir)?;
+    let mut hash = survey.hash();
+    relations(&mut hash, &set.description);
+    let (identities, counts) = set.description.counts();
     Ok(DataResult {
         name: spec.name.clone(),
         files,
-        pixels_sha256: hash_pixels(&set)?,
+        pixels_sha256: hex(&hash.finalize()),
         decoder: DECODER.to_string(),
-        images: set.parts().iter().map(|(_, s)| s.len() as u64).sum(),
+        images: set.parts.iter().map(|(_, s)| s.len() as u64).sum(),
         identities,
         counts,
-        notes: match &set {
-            DataSet::Train(s) => s.notes.clone(),
-            _ => Vec::new(),
-        },
+        damaged,
+        notes: findings.notes(),
     })
 }
 
@@ -164,106 +173,48 @@ fn collect(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// The hash of the pixels and labels of a set, and of what it says about them.
+///
+/// # Errors
+/// An image that cannot be read.
+pub fn hash_pixels(set: &DataSet) -> Result<String> {
+    let mut hash = Survey::of(set, false)?.hash();
+    relations(&mut hash, &set.description);
+    Ok(hex(&hash.finalize()))
+}
+
 /// sha256 over, for each part, its name, its number of images and for each image the sha256 of
 /// label, width, height (u32, little-endian; no label is 2^32 - 1) and RGB pixels; then over
 /// what the set says about them (pairs, templates). It does not depend on how images are
 /// stored, and names nothing.
-pub fn hash_pixels(set: &DataSet) -> Result<String> {
-    let mut hash = Sha256::new();
-    hash.update(b"frbench-pixels-v1");
-    for (name, source) in set.parts() {
-        hash.update(name);
-        hash.update((source.len() as u64).to_le_bytes());
-        let images: Vec<[u8; 32]> = (0..source.len())
-            .into_par_iter()
-            .map(|i| hash_image(source.as_ref(), i))
-            .collect::<Result<_>>()?;
-        images.iter().for_each(|h| hash.update(h));
-    }
-    match set {
-        DataSet::Train(_) | DataSet::Identification(_) | DataSet::Gallery(_) => {}
-        DataSet::Pairs(s) => relate(&mut hash, &s.pairs, &s.same),
-        DataSet::Templates(s) => {
-            for (template, media) in s.template.iter().zip(&s.media) {
+fn relations(hash: &mut Sha256, description: &Description) {
+    match description {
+        Description::Train(_) | Description::Identification(_) | Description::Gallery(_) => {}
+        Description::Pairs(d) => {
+            for (pair, same) in d.pairs.iter().zip(&d.same) {
+                let (a, b) = pair.unwrap_or((u32::MAX, u32::MAX));
+                relate(hash, a, b, *same);
+            }
+            for fold in d.folds.iter().flatten() {
+                hash.update(fold.to_le_bytes());
+            }
+        }
+        Description::Templates(d) => {
+            for (template, media) in d.template.iter().zip(&d.media) {
                 hash.update(template.to_le_bytes());
                 hash.update(media.to_le_bytes());
             }
-            s.score.iter().for_each(|s| hash.update(s.to_le_bytes()));
-            relate(&mut hash, &s.pairs, &s.same);
+            let scores = d.detector.iter().flatten();
+            scores.for_each(|s| hash.update(s.to_le_bytes()));
+            for ((a, b), same) in d.pair_a.iter().zip(&d.pair_b).zip(&d.same) {
+                relate(hash, *a, *b, *same);
+            }
         }
     }
-    Ok(hex(&hash.finalize()))
 }
 
-fn relate(hash: &mut Sha256, pairs: &[(u32, u32)], same: &[bool]) {
-    for ((a, b), same) in pairs.iter().zip(same) {
-        hash.update(a.to_le_bytes());
-        hash.update(b.to_le_bytes());
-        hash.update([u8::from(*same)]);
-    }
-}
-
-fn hash_image(source: &dyn ImageSource, i: usize) -> Result<[u8; 32]> {
-    let image = source.image(i)?;
-    let mut hash = Sha256::new();
-    for n in [
-        source.label(i).unwrap_or(u32::MAX),
-        image.width as u32,
-        image.height as u32,
-    ] {
-        hash.update(n.to_le_bytes());
-    }
-    hash.update(&image.pixels);
-    Ok(hash.finalize().into())
-}
-
-/// Identities (0: not known) and further counts.
-fn counts(set: &DataSet) -> (u64, BTreeMap<String, u64>) {
-    fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> u64 {
-        items.collect::<BTreeSet<T>>().len() as u64
-    }
-    let genuine = |same: &[bool]| same.iter().filter(|s| **s).count() as u64;
-    let (identities, counts) = match set {
-        DataSet::Train(s) => (
-            u64::from(s.classes),
-            s.wrong_labels()
-                .map(|wrong| ("wrong_labels", wrong.iter().filter(|w| **w).count() as u64))
-                .into_iter()
-                .collect(),
-        ),
-        DataSet::Pairs(s) => (
-            s.identities.as_ref().map_or(0, |ids| distinct(ids.iter())),
-            vec![
-                ("pairs", s.same.len() as u64),
-                ("genuine", genuine(&s.same)),
-            ],
-        ),
-        DataSet::Identification(s) => (
-            distinct(s.probe_ids.iter()),
-            vec![
-                ("probes", s.probes.len() as u64),
-                ("distractors", s.distractors.len() as u64),
-                ("noisy_probes", s.noisy_probes.len() as u64),
-                ("noisy_distractors", s.noisy_distractors.len() as u64),
-            ],
-        ),
-        DataSet::Gallery(s) => (
-            distinct(s.probe_ids.iter().chain(&s.gallery_ids)),
-            vec![
-                ("probes", s.probes.len() as u64),
-                ("gallery", s.gallery.len() as u64),
-                ("distractors", s.distractors.len() as u64),
-            ],
-        ),
-        DataSet::Templates(s) => (
-            distinct(s.subjects.values()),
-            vec![
-                ("templates", distinct(s.template.iter())),
-                ("pairs", s.same.len() as u64),
-                ("genuine", genuine(&s.same)),
-            ],
-        ),
-    };
-    let counts = counts.into_iter().map(|(k, n)| (k.to_string(), n));
-    (identities, counts.collect())
+fn relate(hash: &mut Sha256, a: u32, b: u32, same: bool) {
+    hash.update(a.to_le_bytes());
+    hash.update(b.to_le_bytes());
+    hash.update([u8::from(same)]);
 }

@@ -11,12 +11,13 @@
 //! noisy set.
 
 use super::image::Image;
-use super::set::{self, DataSet, Images, TrainSet};
+use super::set::{self, Images, TrainSet};
 use super::source::ImageSource;
 use frbench_base::files;
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
-use frbench_job::{DataSpec, NoisySpec};
+use frbench_job::description::TrainData;
+use frbench_job::{Damaged, DataSource, DataSpec, Description, NoisySpec};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
@@ -127,8 +128,8 @@ pub fn plant(spec: &NoisySpec, dir: &Path, root: &Path) -> Result<()> {
     let (base, outliers) = sets(spec, root)?;
     let rates = (spec.closed, spec.open, spec.seed);
     let changes = draw(
-        &base.labels,
-        base.classes,
+        &base.data.labels,
+        base.data.classes,
         outliers.as_ref().map_or(0, |o| o.len()),
         rates,
     )?;
@@ -171,11 +172,14 @@ fn apply(
 ) -> Result<TrainSet> {
     let TrainSet {
         source,
+        data,
+        mut findings,
+    } = base;
+    let TrainData {
         mut labels,
         classes,
         identities,
-        mut notes,
-    } = base;
+    } = data;
     let mut people = match identities {
         Some(people) => people,
         None => labels.iter().map(|l| u64::from(*l)).collect(),
@@ -218,7 +222,7 @@ fn apply(
             people[image] = u64::MAX - u64::from(outlier);
         }
     }
-    notes.push(realised(changes, labels.len(), spec));
+    findings.say(realised(changes, labels.len(), spec));
     Ok(TrainSet {
         source: Arc::new(NoisySource {
             base: source,
@@ -226,10 +230,12 @@ fn apply(
             replaced,
             labels: labels.clone(),
         }),
-        labels,
-        classes,
-        identities: Some(people),
-        notes,
+        data: TrainData {
+            labels,
+            classes,
+            identities: Some(people),
+        },
+        findings,
     })
 }
 
@@ -255,17 +261,30 @@ fn realised(changes: &[Change], images: usize, spec: &NoisySpec) -> String {
 fn sets(spec: &NoisySpec, root: &Path) -> Result<(TrainSet, Option<Images>)> {
     let wrong =
         |spec: &DataSpec, what: &str| Error::Usage(format!("`{}` is not {what}", spec.name));
-    let DataSet::Train(base) = set::open(&spec.base, root)? else {
-        return Err(wrong(&spec.base, "a training set"));
-    };
+    for part in [Some(&spec.base), spec.outliers.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        if matches!(&part.source, DataSource::Files { rules, .. } if rules.damaged == Damaged::Skip)
+        {
+            return Err(wrong(
+                part,
+                "a set that noise can be planted in: damaged images are left out of it",
+            ));
+        }
+    }
+    let base = set::open(&spec.base, root)?.train();
+    let base = base.ok_or_else(|| wrong(&spec.base, "a training set"))?;
     let outliers = match &spec.outliers {
         None => None,
-        Some(spec) => Some(match set::open(spec, root)? {
-            DataSet::Train(set) => set.source,
-            DataSet::Identification(set) => set.distractors,
-            DataSet::Gallery(set) => set.distractors,
-            _ => return Err(wrong(spec, "a training set, nor has it distractors")),
-        }),
+        Some(spec) => {
+            let set = set::open(spec, root)?;
+            let part = set.part("distractors").or_else(|_| match set.description {
+                Description::Train(_) => set.part("images"),
+                _ => Err(wrong(spec, "a training set, nor has it distractors")),
+            });
+            Some(part?.clone())
+        }
     };
     Ok((base, outliers))
 }

@@ -7,8 +7,10 @@ use super::image::Image;
 use super::list::read;
 use super::record::RecReader;
 use frbench_base::{Error, Result};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A numbered collection of images.
 pub trait ImageSource: Send + Sync {
@@ -119,6 +121,30 @@ impl FileSource {
         }
     }
 
+    /// Images whose file is not there, ascending.
+    pub fn missing(&self) -> Vec<usize> {
+        let images = (0..self.paths.len()).into_par_iter();
+        images.filter(|&i| !self.path(i).exists()).collect()
+    }
+
+    /// # Errors
+    /// `Error::Data` with the images of `list` that are not there: how many, and the first ones.
+    pub fn refuse_missing(&self, list: &Path) -> Result<()> {
+        let missing = self.missing();
+        let first = missing.iter().take(5);
+        let first: Vec<String> = first.map(|&i| self.describe(i)).collect();
+        match missing.len() {
+            0 => Ok(()),
+            n => Err(Error::Data(format!(
+                "{}: {n} of the {} images that it names are missing:\n    {}{}",
+                list.display(),
+                self.paths.len(),
+                first.join("\n    "),
+                if n > first.len() { "\n    ..." } else { "" }
+            ))),
+        }
+    }
+
     /// The file of image `i`. Lists and folders of MegaFace disagree on extensions and on
     /// blanks in names; a path that does not exist as it stands is tried in its variants.
     fn path(&self, i: usize) -> PathBuf {
@@ -150,6 +176,34 @@ impl ImageSource for FileSource {
 
     fn describe(&self, i: usize) -> String {
         self.root.join(&self.paths[i]).display().to_string()
+    }
+}
+
+/// Some images of another collection, in this order.
+pub struct Selected {
+    pub source: Arc<dyn ImageSource>,
+    pub indices: Vec<u32>,
+}
+
+impl ImageSource for Selected {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.source.bytes(self.indices[i] as usize)
+    }
+
+    fn label(&self, i: usize) -> Option<u32> {
+        self.source.label(self.indices[i] as usize)
+    }
+
+    fn describe(&self, i: usize) -> String {
+        self.source.describe(self.indices[i] as usize)
+    }
+
+    fn image(&self, i: usize) -> Result<Image> {
+        self.source.image(self.indices[i] as usize)
     }
 }
 

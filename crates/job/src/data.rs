@@ -61,15 +61,84 @@ pub enum DataFormat {
     Gallery,
 }
 
+impl DataFormat {
+    /// As a declaration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DataFormat::Train => "train",
+            DataFormat::Pairs => "pairs",
+            DataFormat::Identification => "identification",
+            DataFormat::Templates => "templates",
+            DataFormat::Gallery => "gallery",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]
 pub enum DataSource {
     /// Rendered by the face world.
     Synth(SynthSpec),
     /// Files that the user has; paths are relative to the data set's folder.
-    Files { files: Vec<String> },
+    Files {
+        files: Vec<String>,
+        /// What is done with what is missing, damaged or odd.
+        #[serde(default, skip_serializing_if = "Rules::is_default")]
+        rules: Rules,
+    },
     /// Another training set in which something is wrong.
     Noisy(Box<NoisySpec>),
+}
+
+/// How a set is read that is not as it should be. What is left out or repaired is counted and
+/// part of the set's identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rules {
+    /// Images whose bytes cannot be read as a whole.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub damaged: Damaged,
+    /// Images that a list names and that are not there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missing: Missing,
+    /// Oddities of a list (a picture paired with itself, pairs that are listed twice, one person
+    /// on both sides of a pair of different people) are errors.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub strict: bool,
+    /// Pictures of another size than the aligned 112 x 112 are aligned crops all the same.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub aligned: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damaged {
+    /// An error with file and place.
+    #[default]
+    Refuse,
+    /// Left out: of a training set its image, of pairs each pair with it is a non-match.
+    Skip,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// An error that lists what is missing.
+    #[default]
+    Refuse,
+    /// A failure to acquire: pairs with it are non-matches at every threshold, a probe is a miss,
+    /// an image of a gallery is left out.
+    Miss,
+}
+
+impl Rules {
+    pub fn is_default(&self) -> bool {
+        is_default(self)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Noise planted in a training set, as the scripts of BoundaryFace (Wu and Gong, ECCV 2022) do.

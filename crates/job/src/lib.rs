@@ -7,6 +7,7 @@
 //! | module | what it describes |
 //! |---|---|
 //! | [`data`] | data sets: files, generated ones, noise planted in others |
+//! | [`description`] | what a data set says of its images: people, pairs, templates |
 //! | [`network`] | backbone, input, head |
 //! | [`training`] | one training |
 //! | [`job`] | the five kinds of jobs |
@@ -15,12 +16,14 @@
 
 pub mod artefact;
 pub mod data;
+pub mod description;
 pub mod job;
 pub mod network;
 pub mod result;
 pub mod training;
 
-pub use data::{DataFormat, DataSource, DataSpec, NoisySpec, SynthSpec};
+pub use data::{Damaged, DataFormat, DataSource, DataSpec, Missing, NoisySpec, Rules, SynthSpec};
+pub use description::Description;
 pub use frbench_engine::settings::{
     ConvMode, Decay, Length, OptimizerSpec, Precision, ScheduleSpec,
 };

@@ -27,7 +27,11 @@ pub struct DataResult {
     /// Further counts: `pairs`, `probes`, `distractors`, ...
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
-    /// Things a reader must know: requested and realised rates of noise.
+    /// Images that were left out because their bytes are damaged, by part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub damaged: BTreeMap<String, Vec<u32>>,
+    /// Things a reader must know: requested and realised rates of noise, oddities of lists, what
+    /// was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

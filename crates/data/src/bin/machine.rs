@@ -3,7 +3,7 @@
 //! It never recurses, calls nothing, and each instruction adds at most a constant plus what it
 //! takes off the stack, so memory is bounded by the file's size.
 
-use super::value::{Global, Id, Object, Value};
+use super::value::{Array, Global, Id, ItemType, Object, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,16 +59,43 @@ impl<'a> Machine<'a> {
     /// The payload of an image: bytes of any kind, or a finished array of bytes.
     pub fn payload(&self, value: &Value) -> Option<Payload> {
         match value {
+            Value::Object(id) => match &self.arena[*id] {
+                Object::Array(Some(array)) if array.item.is_byte() => self.bytes(&array.data),
+                _ => self.bytes(value),
+            },
+            _ => self.bytes(value),
+        }
+    }
+
+    /// Bytes as such: in the file, or decoded.
+    fn bytes(&self, value: &Value) -> Option<Payload> {
+        match value {
             Value::Bytes(range) => Some(Payload::Range(range.clone())),
             Value::Object(id) => match &self.arena[*id] {
                 Object::Decoded(bytes) => Some(Payload::Owned(bytes.clone())),
-                Object::Array(Some(Value::Bytes(range))) => Some(Payload::Range(range.clone())),
-                Object::Array(Some(Value::Object(id))) => match &self.arena[*id] {
-                    Object::Decoded(bytes) => Some(Payload::Owned(bytes.clone())),
-                    _ => None,
-                },
                 _ => None,
             },
+            _ => None,
+        }
+    }
+
+    /// The numbers that a list, a tuple or an array holds; none where an item is no number.
+    pub fn numbers(&self, value: &Value) -> Option<Vec<Option<i64>>> {
+        let Value::Object(id) = value else {
+            return None;
+        };
+        let number = |value: &Value| match value {
+            Value::Bool(b) => Some(i64::from(*b)),
+            Value::Int(n) => Some(*n),
+            _ => None,
+        };
+        match &self.arena[*id] {
+            Object::List(items) | Object::Tuple(items) => Some(items.iter().map(number).collect()),
+            Object::Array(Some(array)) => {
+                let data = self.bytes(&array.data)?;
+                let items = data.of(self.file).chunks_exact(array.item.size);
+                Some(items.map(|bytes| array.item.number(bytes)).collect())
+            }
             _ => None,
         }
     }
@@ -233,16 +260,33 @@ impl<'a> Machine<'a> {
             _ => return Err("REDUCE of something that is not a function".into()),
         };
         let items = self.tuple_items(&arguments)?;
+        if global == Global::Scalar {
+            let [item, data] = items else {
+                return Err("a scalar is made of two parts".into());
+            };
+            let number = self.item_type(item).and_then(|item| {
+                let data = self.bytes(data)?;
+                item.number(data.of(self.file))
+            });
+            let number = number.ok_or("a scalar that is no boolean and no whole number")?;
+            self.push(Value::Int(number));
+            return Ok(());
+        }
         let object = match global {
             Global::Reconstruct => Object::Array(None),
-            Global::Dtype => match items.first() {
-                Some(Value::Text(r) | Value::Bytes(r))
-                    if matches!(&self.file[r.clone()], b"u1" | b"|u1") =>
-                {
-                    Object::ByteType
-                }
-                _ => return Err("an array whose items are not unsigned bytes (dtype u1)".into()),
-            },
+            Global::Dtype => {
+                let item = match items.first() {
+                    Some(Value::Text(r) | Value::Bytes(r)) => {
+                        ItemType::named(&self.file[r.clone()])
+                    }
+                    Some(Value::Object(id)) => match &self.arena[*id] {
+                        Object::Decoded(code) => ItemType::named(code),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                Object::Type(item.ok_or("an array whose items are no booleans or whole numbers")?)
+            }
             Global::Encode => match items {
                 [Value::Text(text), Value::Text(codec)]
                     if matches!(&self.file[codec.clone()], b"latin1" | b"latin-1") =>
@@ -255,33 +299,44 @@ impl<'a> Machine<'a> {
                 [data, dtype, shape, _] => self.array(data, dtype, shape)?,
                 _ => return Err("an array is made of four parts".into()),
             },
-            Global::Ndarray => return Err("`numpy.ndarray` is not called in a pack".into()),
+            Global::Ndarray | Global::Scalar => {
+                return Err("`numpy.ndarray` is not called in a pack".into());
+            }
         };
         self.make(object);
         Ok(())
     }
 
-    /// A finished array, if it holds bytes and as many as its shape says.
-    fn array(&self, data: &Value, dtype: &Value, shape: &Value) -> Step<Object> {
-        let len = match data {
-            Value::Bytes(range) => Some(range.len()),
-            Value::Object(id) => match &self.arena[*id] {
-                Object::Decoded(bytes) => Some(bytes.len()),
+    fn item_type(&self, value: &Value) -> Option<ItemType> {
+        match value {
+            Value::Object(id) => match self.arena[*id] {
+                Object::Type(item) => Some(item),
                 _ => None,
             },
             _ => None,
-        };
+        }
+    }
+
+    /// A finished array, if it holds as many bytes as its shape says.
+    fn array(&self, data: &Value, dtype: &Value, shape: &Value) -> Step<Object> {
+        let len = self.bytes(data).map(|bytes| bytes.of(self.file).len());
         let mut sides = self.tuple_items(shape)?.iter();
         let items = sides.try_fold(1usize, |n, side| match side {
             Value::Int(side) => n.checked_mul(usize::try_from(*side).ok()?),
             _ => None,
         });
-        let typed =
-            matches!(dtype, Value::Object(id) if matches!(self.arena[*id], Object::ByteType));
-        if typed && len.is_some() && items == len {
-            Ok(Object::Array(Some(data.clone())))
-        } else {
-            Err("an array that is not bytes, or whose shape is not its length".into())
+        let item = self.item_type(dtype);
+        let wanted = item.and_then(|item| items?.checked_mul(item.size));
+        match item {
+            Some(item) if len.is_some() && wanted == len => Ok(Object::Array(Some(Array {
+                item,
+                data: data.clone(),
+            }))),
+            _ => Err(
+                "an array that is not bytes, booleans or whole numbers, or whose shape is not its \
+                 length"
+                    .into(),
+            ),
         }
     }
 
@@ -293,7 +348,16 @@ impl<'a> Machine<'a> {
             _ => return Err("BUILD of something that has no state".into()),
         };
         match &self.arena[target] {
-            Object::ByteType => Ok(()),
+            &Object::Type(item) => {
+                // `(version, byte order, ...)`
+                let order = match self.tuple_items(&state)?.get(1) {
+                    Some(Value::Text(r) | Value::Bytes(r)) => self.file.get(r.clone()),
+                    _ => None,
+                };
+                let big_endian = order == Some(b">");
+                self.arena[target] = Object::Type(ItemType { big_endian, ..item });
+                Ok(())
+            }
             Object::Array(None) => {
                 let [_, shape, dtype, _, data] = self.tuple_items(&state)? else {
                     return Err("the state of an array has five parts".into());
@@ -452,6 +516,16 @@ pub enum Payload {
     /// In the file.
     Range(Range<usize>),
     Owned(Arc<[u8]>),
+}
+
+impl Payload {
+    /// The bytes themselves.
+    pub fn of<'a>(&'a self, file: &'a [u8]) -> &'a [u8] {
+        match self {
+            Payload::Range(range) => &file[range.clone()],
+            Payload::Owned(bytes) => bytes,
+        }
+    }
 }
 
 /// The bytes whose latin1 reading is `utf8`.

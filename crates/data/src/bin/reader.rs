@@ -83,7 +83,7 @@ fn parse(file: &[u8]) -> Result<(Vec<Payload>, Vec<bool>), String> {
     };
     let parts = sequence(&top)
         .filter(|t| t.len() == 2)
-        .and_then(|t| Some((sequence(&t[0])?, sequence(&t[1])?)));
+        .and_then(|t| Some((sequence(&t[0])?, machine.numbers(&t[1])?)));
     let (images, same) = parts.ok_or("not a pair (list of images, list of booleans)")?;
     if images.len() != 2 * same.len() {
         return Err(format!(
@@ -105,8 +105,7 @@ fn parse(file: &[u8]) -> Result<(Vec<Payload>, Vec<bool>), String> {
         .iter()
         .enumerate()
         .map(|(i, v)| match v {
-            Value::Bool(b) => Ok(*b),
-            Value::Int(n @ (0 | 1)) => Ok(*n == 1),
+            Some(n @ (0 | 1)) => Ok(*n == 1),
             _ => Err(format!("the label of pair {i} is not a boolean")),
         })
         .collect::<Result<_, _>>()?;

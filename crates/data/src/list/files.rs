@@ -1,6 +1,5 @@
 //! Lists of images and folders of images.
 
-use super::{bad, lines};
 use frbench_base::{Error, Result};
 use std::path::{Component, Path};
 
@@ -17,23 +16,6 @@ pub fn safe_path(path: &str) -> Result<(), String> {
             path.escape_debug()
         ))
     }
-}
-
-/// `path label` lines; the label is the last field, so paths may hold blanks.
-pub fn parse_labels(text: &[u8], path: &Path) -> Result<Vec<(String, u32)>> {
-    lines(text, path)?
-        .map(|(line, content)| {
-            let (file, label) = content
-                .rsplit_once(char::is_whitespace)
-                .ok_or_else(|| bad(path, line, "want `path label`"))?;
-            let label = label
-                .parse()
-                .map_err(|_| bad(path, line, format!("`{label}` is not a class number")))?;
-            let file = file.trim();
-            safe_path(file).map_err(|e| bad(path, line, e))?;
-            Ok((file.to_string(), label))
-        })
-        .collect()
 }
 
 /// The images of a folder with one subfolder per class.
@@ -75,7 +57,7 @@ pub fn images_below(dir: &Path) -> Result<Vec<String>> {
     Ok(paths)
 }
 
-fn is_image(name: &str) -> bool {
+pub(super) fn is_image(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|e| e.to_str());
     extension.is_some_and(|e| ["jpg", "jpeg", "png"].contains(&e.to_ascii_lowercase().as_str()))
 }
@@ -100,24 +82,6 @@ fn names(dir: &Path, folders: bool) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn labels_are_the_last_field() {
-        let list = parse_labels(b"a/b 1.jpg  3\nc.png\t0\n", Path::new("l")).unwrap();
-        assert_eq!(list, [("a/b 1.jpg".into(), 3), ("c.png".into(), 0)]);
-        for text in ["a", "a b", "/etc/passwd 1", "a/../../b 1", "a -1"] {
-            assert!(
-                parse_labels(text.as_bytes(), Path::new("l")).is_err(),
-                "{text}"
-            );
-        }
-        assert!(
-            parse_labels(b"a 1\n\xff 1", Path::new("l"))
-                .unwrap_err()
-                .to_string()
-                .contains("l:2")
-        );
-    }
 
     #[test]
     fn folders_are_listed_bytewise() {

@@ -149,6 +149,37 @@ pub fn parse_detections(text: &[u8], path: &Path) -> Result<Vec<Detection>> {
     )
 }
 
+/// Reads `file x1 y1 ... x5 y5` lines: the five points of a face in the pixels of its picture.
+/// Names with blanks need tabs between fields.
+pub fn parse_landmarks(text: &[u8], path: &Path) -> Result<Vec<(String, Landmarks)>> {
+    const WANT: &str = "file x1 y1 x2 y2 x3 y3 x4 y4 x5 y5";
+    lines(text, path)?
+        .map(|(line, content)| {
+            let wrong = || bad(path, line, format!("want `{WANT}`"));
+            let (file, rest) = match content.split_once('\t') {
+                Some((file, rest)) => (file.trim(), rest),
+                None => content.split_once(' ').ok_or_else(wrong)?,
+            };
+            safe_path(file).map_err(|e| bad(path, line, e))?;
+            let numbers: Vec<f64> = rest
+                .split_whitespace()
+                .map(|v| v.parse().ok().filter(|v: &f64| v.is_finite()))
+                .collect::<Option<_>>()
+                .ok_or_else(wrong)?;
+            let mut points: Landmarks = [[0.0; 2]; 5];
+            if numbers.len() != 10 {
+                return Err(wrong());
+            }
+            points
+                .iter_mut()
+                .flatten()
+                .zip(numbers)
+                .for_each(|(point, number)| *point = number);
+            Ok((file.to_string(), points))
+        })
+        .collect()
+}
+
 /// Template to subject from a 1:N gallery or probe table (`TEMPLATE_ID,SUBJECT_ID,...`, with
 /// a header), added to `subjects`.
 pub fn parse_subjects(text: &[u8], path: &Path, subjects: &mut BTreeMap<u32, u32>) -> Result<()> {

@@ -1,16 +1,23 @@
 //! Text files that say what images are: pairs, labels, templates, probes.
 
+mod cfp;
 mod files;
 mod ijb;
+mod labels;
 mod megaface;
 mod pairs;
 
-pub use files::{FolderList, image_folder, images_below, parse_labels, safe_path};
+pub use cfp::{parse_number_pairs, parse_numbered};
+pub use files::{FolderList, image_folder, images_below, safe_path};
 pub use ijb::{
-    Detection, Member, TemplatePair, parse_detections, parse_members, parse_pairs, parse_subjects,
+    Detection, Member, TemplatePair, parse_detections, parse_landmarks, parse_members, parse_pairs,
+    parse_subjects,
 };
+pub use labels::parse_labels;
 pub use megaface::{Names, Noise, parse_names};
-pub use pairs::{FilePair, parse_lfw};
+pub use pairs::{ListedPair, PairList, parse_pair_list, parse_pair_table};
+
+use files::is_image;
 
 use frbench_base::{Error, Result};
 use std::path::Path;
@@ -45,4 +52,27 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         }
         _ => Error::io(path, e),
     })
+}
+
+/// The person on each image: one number a line, one line an image.
+///
+/// # Errors
+/// `Error::Data` with the line, or with both counts.
+pub fn parse_identities(path: &Path, images: usize) -> Result<Vec<u64>> {
+    let text = read(path)?;
+    let ids = lines(&text, path)?
+        .map(|(line, text)| {
+            text.trim()
+                .parse()
+                .map_err(|_| bad(path, line, "not a whole number"))
+        })
+        .collect::<Result<Vec<u64>>>()?;
+    if ids.len() != images {
+        return Err(Error::Data(format!(
+            "{}: {} lines for {images} images",
+            path.display(),
+            ids.len()
+        )));
+    }
+    Ok(ids)
 }

@@ -88,24 +88,42 @@ impl RecReader {
     }
 
     fn read(file: FileBytes, index: Option<Vec<(u64, u64)>>, path: &Path) -> Result<Self> {
+        let indexed = index.is_some();
         let entries = match index {
             Some(entries) => entries,
             None => walk(&file, path)?,
         };
-        let heads: Vec<Option<f32>> = entries
+        // Before any record is read, so that work is bounded by the file and not by its product
+        // with an index.
+        distinct(&entries, path)?;
+        let heads: Vec<Head> = entries
             .par_iter()
             .enumerate()
-            .map(|(n, &(key, offset))| {
-                let record = read_at(&file, path, n, key, offset)?;
-                // Headers of a file or an identity have labels and no image.
-                Ok((!record.bytes.is_empty()).then(|| record.labels[0]))
-            })
+            .map(|(n, &(key, offset))| Head::read(&file, path, n, key, offset))
             .collect::<Result<_>>()?;
-        let (images, labels) = entries
-            .into_iter()
-            .zip(heads)
-            .filter_map(|(entry, label)| Some((entry, label?)))
-            .unzip();
+        if indexed {
+            covers(&file, path, &entries, &heads)?;
+        }
+        let images_end = first_identity(&entries, &heads);
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        for (n, (&(key, offset), head)) in entries.iter().zip(&heads).enumerate() {
+            match head.has_image {
+                true => {
+                    images.push((key, offset));
+                    labels.push(head.label);
+                }
+                // Headers of a file or an identity have labels and no image.
+                false if images_end.is_some_and(|end| key == 0 || key >= end) => {}
+                false => {
+                    return Err(Error::Data(format!(
+                        "{}: record {n} (key {key}, offset {offset}) of class {} is empty: it \
+                         holds no image, and is no header of an identity",
+                        path.display(),
+                        head.label
+                    )));
+                }
+            }
+        }
         Ok(RecReader {
             path: path.to_path_buf(),
             file,
@@ -189,6 +207,116 @@ fn read_at<'a>(
                 path.display()
             ))
         })
+}
+
+/// What the head of a record says.
+struct Head {
+    label: f32,
+    /// The second label of the head of a file: where its images end.
+    second: Option<f32>,
+    has_image: bool,
+    /// Where the next record starts.
+    next: usize,
+}
+
+impl Head {
+    fn read(file: &[u8], path: &Path, n: usize, key: u64, offset: u64) -> Result<Self> {
+        let place = |what: String| {
+            Error::Data(format!(
+                "{}: record {n} (key {key}, offset {offset}): {what}",
+                path.display()
+            ))
+        };
+        let at = usize::try_from(offset).map_err(|e| place(e.to_string()))?;
+        let (payload, next) = frame::read(file, at).map_err(place)?;
+        let record = split(payload).map_err(place)?;
+        Ok(Head {
+            label: record.labels[0],
+            second: record.labels.get(1).copied(),
+            has_image: !record.bytes.is_empty(),
+            next,
+        })
+    }
+}
+
+/// In insightface's layout the key of the first record of an identity: record 0 has no image and
+/// two labels, the first of which is that key.
+fn first_identity(entries: &[(u64, u64)], heads: &[Head]) -> Option<u64> {
+    let (&(key, _), head) = entries.first().zip(heads.first())?;
+    let header = key == 0 && !head.has_image && head.second.is_some();
+    (header && head.label >= 1.0).then_some(head.label as u64)
+}
+
+/// # Errors
+/// `Error::Data` with two keys of one offset.
+fn distinct(entries: &[(u64, u64)], path: &Path) -> Result<()> {
+    let mut by_offset: Vec<(u64, u64)> = entries.iter().map(|&(k, o)| (o, k)).collect();
+    by_offset.sort_unstable();
+    match by_offset.windows(2).find(|w| w[0].0 == w[1].0) {
+        None => Ok(()),
+        Some(w) => Err(Error::Data(format!(
+            "{}: keys {} and {} both point at offset {}; make the index again, or move it away: \
+             without one the file is read from record to record",
+            path.with_extension("idx").display(),
+            w[0].1,
+            w[1].1,
+            w[0].0
+        ))),
+    }
+}
+
+/// Holds an index against its file: every record in it is named, and named once.
+fn covers(file: &[u8], path: &Path, entries: &[(u64, u64)], heads: &[Head]) -> Result<()> {
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_unstable_by_key(|&n| entries[n].1);
+    let idx = path.with_extension("idx");
+    let wrong = |what: String| {
+        Err(Error::Data(format!(
+            "{}: {what}; make the index again, or move it away: without one the file is read \
+             from record to record",
+            idx.display()
+        )))
+    };
+    let mut at = 0;
+    for n in order {
+        let (key, offset) = entries[n];
+        if offset < at {
+            return wrong(format!(
+                "key {key} points at offset {offset}, which is inside another record"
+            ));
+        }
+        if offset > at {
+            let (count, _) = walk_to(file, path, at, offset)?;
+            return wrong(format!(
+                "{count} records of {} from offset {at} on have no key, before key {key}",
+                path.display()
+            ));
+        }
+        at = heads[n].next as u64;
+    }
+    if at < file.len() as u64 {
+        let (count, _) = walk_to(file, path, at, file.len() as u64)?;
+        return wrong(format!(
+            "names {} records; the {count} records of {} from offset {at} on have no key",
+            entries.len(),
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Number of records between two offsets.
+fn walk_to(file: &[u8], path: &Path, from: u64, to: u64) -> Result<(usize, u64)> {
+    let (mut count, mut at) = (0, from);
+    while at < to {
+        let next = usize::try_from(at).map_err(|e| e.to_string());
+        let next = next.and_then(|at| frame::read(file, at));
+        let (_, next) =
+            next.map_err(|what| Error::Data(format!("{}: offset {at}: {what}", path.display())))?;
+        at = next as u64;
+        count += 1;
+    }
+    Ok((count, at))
 }
 
 /// Offsets of all records in file order; keys are their numbers.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 fn optional(format: DataFormat) -> &'static [&'static str] {
     match format {
         DataFormat::Train => &["train.idx", "property", "identities.txt"],
-        DataFormat::Pairs => &["identities.txt"],
+        DataFormat::Pairs => &["identities.txt", "landmarks.txt"],
         DataFormat::Identification => &[
             "probes.idx",
             "distractors.idx",
@@ -24,7 +24,7 @@ fn optional(format: DataFormat) -> &'static [&'static str] {
 /// The files that must be there, relative to the set's folder; folders end in `/`.
 fn required(spec: &DataSpec, dir: &Path) -> Vec<String> {
     let named = match &spec.source {
-        DataSource::Files { files } if !files.is_empty() => return files.clone(),
+        DataSource::Files { files, .. } if !files.is_empty() => return files.clone(),
         DataSource::Files { .. } => &spec.name,
         DataSource::Synth(synth) => &synth.twin,
         DataSource::Noisy(_) => return vec![noise::LIST.into()],

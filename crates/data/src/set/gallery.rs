@@ -1,57 +1,52 @@
-//! Opening a set of probes, a gallery and distractors.
+//! Probes, a gallery, and perhaps distractors in it: as records, or as TinyFace's folders.
 
-use super::open::{bad, role};
-use super::{Files, GallerySet};
+use super::open::{Reader, any_ends, role};
+use super::{DataSet, Files, Images, bad};
 use crate::list;
 use crate::source::{FileSource, RecSource};
 use frbench_base::Result;
+use frbench_job::description::GalleryData;
+use frbench_job::{DataFormat, Description, Rules};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// From `probes.rec`, `gallery.rec` and `distractors.rec`, or from TinyFace's folders `Probe/`,
-/// `Gallery_Match/` and `Gallery_Distractor/`, where a file's name up to `_` is the number of
-/// the person.
-pub(super) fn gallery(files: &Files) -> Result<GallerySet> {
-    let set = match files.ending("probes.rec") {
-        Some(_) => records(files)?,
-        None => folders(files)?,
-    };
-    // Names that do not say who is shown are easily read as one person, or as people whom the
-    // gallery does not know.
-    let people: BTreeSet<u32> = set.probe_ids.iter().copied().collect();
-    if people.len() < 2 {
-        return bad(
-            &files.dir,
-            format!(
-                "its {} probes show {} person; want at least two",
-                set.probe_ids.len(),
-                people.len()
-            ),
-        );
-    }
-    if !set.gallery_ids.iter().any(|id| people.contains(id)) {
-        return bad(
-            &files.dir,
-            "none of the people on the probes is in the gallery",
-        );
-    }
-    Ok(set)
-}
+pub(super) static RECORDS: Reader = Reader {
+    name: "records of probes and a gallery",
+    format: DataFormat::Gallery,
+    wants: "probes.rec and gallery.rec, and distractors.rec unless the gallery is a closed set",
+    recognises: |names| any_ends(names, "probes.rec") && any_ends(names, "gallery.rec"),
+    takes: |n| ["probes.rec", "gallery.rec", "distractors.rec"].contains(&n),
+    open: records,
+};
 
-fn records(files: &Files) -> Result<GallerySet> {
+pub(super) static FOLDERS: Reader = Reader {
+    name: "TinyFace",
+    format: DataFormat::Gallery,
+    wants: "the folders Probe/ and Gallery_Match/, and Gallery_Distractor/ unless the gallery is \
+            a closed set; the name of an image up to `_` is the number of the person",
+    recognises: |names| any_ends(names, "Probe/") && any_ends(names, "Gallery_Match/"),
+    takes: |n| ["Probe/", "Gallery_Match/", "Gallery_Distractor/"].contains(&n),
+    open: folders,
+};
+
+fn records(files: &Files, _: &Rules) -> Result<DataSet> {
     let open = |name: &str| RecSource::open(role(files, name, |n| n.ends_with(name))?);
     let (probes, gallery) = (open("probes.rec")?, open("gallery.rec")?);
-    Ok(GallerySet {
-        probe_ids: probes.classes().to_vec(),
-        probes: Arc::new(probes),
-        gallery_ids: gallery.classes().to_vec(),
-        gallery: Arc::new(gallery),
-        distractors: Arc::new(open("distractors.rec")?),
-    })
+    let (probe_ids, gallery_ids) = (probes.classes().to_vec(), gallery.classes().to_vec());
+    let distractors: Images = match any_ends(&files.names, "distractors.rec") {
+        true => Arc::new(open("distractors.rec")?),
+        false => none(files),
+    };
+    set(
+        files,
+        (Arc::new(probes), probe_ids),
+        (Arc::new(gallery), gallery_ids),
+        distractors,
+    )
 }
 
-fn folders(files: &Files) -> Result<GallerySet> {
+fn folders(files: &Files, _: &Rules) -> Result<DataSet> {
     let folder = |name: &str| -> Result<(PathBuf, Vec<String>)> {
         let dir = role(files, &format!("the folder {name}"), |n| n.ends_with(name))?;
         let paths = list::images_below(&dir)?;
@@ -60,22 +55,71 @@ fn folders(files: &Files) -> Result<GallerySet> {
             false => Ok((dir, paths)),
         }
     };
-    let named = |name: &str| -> Result<(FileSource, Vec<u32>)> {
+    let named = |name: &str| -> Result<(Images, Vec<u32>)> {
         let (dir, paths) = folder(name)?;
         let people = paths.iter().map(|p| person(p, &dir));
         let people = people.collect::<Result<Vec<u32>>>()?;
-        Ok((FileSource::new(dir, paths, Some(people.clone())), people))
+        let source = FileSource::new(dir, paths, Some(people.clone()));
+        Ok((Arc::new(source), people))
     };
-    let (probes, probe_ids) = named("Probe/")?;
-    let (gallery, gallery_ids) = named("Gallery_Match/")?;
-    let (dir, paths) = folder("Gallery_Distractor/")?;
-    Ok(GallerySet {
-        probes: Arc::new(probes),
+    let distractors: Images = match any_ends(&files.names, "Gallery_Distractor/") {
+        true => {
+            let (dir, paths) = folder("Gallery_Distractor/")?;
+            Arc::new(FileSource::new(dir, paths, None))
+        }
+        false => none(files),
+    };
+    set(
+        files,
+        named("Probe/")?,
+        named("Gallery_Match/")?,
+        distractors,
+    )
+}
+
+/// The distractors of a closed set.
+fn none(files: &Files) -> Images {
+    Arc::new(FileSource::new(&files.dir, Vec::new(), None))
+}
+
+fn set(
+    files: &Files,
+    (probes, probe_ids): (Images, Vec<u32>),
+    (gallery, gallery_ids): (Images, Vec<u32>),
+    distractors: Images,
+) -> Result<DataSet> {
+    // Names that do not say who is shown are easily read as one person, or as people whom the
+    // gallery does not know.
+    let people: BTreeSet<u32> = probe_ids.iter().copied().collect();
+    if people.len() < 2 {
+        return bad(
+            &files.dir,
+            format!(
+                "its {} probes show {} person; want at least two",
+                probe_ids.len(),
+                people.len()
+            ),
+        );
+    }
+    if !gallery_ids.iter().any(|id| people.contains(id)) {
+        return bad(
+            &files.dir,
+            "none of the people on the probes is in the gallery",
+        );
+    }
+    let data = GalleryData {
         probe_ids,
-        gallery: Arc::new(gallery),
         gallery_ids,
-        distractors: Arc::new(FileSource::new(dir, paths, None)),
-    })
+        distractors: distractors.len(),
+    };
+    Ok(DataSet::new(
+        vec![
+            ("probes", probes),
+            ("gallery", gallery),
+            ("distractors", distractors),
+        ],
+        Description::Gallery(data),
+    ))
 }
 
 /// The number before the first `_` of a file's name.

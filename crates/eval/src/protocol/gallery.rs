@@ -5,14 +5,15 @@
 //! at least as similar as the most similar image of its person. Ties count against the probe;
 //! scripts that sort scores leave them to chance. Similarity is the cosine.
 
-use super::input::{Description, GalleryData, Part, ScoreInput};
+use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
+use frbench_job::description::GalleryData;
 use frbench_job::result::{Metric, ScoreResult};
-use frbench_job::{DataFormat, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 
 const INFO: Info = Info {
@@ -75,13 +76,14 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     };
     let probes = input.part("probes", Some(data.probe_ids.len()))?;
     let gallery = input.part("gallery", Some(data.gallery_ids.len()))?;
-    let distractors = input.part("distractors", None)?;
+    let distractors = input.part("distractors", Some(data.distractors))?;
     let mut notes = Vec::new();
-    for (part, name) in [
-        (&probes, "probes"),
-        (&gallery, "gallery"),
-        (&distractors, "distractors"),
-    ] {
+    let mut searched_parts = vec![(gallery, "gallery")];
+    match data.distractors {
+        0 => notes.push("the gallery is a closed set: it has no distractors".into()),
+        _ => searched_parts.push((distractors, "distractors")),
+    }
+    for (part, name) in [(probes, "probes")].iter().chain(&searched_parts) {
         if part.dim() != probes.dim() {
             return Err(Error::Data(format!(
                 "probes have {} columns, {name} {}",
@@ -103,7 +105,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         &input.device,
         &mut searched,
         &vectors,
-        &[gallery, distractors],
+        &searched_parts.iter().map(|p| p.0).collect::<Vec<_>>(),
     )?;
     let ties: u64 = searched.iter().map(|p| p.ties).sum();
     if ties > 0 {
@@ -112,7 +114,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         ));
     }
 
-    let total = gallery.matrix.rows() + distractors.matrix.rows();
+    let total = gallery.matrix.rows() + data.distractors;
     let found = |n: usize| searched.iter().filter(|p| p.rank < n as u64).count();
     let share = |n: usize| found(n) as f64 / searched.len() as f64;
     let intervals = resample(&searched, &ranks, resamples);

@@ -5,14 +5,15 @@
 //! favour the genuine pair. Rank-N is the share of pairs with rank below N. TAR@FAR takes
 //! every (probe, distractor) score as an impostor.
 
-use super::input::{Description, IdentificationData, Part, ScoreInput};
+use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
+use frbench_job::description::IdentificationData;
 use frbench_job::result::{Metric, ScoreResult};
-use frbench_job::{DataFormat, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 

@@ -16,9 +16,7 @@ mod template;
 mod verification;
 
 pub use embeddings::{EmbeddingWriter, Embeddings};
-pub use input::{
-    Description, GalleryData, IdentificationData, PairData, Part, ScoreInput, TemplateData,
-};
+pub use input::{Part, ScoreInput};
 
 use frbench_base::registry::{Args, Info, did_you_mean};
 use frbench_base::{Error, Result};

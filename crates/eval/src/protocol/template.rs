@@ -4,14 +4,15 @@
 //! Images of one media are averaged, media are summed, the template is L2-normalised; the
 //! score of a pair of templates is their dot product.
 
-use super::input::{Description, Part, ScoreInput, TemplateData};
+use super::input::{Part, ScoreInput};
 use super::scores::dot_f64;
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
+use frbench_job::description::TemplateData;
 use frbench_job::result::{Metric, ScoreResult};
-use frbench_job::{DataFormat, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 

@@ -8,12 +8,10 @@ use super::{Case, Family, Operation, lookup};
 use frbench_base::registry::{Args, Params};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_eval::protocol::{
-    self, Description, EmbeddingWriter, Embeddings, IdentificationData, PairData, Part, ScoreInput,
-    Scored, TemplateData,
-};
+use frbench_eval::protocol::{self, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
 use frbench_job::artefact::Matrix;
-use frbench_job::{ProtocolSpec, Views};
+use frbench_job::description::{IdentificationData, PairData, TemplateData};
+use frbench_job::{Description, ProtocolSpec, Views};
 use serde_json::json;
 use std::path::Path;
 
@@ -34,15 +32,12 @@ static OPERATIONS: &[Operation] = &[
 /// `2i + 1`; `input.issame` `[P]`.
 fn verification(case: &Case) -> Result<Vec<Check>> {
     stated(case, "threshold_step", &json!(0.01))?;
-    let data = PairData {
-        same: case.flags("input.issame")?,
-        ..PairData::default()
-    };
+    let data = PairData::packed(case.flags("input.issame")?);
     let scored = score(
         case,
         take(case, &["folds"]),
         &[("images", case.matrix("input.embeddings")?, Views::Original)],
-        Description::Pairs(&data),
+        &Description::Pairs(data),
     )?;
     let accuracy = &scored.result.metrics[0];
     let sd = frbench_eval::stats::population_sd(&accuracy.folds);
@@ -89,7 +84,7 @@ fn template_verification(case: &Case) -> Result<Vec<Check>> {
         case,
         params,
         &[("images", images, views)],
-        Description::Templates(&data),
+        &Description::Templates(data),
     )?;
     let scores = evidence_f64(&scored, "pair_scores.npy")?;
     Ok(vec![
@@ -117,7 +112,7 @@ fn identification(case: &Case) -> Result<Vec<Check>> {
             ("probes", case.matrix("input.probe")?, Views::Sum),
             ("distractors", case.matrix("input.distractor")?, Views::Sum),
         ],
-        Description::Identification(&data),
+        &Description::Identification(data),
     )?;
     Ok(vec![
         Check::absolute(case, "expect.rank", &values(&scored, "rank-"), PROTOCOL)?,
@@ -130,7 +125,7 @@ fn score(
     case: &Case,
     params: Params,
     parts: &[(&'static str, Matrix<f32>, Views)],
-    data: Description,
+    data: &Description,
 ) -> Result<Scored> {
     let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let written: Vec<_> = parts

@@ -106,9 +106,9 @@ fn draw(set: &TrainSet, truth: &[Option<u32>], shown: &[Corrected]) -> Result<Im
     // An example of a class shows its own person, and is not the image in question.
     let example = |class: u32, other_than: u32| {
         let fits = |i: &usize| {
-            set.labels[*i] == class && truth[*i] == Some(class) && *i != other_than as usize
+            set.data.labels[*i] == class && truth[*i] == Some(class) && *i != other_than as usize
         };
-        (0..set.labels.len()).find(fits)
+        (0..set.data.labels.len()).find(fits)
     };
     let (wide, high) = (3 * TILE + 3 * GAP, TILE + BAR + 2 * GAP);
     let across = ACROSS.min(shown.len());

@@ -8,7 +8,6 @@ use super::train::load_network;
 use frbench_base::files;
 use frbench_base::{Error, Result};
 use frbench_data::manifest::hash_file;
-use frbench_data::set::{self, DataSet};
 use frbench_eval::protocol::embeddings::Embeddings;
 use frbench_job::artefact::{Artefact, Matrix};
 use frbench_job::result::{DeriveResult, FileHash};
@@ -36,13 +35,7 @@ pub fn runs_network(spec: &DeriveSpec) -> bool {
 
 pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
     let started = Instant::now();
-    let data_spec = cx.jobs.data(&spec.data)?;
-    let DataSet::Train(set) = set::open(data_spec, cx.store.data_root())? else {
-        return Err(Error::Usage(format!(
-            "`{}` is not a training set",
-            data_spec.name
-        )));
-    };
+    let set = super::open::train_set(&spec.data, cx)?;
     let folder = cx.lock.folder().clone();
     let mut counts = BTreeMap::new();
     let file = if runs_network(spec) {
@@ -81,14 +74,14 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             &spec.derivation,
             &spec.params,
             &from,
-            &set.labels,
-            set.classes as usize,
+            &set.data.labels,
+            set.data.classes as usize,
         )?;
         let (rows, cols) = match &artefact {
             Artefact::F32(m) => (m.rows, m.cols),
             Artefact::U32(m) => (m.rows, m.cols),
         };
-        counts.insert("images".into(), set.labels.len() as u64);
+        counts.insert("images".into(), set.data.labels.len() as u64);
         counts.insert("rows".into(), rows as u64);
         counts.insert("columns".into(), cols as u64);
         store(&artefact, &folder)?;

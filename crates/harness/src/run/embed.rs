@@ -4,7 +4,6 @@ use super::context::Context;
 use super::train::load_network;
 use crate::train::{Images, InputPipeline, Made, Queue};
 use frbench_base::{Error, Result};
-use frbench_data::set;
 use frbench_engine::{Device, Network};
 use frbench_eval::protocol::embeddings::EmbeddingWriter;
 use frbench_job::result::EmbedResult;
@@ -18,7 +17,7 @@ pub const EMBEDDINGS: &str = "embeddings.f32";
 
 pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let model = cx.jobs.train(&spec.model)?;
-    let set = set::open(cx.jobs.data(&spec.data)?, cx.store.data_root())?;
+    let set = super::open::data_set(&spec.data, cx)?;
     let source = set.part(&spec.part)?;
     let images = cx
         .store

@@ -22,6 +22,7 @@ pub mod executors;
 pub mod folder;
 pub mod images;
 pub mod observer;
+mod open;
 pub mod options;
 pub mod precision;
 pub mod program;

@@ -5,17 +5,14 @@ use super::context::Context;
 use frbench_base::files;
 use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
-use frbench_data::set::{self, DataSet};
 use frbench_eval::protocol::embeddings::Embeddings;
-use frbench_eval::protocol::{
-    self, Description, GalleryData, IdentificationData, PairData, Part, ScoreInput, TemplateData,
-};
+use frbench_eval::protocol::{self, Part, ScoreInput};
 use frbench_job::result::{FileHash, ScoreResult};
 use frbench_job::{EmbedSpec, JobSpec, ScoreSpec};
 use std::collections::BTreeMap;
 
 pub fn run(spec: &ScoreSpec, cx: &mut Context) -> Result<ScoreResult> {
-    let set = set::open(cx.jobs.data(&spec.data)?, cx.store.data_root())?;
+    let set = super::open::data_set(&spec.data, cx)?;
     let mut matrices = BTreeMap::new();
     for (part, key) in &spec.embeddings {
         let JobSpec::Embed(EmbedSpec { views, .. }) = cx.jobs.spec(key)? else {
@@ -39,12 +36,11 @@ pub fn run(spec: &ScoreSpec, cx: &mut Context) -> Result<ScoreResult> {
             )
         })
         .collect();
-    let described = Described::of(&set)?;
     let scored = protocol::score(
         &spec.protocol,
         &ScoreInput {
             parts,
-            data: described.view(),
+            data: &set.description,
             device: cx.options.device.clone(),
         },
     )?;
@@ -58,69 +54,4 @@ pub fn run(spec: &ScoreSpec, cx: &mut Context) -> Result<ScoreResult> {
         });
     }
     Ok(result)
-}
-
-/// A data set as protocols see it: without pixels and files.
-enum Described {
-    Pairs(PairData),
-    Identification(IdentificationData),
-    Templates(TemplateData),
-    Gallery(GalleryData),
-}
-
-impl Described {
-    fn of(set: &DataSet) -> Result<Self> {
-        Ok(match set {
-            DataSet::Pairs(s) => Described::Pairs(PairData {
-                same: s.same.clone(),
-                folds: None,
-                identities: s.identities.as_ref().map(|ids| {
-                    let number = numbered(ids);
-                    let person = |image: u32| number[&ids[image as usize]];
-                    s.pairs
-                        .iter()
-                        .map(|&(a, b)| (person(a), person(b)))
-                        .collect()
-                }),
-            }),
-            DataSet::Identification(s) => Described::Identification(IdentificationData {
-                probe_ids: s.probe_ids.clone(),
-                noisy_probes: s.noisy_probes.clone(),
-                noisy_distractors: s.noisy_distractors.clone(),
-            }),
-            DataSet::Templates(s) => Described::Templates(TemplateData {
-                template: s.template.clone(),
-                media: s.media.clone(),
-                detector: Some(s.score.clone()),
-                pair_a: s.pairs.iter().map(|p| p.0).collect(),
-                pair_b: s.pairs.iter().map(|p| p.1).collect(),
-                same: s.same.clone(),
-                subjects: Some(s.subjects.clone()).filter(|s| !s.is_empty()),
-            }),
-            DataSet::Gallery(s) => Described::Gallery(GalleryData {
-                probe_ids: s.probe_ids.clone(),
-                gallery_ids: s.gallery_ids.clone(),
-            }),
-            DataSet::Train(_) => return Err(Error::Bug("a training set is not scored".into())),
-        })
-    }
-
-    fn view(&self) -> Description<'_> {
-        match self {
-            Described::Pairs(d) => Description::Pairs(d),
-            Described::Identification(d) => Description::Identification(d),
-            Described::Templates(d) => Description::Templates(d),
-            Described::Gallery(d) => Description::Gallery(d),
-        }
-    }
-}
-
-/// Small numbers for identities of any size, in order of appearance.
-fn numbered(ids: &[u64]) -> BTreeMap<u64, u32> {
-    let mut number = BTreeMap::new();
-    for &id in ids {
-        let next = number.len() as u32;
-        number.entry(id).or_insert(next);
-    }
-    number
 }

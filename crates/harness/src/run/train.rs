@@ -9,7 +9,7 @@ use crate::train::{Teacher, TeacherRows, Trainer};
 use frbench_base::files;
 use frbench_base::key::{Key, sha256_hex};
 use frbench_base::{Error, Result};
-use frbench_data::set::{self, DataSet, TrainSet};
+use frbench_data::set::TrainSet;
 use frbench_engine::Network;
 use frbench_engine::checkpoint::Checkpoint;
 use frbench_job::artefact::Artefact;
@@ -32,12 +32,7 @@ pub const TEACHER_EMBEDDINGS: &str = "teacher-embeddings";
 
 pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let data_spec = cx.jobs.data(&spec.data)?;
-    let DataSet::Train(set) = set::open(data_spec, cx.store.data_root())? else {
-        return Err(Error::Usage(format!(
-            "`{}` is not a training set",
-            data_spec.name
-        )));
-    };
+    let set = super::open::train_set(&spec.data, cx)?;
     let images = cx
         .store
         .images
@@ -47,7 +42,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     for (name, key) in &spec.derived {
         let folder = cx.store.folder(key);
         if name == TEACHER_EMBEDDINGS {
-            rows = Some(Rows::open(&folder, set.labels.len())?);
+            rows = Some(Rows::open(&folder, set.data.labels.len())?);
         } else {
             derived.insert(name.clone(), super::derive::load(&folder)?);
         }
@@ -68,8 +63,8 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let mut trainer = Trainer::new(
         spec,
         images.clone(),
-        &set.labels,
-        set.classes as usize,
+        &set.data.labels,
+        set.data.classes as usize,
         teacher,
         &derived,
     )?;
@@ -79,8 +74,8 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
             "the training takes no step: `{}` has {} images, which are {} batches of {}, and its \
              length is {:?}",
             data_spec.name,
-            set.labels.len(),
-            set.labels.len() / spec.batch.max(1),
+            set.data.labels.len(),
+            set.data.labels.len() / spec.batch.max(1),
             spec.batch,
             spec.schedule.length
         )));
@@ -89,8 +84,8 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     // Labels of the face world are right where nothing else is said; what could be seen of them
     // is how many a head takes for wrong.
     let generated = matches!(data_spec.source, DataSource::Synth(_)) && trainer.rewrites_labels();
-    let right = || set.labels.iter().map(|l| Some(*l)).collect();
-    let truth = set.truth().or_else(|| generated.then(right));
+    let right = || set.data.labels.iter().map(|l| Some(*l)).collect();
+    let truth = set.data.truth().or_else(|| generated.then(right));
     if let Some(truth) = &truth {
         trainer.watch(truth.clone());
     }
@@ -104,7 +99,7 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let (stages, picture) = attention::look(
         trainer.network(),
         images.as_ref(),
-        &set.labels,
+        &set.data.labels,
         &spec.input,
         cx.lock.folder(),
     )?;
@@ -126,7 +121,7 @@ fn kept_note(kept: &[u32], set: &TrainSet, key: &Key, cx: &Context) -> Result<St
     let JobSpec::Derive(derive) = cx.jobs.spec(key)? else {
         return Err(Error::Bug("kept images that nobody derived".into()));
     };
-    let images = set.labels.len();
+    let images = set.data.labels.len();
     let degrees = derive.params.get("degrees").and_then(Value::as_f64);
     let mut note = format!(
         "trained on {} of {images} images; {} were further than {} degrees from the centre of \
@@ -136,7 +131,7 @@ fn kept_note(kept: &[u32], set: &TrainSet, key: &Key, cx: &Context) -> Result<St
         degrees.unwrap_or(180.0),
         derive.model.as_ref().map_or("", |m| cx.jobs.label(m)),
     );
-    if let Some(wrong) = set.wrong_labels() {
+    if let Some(wrong) = set.data.wrong_labels() {
         let left = kept.iter().filter(|i| wrong[**i as usize]).count();
         let all = wrong.iter().filter(|w| **w).count();
         note += &format!(

@@ -16,7 +16,7 @@ use frbench_methods::head::Preset;
 use frbench_methods::method;
 use frbench_methods::method::Needs;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Everything that has a name a suite can use.
 #[derive(Clone, Default)]
@@ -29,6 +29,8 @@ pub struct Catalogue {
     pub datasets: BTreeMap<String, DataSpec>,
     /// Pinned identities of generated sets by name.
     pub pins: BTreeMap<String, String>,
+    /// Where data sets are, to tell a folder without a declaration from a wrong name.
+    pub data_root: Option<PathBuf>,
 }
 
 /// A method and what it asks of the planner.
@@ -93,6 +95,7 @@ impl Catalogue {
                 .map(|d| (d.name.clone(), d.spec()))
                 .collect(),
             pins: pins(embedded, folder)?,
+            data_root: None,
         })
     }
 
@@ -116,7 +119,12 @@ impl Catalogue {
         } else {
             let known = self.datasets.keys().map(String::as_str);
             let found = self.datasets.get(name).cloned();
-            found.ok_or_else(|| format!("unknown data set `{name}`; {}", suggest(name, known)))?
+            found.ok_or_else(|| {
+                let root = self.data_root.as_deref();
+                let there = root.and_then(|root| declarations::describe_undeclared(name, root));
+                let said = there.unwrap_or_else(|| suggest(name, known));
+                format!("unknown data set `{name}`; {said}")
+            })?
         };
         if spec.identity.is_none() {
             spec.identity = self.pins.get(name).cloned();

@@ -16,18 +16,24 @@ use rayon::prelude::*;
 const STEPS: i64 = 10_000;
 
 pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
-    let images = 2 * pairs.same.len();
     let dim = pairs.part.matrix.dim();
     // Sums over folds: of all, and of each.
     let mut sums = vec![vec![0.0f64; dim]; pairs.folds];
     let mut counts = vec![0usize; pairs.folds];
-    for image in 0..images {
-        let fold = pairs.fold[image / 2] as usize;
-        counts[fold] += 1;
-        for (sum, v) in sums[fold].iter_mut().zip(pairs.part.matrix.row(image)) {
-            *sum += f64::from(*v);
+    for (pair, &fold) in pairs.pairs.iter().zip(pairs.fold) {
+        let fold = fold as usize;
+        // An image counts as often as there are pairs with it.
+        for image in pair.iter().flat_map(|&(a, b)| [a, b]) {
+            counts[fold] += 1;
+            for (sum, v) in sums[fold]
+                .iter_mut()
+                .zip(pairs.part.matrix.row(image as usize))
+            {
+                *sum += f64::from(*v);
+            }
         }
     }
+    let images: usize = counts.iter().sum();
     let n = pairs.same.len();
     let mut outcome = Outcome {
         similarity: vec![0.0; n],
@@ -39,7 +45,7 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
         ],
     };
     for (fold, own) in counts.iter().enumerate() {
-        let others = (images - own) as f64;
+        let others = (images - own).max(1) as f64;
         let mean: Vec<f64> = (0..dim)
             .map(|d| {
                 let all = sums.iter().enumerate().filter(|(f, _)| *f != fold);
@@ -50,7 +56,10 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
             .into_par_iter()
             .map(|i| {
                 let unit = |image| unit(pairs.part.matrix.row(image), &mean);
-                let (a, b) = (unit(2 * i), unit(2 * i + 1));
+                let Some((a, b)) = pairs.pairs[i] else {
+                    return f64::NEG_INFINITY;
+                };
+                let (a, b) = (unit(a as usize), unit(b as usize));
                 a.iter().zip(&b).map(|(a, b)| a * b).sum()
             })
             .collect();

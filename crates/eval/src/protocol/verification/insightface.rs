@@ -26,7 +26,10 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
                 }
                 row
             };
-            let (a, b) = (unit(2 * i), unit(2 * i + 1));
+            let Some((a, b)) = pairs.pairs[i] else {
+                return f64::INFINITY;
+            };
+            let (a, b) = (unit(a as usize), unit(b as usize));
             a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum()
         })
         .collect();

@@ -1,8 +1,8 @@
 //! 95 % intervals of a verification result, persons resampled.
 
-use crate::protocol::input::PairData;
 use crate::protocol::{bootstrap, operating};
 use frbench_base::{Error, Result};
+use frbench_job::description::PairData;
 
 /// A judged pair. Persons are numbered from 0.
 struct Judged {

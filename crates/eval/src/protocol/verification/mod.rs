@@ -7,17 +7,20 @@ mod face_pytorch;
 mod insightface;
 mod intervals;
 
-use super::input::{Description, PairData, Part, ScoreInput};
+use super::input::{Part, ScoreInput};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
+use frbench_job::description::PairData;
 use frbench_job::result::{Metric, ScoreResult};
-use frbench_job::{DataFormat, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 
 /// What a rule is given.
 struct Pairs<'a> {
     part: Part<'a>,
+    /// Rows of each pair; none: a non-match at every threshold.
+    pairs: &'a [Option<(u32, u32)>],
     same: &'a [bool],
     /// Fold of each pair.
     fold: &'a [u32],
@@ -117,7 +120,7 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Scores a verification set. Pair `i` is rows `2i` and `2i + 1` of the part `images`.
+/// Scores a verification set. An image may be in several pairs.
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("verification", &spec.params);
     let rule = rule(&args)?;
@@ -132,14 +135,17 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let Description::Pairs(data) = input.data else {
         return Err(Error::Data("`verification` needs pairs of images".into()));
     };
-    let part = input.part("images", Some(2 * data.same.len()))?;
+    let part = input.part("images", Some(data.images))?;
+    check_pairs(data)?;
     let zeros = check::spread(&part, "images")?;
     let fold = fold_of_pairs(data, folds)?;
     let mut notes = check_folds(data, &fold, folds)?;
     notes.extend(check::zero_note(zeros, "images"));
+    notes.extend(unusable(data));
 
     let outcome = (rule.score)(&Pairs {
         part,
+        pairs: &data.pairs,
         same: &data.same,
         fold: &fold,
         folds,
@@ -218,6 +224,39 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     })
 }
 
+/// # Errors
+/// [`Error::Data`] if the description contradicts itself.
+fn check_pairs(data: &PairData) -> Result<()> {
+    if data.pairs.len() != data.same.len() {
+        let (pairs, labels) = (data.pairs.len(), data.same.len());
+        return Err(Error::Data(format!("{pairs} pairs and {labels} labels")));
+    }
+    let beyond =
+        |pair: &Option<(u32, u32)>| pair.is_some_and(|(a, b)| a.max(b) as usize >= data.images);
+    match data.pairs.iter().position(beyond) {
+        Some(i) => Err(Error::Data(format!(
+            "pair {i} names an image beyond the {} of the set",
+            data.images
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// A note on pairs that are non-matches because an image of them could not be used.
+fn unusable(data: &PairData) -> Option<String> {
+    let lost = |class: bool| {
+        let pairs = data.pairs.iter().zip(&data.same);
+        pairs.filter(|(p, s)| p.is_none() && **s == class).count()
+    };
+    let (genuine, impostor) = (lost(true), lost(false));
+    (genuine + impostor > 0).then(|| {
+        format!(
+            "failure to acquire: {genuine} genuine and {impostor} impostor pairs have an image that \
+             is missing or damaged, and are non-matches at every threshold"
+        )
+    })
+}
+
 /// The fold of each pair: as the data set states, or contiguous blocks, the first ones
 /// larger by one if the number of pairs does not divide (as scikit-learn's `KFold`).
 fn fold_of_pairs(data: &PairData, folds: usize) -> Result<Vec<u32>> {
@@ -261,9 +300,15 @@ fn check_folds(data: &PairData, fold: &[u32], folds: usize) -> Result<Vec<String
     }
     if let Some(f) = counts.iter().position(|c| c.0 == 0 || c.1 == 0) {
         return Err(Error::Data(format!(
-            "fold {f} holds {} genuine and {} impostor pairs: the list is ordered by class; \
-             interleave it or state the fold of each pair",
-            counts[f].0, counts[f].1
+            "fold {f} of {folds} holds {} genuine and {} impostor pairs, and a threshold needs both \
+             kinds: {}",
+            counts[f].0,
+            counts[f].1,
+            match counts.iter().all(|c| c.0 == 0) || counts.iter().all(|c| c.1 == 0) {
+                true => "the whole set holds pairs of one kind",
+                false =>
+                    "the list is ordered by class; interleave it, or state the fold of each pair",
+            }
         )));
     }
     let uneven = counts.iter().filter(|c| c.0 != c.1).count();
@@ -304,10 +349,7 @@ mod tests {
     #[test]
     fn folds_are_those_of_scikit_learn() {
         // KFold(4) on 10 pairs: 3, 3, 2, 2.
-        let data = PairData {
-            same: vec![true; 10],
-            ..Default::default()
-        };
+        let data = PairData::packed(vec![true; 10]);
         let folds = fold_of_pairs(&data, 4).unwrap();
         assert_eq!(folds, [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]);
     }

@@ -1,0 +1,99 @@
+//! Probes and distractors: as records, or as MegaFace's lists and folders.
+
+use super::open::{Reader, any_ends, role};
+use super::{DataSet, Files, bad};
+use crate::list::{self, Noise};
+use crate::source::{FileSource, RecSource};
+use frbench_base::{Error, Result};
+use frbench_job::description::IdentificationData;
+use frbench_job::{DataFormat, Description, Rules};
+use std::sync::Arc;
+
+pub(super) static RECORDS: Reader = Reader {
+    name: "records of probes and distractors",
+    format: DataFormat::Identification,
+    wants: "probes.rec and distractors.rec",
+    recognises: |names| any_ends(names, "probes.rec") && !any_ends(names, "gallery.rec"),
+    takes: |n| n == "probes.rec" || n == "distractors.rec",
+    open: records,
+};
+
+pub(super) static LISTS: Reader = Reader {
+    name: "MegaFace",
+    format: DataFormat::Identification,
+    wants: "facescrub*.json and megaface*.json*, the folders facescrub*/ and megaface*/, and \
+            facescrub_noises.txt and megaface_noises.txt where they exist",
+    recognises: |names| names.iter().any(|n| is_list(n, PROBES)),
+    takes: |n| {
+        let of = |prefix| is_list(n, prefix) || (n.starts_with(prefix) && n.ends_with('/'));
+        of(PROBES) || of(DISTRACTORS)
+    },
+    open: lists,
+};
+
+const PROBES: &str = "facescrub";
+const DISTRACTORS: &str = "megaface";
+
+fn is_list(name: &str, prefix: &str) -> bool {
+    name.starts_with(prefix) && name.contains(".json")
+}
+
+fn records(files: &Files, _: &Rules) -> Result<DataSet> {
+    let open = |name: &str| RecSource::open(role(files, name, |n| n.ends_with(name))?);
+    let (probes, distractors) = (open("probes.rec")?, open("distractors.rec")?);
+    let data = IdentificationData {
+        probe_ids: probes.classes().to_vec(),
+        distractors: distractors.classes().len(),
+        ..IdentificationData::default()
+    };
+    Ok(DataSet::new(
+        vec![
+            ("probes", Arc::new(probes)),
+            ("distractors", Arc::new(distractors)),
+        ],
+        Description::Identification(data),
+    ))
+}
+
+fn lists(files: &Files, _: &Rules) -> Result<DataSet> {
+    let list_of = |prefix: &str| {
+        let path = role(files, &format!("{prefix}*.json*"), |n| is_list(n, prefix))?;
+        Ok::<_, Error>((list::parse_names(&list::read(&path)?, &path)?, path))
+    };
+    let folder = |prefix: &str| {
+        role(files, &format!("the folder {prefix}*/"), |n| {
+            n.starts_with(prefix) && n.ends_with('/')
+        })
+    };
+    let noise = |name: &str, paths: &[String]| -> Result<Vec<usize>> {
+        match files.find(|n| n == name) {
+            None => Ok(Vec::new()),
+            Some(path) => Ok(Noise::parse(&list::read(&path)?, &path)?.hits(paths)),
+        }
+    };
+    let (probes, path) = list_of(PROBES)?;
+    let Some(probe_ids) = probes.ids else {
+        return bad(
+            &path,
+            "has no `id` list, so it is not known who the probes are",
+        );
+    };
+    let (distractors, distractor_list) = list_of(DISTRACTORS)?;
+    let data = IdentificationData {
+        noisy_probes: noise("facescrub_noises.txt", &probes.paths)?,
+        noisy_distractors: noise("megaface_noises.txt", &distractors.paths)?,
+        probe_ids: probe_ids.clone(),
+        distractors: distractors.paths.len(),
+    };
+    let probes = FileSource::new(folder(PROBES)?, probes.paths, Some(probe_ids));
+    probes.refuse_missing(&path)?;
+    let distractors = FileSource::new(folder(DISTRACTORS)?, distractors.paths, None);
+    distractors.refuse_missing(&distractor_list)?;
+    Ok(DataSet::new(
+        vec![
+            ("probes", Arc::new(probes)),
+            ("distractors", Arc::new(distractors)),
+        ],
+        Description::Identification(data),
+    ))
+}

@@ -1,0 +1,356 @@
+//! Sets of pairs: packs, tables, and the lists of the field with their folder of images.
+
+use super::open::{Reader, any_ends, role};
+use super::{DataSet, Files, Findings, Images, bad};
+use crate::bin::BinReader;
+use crate::list::{self, ListedPair};
+use crate::source::{AlignedSource, FileSource};
+use frbench_base::Result;
+use frbench_job::description::PairData;
+use frbench_job::{DataFormat, Description, Missing, Rules};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) static PACK: Reader = Reader {
+    name: "a verification pack",
+    format: DataFormat::Pairs,
+    wants: "a .bin file",
+    recognises: |names| any_ends(names, ".bin"),
+    takes: |n| n.ends_with(".bin"),
+    open: pack,
+};
+
+pub(super) static TABLE: Reader = Reader {
+    name: "a table of pairs",
+    format: DataFormat::Pairs,
+    wants: "a .csv file with the columns `first,second,same` and perhaps `fold`, and the folder \
+            of images that its paths are relative to",
+    recognises: |names| any_ends(names, ".csv") && any_ends(names, "/"),
+    takes: |n| n.ends_with(".csv") || (n.ends_with('/') && n.matches('/').count() == 1),
+    open: table,
+};
+
+pub(super) static LIST: Reader = Reader {
+    name: "a list of pairs as LFW, RFW, CALFW, CPLFW and AgeDB-30 have it",
+    format: DataFormat::Pairs,
+    wants: "a .txt file, and the folder of images that it names",
+    recognises: |names| names.iter().any(|n| is_list(n)) && any_ends(names, "/"),
+    takes: |n| is_list(n) || (n.ends_with('/') && n.matches('/').count() == 1),
+    open: listed,
+};
+
+const IDENTITIES: &str = "identities.txt";
+const LANDMARKS: &str = "landmarks.txt";
+
+fn is_list(name: &str) -> bool {
+    let list = name.ends_with(".txt") || name.ends_with(".list");
+    list && name != IDENTITIES && name != LANDMARKS
+}
+
+fn pack(files: &Files, _: &Rules) -> Result<DataSet> {
+    let path = role(files, "a .bin pack", |n| n.ends_with(".bin"))?;
+    if files.names.iter().filter(|n| n.ends_with(".bin")).count() > 1 {
+        return bad(
+            &files.dir,
+            "declares several packs; each is a data set with a folder of its own",
+        );
+    }
+    let reader = BinReader::open(&path)?;
+    let data = PairData::packed(reader.same().to_vec());
+    let findings = Findings::default();
+    finish(files, Arc::new(reader), data, findings, &|k| {
+        format!("pair {k}")
+    })
+}
+
+fn table(files: &Files, rules: &Rules) -> Result<DataSet> {
+    let path = role(files, "a table of pairs", |n| n.ends_with(".csv"))?;
+    let listed = list::parse_pair_table(&list::read(&path)?, &path)?;
+    assemble(files, &path, listed, Findings::default(), rules)
+}
+
+fn listed(files: &Files, rules: &Rules) -> Result<DataSet> {
+    let path = role(files, "a list of pairs", is_list)?;
+    let mut findings = Findings::default();
+    let list = list::parse_pair_list(&list::read(&path)?, &path)?;
+    if let Some((line, announced)) = list.announced.filter(|a| a.1 != list.pairs.len()) {
+        findings.say_odd(format!(
+            "line {line} of {} announces {announced} pairs, and {} are listed",
+            path.display(),
+            list.pairs.len()
+        ));
+    }
+    let mut pairs = list.pairs;
+    if by_class(&pairs) {
+        findings.say(format!(
+            "{} is ordered by class, so that its blocks would be folds of one kind of pair: \
+             genuine and impostor pairs are taken in turns",
+            path.display()
+        ));
+        pairs = in_turns(pairs);
+    }
+    assemble(files, &path, pairs, findings, rules)
+}
+
+/// Whether all genuine pairs come before all impostor pairs, or after them, and no fold is
+/// stated.
+fn by_class(pairs: &[ListedPair]) -> bool {
+    let changes = pairs.windows(2).filter(|w| w[0].same != w[1].same).count();
+    changes == 1 && pairs.len() > 2 && pairs.iter().all(|p| p.fold.is_none())
+}
+
+/// Genuine and impostor pairs spread evenly, each in its order: any number of contiguous folds
+/// holds the same shares of both.
+fn in_turns(pairs: Vec<ListedPair>) -> Vec<ListedPair> {
+    let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|p| p.same);
+    // Pair k of n stands at (k + 1/2) / n of the list, genuine first where both stand alike.
+    let place = |k: usize, others: usize| (2 * k + 1) as u128 * others as u128;
+    let (g, i) = (genuine.len().max(1), impostor.len().max(1));
+    let mut placed: Vec<(u128, bool, ListedPair)> = Vec::new();
+    for (k, pair) in genuine.into_iter().enumerate() {
+        placed.push((place(k, i), false, pair));
+    }
+    for (k, pair) in impostor.into_iter().enumerate() {
+        placed.push((place(k, g), true, pair));
+    }
+    placed.sort_by_key(|p| (p.0, p.1));
+    placed.into_iter().map(|p| p.2).collect()
+}
+
+/// A set of listed pairs with their folder of images.
+pub(super) fn assemble(
+    files: &Files,
+    path: &Path,
+    listed: Vec<ListedPair>,
+    mut findings: Findings,
+    rules: &Rules,
+) -> Result<DataSet> {
+    if listed.is_empty() {
+        return bad(path, "lists no pair");
+    }
+    let root = role(files, "the folder of images", |n| {
+        n.ends_with('/') && !n.contains("/Split/")
+    })?;
+    // An image may be in many pairs; it is one image.
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut paths: Vec<String> = Vec::new();
+    let mut pairs = Vec::with_capacity(listed.len());
+    for pair in &listed {
+        let [a, b] = [&pair.first, &pair.second].map(|name| {
+            *numbers.entry(name).or_insert_with(|| {
+                paths.push(name.clone());
+                paths.len() as u32 - 1
+            })
+        });
+        pairs.push((a, b));
+    }
+    let points = landmarks(files, &paths)?;
+    let source = FileSource::new(&root, paths.clone(), None);
+    // The number that each image keeps, where it is there.
+    let kept: Vec<Option<u32>> = match rules.missing {
+        Missing::Refuse => {
+            source.refuse_missing(path)?;
+            (0..paths.len() as u32).map(Some).collect()
+        }
+        Missing::Miss => {
+            let gone: BTreeSet<usize> = source.missing().into_iter().collect();
+            let names = gone.iter().map(|&i| paths[i].clone());
+            findings.note("images that the list names are missing; each pair with one is a non-match at every threshold (failure to acquire)", names);
+            let mut next = 0..;
+            (0..paths.len())
+                .map(|i| (!gone.contains(&i)).then(|| next.next()).flatten())
+                .collect()
+        }
+    };
+    let there = |i: u32| kept[i as usize];
+    let used: Vec<usize> = (0..paths.len()).filter(|i| kept[*i].is_some()).collect();
+    let used_paths: Vec<String> = used.iter().map(|&i| paths[i].clone()).collect();
+    let source = FileSource::new(&root, used_paths, None);
+    let wants_aligned = points.is_none() && !rules.aligned;
+    let source: Images = match points {
+        Some(points) => {
+            let points = used.iter().map(|&i| points[i]).collect();
+            Arc::new(AlignedSource::new(source, points))
+        }
+        None => Arc::new(source),
+    };
+    let data = PairData {
+        images: used.len(),
+        pairs: pairs
+            .iter()
+            .map(|&(a, b)| Some((there(a)?, there(b)?)))
+            .collect(),
+        same: listed.iter().map(|p| p.same).collect(),
+        folds: folds(path, &listed)?,
+        identities: people(&listed),
+    };
+    odd_pairs(&listed, &pairs, &mut findings);
+    let place = |k: usize| format!("{}:{}", path.display(), listed[k].line);
+    let mut set = finish(files, source, data, findings, &place)?;
+    set.wants_aligned = wants_aligned;
+    Ok(set)
+}
+
+/// Folds, if they are stated; then of every pair, numbered from 0 or from 1.
+fn folds(path: &Path, listed: &[ListedPair]) -> Result<Option<Vec<u32>>> {
+    if listed.iter().all(|p| p.fold.is_none()) {
+        return Ok(None);
+    }
+    if let Some(pair) = listed.iter().find(|p| p.fold.is_none()) {
+        let place = PathBuf::from(format!("{}:{}", path.display(), pair.line));
+        return bad(&place, "states no fold, though other pairs do");
+    }
+    let stated = || listed.iter().filter_map(|p| p.fold);
+    let first = stated().min().unwrap_or(0);
+    if first > 1 {
+        return bad(
+            path,
+            format!("folds are numbered from {first}, want 0 or 1"),
+        );
+    }
+    Ok(Some(stated().map(|f| f - first).collect()))
+}
+
+/// The people of each pair where the list names them and they agree with its labels.
+fn people(listed: &[ListedPair]) -> Option<Vec<(u32, u32)>> {
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut number = |name| {
+        let next = numbers.len() as u32;
+        *numbers.entry(name).or_insert(next)
+    };
+    listed
+        .iter()
+        .map(|pair| {
+            let (a, b) = pair.people.as_ref()?;
+            ((a == b) == pair.same).then(|| (number(a), number(b)))
+        })
+        .collect()
+}
+
+/// Published lists have such pairs, and published numbers contain them.
+fn odd_pairs(listed: &[ListedPair], pairs: &[(u32, u32)], findings: &mut Findings) {
+    let line = |k: usize| format!("line {}", listed[k].line);
+    let all = || 0..listed.len();
+    findings.odd(
+        "pairs are of a picture with itself",
+        all().filter(|&k| pairs[k].0 == pairs[k].1).map(line),
+    );
+    let mut seen: BTreeSet<(u32, u32)> = BTreeSet::new();
+    findings.odd(
+        "pairs are listed before already",
+        all()
+            .filter(|&k| !seen.insert((pairs[k].0.min(pairs[k].1), pairs[k].0.max(pairs[k].1))))
+            .map(line),
+    );
+    let contradicts = |k: &usize| {
+        let people = listed[*k].people.as_ref();
+        people.is_some_and(|(a, b)| (a == b) != listed[*k].same)
+    };
+    findings.odd(
+        "pairs say another thing than the names on them (one person on both sides of a pair of \
+         different people, or two people in a pair of one); the people of pairs are taken as not known",
+        all().filter(contradicts).map(line),
+    );
+}
+
+/// Landmarks of each image, if the set has them: in pixels of the picture as it is stored.
+fn landmarks(files: &Files, paths: &[String]) -> Result<Option<Vec<crate::align::Landmarks>>> {
+    let Some(path) = files.find(|n| n == LANDMARKS) else {
+        return Ok(None);
+    };
+    let listed = list::parse_landmarks(&list::read(&path)?, &path)?;
+    let of: BTreeMap<&str, _> = listed.iter().map(|d| (d.0.as_str(), d.1)).collect();
+    if of.len() != listed.len() {
+        return bad(&path, "lists an image twice");
+    }
+    let found = paths.iter().map(|p| match of.get(p.as_str()) {
+        Some(points) => Ok(*points),
+        None => bad(&path, format!("has no landmarks of `{p}`")),
+    });
+    found.collect::<Result<_>>().map(Some)
+}
+
+/// The set with the people of `identities.txt`, if it has one. `place` says where pair `k` is.
+fn finish(
+    files: &Files,
+    source: Images,
+    mut data: PairData,
+    findings: Findings,
+    place: &dyn Fn(usize) -> String,
+) -> Result<DataSet> {
+    if let Some(path) = files.find(|n| n == IDENTITIES) {
+        let ids = list::parse_identities(&path, data.images)?;
+        let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
+        let ids: Vec<u32> = ids
+            .iter()
+            .map(|&id| {
+                let next = numbers.len() as u32;
+                *numbers.entry(id).or_insert(next)
+            })
+            .collect();
+        if data.pairs.iter().any(Option::is_none) {
+            return bad(&path, "is one line an image, but images are missing");
+        }
+        let people: Vec<(u32, u32)> = data
+            .pairs
+            .iter()
+            .flatten()
+            .map(|&(a, b)| (ids[a as usize], ids[b as usize]))
+            .collect();
+        let wrong = (0..people.len()).find(|&k| (people[k].0 == people[k].1) != data.same[k]);
+        if let Some(k) = wrong {
+            let said = if data.same[k] {
+                "the same"
+            } else {
+                "not the same"
+            };
+            return bad(
+                &path,
+                format!(
+                    "contradicts the label of pair {k} ({}), which says {said} person",
+                    place(k)
+                ),
+            );
+        }
+        data.identities = Some(people);
+    }
+    Ok(DataSet {
+        findings,
+        ..DataSet::new(vec![("images", source)], Description::Pairs(data))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(same: bool, line: usize) -> ListedPair {
+        ListedPair {
+            first: format!("a{line}"),
+            second: format!("b{line}"),
+            same,
+            people: None,
+            fold: None,
+            line,
+        }
+    }
+
+    #[test]
+    fn pairs_in_turns_give_every_fold_its_share() {
+        let listed: Vec<ListedPair> = (0..60).map(|k| pair(k < 30, k)).collect();
+        assert!(by_class(&listed));
+        let turned = in_turns(listed);
+        assert!(!by_class(&turned));
+        for fold in turned.chunks(6) {
+            assert_eq!(fold.iter().filter(|p| p.same).count(), 3);
+        }
+        let genuine: Vec<usize> = turned.iter().filter(|p| p.same).map(|p| p.line).collect();
+        assert!(genuine.is_sorted());
+        // Twice as many of one kind: two in every three.
+        let turned = in_turns((0..30).map(|k| pair(k < 20, k)).collect());
+        for fold in turned.chunks(6) {
+            assert_eq!(fold.iter().filter(|p| p.same).count(), 4);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Templates and their pairs: the files of IJB-B and IJB-C as insightface distributes them.
+
+use super::open::{Reader, any_ends, role};
+use super::{DataSet, Files, bad};
+use crate::list;
+use crate::source::{AlignedSource, FileSource};
+use frbench_base::{Error, Result};
+use frbench_job::description::TemplateData;
+use frbench_job::{DataFormat, Description, Rules};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(super) static IJB: Reader = Reader {
+    name: "IJB-B and IJB-C",
+    format: DataFormat::Templates,
+    wants: "meta/*_face_tid_mid.txt, meta/*_template_pair_label.txt, meta/*_name_5pts_score.txt \
+            and the folder of loose crops",
+    recognises: |names| any_ends(names, MEMBERS),
+    takes: |n| {
+        let meta = [MEMBERS, "_template_pair_label.txt", "_name_5pts_score.txt"];
+        meta.iter().any(|m| n.ends_with(m)) || n == "loose_crop/"
+    },
+    open,
+};
+
+const MEMBERS: &str = "_face_tid_mid.txt";
+
+fn open(files: &Files, _: &Rules) -> Result<DataSet> {
+    let meta = |suffix: &str| {
+        let path = role(files, suffix, |n| n.ends_with(suffix))?;
+        Ok::<_, Error>((list::read(&path)?, path))
+    };
+    let (text, path) = meta(MEMBERS)?;
+    let members = list::parse_members(&text, &path)?;
+    let (text, detections_path) = meta("_name_5pts_score.txt")?;
+    let detections = list::parse_detections(&text, &detections_path)?;
+    let same_order = members.len() == detections.len()
+        && members
+            .iter()
+            .zip(&detections)
+            .all(|(m, d)| m.file == d.file);
+    if !same_order {
+        return bad(
+            &detections_path,
+            "does not list the same images in the same order as the template list",
+        );
+    }
+    let (text, pairs_path) = meta("_template_pair_label.txt")?;
+    let listed = list::parse_pairs(&text, &pairs_path)?;
+    let known: BTreeSet<u32> = members.iter().map(|m| m.template).collect();
+    for (n, pair) in listed.iter().enumerate() {
+        let unknown = [pair.first, pair.second];
+        if let Some(t) = unknown.into_iter().find(|t| !known.contains(t)) {
+            return bad(
+                &pairs_path,
+                format!("pair {n} names template {t}, which has no image"),
+            );
+        }
+    }
+    let mut subjects = BTreeMap::new();
+    for name in files.names.iter().filter(|n| n.ends_with(".csv")) {
+        let path = files.dir.join(name);
+        list::parse_subjects(&list::read(&path)?, &path, &mut subjects)?;
+    }
+    let images = role(files, "the folder of loose crops", |n| n.ends_with('/'))?;
+    let paths = members.iter().map(|m| m.file.clone()).collect();
+    let points = detections.iter().map(|d| d.points).collect();
+    let source = FileSource::new(images, paths, None);
+    source.refuse_missing(&path)?;
+    let data = TemplateData {
+        template: members.iter().map(|m| m.template).collect(),
+        media: members.iter().map(|m| m.media).collect(),
+        detector: Some(detections.iter().map(|d| d.score).collect()),
+        pair_a: listed.iter().map(|p| p.first).collect(),
+        pair_b: listed.iter().map(|p| p.second).collect(),
+        same: listed.iter().map(|p| p.same).collect(),
+        subjects: Some(subjects).filter(|s| !s.is_empty()),
+    };
+    Ok(DataSet::new(
+        vec![("images", Arc::new(AlignedSource::new(source, points)))],
+        Description::Templates(data),
+    ))
+}

@@ -1,0 +1,37 @@
+//! The data set that a job reads: as its data job found it.
+
+use super::context::Context;
+use frbench_base::key::Key;
+use frbench_base::{Error, Result};
+use frbench_data::set::{self, DataSet, TrainSet};
+use frbench_job::result::JobResult;
+use frbench_job::{Damaged, DataSource};
+
+/// The set of data job `key`, less the images that the job found damaged.
+///
+/// # Errors
+/// What [`set::open`] refuses.
+pub fn data_set(key: &Key, cx: &Context) -> Result<DataSet> {
+    let spec = cx.jobs.data(key)?;
+    let root = cx.store.data_root();
+    let set = set::open(spec, root)?;
+    let skips = matches!(
+        &spec.source,
+        DataSource::Files { rules, .. } if rules.damaged == Damaged::Skip
+    );
+    if !skips {
+        return Ok(set);
+    }
+    match cx.store.folder(key).result()? {
+        JobResult::Data(found) => set.without(&found.damaged, &root.join(&spec.name)),
+        _ => Err(Error::Bug(format!("job {} is not a data job", key.short()))),
+    }
+}
+
+/// The same of a training set.
+pub fn train_set(key: &Key, cx: &Context) -> Result<TrainSet> {
+    let spec = cx.jobs.data(key)?;
+    data_set(key, cx)?
+        .train()
+        .ok_or_else(|| Error::Usage(format!("`{}` is not a training set", spec.name)))
+}
