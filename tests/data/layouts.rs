@@ -31,6 +31,8 @@ fn embedding(image: &Image) -> Vec<f32> {
     let mut row = vec![0.0; DIM];
     row[usize::from(person) % DIM] = 1.0;
     row[(usize::from(person) + 1) % DIM] = 0.01 * f32::from(variant);
+    // Strangers are the more alike the higher their numbers.
+    row[DIM - 1] = 1e-5 * (1.0 + f32::from(variant));
     row
 }
 
@@ -90,12 +92,12 @@ fn pairs() -> Vec<([usize; 2], [usize; 2], bool)> {
             let a = k % 10;
             let b = if same { a } else { (a + 3) % 10 };
             // Pictures are used in more than one pair.
-            ([a, 1 + k % 3], [b, 4 + k % 2], same)
+            ([a, 1 + k / 10 % 3], [b, 4 + k / 20], same)
         })
         .collect()
 }
 
-/// Accuracy of [`pairs`]: picture 4 of person 0 shows person 40, and it is in these pairs.
+/// Accuracy of [`pairs`]: picture 4 of person 0 shows person 5, and it is in these pairs.
 fn accuracy() -> f64 {
     let wrong = pairs()
         .iter()
@@ -109,7 +111,7 @@ const WRONG: [usize; 2] = [0, 4];
 
 fn shown([person, number]: [usize; 2]) -> Vec<u8> {
     match [person, number] == WRONG {
-        true => face(40, number),
+        true => face(5, number),
         false => face(person, number),
     }
 }
@@ -369,7 +371,7 @@ fn records(path: &Path, images: &[(u32, Vec<u8>)]) {
 }
 
 fn distractors() -> Vec<(u32, Vec<u8>)> {
-    (20..30).map(|p| (0, face(p, 0))).collect()
+    (20..30).map(|p| (0, face(p, 5))).collect()
 }
 
 fn probes() -> Vec<(u32, Vec<u8>)> {
@@ -509,7 +511,11 @@ fn ijb() {
         root.path(),
         &spec,
         "template-verification",
-        &[("fars", json!([0.05]))],
+        &[
+            ("fars", json!([0.05])),
+            ("norm", json!("unit")),
+            ("detector_score", json!(false)),
+        ],
     );
     let tar = scored.result.metrics[0].value;
     assert!((tar - 11.0 / 12.0).abs() < 1e-12, "{tar}");

@@ -156,6 +156,9 @@ fn classes_must_be_dense_and_agree_with_property() {
     assert!(message(open(&spec, root.path())).contains("2 classes"));
     let spec = files("l", DataFormat::Train, &["a.list"]);
     put(root.path().join("l/a.list"), "x.jpg 0\ny.jpg 2\nz.jpg 2\n");
+    for name in ["x.jpg", "y.jpg", "z.jpg"] {
+        put(root.path().join("l").join(name), jpeg(0));
+    }
     assert!(message(open(&spec, root.path())).contains("class 1 has no image"));
 }
 
