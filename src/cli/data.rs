@@ -9,6 +9,7 @@ use frbench::data::declarations::Declarations;
 use frbench::data::decode::encode_png;
 use frbench::data::manifest;
 use frbench::data::set::missing;
+use frbench::data::stamps::Stamps;
 use frbench::embedded;
 use frbench::job::{DataFormat, DataSource, DataSpec};
 use frbench::plan;
@@ -102,8 +103,20 @@ fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String>
             &gone,
         )));
     }
-    let found = manifest::describe(spec, root)?;
-    run::data::hold_against_pin(spec, &found, &root.join(&spec.name))?;
+    let progress = Progress::new(false);
+    let stop = Stop::on_signals()?;
+    let watch = |done, total, unit: &'static str| {
+        if total > 0 {
+            progress.advance(&spec.name, done, total, unit, "read");
+        }
+        stop.check(&spec.name)
+    };
+    let read = manifest::read(spec, root, &Stamps::default(), &watch);
+    progress.clear();
+    let (found, _) = read?;
+    let dir = root.join(&spec.name);
+    run::data::hold_against_generator(spec, &found, &dir)?;
+    run::data::hold_against_pin(spec, &found, &dir)?;
     let mut out = format!("{}: {} images", spec.name, found.images);
     if found.identities > 0 {
         let what = match spec.format {
@@ -130,6 +143,9 @@ fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String>
         "  {}  pixels and labels, {pinned}\n",
         plan::identity(&found)
     );
+    if let Some(facts) = &found.facts_sha256 {
+        out += &format!("  {facts}  what else it says: noise lists, people\n");
+    }
     for note in &found.notes {
         out += &format!("  note: {note}\n");
     }

@@ -33,6 +33,8 @@ struct State {
     running_cost: f64,
     job_started: Instant,
     job_from: u64,
+    /// What its progress is counted in.
+    unit: String,
     last_line: Instant,
 }
 
@@ -77,6 +79,7 @@ impl Progress {
                 running_cost: 0.0,
                 job_started: now,
                 job_from: 0,
+                unit: String::new(),
                 last_line: now,
             }),
         }
@@ -93,6 +96,13 @@ impl Progress {
     /// Shows how far the work called `label` is.
     pub fn advance(&self, label: &str, done: u64, total: u64, unit: &str, detail: &str) {
         let mut s = self.state();
+        // Another kind of work goes at another pace.
+        if s.unit != unit {
+            if !s.unit.is_empty() {
+                (s.job_started, s.job_from) = (Instant::now(), done);
+            }
+            s.unit = unit.to_string();
+        }
         s.running = done as f64 / total.max(1) as f64;
         let spent = s.job_started.elapsed().as_secs_f64();
         let fresh = done.saturating_sub(s.job_from);
@@ -134,12 +144,29 @@ impl Progress {
         }
     }
 
+    /// Shows that work on a job begins.
+    fn show(&self, job: &Job, what: &'static str) {
+        if let Some(b) = &self.bars {
+            b.job.reset();
+            b.job.set_prefix(what);
+            b.job.set_message(job.label.clone());
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
 impl State {
+    /// Work on a job begins.
+    fn begin(&mut self) {
+        self.job_started = Instant::now();
+        self.job_from = 0;
+        self.unit.clear();
+        self.last_line = Instant::now();
+    }
+
     fn eta(&self) -> String {
         let done = self.cost_done + self.running * self.running_cost;
         let elapsed = self.started.elapsed().as_secs_f64();
@@ -177,15 +204,14 @@ impl Observer for Progress {
         let mut s = self.state();
         s.running = 0.0;
         s.running_cost = job.cost;
-        s.job_started = Instant::now();
-        s.job_from = 0;
-        s.last_line = Instant::now();
+        s.begin();
         drop(s);
-        if let Some(b) = &self.bars {
-            b.job.reset();
-            b.job.set_prefix("job");
-            b.job.set_message(job.label.clone());
-        }
+        self.show(job, "job");
+    }
+
+    fn verifying(&self, job: &Job) {
+        self.state().begin();
+        self.show(job, "verify");
     }
 
     fn resumed(&self, job: &Job, at: u64, unit: &str) {

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use clap::Args;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::report::ReportInput;
-use frbench::run::{self, Options, Outcome, Program, Stop, Store};
+use frbench::run::{self, Options, Outcome, Program, ReadAgain, Stop, Store};
 use frbench::{Error, Result};
 use frbench::{build, embedded};
 use std::path::PathBuf;
@@ -43,6 +43,10 @@ pub struct RunArgs {
     /// Resume trainings that were begun on a machine with other kernels; the result says so
     #[arg(long)]
     pub force_kernels: bool,
+    /// Read all data again. Sets above 2 GiB or 10,000 files are otherwise read where the size,
+    /// the times or the inode of a file changed
+    #[arg(long)]
+    pub rehash: bool,
     /// Print the results as JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -92,6 +96,10 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
         force_kernels: args.force_kernels,
         device,
+        read_again: match args.rehash {
+            true => ReadAgain::EVERYTHING,
+            false => ReadAgain::default(),
+        },
     };
     if args.nondeterministic {
         options.device.allow_nondeterministic();

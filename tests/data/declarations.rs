@@ -54,6 +54,7 @@ fn other_versions_of_a_set_are_told_apart() {
         name: "lfw".into(),
         files: vec![],
         pixels_sha256: String::new(),
+        facts_sha256: None,
         decoder: String::new(),
         images: 12000,
         identities: 0,

@@ -10,6 +10,8 @@ mod common;
 
 mod damaged;
 mod declarations;
+#[cfg(unix)]
+mod folders;
 mod layouts;
 mod packs;
 mod record;

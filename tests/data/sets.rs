@@ -4,10 +4,13 @@ use frbench::data::bin::{BinWriter, Protocol};
 use frbench::data::cache::PixelCache;
 use frbench::data::declarations::describe_missing;
 use frbench::data::decode::{encode_jpeg, encode_png};
+use frbench::data::hashes::{UNWATCHED, compare};
 use frbench::data::image::Image;
-use frbench::data::manifest::{describe, verify};
+use frbench::data::manifest::describe;
 use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::data::set::open;
+use frbench::data::stamps::Stamps;
+use frbench::job::result::DataResult;
 use frbench::job::{DataFormat, DataSource, DataSpec, Description, Rules, SynthSpec};
 use std::path::Path;
 
@@ -46,6 +49,12 @@ fn train_rec(dir: &Path, labels: &[u32]) {
         writer.push(*label, &jpeg(k)).unwrap();
     }
     writer.finish(112).unwrap();
+}
+
+/// Optional files that differ from what was recorded, all files read.
+fn verify(spec: &DataSpec, root: &Path, recorded: &DataResult) -> frbench::Result<Vec<String>> {
+    let none = (&Stamps::default(), false);
+    compare(spec, root, recorded, none, UNWATCHED).map(|found| found.changed)
 }
 
 fn message<T>(result: frbench::Result<T>) -> String {
@@ -127,19 +136,19 @@ fn one_flipped_byte_is_found_with_both_hashes() {
     train_rec(&dir, &[0, 1, 1]);
     let spec = files("t", DataFormat::Train, &["train.rec", "train.idx"]);
     let result = describe(&spec, root.path()).unwrap();
-    verify(&result, &dir).unwrap();
+    assert!(verify(&spec, root.path(), &result).unwrap().is_empty());
     let mut rec = std::fs::read(dir.join("train.rec")).unwrap();
     let middle = rec.len() / 2;
     rec[middle] ^= 0x10;
     put(dir.join("train.rec"), &rec);
-    let text = message(verify(&result, &dir));
+    let text = message(verify(&spec, root.path(), &result));
     assert!(
         text.contains("train.rec") && text.contains(&result.files[0].sha256),
         "{text}"
     );
     assert!(text.contains(&frbench::key::sha256_hex(&rec)), "{text}");
     std::fs::remove_file(dir.join("train.idx")).unwrap();
-    let text = message(verify(&result, &dir));
+    let text = message(verify(&spec, root.path(), &result));
     assert!(
         text.contains("train.rec") && text.contains("train.idx: missing"),
         "{text}"
@@ -154,11 +163,17 @@ fn classes_must_be_dense_and_agree_with_property() {
     put(dir.join("property"), "3,112,112\n");
     let spec = files("t", DataFormat::Train, &["train.rec"]);
     assert!(message(open(&spec, root.path())).contains("2 classes"));
-    let spec = files("l", DataFormat::Train, &["a.list"]);
-    put(root.path().join("l/a.list"), "x.jpg 0\ny.jpg 2\nz.jpg 2\n");
-    for name in ["x.jpg", "y.jpg", "z.jpg"] {
+    put(
+        root.path().join("l/a.list"),
+        "i/x.jpg 0\n./i/y.jpg 2\nz.jpg 2\n",
+    );
+    for name in ["i/x.jpg", "i/y.jpg", "z.jpg"] {
         put(root.path().join("l").join(name), jpeg(0));
     }
+    // Of images that lie elsewhere, no change would be noticed.
+    let spec = files("l", DataFormat::Train, &["a.list", "i/"]);
+    assert!(message(open(&spec, root.path())).contains("`z.jpg` lies in no folder"));
+    let spec = files("l", DataFormat::Train, &["a.list", "i/", "z.jpg"]);
     assert!(message(open(&spec, root.path())).contains("class 1 has no image"));
 }
 
@@ -301,9 +316,9 @@ fn identification_sets_come_as_records_and_as_lists() {
         2
     );
     put(dir.join("megaface_images/1/2/0.jpg"), jpeg(7));
-    assert!(message(verify(&result, &dir)).contains("megaface_images/"));
+    assert!(message(verify(&spec, root.path(), &result)).contains("megaface_images/"));
     std::fs::remove_dir_all(dir.join("megaface_images")).unwrap();
-    assert!(message(verify(&result, &dir)).contains("missing"));
+    assert!(message(verify(&spec, root.path(), &result)).contains("missing"));
 }
 
 #[test]

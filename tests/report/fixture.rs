@@ -250,6 +250,7 @@ pub fn input() -> ReportInput {
                     sha256: "0c".repeat(32),
                 }],
                 pixels_sha256: "7e".repeat(32),
+                facts_sha256: None,
                 decoder: "zune-jpeg 0.5.15".into(),
                 images: 2400,
                 identities: 600,

@@ -2,6 +2,7 @@
 //! on, and what becomes of it is counted rightly.
 
 use crate::common::runs::{self, result};
+use frbench::data::hashes::UNWATCHED;
 use frbench::data::manifest::hash_pixels;
 use frbench::data::set::{self, TrainSet};
 use frbench::job::{DataSpec, JobSpec};
@@ -153,7 +154,7 @@ fn what_is_planted_is_listed_counted_and_trained_on() {
             fs::copy(entry.path(), root.join(name).join(entry.file_name())).unwrap();
         }
     }
-    let hash = hash_pixels(&set::open(&spec, root).unwrap()).unwrap();
+    let hash = hash_pixels(&set::open(&spec, root).unwrap(), UNWATCHED).unwrap();
     assert_eq!(found["pixels_sha256"], *hash);
     // And it is the base set with these labels and these outliers.
     let frbench::job::DataSource::Noisy(of) = &spec.source else {

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod changed_data;
 mod keep_images;
 mod kill_resume;
 mod label_noise;

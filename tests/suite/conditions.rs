@@ -3,6 +3,7 @@
 use crate::tiny::*;
 use frbench::build;
 use frbench::job::JobSpec;
+use frbench::job::result::JobResult;
 use frbench::plan::{Known, Round, plan};
 use frbench::suite::Resolved;
 
@@ -122,6 +123,15 @@ fn a_noisy_set_is_made_once_its_parts_are_known() {
     assert!(is_ordered(&second.jobs));
     // Other pixels of the base are another noisy set.
     let other = plan(&suite, &known("b", &first), &code);
+    assert_ne!(noisy(&second).key, noisy(&other).key);
+    // So are other people, where the base says who is shown.
+    let mut people = known("a", &first);
+    for result in people.results.values_mut() {
+        if let JobResult::Data(data) = result {
+            data.facts_sha256 = Some("f".repeat(64));
+        }
+    }
+    let other = plan(&suite, &people, &code);
     assert_ne!(noisy(&second).key, noisy(&other).key);
     let third = plan(&suite, &known("a", &second), &code);
     assert!(third.finished);

@@ -2,7 +2,8 @@
 
 use crate::tiny::*;
 use frbench::build;
-use frbench::job::BalancedSpec;
+use frbench::job::result::JobResult;
+use frbench::job::{BalancedSpec, DataSource, Rules};
 use frbench::key::Key;
 use frbench::plan::{Kind, Known, Round, plan};
 use std::collections::BTreeSet;
@@ -29,6 +30,55 @@ fn pinned_identities_need_no_first_round_and_no_other_key() {
     let round = plan(&pinned, &Known::default(), &code);
     assert!(round.finished);
     assert_eq!(keys(&round), keys(&full(&suite)));
+}
+
+#[test]
+fn what_only_some_sets_say_is_part_of_scores_and_trainings() {
+    let (suite, code) = (tiny(), build::code());
+    let with = |set: &str| {
+        let mut known = data_known(&suite, &code);
+        for result in known.results.values_mut() {
+            if let JobResult::Data(data) = result
+                && data.name.starts_with(set)
+            {
+                data.facts_sha256 = Some(Key::of(&"facts").0);
+            }
+        }
+        new_jobs(&full(&suite), &plan(&suite, &known, &code))
+    };
+    let scores = with("synth-megaface");
+    assert_eq!(scores.len(), 3, "{scores:?}");
+    assert!(
+        scores
+            .iter()
+            .all(|l| l.starts_with("score") && l.contains("megaface")),
+        "{scores:?}"
+    );
+    // A network and all that is made of it, but no data.
+    let all = keys(&full(&suite)).into_keys();
+    let networks = all.filter(|l| !l.starts_with("data")).collect();
+    assert_eq!(with("synth-train"), networks);
+}
+
+#[test]
+fn a_pin_does_not_say_what_else_the_files_of_a_user_say() {
+    let mut suite = tiny();
+    for column in &mut suite.columns {
+        column.data.source = DataSource::Files {
+            files: vec!["lfw.bin".into()],
+            rules: Rules::default(),
+        };
+    }
+    let known = data_known(&suite, &build::code());
+    for row in &mut suite.rows {
+        row.data.identity = Some(Key::of(&row.data.name).0);
+    }
+    for column in &mut suite.columns {
+        column.data.identity = Some(Key::of(&column.data.name).0);
+    }
+    let code = build::code();
+    assert!(!plan(&suite, &Known::default(), &code).finished);
+    assert!(plan(&suite, &known, &code).finished);
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub fn data_result(name: &str, pixels: &str) -> JobResult {
         name: name.to_string(),
         files: Vec::new(),
         pixels_sha256: Key::of(&pixels).0,
+        facts_sha256: None,
         decoder: String::new(),
         images: 0,
         identities: 0,

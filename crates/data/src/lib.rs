@@ -7,7 +7,10 @@
 //! | [`source`] | random access to images, wherever they are kept |
 //! | [`set`] | data sets: images and what is known about them |
 //! | [`declarations`] | public data sets: their files, and where users get them |
+//! | [`walk`](mod@walk) | what lies below a folder, in one order |
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
+//! | [`hashes`] | the hashes of files, and what became of them since |
+//! | [`stamps`] | whether a file can have changed since it was hashed |
 //! | [`degrade`] | what a network sees of an image whose resolution is taken away |
 //! | [`noise`] | wrong labels and outliers, planted in a training set |
 //! | [`cache`], [`sampler`], [`balanced`] | what a training step sees |
@@ -20,6 +23,7 @@ pub mod cache;
 pub mod declarations;
 pub mod decode;
 pub mod degrade;
+pub mod hashes;
 pub mod image;
 pub mod list;
 pub mod manifest;
@@ -29,7 +33,9 @@ pub mod resize;
 pub mod sampler;
 pub mod set;
 pub mod source;
+pub mod stamps;
 mod survey;
+pub mod walk;
 
 use frbench_base::{Error, Result};
 use memmap2::Mmap;
@@ -39,12 +45,8 @@ use std::path::Path;
 /// Maps a file for reading. A file that another process shortens meanwhile ends the program
 /// with SIGBUS, as with any mapped file; data sets are not edited in place.
 pub(crate) fn map_file(path: &Path) -> Result<FileBytes> {
-    let file = File::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::Data(format!("{}: the file is missing", path.display()))
-        }
-        _ => Error::io(path, e),
-    })?;
+    walk::regular(path)?;
+    let file = File::open(path).map_err(|e| walk::unreadable(path, e))?;
     // SAFETY: read-only, and the bytes are parsed with bounds checks throughout.
     let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
     Ok(FileBytes::Mapped(map))

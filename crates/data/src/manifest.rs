@@ -1,17 +1,18 @@
 //! The identity of a data set: what its files hash to, and what its pixels do.
 
+pub use super::hashes::hash_file;
+
 use super::decode::DECODER;
-use super::set::{DataSet, Files, locate, open};
+use super::hashes::{UNWATCHED, Watch, hash_files};
+use super::set::{DataSet, locate, open};
+use super::stamps::Stamps;
 use super::survey::Survey;
+use frbench_base::Result;
 use frbench_base::key::hex;
-use frbench_base::{Error, Result};
-use frbench_job::result::{DataResult, FileHash};
+use frbench_job::result::DataResult;
 use frbench_job::{Damaged, DataSource, DataSpec, Description};
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads the whole set `spec` under the data root and describes it. Whether that is the pinned
 /// set is for the caller to judge.
@@ -19,184 +20,72 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Anything that is missing or cannot be read or decoded.
 pub fn describe(spec: &DataSpec, root: &Path) -> Result<DataResult> {
+    read(spec, root, &Stamps::default(), UNWATCHED).map(|(described, _)| described)
+}
+
+/// The same, with what is known of each of its files. Of those that bear their stamps in `known`
+/// the hash is taken from there.
+///
+/// # Errors
+/// Also what `watch` returns.
+pub fn read(
+    spec: &DataSpec,
+    root: &Path,
+    known: &Stamps,
+    watch: Watch,
+) -> Result<(DataResult, Stamps)> {
     let set = open(spec, root)?;
     let located = locate(spec, root)?;
-    let files = hash_files(&located)?;
+    let (files, stamps) = hash_files(&located, known, watch)?;
     let skip = match &spec.source {
         DataSource::Files { rules, .. } => rules.damaged == Damaged::Skip,
-        _ => false,
+        DataSource::Synth(_) | DataSource::Noisy(_) => false,
     };
-    let survey = Survey::of(&set, skip)?;
+    let survey = Survey::of(&set, skip, watch)?;
     let mut findings = set.findings.clone();
     survey.tell(&set, &mut findings)?;
     let damaged = survey.damaged();
     let set = set.without(&damaged, &located.dir)?;
-    let mut hash = survey.hash();
-    relations(&mut hash, &set.description);
     let (identities, counts) = set.description.counts();
-    Ok(DataResult {
+    let described = DataResult {
         name: spec.name.clone(),
         files,
-        pixels_sha256: hex(&hash.finalize()),
+        pixels_sha256: hashed(&survey, &set.description),
+        facts_sha256: match spec.source {
+            DataSource::Files { .. } => hash_facts(&set.description),
+            // They follow from the generator, or from the sets that it is made of.
+            DataSource::Synth(_) | DataSource::Noisy(_) => None,
+        },
         decoder: DECODER.to_string(),
         images: set.parts.iter().map(|(_, s)| s.len() as u64).sum(),
         identities,
         counts,
         damaged,
         notes: findings.notes(),
-    })
-}
-
-/// Rehashes the files of a set described before; `dir` is the folder of the set.
-///
-/// # Errors
-/// `Error::Data` with each file that is missing or differs, and both hashes.
-pub fn verify(recorded: &DataResult, dir: &Path) -> Result<()> {
-    let differences: Vec<Option<String>> = recorded
-        .files
-        .par_iter()
-        .map(|file| match hash_member(dir, &file.path) {
-            Ok(now) if now.sha256 == file.sha256 && now.bytes == file.bytes => Ok(None),
-            Ok(now) => Ok(Some(format!(
-                "{}: sha256 is {} ({} bytes), recorded is {} ({} bytes)",
-                dir.join(&file.path).display(),
-                now.sha256,
-                now.bytes,
-                file.sha256,
-                file.bytes
-            ))),
-            Err(Error::Data(what)) => Ok(Some(format!("{what}; recorded is {}", file.sha256))),
-            Err(other) => Err(other),
-        })
-        .collect::<Result<_>>()?;
-    let differences: Vec<String> = differences.into_iter().flatten().collect();
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Data(format!(
-        "data set `{}` is not what was recorded:\n  {}\nbring back the files that were recorded, \
-         or give the changed set a name of its own",
-        recorded.name,
-        differences.join("\n  ")
-    )))
-}
-
-/// The hash of every file of a set, in the order of its declaration. A folder of images is one
-/// entry: the hash over the lines `sha256  path` of its files, bytewise sorted by path.
-pub fn hash_files(files: &Files) -> Result<Vec<FileHash>> {
-    files
-        .names
-        .par_iter()
-        .map(|name| hash_member(&files.dir, name))
-        .collect()
-}
-
-fn hash_member(dir: &Path, name: &str) -> Result<FileHash> {
-    let (sha256, bytes) = if name.ends_with('/') {
-        hash_folder(&dir.join(name))?
-    } else {
-        hash_file(&dir.join(name))?
     };
-    Ok(FileHash {
-        path: name.to_string(),
-        bytes,
-        sha256,
-    })
-}
-
-fn unreadable(path: &Path, error: std::io::Error) -> Error {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => Error::Data(format!("{}: missing", path.display())),
-        _ => Error::io(path, error),
-    }
-}
-
-/// Hash and length of a file, read once in pieces.
-pub fn hash_file(path: &Path) -> Result<(String, u64)> {
-    let failed = |e| unreadable(path, e);
-    let mut file = File::open(path).map_err(failed)?;
-    let mut buffer = vec![0; 1 << 20];
-    let (mut hash, mut bytes) = (Sha256::new(), 0);
-    loop {
-        match file.read(&mut buffer).map_err(failed)? {
-            0 => return Ok((hex(&hash.finalize()), bytes)),
-            n => {
-                hash.update(&buffer[..n]);
-                bytes += n as u64;
-            }
-        }
-    }
-}
-
-fn hash_folder(dir: &Path) -> Result<(String, u64)> {
-    let mut paths = Vec::new();
-    collect(dir, &mut paths)?;
-    let mut named: Vec<(Vec<u8>, PathBuf)> = paths
-        .into_iter()
-        .map(|p| {
-            let name = p
-                .strip_prefix(dir)
-                .unwrap_or(&p)
-                .as_os_str()
-                .as_encoded_bytes();
-            (name.to_vec(), p)
-        })
-        .collect();
-    named.sort_unstable();
-    let hashes: Vec<(String, u64)> = named
-        .par_iter()
-        .map(|(_, path)| hash_file(path))
-        .collect::<Result<_>>()?;
-    let mut hash = Sha256::new();
-    for ((name, _), (sha, _)) in named.iter().zip(&hashes) {
-        hash.update(sha);
-        hash.update(b"  ");
-        hash.update(name);
-        hash.update(b"\n");
-    }
-    Ok((hex(&hash.finalize()), hashes.iter().map(|h| h.1).sum()))
-}
-
-/// All files below `dir`. Links to folders are not followed, so there are no cycles.
-fn collect(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
-    let mut folders = vec![dir.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let failed = |e| unreadable(&folder, e);
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            match entry.file_type().map_err(failed)?.is_dir() {
-                true => folders.push(entry.path()),
-                false => paths.push(entry.path()),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The hash of the pixels and labels of a set, and of what it says about them.
-///
-/// # Errors
-/// An image that cannot be read.
-pub fn hash_pixels(set: &DataSet) -> Result<String> {
-    let mut hash = Survey::of(set, false)?.hash();
-    relations(&mut hash, &set.description);
-    Ok(hex(&hash.finalize()))
+    Ok((described, stamps))
 }
 
 /// sha256 over, for each part, its name, its number of images and for each image the sha256 of
 /// label, width, height (u32, little-endian; no label is 2^32 - 1) and RGB pixels; then over
 /// what the set says about them (pairs, templates). It does not depend on how images are
-/// stored, and names nothing.
-fn relations(hash: &mut Sha256, description: &Description) {
+/// stored, and names nothing. What not every set of a format has is left to [`hash_facts`].
+///
+/// # Errors
+/// An image that cannot be read or decoded; what `watch` returns.
+pub fn hash_pixels(set: &DataSet, watch: Watch) -> Result<String> {
+    let survey = Survey::of(set, false, watch)?;
+    Ok(hashed(&survey, &set.description))
+}
+
+fn hashed(survey: &Survey, description: &Description) -> String {
+    let mut hash = survey.hash();
     match description {
         Description::Train(_) | Description::Identification(_) | Description::Gallery(_) => {}
         Description::Pairs(d) => {
             for (pair, same) in d.pairs.iter().zip(&d.same) {
                 let (a, b) = pair.unwrap_or((u32::MAX, u32::MAX));
-                relate(hash, a, b, *same);
-            }
-            for fold in d.folds.iter().flatten() {
-                hash.update(fold.to_le_bytes());
+                relate(&mut hash, a, b, *same);
             }
         }
         Description::Templates(d) => {
@@ -207,14 +96,69 @@ fn relations(hash: &mut Sha256, description: &Description) {
             let scores = d.detector.iter().flatten();
             scores.for_each(|s| hash.update(s.to_le_bytes()));
             for ((a, b), same) in d.pair_a.iter().zip(&d.pair_b).zip(&d.same) {
-                relate(hash, *a, *b, *same);
+                relate(&mut hash, *a, *b, *same);
             }
         }
     }
+    hex(&hash.finalize())
 }
 
 fn relate(hash: &mut Sha256, a: u32, b: u32, same: bool) {
     hash.update(a.to_le_bytes());
     hash.update(b.to_le_bytes());
     hash.update([u8::from(same)]);
+}
+
+/// sha256 over what a set says beyond its pixels, labels and pairs, and what not every set of
+/// its format says: the folds of pairs, who is on each image, which probes and distractors are
+/// noise, who is on a template. Each enters with its name and number; none where nothing is said. It changes
+/// scores and what is counted of a training, but no embedding.
+pub fn hash_facts(description: &Description) -> Option<String> {
+    let mut facts = Facts::default();
+    match description {
+        Description::Train(d) => facts.add("identities", d.identities.iter().flatten().copied()),
+        Description::Pairs(d) => {
+            let people = d.identities.iter().flatten();
+            facts.add(
+                "identities",
+                people.flat_map(|&(a, b)| [u64::from(a), u64::from(b)]),
+            );
+            facts.add("folds", d.folds.iter().flatten().map(|&f| u64::from(f)));
+        }
+        Description::Identification(s) => {
+            let numbers = |of: &[usize]| of.iter().map(|i| *i as u64).collect::<Vec<_>>();
+            facts.add("noisy_probes", numbers(&s.noisy_probes));
+            facts.add("noisy_distractors", numbers(&s.noisy_distractors));
+        }
+        Description::Templates(s) => {
+            let pairs = s.subjects.iter().flatten();
+            facts.add(
+                "subjects",
+                pairs.flat_map(|(t, s)| [u64::from(*t), u64::from(*s)]),
+            );
+        }
+        Description::Gallery(_) => {}
+    }
+    facts.0.map(|hash| hex(&hash.finalize()))
+}
+
+/// Facts under their names, once there are any.
+#[derive(Default)]
+struct Facts(Option<Sha256>);
+
+impl Facts {
+    /// Adds the numbers called `name`, unless there are none.
+    fn add(&mut self, name: &str, numbers: impl IntoIterator<Item = u64>) {
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        if numbers.is_empty() {
+            return;
+        }
+        let hash = self
+            .0
+            .get_or_insert_with(|| Sha256::new_with_prefix(b"frbench-facts-v1"));
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update((numbers.len() as u64).to_le_bytes());
+        numbers.iter().for_each(|n| hash.update(n.to_le_bytes()));
+    }
 }

@@ -1,9 +1,11 @@
 //! One look at every image of a set: the hash of its pixels, whether it can be read, its shape.
 
 use crate::decode::orientation;
+use crate::hashes::{Counter, Watch};
 use crate::set::{DataSet, Findings};
 use crate::source::ImageSource;
 use frbench_base::{Error, Result};
+use frbench_job::Description;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -29,15 +31,26 @@ impl Survey {
     /// Decodes every image of `set`.
     ///
     /// # Errors
-    /// An image that cannot be read, named by its place, unless damaged ones are skipped.
-    pub fn of(set: &DataSet, skip: bool) -> Result<Self> {
-        let look = |source: &dyn ImageSource, i: usize| match see(source, i) {
-            Err(Error::Data(what)) if skip => Ok(Seen::Damaged(what)),
-            other => other,
-        };
+    /// An image that cannot be read, named by its place, unless damaged ones are skipped; what
+    /// `watch` returns.
+    pub fn of(set: &DataSet, skip: bool, watch: Watch) -> Result<Self> {
+        let all = set.parts.iter().map(|(_, s)| s.len() as u64).sum();
+        let counter = Counter::images(all, watch);
         let parts = set.parts.iter().map(|(name, source)| {
-            let images = (0..source.len()).into_par_iter();
-            let seen = images.map(|i| look(source.as_ref(), i));
+            let labels = labels(&set.description, name);
+            let look = |i: usize| {
+                let label = match labels {
+                    Some(labels) => labels.get(i).copied(),
+                    None => source.label(i),
+                };
+                let seen = match see(source.as_ref(), i, label) {
+                    Err(Error::Data(what)) if skip => Ok(Seen::Damaged(what)),
+                    other => other,
+                };
+                counter.add(1)?;
+                seen
+            };
+            let seen = (0..source.len()).into_par_iter().map(look);
             Ok((*name, seen.collect::<Result<_>>()?))
         });
         parts.collect::<Result<_>>().map(Survey)
@@ -116,11 +129,23 @@ impl Survey {
     }
 }
 
-fn see(source: &dyn ImageSource, i: usize) -> Result<Seen> {
+/// The class or person of each image of a part, where the set states them: what is scored, which
+/// is not always what a source says of itself.
+fn labels<'a>(description: &'a Description, part: &str) -> Option<&'a [u32]> {
+    match (description, part) {
+        (Description::Train(d), _) => Some(&d.labels),
+        (Description::Identification(d), "probes") => Some(&d.probe_ids),
+        (Description::Gallery(d), "probes") => Some(&d.probe_ids),
+        (Description::Gallery(d), "gallery") => Some(&d.gallery_ids),
+        _ => None,
+    }
+}
+
+fn see(source: &dyn ImageSource, i: usize, label: Option<u32>) -> Result<Seen> {
     let image = source.image(i)?;
     let mut hash = Sha256::new();
     for n in [
-        source.label(i).unwrap_or(u32::MAX),
+        label.unwrap_or(u32::MAX),
         image.width as u32,
         image.height as u32,
     ] {

@@ -20,6 +20,10 @@ pub struct DataResult {
     pub files: Vec<FileHash>,
     /// sha256 over the decoded pixels of every image with its label, in order.
     pub pixels_sha256: String,
+    /// sha256 over what the set says beyond that and not every set of its format says: noise
+    /// lists, the person on each image, subjects of templates. None where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts_sha256: Option<String>,
     /// Name and version of the image decoder the pixels came from.
     pub decoder: String,
     pub images: u64,

@@ -38,7 +38,7 @@ pub use identity::Identity;
 pub use sheet::contact_sheet;
 pub use twin::{Arrangement, Pair, SEED, TWINS, Twin, TwinInfo, twin};
 pub use world::{Rendered, VERSION, World};
-pub use write::{Progress, write};
+pub use write::{IDENTITIES, Progress, identities, write};
 
 /// The hash of the sources of this crate: part of the keys of jobs.
 pub const SOURCES: &str = env!("FRBENCH_SOURCES_SYNTH");

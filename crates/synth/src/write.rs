@@ -2,13 +2,12 @@
 
 use super::twin::{Arrangement, Twin, twin};
 use super::world::CROP;
-use frbench_base::files::NewFile;
+use frbench_base::files;
 use frbench_base::{Error, Result};
 use frbench_data::bin::{BinWriter, Protocol};
 use frbench_data::record::{RecWriter, RecordLayout};
 use frbench_job::SynthSpec;
 use rayon::prelude::*;
-use std::io::Write;
 use std::path::Path;
 
 /// Images rendered at a time: bounds memory, and is enough for many threads.
@@ -40,9 +39,7 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
         Arrangement::Train { .. } => {
             let mut out = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface)?;
             records(&twin, 0..twin.len(), &mut out, progress)?;
-            if twin.is_noisy() {
-                identities(&twin, &dir.join("identities.txt"))?;
-            }
+            write_identities(&twin, dir)?;
             out.finish(CROP)
         }
         Arrangement::Pairs { pairs } => {
@@ -56,7 +53,7 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
                 }
                 out.push(&first, &image, pairs[(i / 2) as usize].same())
             })?;
-            identities(&twin, &dir.join("identities.txt"))?;
+            write_identities(&twin, dir)?;
             out.finish()
         }
         several => {
@@ -106,11 +103,29 @@ fn each(
     Ok(())
 }
 
-/// The person in each image: for bootstraps that resample people, and to tell wrong labels.
-fn identities(twin: &Twin, path: &Path) -> Result<()> {
-    let mut file = NewFile::create(path)?;
-    for i in 0..twin.len() {
-        writeln!(file, "{}", twin.identity(i)).map_err(|e| Error::io(path, e))?;
+/// The file of the people on the images of a set.
+pub const IDENTITIES: &str = "identities.txt";
+
+/// The person in each image, a line each, for sets that have such a file: for bootstraps that
+/// resample people, and to tell wrong labels.
+///
+/// # Errors
+/// What [`twin`] refuses.
+pub fn identities(spec: &SynthSpec) -> Result<Option<String>> {
+    Ok(people(&twin(spec)?))
+}
+
+fn people(twin: &Twin) -> Option<String> {
+    let stated = twin.is_noisy() || matches!(twin.layout, Arrangement::Pairs { .. });
+    stated.then(|| {
+        let lines = (0..twin.len()).map(|i| format!("{}\n", twin.identity(i)));
+        lines.collect()
+    })
+}
+
+fn write_identities(twin: &Twin, dir: &Path) -> Result<()> {
+    match people(twin) {
+        Some(text) => files::write_atomic(&dir.join(IDENTITIES), text.as_bytes()),
+        None => Ok(()),
     }
-    file.publish()
 }

@@ -8,7 +8,7 @@ mod megaface;
 mod pairs;
 
 pub use cfp::{parse_number_pairs, parse_numbered};
-pub use files::{FolderList, image_folder, images_below, safe_path};
+pub use files::{FolderList, ImageList, image_folder, images_below, safe_path};
 pub use ijb::{
     Detection, Member, TemplatePair, parse_detections, parse_landmarks, parse_members, parse_pairs,
     parse_subjects,
@@ -19,6 +19,7 @@ pub use pairs::{ListedPair, PairList, parse_pair_list, parse_pair_table};
 
 use files::is_image;
 
+use crate::walk;
 use frbench_base::{Error, Result};
 use std::path::Path;
 
@@ -45,13 +46,12 @@ fn lines<'a>(text: &'a [u8], path: &Path) -> Result<impl Iterator<Item = (usize,
 }
 
 /// A whole file.
+///
+/// # Errors
+/// [`Error::Data`] with the path for what is not there or is no file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::Data(format!("{}: the file is missing", path.display()))
-        }
-        _ => Error::io(path, e),
-    })
+    walk::regular(path)?;
+    std::fs::read(path).map_err(|e| walk::unreadable(path, e))
 }
 
 /// The person on each image: one number a line, one line an image.

@@ -1,23 +1,19 @@
 //! Which files make up a data set.
 
 use crate::noise;
+use crate::walk::regular;
 use frbench_base::{Error, Result};
 use frbench_job::{DataFormat, DataSource, DataSpec};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
-/// Files that are part of a set where they exist.
+/// Files that are part of a set where they exist, beside the indices of its records.
 fn optional(format: DataFormat) -> &'static [&'static str] {
     match format {
-        DataFormat::Train => &["train.idx", "property", "identities.txt"],
+        DataFormat::Train => &["property", "identities.txt"],
         DataFormat::Pairs => &["identities.txt", "landmarks.txt"],
-        DataFormat::Identification => &[
-            "probes.idx",
-            "distractors.idx",
-            "facescrub_noises.txt",
-            "megaface_noises.txt",
-        ],
-        DataFormat::Templates => &[],
-        DataFormat::Gallery => &["probes.idx", "gallery.idx", "distractors.idx"],
+        DataFormat::Identification => &["facescrub_noises.txt", "megaface_noises.txt"],
+        DataFormat::Templates | DataFormat::Gallery => &[],
     }
 }
 
@@ -76,25 +72,52 @@ pub struct Files {
     pub names: Vec<String>,
 }
 
+/// Whether anything is at this place in the folder of a set, be it a link that leads nowhere.
+pub(crate) fn is_there(dir: &Path, name: &str) -> bool {
+    dir.join(name).symlink_metadata().is_ok()
+}
+
 /// Files of the set that are not there, in the order in which they are declared.
 pub fn missing(spec: &DataSpec, root: &Path) -> Vec<String> {
     let dir = root.join(&spec.name);
     let mut names = required(spec, &dir);
-    names.retain(|name| {
-        let path = dir.join(name);
-        !(if name.ends_with('/') {
-            path.is_dir()
-        } else {
-            path.is_file()
-        })
-    });
+    names.retain(|name| !is_there(&dir, name));
     names
+}
+
+/// The files of a set that must be there, and those of the others that are.
+///
+/// # Errors
+/// [`Error::Data`] for an optional file that is not a file.
+pub fn names(spec: &DataSpec, root: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let dir = root.join(&spec.name);
+    let mut required = required(spec, &dir);
+    if spec.format == DataFormat::Train {
+        let listed = super::train::listed_below(&dir, &required);
+        required.extend(listed);
+    }
+    if matches!(spec.source, DataSource::Noisy(_)) {
+        return Ok((required, Vec::new()));
+    }
+    // Readers of records take the index that lies beside.
+    let records = required.iter().filter_map(|n| n.strip_suffix(".rec"));
+    let mut extra: Vec<String> = records.map(|stem| format!("{stem}.idx")).collect();
+    extra.extend(optional(spec.format).iter().map(|n| n.to_string()));
+    if spec.format == DataFormat::Templates {
+        extra.extend(with_suffix(&dir, "meta/", ".csv"));
+    }
+    extra.retain(|name| !required.contains(name) && is_there(&dir, name));
+    for name in &extra {
+        regular(&dir.join(name))?;
+    }
+    Ok((required, extra))
 }
 
 /// Finds the files of `spec` under the data root.
 ///
 /// # Errors
-/// `Error::Data` that lists every missing file and where it should be.
+/// `Error::Data` that lists every missing file and where it should be, or names what is not a
+/// file, or not a folder, and should be.
 pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
     let absent = missing(spec, root);
     if !absent.is_empty() {
@@ -103,19 +126,11 @@ pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
         )));
     }
     let dir = root.join(&spec.name);
-    let mut names = required(spec, &dir);
-    let mut extra: Vec<String> = optional(spec.format)
-        .iter()
-        .map(|n| n.to_string())
-        .collect();
-    if spec.format == DataFormat::Templates {
-        extra.extend(with_suffix(&dir, "meta/", ".csv"));
+    let (mut names, optional) = names(spec, root)?;
+    for name in names.iter().filter(|n| !n.ends_with('/')) {
+        regular(&dir.join(name))?;
     }
-    for name in extra {
-        if !names.contains(&name) && dir.join(&name).is_file() {
-            names.push(name);
-        }
-    }
+    names.extend(optional);
     Ok(Files { dir, names })
 }
 
@@ -131,5 +146,34 @@ impl Files {
             .iter()
             .find(|n| test(n))
             .map(|n| self.dir.join(n))
+    }
+
+    /// Refuses images that a list names outside of what the set declares: of those, a change
+    /// would not be noticed. Paths are relative to the folder of the set.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the list and the first such image.
+    pub fn hold(&self, images: &[String], list: &Path) -> Result<()> {
+        // Without the `.` of `./a.jpg`.
+        let plain = |path: &str| -> PathBuf {
+            let parts = Path::new(path).components();
+            parts.filter(|c| *c != Component::CurDir).collect()
+        };
+        let (folders, files): (Vec<&String>, _) = self.names.iter().partition(|n| n.ends_with('/'));
+        let folders: Vec<PathBuf> = folders.iter().map(|n| plain(n)).collect();
+        let files: BTreeSet<PathBuf> = files.iter().map(|n| plain(n)).collect();
+        let outside = |image: &&String| {
+            let image = plain(image);
+            !files.contains(&image) && !folders.iter().any(|f| image.starts_with(f))
+        };
+        match images.iter().find(outside) {
+            None => Ok(()),
+            Some(image) => Err(Error::Data(format!(
+                "{}: `{image}` lies in no folder that the set declares ({}); declare its folder, \
+                 so that changes in it are noticed",
+                list.display(),
+                self.names.join(", ")
+            ))),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What was found while a set was read that results depend on: counted, with a few examples.
 
+use crate::walk;
 use frbench_base::{Error, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Examples that a message shows of each kind.
@@ -33,6 +35,17 @@ impl Findings {
     /// A sentence about the set as a whole.
     pub fn say(&mut self, sentence: String) {
         self.whole(sentence, false);
+    }
+
+    /// What a walk over the folder `dir` followed and left out.
+    pub fn walked(&mut self, dir: &Path, links: u64, ignored: &BTreeMap<String, u64>) {
+        if links > 0 {
+            self.say(format!("{}: {links} links were followed", dir.display()));
+        }
+        if !ignored.is_empty() {
+            let what = walk::in_words(ignored);
+            self.say(format!("{}: left out are {what}", dir.display()));
+        }
     }
 
     /// An oddity of a list as a whole, in a sentence.

@@ -1,7 +1,7 @@
 //! Probes, a gallery, and perhaps distractors in it: as records, or as TinyFace's folders.
 
 use super::open::{Reader, any_ends, role};
-use super::{DataSet, Files, Images, bad};
+use super::{DataSet, Files, Findings, Images, bad};
 use crate::list;
 use crate::source::{FileSource, RecSource};
 use frbench_base::Result;
@@ -47,34 +47,40 @@ fn records(files: &Files, _: &Rules) -> Result<DataSet> {
 }
 
 fn folders(files: &Files, _: &Rules) -> Result<DataSet> {
-    let folder = |name: &str| -> Result<(PathBuf, Vec<String>)> {
-        let dir = role(files, &format!("the folder {name}"), |n| n.ends_with(name))?;
-        let paths = list::images_below(&dir)?;
-        match paths.is_empty() {
-            true => bad(&dir, "holds no image (.jpg, .jpeg, .png)"),
-            false => Ok((dir, paths)),
-        }
-    };
-    let named = |name: &str| -> Result<(Images, Vec<u32>)> {
-        let (dir, paths) = folder(name)?;
-        let people = paths.iter().map(|p| person(p, &dir));
-        let people = people.collect::<Result<Vec<u32>>>()?;
-        let source = FileSource::new(dir, paths, Some(people.clone()));
-        Ok((Arc::new(source), people))
-    };
+    let mut findings = Findings::default();
+    let probes = named(files, "Probe/", &mut findings)?;
+    let gallery = named(files, "Gallery_Match/", &mut findings)?;
     let distractors: Images = match any_ends(&files.names, "Gallery_Distractor/") {
         true => {
-            let (dir, paths) = folder("Gallery_Distractor/")?;
+            let (dir, paths) = folder(files, "Gallery_Distractor/", &mut findings)?;
             Arc::new(FileSource::new(dir, paths, None))
         }
         false => none(files),
     };
-    set(
-        files,
-        named("Probe/")?,
-        named("Gallery_Match/")?,
-        distractors,
-    )
+    Ok(DataSet {
+        findings,
+        ..set(files, probes, gallery, distractors)?
+    })
+}
+
+/// The images of a folder.
+fn folder(files: &Files, name: &str, findings: &mut Findings) -> Result<(PathBuf, Vec<String>)> {
+    let dir = role(files, &format!("the folder {name}"), |n| n.ends_with(name))?;
+    let list = list::images_below(&dir)?;
+    findings.walked(&dir, list.links, &list.ignored);
+    match list.paths.is_empty() {
+        true => bad(&dir, "holds no image (.jpg, .jpeg, .png)"),
+        false => Ok((dir, list.paths)),
+    }
+}
+
+/// The images of a folder with the person on each.
+fn named(files: &Files, name: &str, findings: &mut Findings) -> Result<(Images, Vec<u32>)> {
+    let (dir, paths) = folder(files, name, findings)?;
+    let people = paths.iter().map(|p| person(p, &dir));
+    let people = people.collect::<Result<Vec<u32>>>()?;
+    let source = FileSource::new(dir, paths, Some(people.clone()));
+    Ok((Arc::new(source), people))
 }
 
 /// The distractors of a closed set.

@@ -14,7 +14,8 @@ mod templates;
 mod train;
 mod without;
 
-pub use files::{Files, locate, missing};
+pub(crate) use files::is_there;
+pub use files::{Files, locate, missing, names};
 pub use findings::Findings;
 pub use open::{READERS, Reader, open, reader, recognise};
 

@@ -7,6 +7,7 @@ use crate::source::{FileSource, RecSource};
 use frbench_base::Result;
 use frbench_job::description::TrainData;
 use frbench_job::{DataFormat, Description, Rules};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ fn listed(files: &Files, _: &Rules) -> Result<DataSet> {
     let (paths, labels): (Vec<_>, Vec<_>) = list::parse_labels(&list::read(&path)?, &path)?
         .into_iter()
         .unzip();
+    files.hold(&paths, &path)?;
     let source = FileSource::new(&files.dir, paths, Some(labels.clone()));
     source.refuse_missing(&path)?;
     set(files, Arc::new(source), labels, &path, &[])
@@ -65,13 +67,31 @@ fn folder(files: &Files, _: &Rules) -> Result<DataSet> {
     let dir = role(files, "a folder", |n| n.ends_with('/'))?;
     let folder = list::image_folder(&dir)?;
     let source = FileSource::new(&dir, folder.paths, Some(folder.labels.clone()));
-    set(
-        files,
-        Arc::new(source),
-        folder.labels,
-        &dir,
-        &folder.classes,
-    )
+    let images = Arc::new(source);
+    let mut set = set(files, images, folder.labels, &dir, &folder.classes)?;
+    set.findings.walked(&dir, folder.links, &folder.ignored);
+    Ok(set)
+}
+
+/// What the list of a training set names at the top of its folder, where a declaration lists no
+/// folder of images: files and folders that belong to the set. A list that cannot be read is for
+/// its reader to refuse.
+pub(super) fn listed_below(dir: &Path, names: &[String]) -> Vec<String> {
+    let path = names.iter().find(|n| is_list(n)).map(|n| dir.join(n));
+    let Some(path) = path.filter(|_| !any_ends(names, "/") && !any_ends(names, ".rec")) else {
+        return Vec::new();
+    };
+    let text = list::read(&path).unwrap_or_default();
+    let listed = list::parse_labels(&text, &path).unwrap_or_default();
+    let top = listed.iter().map(|(image, _)| {
+        let image = image.trim_start_matches("./");
+        match image.split_once('/') {
+            Some((folder, _)) => format!("{folder}/"),
+            None => image.to_string(),
+        }
+    });
+    let top: BTreeSet<String> = top.collect();
+    top.into_iter().collect()
 }
 
 /// `names` are those of the classes, where they have names.

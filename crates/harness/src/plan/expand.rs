@@ -4,12 +4,12 @@ use super::code::Code;
 use super::keys::{Names, keys};
 use super::layout::*;
 use super::recipe::Recipe;
-use super::{Known, Round, cost, identity};
+use super::{Known, Round, cost, full_identity, identity};
 use crate::suite::resolve::{Column, Keep, Row};
 use crate::suite::{Resolved, dataset};
 use frbench_base::key::Key;
 use frbench_base::registry::Params;
-use frbench_job::result::JobResult;
+use frbench_job::result::{DataResult, JobResult};
 use frbench_job::*;
 use frbench_methods::method::derive::KEPT_FROM;
 use std::collections::BTreeMap;
@@ -120,14 +120,39 @@ impl<'a> Planner<'a> {
         let needs: Vec<Key> = set.parts().map(|part| self.data(part)).collect();
         let spec = JobSpec::Data(self.of_identities(set, &needs));
         let key = self.add(label, spec, &needs, cost::data(set));
-        let found = match self.known.results.get(&key) {
-            Some(JobResult::Data(result)) => Some(identity(result).to_string()),
-            _ => set.identity.clone(),
+        // What a generated set says follows from its generator, so its pin is all of it. What
+        // else the files of a user say is not known before they are read.
+        let pinned = set.identity.clone();
+        let generated = !matches!(set.source, DataSource::Files { .. });
+        let (name, full) = match self.described(&key) {
+            Some(found) => (
+                Some(identity(found).to_string()),
+                Some(full_identity(found)),
+            ),
+            None => (pinned.clone(), pinned.filter(|_| generated)),
         };
-        self.open |= found.is_none();
-        let name = found.unwrap_or_else(|| format!("not made yet: {}", self.comparison(&key)));
-        self.names.data.insert(key.clone(), format!("data {name}"));
+        self.open |= full.is_none();
+        let open = || format!("not made yet: {}", self.comparison(&key));
+        let name = format!("data {}", name.unwrap_or_else(open));
+        let mut described = full.map_or_else(|| name.clone(), |full| format!("data {full}"));
+        // A set that is made of others says what they say.
+        for facts in needs
+            .iter()
+            .filter_map(|part| self.described(part)?.facts_sha256.as_ref())
+        {
+            described += &format!(" of {facts}");
+        }
+        self.names.data.insert(key.clone(), name);
+        self.names.described.insert(key.clone(), described);
         key
+    }
+
+    /// What is known of the set that a data job makes.
+    fn described(&self, key: &Key) -> Option<&DataResult> {
+        match self.known.results.get(key) {
+            Some(JobResult::Data(found)) => Some(found),
+            _ => None,
+        }
     }
 
     /// A set with the sets that it is made of named by their identities, as far as they are
@@ -135,8 +160,8 @@ impl<'a> Planner<'a> {
     fn of_identities(&self, set: &DataSpec, parts: &[Key]) -> DataSpec {
         let mut set = set.clone();
         for (part, key) in set.parts_mut().zip(parts) {
-            if let Some(JobResult::Data(found)) = self.known.results.get(key) {
-                part.identity = Some(identity(found).to_string());
+            if let Some(found) = self.described(key) {
+                part.identity = Some(full_identity(found));
             }
         }
         set

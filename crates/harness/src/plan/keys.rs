@@ -1,8 +1,10 @@
 //! The two keys of a job.
 //!
 //! Data enters both by its identity, not by the job that made it: a generator that changed
-//! without changing a pixel retrains nothing. What else a job builds on enters the cache key
-//! by cache key and the comparison key by comparison key.
+//! without changing a pixel retrains nothing. Scores and trainings also depend on what a set says
+//! beside its pixels and labels (noise lists, the person on each image), embeddings do not. What
+//! else a job builds on enters the cache key by cache key and the comparison key by comparison
+//! key.
 
 use super::code::{Code, Kind};
 use frbench_base::key::Key;
@@ -15,6 +17,8 @@ use std::collections::BTreeMap;
 pub struct Names {
     /// Data jobs by the identity of what they make.
     pub data: BTreeMap<Key, String>,
+    /// The same with all that the set says.
+    pub described: BTreeMap<Key, String>,
     /// Other jobs by comparison key.
     pub comparison: BTreeMap<Key, String>,
 }
@@ -36,7 +40,11 @@ pub fn keys(spec: &JobSpec, names: &Names, code: &Code) -> (Key, Key) {
         // A pin is what is expected of the data, not what it is made from.
         map.remove("identity");
     }
-    rename(&mut plain, &names.data);
+    let data = match spec {
+        JobSpec::Train(_) | JobSpec::Score(_) => &names.described,
+        JobSpec::Data(_) | JobSpec::Derive(_) | JobSpec::Embed(_) => &names.data,
+    };
+    rename(&mut plain, data);
     let mut compared = plain.clone();
     rename(&mut compared, &names.comparison);
     let kind = kind(spec);

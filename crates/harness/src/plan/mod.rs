@@ -63,7 +63,16 @@ pub fn outlook(suite: &Resolved, known: &Known, code: &Code) -> Round {
 
 /// The identity of a data set: sha256 over its decoded pixels with their labels, pairs and
 /// templates. How the images are stored is not part of it, nor is a name: files are hashed
-/// one by one beside it.
+/// one by one beside it. This is what is pinned, and what embeddings depend on.
 pub fn identity(data: &DataResult) -> &str {
     &data.pixels_sha256
+}
+
+/// The identity, and what else the set says, if it says anything: what scores and trainings
+/// depend on.
+pub fn full_identity(data: &DataResult) -> String {
+    match &data.facts_sha256 {
+        Some(facts) => format!("{} with {facts}", identity(data)),
+        None => identity(data).to_string(),
+    }
 }

@@ -5,7 +5,9 @@ use super::observer::Observer;
 use super::options::Options;
 use super::stop::Stop;
 use super::store::{Jobs, Store};
+use frbench_base::Result;
 use frbench_job::Job;
+use std::sync::Mutex;
 
 /// What an executor works with.
 pub struct Context<'a> {
@@ -22,5 +24,37 @@ impl Context<'_> {
     pub fn progress(&mut self, done: u64, total: u64, unit: &str, detail: &str) {
         self.lock.heartbeat();
         self.observer.progress(self.job, done, total, unit, detail);
+    }
+
+    /// The same for work on several threads, which a stop signal ends.
+    pub fn watch(
+        &mut self,
+        detail: &'static str,
+    ) -> impl Fn(u64, u64, &'static str) -> Result<()> + Sync {
+        let (job, observer, stop) = (self.job, self.observer, self.stop);
+        let lock = Mutex::new(&mut *self.lock);
+        move |done, total, unit| {
+            // One thread at a time is enough to show that this process lives.
+            if let Ok(mut lock) = lock.try_lock() {
+                lock.heartbeat();
+            }
+            watch(job, observer, stop, detail)(done, total, unit)
+        }
+    }
+}
+
+/// Shows how far the reading of data is, and ends it on a stop signal.
+pub(super) fn watch(
+    job: &Job,
+    observer: &dyn Observer,
+    stop: &Stop,
+    detail: &'static str,
+) -> impl Fn(u64, u64, &'static str) -> Result<()> + Sync {
+    move |done, total, unit| {
+        // Before it is known how much there is to read.
+        if total > 0 {
+            observer.progress(job, done, total, unit, detail);
+        }
+        stop.check(&job.label)
     }
 }

@@ -4,18 +4,12 @@
 use super::context::Context;
 use super::store::Store;
 use frbench_base::files;
-use frbench_base::key::Key;
+use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
 use frbench_data::{manifest, noise};
 use frbench_job::result::DataResult;
 use frbench_job::{DataSource, DataSpec, SynthSpec};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// Sets up to this size are hashed on every run; larger ones when a file's size, time or
-/// inode changed since they were last hashed.
-const ALWAYS_HASH_BYTES: u64 = 2 << 30;
-const STAMPS: &str = "verified.json";
 
 pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
     let root = cx.store.data_root().to_path_buf();
@@ -24,15 +18,21 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
         cx.progress(done, total, "images", "rendered");
         cx.stop.check("rendering")
     })?;
-    let result = manifest::describe(spec, &root)?;
+    let stamps = cx.lock.folder().file(STAMPS);
+    let known = cx.options.read_again.known(&stamps);
+    let (result, now) = manifest::read(spec, &root, &known, &cx.watch("read"))?;
+    hold_against_generator(spec, &result, &dir)?;
     hold_against_pin(spec, &result, &dir)?;
-    stamp(&result, &dir, &cx.store.folder(&cx.job.key).file(STAMPS))?;
+    now.write(&stamps)?;
     Ok(result)
 }
 
+/// What is known of each file of a set, in the folder of its job.
+pub(super) const STAMPS: &str = "stamps";
+
 /// Makes what can be made and is not there: renders a set of the face world, plants noise. A list
 /// of noise that is there must be the one that would be drawn.
-fn make(
+pub(super) fn make(
     spec: &DataSpec,
     root: &Path,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
@@ -42,6 +42,33 @@ fn make(
         DataSource::Synth(synth) if !dir.exists() => render(synth, &spec.name, root, progress),
         DataSource::Noisy(noisy) => noise::plant(noisy, &dir, root),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a generated set whose people are not those that its generator states: that they are is
+/// why they need no place in the keys of jobs.
+///
+/// # Errors
+/// [`Error::Data`] with the file.
+pub fn hold_against_generator(spec: &DataSpec, found: &DataResult, dir: &Path) -> Result<()> {
+    let DataSource::Synth(synth) = &spec.source else {
+        return Ok(());
+    };
+    let name = frbench_synth::IDENTITIES;
+    let stated = frbench_synth::identities(synth)?;
+    let stated = stated.map(|text| sha256_hex(text.as_bytes()));
+    let there = found.files.iter().find(|f| f.path == name);
+    match there.map(|f| &f.sha256) == stated.as_ref() {
+        true => Ok(()),
+        false => Err(Error::Data(format!(
+            "{}: {}; delete the folder to have it rendered again",
+            dir.join(name).display(),
+            match (there.is_some(), stated.is_some()) {
+                (false, _) => "missing",
+                (true, false) => "not a file of this set",
+                (true, true) => "not what the face world writes",
+            }
+        ))),
     }
 }
 
@@ -96,77 +123,4 @@ pub fn render(
 pub fn is_gone(spec: &DataSpec, store: &Store) -> bool {
     let made = !matches!(spec.source, DataSource::Files { .. });
     made && !store.data_root().join(&spec.name).exists()
-}
-
-/// Holds the files against the recorded hashes; a set that [`is_gone`] is made again before.
-pub fn verify(
-    spec: &DataSpec,
-    recorded: &DataResult,
-    store: &Store,
-    key: &Key,
-    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
-) -> Result<()> {
-    if is_gone(spec, store) {
-        make(spec, store.data_root(), progress)?;
-    }
-    let dir = store.data_root().join(&spec.name);
-    let total: u64 = recorded.files.iter().map(|f| f.bytes).sum();
-    let stamps = store.folder(key).file(STAMPS);
-    if total > ALWAYS_HASH_BYTES && unchanged(recorded, &dir, &stamps) {
-        return Ok(());
-    }
-    manifest::verify(recorded, &dir)?;
-    if total > ALWAYS_HASH_BYTES {
-        stamp(recorded, &dir, &stamps)?;
-    }
-    Ok(())
-}
-
-/// What tells a file apart from its successor without reading it.
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Stamp {
-    path: String,
-    bytes: u64,
-    modified_ns: u128,
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(dir: &Path, path: &str) -> Option<Stamp> {
-        let meta = std::fs::metadata(dir.join(path)).ok()?;
-        let modified = meta
-            .modified()
-            .ok()?
-            .duration_since(std::time::UNIX_EPOCH)
-            .ok()?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&meta);
-        #[cfg(not(unix))]
-        let inode = 0;
-        Some(Stamp {
-            path: path.to_string(),
-            bytes: meta.len(),
-            modified_ns: modified.as_nanos(),
-            inode,
-        })
-    }
-}
-
-fn stamp(recorded: &DataResult, dir: &Path, to: &Path) -> Result<()> {
-    let stamps: Vec<Stamp> = recorded
-        .files
-        .iter()
-        .filter_map(|f| Stamp::of(dir, &f.path))
-        .collect();
-    files::write_json(to, &stamps)
-}
-
-fn unchanged(recorded: &DataResult, dir: &Path, stamps: &Path) -> bool {
-    let Ok(stamps) = files::read_json::<Vec<Stamp>>(stamps) else {
-        return false;
-    };
-    stamps.len() == recorded.files.len()
-        && stamps
-            .iter()
-            .all(|s| Stamp::of(dir, &s.path).as_ref() == Some(s))
 }

@@ -1,5 +1,6 @@
 //! The folder of one job: its files, its event log, and the lock on it.
 
+use super::stop::Stop;
 use frbench_base::files;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
@@ -40,6 +41,23 @@ impl RunFolder {
     /// The result of a finished job.
     pub fn result(&self) -> Result<JobResult> {
         files::read_json(&self.file("result.json"))
+    }
+
+    /// Takes back that the job is done, because of what `why` names. Waits for another process
+    /// that is about to do the same.
+    pub fn reopen(&self, why: &[String], stop: &Stop) -> Result<()> {
+        while self.is_done() {
+            if let Some(mut lock) = self.claim()? {
+                lock.event("reopened", json!({ "because": why }))?;
+                let done = self.file("done");
+                std::fs::remove_file(&done).map_err(|e| Error::io(&done, e))?;
+                files::sync_dir(&self.path);
+                return Ok(());
+            }
+            stop.check("waiting for another process")?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Take the job, unless another live process has it. The lock is the operating system's
@@ -198,6 +216,10 @@ mod tests {
             (events[0]["event"].as_str(), events[0]["x"].as_u64()),
             (Some("a"), Some(1))
         );
+        assert!(!folder.is_done());
+        drop(again);
+        files::write_atomic(&folder.file("done"), b"").unwrap();
+        folder.reopen(&["a".into()], &Stop::default()).unwrap();
         assert!(!folder.is_done());
     }
 }

@@ -7,6 +7,7 @@
 //! | `spec.json`, `env.json` | first | what is run, and where |
 //! | `events.jsonl` | appended | claims, steps, checkpoints, errors |
 //! | `lock` | held while running | process id and host of the owner |
+//! | `stamps` | with the result | what is known of each file of a data set |
 //! | artefacts | during | checkpoint, embeddings, scores |
 //! | `result.json` | atomically | the [`frbench_job::result::JobResult`] |
 //! | `done` | last | empty; its presence means all of the above is whole |
@@ -36,7 +37,7 @@ pub mod verify;
 
 pub use folder::{JobLock, RunFolder};
 pub use observer::{Observer, Silent};
-pub use options::Options;
+pub use options::{Options, ReadAgain};
 pub use program::Program;
 pub use scheduler::Outcome;
 pub use stop::Stop;

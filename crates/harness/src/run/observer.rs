@@ -8,6 +8,8 @@ pub trait Observer: Sync {
     fn planned(&self, _open: &[&Job], _done: usize) {}
     /// A job starts, at `step` > 0 if it is resumed.
     fn started(&self, _job: &Job) {}
+    /// The files of a finished data job are held against what was recorded.
+    fn verifying(&self, _job: &Job) {}
     /// Work done inside the running job, in its own unit.
     fn progress(&self, _job: &Job, _done: u64, _total: u64, _unit: &str, _detail: &str) {}
     fn resumed(&self, _job: &Job, _at: u64, _unit: &str) {}

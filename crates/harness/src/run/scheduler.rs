@@ -87,10 +87,20 @@ pub fn execute(
             let open = selected.iter().filter(|j| !finished.contains_key(&j.key));
             precision::check(&open.collect::<Vec<_>>(), &all, &options.device)?;
         }
-        observer.planned(&open, selected.len() - open.len());
         missing_files(&selected, store, program)?;
-        let done = &now.finished;
-        verify_data(&selected, done, store, observer, stop, &mut verified)?;
+        let done = &mut now.finished;
+        verify_data(
+            &selected,
+            done,
+            store,
+            options,
+            observer,
+            stop,
+            &mut verified,
+        )?;
+        let open = selected.iter().filter(|j| !done.contains_key(&j.key));
+        let open: Vec<&Job> = open.collect();
+        observer.planned(&open, selected.len() - open.len());
         session.round(&selected, &mut now)?;
         executed = now.executed;
         if round.finished || !now.failed.is_empty() {

@@ -1,7 +1,9 @@
 //! Data before anything is built on it: what is missing, and what is not what was recorded.
 
 use super::Observer;
+use super::context::watch;
 use super::data;
+use super::options::{Options, ReadAgain};
 use super::program::Program;
 use super::scheduler::Finished;
 use super::stop::Stop;
@@ -9,9 +11,11 @@ use super::store::Store;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_data::declarations::describe_missing;
+use frbench_data::hashes::{self, Compared, Watch};
 use frbench_data::set;
-use frbench_job::result::JobResult;
-use frbench_job::{DataSource, Job, JobSpec};
+use frbench_data::stamps::Stamps;
+use frbench_job::result::{DataResult, JobResult};
+use frbench_job::{DataSource, DataSpec, Job, JobSpec};
 use std::collections::BTreeSet;
 
 /// Files that only the user can bring are asked for all at once, before any work.
@@ -39,33 +43,76 @@ pub fn missing_files(jobs: &[Job], store: &Store, program: &Program) -> Result<(
 
 /// Data that was recorded is hashed again before anything is built on it, also when there is
 /// nothing left to build. A generated set whose folder is gone is made again, but not for
-/// nothing. `verified` holds the sets that have been looked at in this run.
+/// nothing. A set of which an optional file is new, gone or changed is taken out of `finished`,
+/// to be described again. `verified` holds the sets that have been looked at in this run.
 ///
 /// # Errors
 /// [`Error::Data`] for a set that is not what was recorded.
 pub fn verify_data(
     jobs: &[Job],
-    finished: &Finished,
+    finished: &mut Finished,
     store: &Store,
+    options: &Options,
     observer: &dyn Observer,
     stop: &Stop,
     verified: &mut BTreeSet<Key>,
 ) -> Result<()> {
     let idle = jobs.iter().all(|j| finished.contains_key(&j.key));
     for job in jobs {
-        let (JobSpec::Data(spec), Some(JobResult::Data(result))) =
+        let (JobSpec::Data(spec), Some(JobResult::Data(recorded))) =
             (&job.spec, finished.get(&job.key))
         else {
             continue;
         };
-        let spared = idle && data::is_gone(spec, store);
-        if spared || !verified.insert(job.key.clone()) {
+        let gone = data::is_gone(spec, store);
+        if (idle && gone) || !verified.insert(job.key.clone()) {
             continue;
         }
-        data::verify(spec, result, store, &job.key, &mut |done, total| {
-            observer.progress(job, done, total, "images", "rendered");
-            stop.check("rendering")
-        })?;
+        observer.verifying(job);
+        if gone {
+            data::make(spec, store.data_root(), &mut |done, total| {
+                observer.progress(job, done, total, "images", "rendered");
+                stop.check("rendering")
+            })?;
+        }
+        let changed = compare(
+            job,
+            spec,
+            recorded,
+            store,
+            options.read_again,
+            &|d, t, u| watch(job, observer, stop, "verified")(d, t, u),
+        )?;
+        if !changed.is_empty() {
+            observer.note(&format!(
+                "data set `{}` is another one than was recorded, and is described again; what \
+                 depends on the difference is done again:\n  {}",
+                spec.name,
+                changed.join("\n  ")
+            ));
+            store.folder(&job.key).reopen(&changed, stop)?;
+            finished.remove(&job.key);
+        }
     }
     Ok(())
+}
+
+/// The optional files that are not what was recorded. Keeps the stamps of what was read.
+fn compare(
+    job: &Job,
+    spec: &DataSpec,
+    recorded: &DataResult,
+    store: &Store,
+    read_again: ReadAgain,
+    watch: Watch,
+) -> Result<Vec<String>> {
+    let path = store.folder(&job.key).file(data::STAMPS);
+    let known = Stamps::read(&path);
+    let trusted = (&known, read_again.trusts(&known));
+    let Compared { stamps, changed } =
+        hashes::compare(spec, store.data_root(), recorded, trusted, watch)?;
+    if read_again.trusts(&stamps) && stamps != known {
+        stamps.write(&path)?;
+    }
+    Ok(changed)
 }

@@ -1,0 +1,483 @@
+//! Data that change after they were recorded: what is noticed, and what is done again.
+
+use frbench::data::decode::encode_jpeg;
+use frbench::data::image::Image;
+use frbench::data::record::{RecWriter, RecordLayout};
+use frbench::job::result::JobResult;
+use frbench::job::{Job, JobSpec};
+use frbench::run::context::Context;
+use frbench::run::{self, Observer, Options, Program, ReadAgain, Stop, Store, scheduler};
+use frbench::suite::source::Source;
+use frbench::{build, embedded, suite};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+const SUITE: &str = r#"
+schema = 1
+name = "all-formats"
+title = "One set of every format"
+analysis = "Nothing follows from it."
+
+[[baseline]]
+id = "a"
+label = "A"
+method = { name = "margin-softmax" }
+head = { name = "arcface", s = 32.0, m = 0.3 }
+network = "small"
+training = "short"
+
+[protocol.pairs]
+kind = { name = "verification", folds = 2 }
+[protocol.search]
+kind = { name = "identification", ranks = [1] }
+[protocol.gallery]
+kind = { name = "gallery-identification", ranks = [1] }
+[protocol.templates]
+kind = { name = "template-verification", norm = "keep", detector_score = true, far_selection = "nearest", fars = [1e-1] }
+
+[profile.demo]
+train-data = "tr"
+seeds = [1]
+entries = ["a"]
+evaluate = [
+  { data = "pr", protocol = "pairs" },
+  { data = "mf", protocol = "search" },
+  { data = "mr", protocol = "search" },
+  { data = "ga", protocol = "gallery" },
+  { data = "ij", protocol = "templates" },
+]
+
+[profile.demo.network.small]
+backbone = { name = "mobilefacenet", width = 0.25 }
+embedding = 32
+input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+
+[profile.demo.training.short]
+epochs = 4
+batch = 2
+lr = 0.05
+decay = { kind = "constant" }
+momentum = 0.9
+weight-decay = 5e-4
+flip = true
+"#;
+
+fn jpeg(k: usize) -> Vec<u8> {
+    let pixels = (0..3 * 112 * 112)
+        .map(|i| (i / 300 * (k + 3)) as u8)
+        .collect();
+    encode_jpeg(&Image::new(112, 112, pixels).unwrap(), 90).unwrap()
+}
+
+fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Records without their index and `property`, which are returned, both.
+fn records(path: &Path, labels: &[u32], layout: RecordLayout) -> (String, String) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer = RecWriter::create(path, layout).unwrap();
+    for (k, label) in labels.iter().enumerate() {
+        writer.push(*label, &jpeg(k)).unwrap();
+    }
+    writer.finish(112).unwrap();
+    let take = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let _ = fs::remove_file(path);
+        text
+    };
+    let property = path.with_file_name("property");
+    (take(&path.with_extension("idx")), take(&property))
+}
+
+/// A change of an optional file, and the jobs that it concerns beside its set's.
+struct Optional {
+    set: &'static str,
+    file: &'static str,
+    /// What is added first, and what it is changed to.
+    texts: [String; 2],
+    /// The same for what depends on each.
+    concerns: [&'static [&'static str]; 2],
+}
+
+const NONE: &[&str] = &[];
+/// Whatever there is of a training and its network, but no data.
+const TRAINING: &[&str] = &["train", "embed", "score"];
+
+/// Writes a set of every format under `root`, all without optional files; returns those, and
+/// declares the sets in `declared`.
+fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
+    let mut all = Vec::new();
+    let mut optional = |set, file, texts: [&str; 2], concerns| {
+        all.push(Optional {
+            set,
+            file,
+            texts: texts.map(String::from),
+            concerns,
+        });
+    };
+    // Without its last line, an index leaves one image out.
+    let shorter = |index: &str| {
+        let (most, _) = index.trim_end().rsplit_once('\n').unwrap();
+        format!("{most}\n")
+    };
+
+    let rec = root.join("tr/train.rec");
+    let (index, property) = records(&rec, &[0, 0, 1, 1], RecordLayout::Insightface);
+    // Keys 0 to 4 are the header and the images; what follows is about identities.
+    let images: Vec<&str> = index.lines().take(5).collect();
+    let fewer = format!("{}\n", images[..4].join("\n"));
+    optional("tr", "train.idx", [&index, &fewer], [NONE, TRAINING]);
+    optional("tr", "property", [&property, "2,1,1\n"], [NONE, NONE]);
+    let people = ["0\n0\n1\n1\n", "0\n0\n1\n7\n"];
+    optional("tr", "identities.txt", people, [TRAINING, TRAINING]);
+
+    let images = ["A/A_0001", "A/A_0002", "B/B_0001", "B/B_0002", "C/C_0001"];
+    for (k, name) in images.iter().enumerate() {
+        put(root.join(format!("pr/images/{name}.jpg")), jpeg(k));
+    }
+    let pairs = "1\t2\nA\t1\t2\nB\t1\t2\nA\t1\tB\t1\nA\t2\tC\t1\n";
+    put(root.join("pr/pairs.txt"), pairs);
+    let score: &[&str] = &["score a seed 1 pr/pairs"];
+    let people = ["1\n1\n2\n2\n3\n", "1\n1\n2\n2\n2\n"];
+    // The names in the list say what the first says.
+    optional("pr", "identities.txt", people, [NONE, score]);
+    let points = |first: &str| -> String {
+        let rest = "73.5318 51.5014 56.0252 71.7366 41.5493 92.3655 70.7299 92.2041";
+        let lines = images.map(|name| format!("{name}.jpg {first} {rest}\n"));
+        lines.concat()
+    };
+    // The template's own, which change nothing; and others.
+    let texts = [points("38.2946 51.6963"), points("30.0 50.0")];
+    let texts = [texts[0].as_str(), texts[1].as_str()];
+    let other: &[&str] = &["embed a seed 1 pr images", "score a seed 1 pr/pairs"];
+    optional("pr", "landmarks.txt", texts, [NONE, other]);
+
+    let names = ["A/A_1", "A/A_2", "C/C_1", "C/C_2"].map(|n| format!("{n}.jpg"));
+    for (k, name) in names.iter().enumerate() {
+        put(root.join("mf/facescrub_images").join(name), jpeg(k));
+        put(
+            root.join(format!("mf/megaface_images/1/{k}.jpg")),
+            jpeg(k + 4),
+        );
+    }
+    let list = json!({ "path": names, "id": ["A", "A", "C", "C"] });
+    put(
+        root.join("mf/facescrub_features_list.json"),
+        list.to_string(),
+    );
+    let list = json!({ "path": ["1/0.jpg", "1/1.jpg", "1/2.jpg", "1/3.jpg"] });
+    put(
+        root.join("mf/megaface_features_list.json"),
+        list.to_string(),
+    );
+    let score: &[&str] = &["score a seed 1 mf/search"];
+    optional(
+        "mf",
+        "facescrub_noises.txt",
+        ["A_2\n", "C_1\n"],
+        [score, score],
+    );
+    optional(
+        "mf",
+        "megaface_noises.txt",
+        ["1/3.jpg\n", "1/2.jpg\n"],
+        [score, score],
+    );
+
+    let plain = |set: &str, part: &str, labels: &[u32]| {
+        let path = root.join(set).join(part).with_extension("rec");
+        records(&path, labels, RecordLayout::Plain).0
+    };
+    let index = plain("mr", "probes", &[0, 0, 1, 1, 1]);
+    let other: &[&str] = &[
+        "embed a seed 1 mr probes",
+        "embed a seed 1 mr distractors",
+        "score a seed 1 mr/search",
+    ];
+    optional(
+        "mr",
+        "probes.idx",
+        [&index, &shorter(&index)],
+        [NONE, other],
+    );
+    let index = plain("mr", "distractors", &[0, 1, 2]);
+    optional(
+        "mr",
+        "distractors.idx",
+        [&index, &shorter(&index)],
+        [NONE, other],
+    );
+
+    let other: &[&str] = &[
+        "embed a seed 1 ga probes",
+        "embed a seed 1 ga gallery",
+        "embed a seed 1 ga distractors",
+        "score a seed 1 ga/gallery",
+    ];
+    for (part, labels) in [
+        ("probes", [0, 0, 1, 1]),
+        ("gallery", [0, 0, 1, 1]),
+        ("distractors", [0, 1, 2, 3]),
+    ] {
+        let index = plain("ga", part, &labels);
+        let file = match part {
+            "probes" => "probes.idx",
+            "gallery" => "gallery.idx",
+            _ => "distractors.idx",
+        };
+        optional("ga", file, [&index, &shorter(&index)], [NONE, other]);
+    }
+
+    let points = "38.2946 51.6963 73.5318 51.5014 56.0252 71.7366 41.5493 92.3655 70.7299 92.2041";
+    let (mut members, mut detections) = (String::new(), String::new());
+    for k in 1..5 {
+        members += &format!("{k}.jpg {k} {k}\n");
+        detections += &format!("{k}.jpg {points} 0.{k}\n");
+        put(root.join(format!("ij/loose_crop/{k}.jpg")), jpeg(k));
+    }
+    put(root.join("ij/meta/x_face_tid_mid.txt"), members);
+    put(root.join("ij/meta/x_name_5pts_score.txt"), detections);
+    put(
+        root.join("ij/meta/x_template_pair_label.txt"),
+        "1 2 1\n3 4 1\n1 3 0\n2 4 0\n",
+    );
+    let score: &[&str] = &["score a seed 1 ij/templates"];
+    let table = |people: [u32; 4]| {
+        let lines = (1..5).zip(people).map(|(t, s)| format!("{t},{s}\n"));
+        format!("TEMPLATE_ID,SUBJECT_ID\n{}", lines.collect::<String>())
+    };
+    let tables = [table([5, 5, 6, 6]), table([7, 7, 6, 6])];
+    let tables = [tables[0].as_str(), tables[1].as_str()];
+    optional("ij", "meta/x_1N_gallery_S1.csv", tables, [score, score]);
+
+    for (name, format, files) in [
+        ("tr", "train", &["train.rec"][..]),
+        ("pr", "pairs", &["pairs.txt", "images/"]),
+        (
+            "mf",
+            "identification",
+            &[
+                "facescrub_features_list.json",
+                "megaface_features_list.json",
+                "facescrub_images/",
+                "megaface_images/",
+            ],
+        ),
+        ("mr", "identification", &["probes.rec", "distractors.rec"]),
+        (
+            "ga",
+            "gallery",
+            &["probes.rec", "gallery.rec", "distractors.rec"],
+        ),
+        (
+            "ij",
+            "templates",
+            &[
+                "meta/x_face_tid_mid.txt",
+                "meta/x_template_pair_label.txt",
+                "meta/x_name_5pts_score.txt",
+                "loose_crop/",
+            ],
+        ),
+    ] {
+        let text = format!(
+            "name = \"{name}\"\ntitle = \"{name}\"\nformat = \"{format}\"\nfiles = {files:?}\n\
+             obtain = \"-\"\nlicence = \"-\"\ncitation = \"-\"\n"
+        );
+        put(declared.join(format!("{name}.toml")), text);
+    }
+    all
+}
+
+/// Reads data; all else takes no time and says nothing.
+fn only_data(spec: &JobSpec, cx: &mut Context) -> frbench::Result<JobResult> {
+    let result = match spec {
+        JobSpec::Data(spec) => return run::data::run(spec, cx).map(JobResult::Data),
+        JobSpec::Train(_) => json!({
+            "job": "train", "steps": 1, "images": 1, "seconds": 0.0, "images_per_second": 1.0,
+            "parameters": 1, "macs": 1, "embedding": 1, "checkpoint_sha256": "", "curve": [],
+        }),
+        JobSpec::Derive(_) => json!({ "job": "derive", "seconds": 0.0, "files": [] }),
+        JobSpec::Embed(_) => json!({
+            "job": "embed", "seconds": 0.0, "rows": 1, "dim": 1, "images_per_second": 1.0,
+        }),
+        JobSpec::Score(_) => json!({ "job": "score", "protocol": "", "metrics": [] }),
+    };
+    Ok(serde_json::from_value(result).unwrap())
+}
+
+/// What was begun and what was said.
+#[derive(Default)]
+struct Log(Mutex<(Vec<String>, Vec<String>)>);
+
+impl Observer for Log {
+    fn started(&self, job: &Job) {
+        self.0.lock().unwrap().0.push(job.label.clone());
+    }
+
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().1.push(text.to_string());
+    }
+}
+
+/// A folder with data, declarations and runs.
+struct Place {
+    dir: tempfile::TempDir,
+    options: Options,
+}
+
+impl Place {
+    fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        Place {
+            dir,
+            options: Options::default(),
+        }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn declared(&self) -> std::path::PathBuf {
+        self.dir.path().join("datasets")
+    }
+
+    /// Labels of the jobs that a run begins, and its notes.
+    fn run(&self) -> frbench::Result<(BTreeSet<String>, Vec<String>)> {
+        self.run_with(&Stop::default())
+    }
+
+    fn run_with(&self, stop: &Stop) -> frbench::Result<(BTreeSet<String>, Vec<String>)> {
+        let declared = self.declared();
+        let known = embedded::catalogue(Some(&declared))?;
+        let parsed = suite::parse(Source::new("all.toml", SUITE))?;
+        suite::validate(&parsed, &known)?;
+        let resolved = suite::resolve(&parsed, "demo", &known)?;
+        let program = Program {
+            build: build::BUILD,
+            code: build::code(),
+            declarations: embedded::declarations(Some(&declared))?,
+        };
+        let store = Store::new(self.data(), self.dir.path().join("runs"));
+        let (options, log) = (&self.options, Log::default());
+        scheduler::execute(&resolved, &program, &store, options, &log, stop, only_data)?;
+        let (jobs, notes) = log.0.into_inner().unwrap();
+        let distinct: BTreeSet<String> = jobs.iter().cloned().collect();
+        assert_eq!(distinct.len(), jobs.len(), "twice: {jobs:?}");
+        Ok((distinct, notes))
+    }
+}
+
+#[test]
+fn optional_files_are_noticed_and_only_what_depends_on_them_is_done_again() {
+    let place = Place::new();
+    let optional = sets(&place.data(), &place.declared());
+    let (all, notes) = place.run().unwrap();
+    assert_eq!(all.iter().filter(|l| l.starts_with("data")).count(), 6);
+    assert_eq!(all.iter().filter(|l| l.starts_with("score")).count(), 5);
+    assert!(notes.is_empty(), "{notes:?}");
+    assert!(place.run().unwrap().0.is_empty());
+    for Optional {
+        set,
+        file,
+        texts,
+        concerns,
+    } in optional
+    {
+        let path = place.data().join(set).join(file);
+        let expected = |concerned: &[&str]| -> BTreeSet<String> {
+            let concerned = |label: &&String| concerned.iter().any(|c| label.starts_with(c));
+            let mut labels: BTreeSet<String> = all.iter().filter(concerned).cloned().collect();
+            labels.insert(format!("data {set}"));
+            labels
+        };
+        for (text, concerned) in texts.iter().zip(concerns) {
+            put(&path, text);
+            let (jobs, notes) = place.run().unwrap();
+            assert_eq!(jobs, expected(concerned), "{set}/{file} is {text}");
+            assert!(notes[0].contains(file), "{notes:?}");
+            assert!(place.run().unwrap().0.is_empty(), "{set}/{file}");
+        }
+        // What was scored without it is there.
+        fs::remove_file(&path).unwrap();
+        let (jobs, notes) = place.run().unwrap();
+        assert_eq!(jobs, expected(NONE), "{set}/{file} is gone");
+        assert!(notes[0].contains("missing"), "{notes:?}");
+        assert!(place.run().unwrap().0.is_empty(), "{set}/{file}");
+    }
+    // What must be there must be as it was.
+    let list = place.data().join("mf/megaface_features_list.json");
+    let text = fs::read_to_string(&list).unwrap();
+    put(&list, text.replace("1/3.jpg", "1/2.jpg"));
+    let error = place.run().unwrap_err();
+    assert_eq!(error.exit_code(), 5);
+    assert!(error.to_string().contains("bring back"), "{error}");
+}
+
+#[test]
+fn a_change_in_a_set_that_is_not_read_on_every_run_is_noticed() {
+    let mut place = Place::new();
+    sets(&place.data(), &place.declared());
+    place.options.read_again = ReadAgain {
+        bytes: u64::MAX,
+        files: 3,
+    };
+    place.run().unwrap();
+    std::thread::sleep(Duration::from_millis(2100));
+    // Once more: what was just written has to settle before its stamps are worth anything.
+    assert!(place.run().unwrap().0.is_empty());
+    assert!(place.run().unwrap().0.is_empty());
+    let image = place.data().join("mf/megaface_images/1/2.jpg");
+    let (bytes, time) = (
+        fs::read(&image).unwrap(),
+        fs::metadata(&image).unwrap().modified().unwrap(),
+    );
+    let mut other = bytes.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(&image, &other).unwrap();
+    let file = fs::File::options().write(true).open(&image).unwrap();
+    file.set_modified(time).unwrap();
+    let error = place.run().unwrap_err().to_string();
+    assert!(
+        error.contains("megaface_images/1/2.jpg (changed)"),
+        "{error}"
+    );
+    fs::write(&image, &bytes).unwrap();
+    assert!(place.run().unwrap().0.is_empty());
+    fs::remove_file(&image).unwrap();
+    let error = place.run().unwrap_err().to_string();
+    assert!(
+        error.contains("megaface_images/1/2.jpg (missing)"),
+        "{error}"
+    );
+    fs::write(&image, &bytes).unwrap();
+    place.options.read_again = ReadAgain::EVERYTHING;
+    assert!(place.run().unwrap().0.is_empty());
+}
+
+#[test]
+fn a_stop_signal_is_heeded_while_data_are_read() {
+    let place = Place::new();
+    sets(&place.data(), &place.declared());
+    // Much to hash, and nothing on the disk.
+    let big = fs::File::create(place.data().join("mf/megaface_images/big")).unwrap();
+    big.set_len(8 << 30).unwrap();
+    let stop = Stop::default();
+    let soon = stop.clone();
+    let watcher = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        soon.interrupt();
+        Instant::now()
+    });
+    let error = place.run_with(&stop).unwrap_err();
+    let late = watcher.join().unwrap().elapsed();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert!(late < Duration::from_secs(1), "{late:?}");
+}
