@@ -50,6 +50,7 @@ fn nets(c: &mut Criterion) {
             nesterov: false,
             weight_decay: 5e-4,
             clip: None,
+            spare_norms: false,
         };
         let make = || {
             let mut net = Network::new(backbone::build(&spec, size).unwrap());

@@ -185,10 +185,12 @@ fn spec(case: &Case) -> TrainSpec {
             nesterov: false,
             weight_decay: 5e-4,
             clip: None,
+            spare_norms: false,
         },
         batch: case.batch,
         bn_group: case.batch,
         balanced: None,
+        keep_last: false,
         flip: true,
         precision: case.precision,
     }

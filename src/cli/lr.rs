@@ -21,9 +21,9 @@ pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
         Error::NothingSelected(format!("no method `{method}`; {}", suggest(method, ids)))
     })?;
     let images = images(&row.data)?;
-    let per_epoch = images.map(|n| n / row.batch as u64);
-    let per_epoch = match (per_epoch, row.schedule.length) {
-        (Some(n), _) => n.max(1),
+    let pass = images.map(|n| row.pass(n)).transpose()?;
+    let per_epoch = match (pass, row.schedule.length) {
+        (Some(pass), _) => pass.steps,
         (None, Length::Steps(_)) => 1,
         (None, Length::Epochs(_)) => {
             return Err(Error::Data(format!(

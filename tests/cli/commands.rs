@@ -180,6 +180,23 @@ fn show_tells_what_would_be_run() {
     insta::assert_snapshot!(stdout(&["show", TINY]));
 }
 
+/// Settings of published protocols: a change of one is to be seen here.
+#[test]
+fn show_tells_what_a_paper_profile_states() {
+    for suite in [
+        "askd",
+        "boundaryface",
+        "coupleface",
+        "distillation",
+        "heads",
+    ] {
+        let shown = stdout(&["show", suite, "--profile", "paper"]);
+        // What it costs is an estimate of ours.
+        let (shown, _) = shown.split_once("\n  jobs").unwrap_or((&shown, ""));
+        insta::assert_snapshot!(format!("paper_{suite}"), shown);
+    }
+}
+
 #[test]
 fn show_all_lists_every_job() {
     let out = stdout(&["show", TINY, "--all", "--profile", "quick"]);

@@ -66,10 +66,12 @@ pub fn training(network: BackboneSpec, head: HeadSpec) -> TrainSpec {
             nesterov: false,
             weight_decay: 5e-4,
             clip: None,
+            spare_norms: false,
         },
         batch: 10,
         bn_group: 10,
         balanced: None,
+        keep_last: false,
         precision: Default::default(),
         flip: true,
     }

@@ -24,6 +24,7 @@ fn sgd(len: usize) -> Sgd {
         nesterov: false,
         weight_decay: 5e-4,
         clip: None,
+        spare_norms: false,
     };
     Sgd::new(&spec, len)
 }

@@ -168,6 +168,7 @@ fn optimiser() -> OptimizerSpec {
         nesterov: true,
         weight_decay: 5e-4,
         clip: Some(5.0),
+        spare_norms: false,
     }
 }
 
@@ -348,6 +349,30 @@ fn the_same_twice_is_the_same_bits() {
         (net.state_dict(), sgd.velocity().to_vec())
     };
     assert_eq!(run(), run());
+}
+
+/// Which parameters are batch norms' is the host's affair; the device knows of it.
+#[test]
+fn batch_norms_can_be_spared_the_decay() {
+    let Some(gpu) = gpu() else { return };
+    let mut cpu = network(graph("mobilefacenet", SIZE, 0.25));
+    let mut there = moved(&cpu, &gpu, Precision::F32);
+    let spec = OptimizerSpec {
+        weight_decay: 0.5,
+        spare_norms: true,
+        ..optimiser()
+    };
+    let (mut sgd, mut cpu_sgd) = (there.sgd(&spec), cpu.sgd(&spec));
+    let grads: Vec<f32> = cpu.params().values.iter().map(|v| 0.1 - v / 3.0).collect();
+    for _ in 0..2 {
+        there.add_grads(&grads).unwrap();
+        cpu.add_grads(&grads).unwrap();
+        there.step(&mut sgd, 0.1).unwrap();
+        cpu.step(&mut cpu_sgd, 0.1).unwrap();
+    }
+    there.pull(&mut sgd).unwrap();
+    let off = relative_error(&wide(&there.params().values), &wide(&cpu.params().values));
+    assert!(off < 1e-6, "off by {off}");
 }
 
 /// What a training step asks of the GPU where it is not recorded, after the first, which finds its

@@ -52,6 +52,7 @@ impl Training {
             nesterov: true,
             weight_decay: 5e-4,
             clip: None,
+            spare_norms: false,
         };
         let sgd = Sgd::new(&spec, net.params().values.len());
         let gpu = gpu.clone();

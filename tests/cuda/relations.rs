@@ -125,6 +125,7 @@ fn contrasted(device: &engine::Device) -> Vec<Vec<f64>> {
                 nesterov: false,
                 weight_decay: 0.0,
                 clip: None,
+                spare_norms: false,
             },
             derived: &BTreeMap::new(),
         },

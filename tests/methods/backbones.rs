@@ -3,8 +3,9 @@
 use crate::common::training;
 use crate::proofs::Recomputation;
 use frbench::backbone;
-use frbench::engine::Network;
+use frbench::engine::{self, Network};
 use frbench::job::BackboneSpec;
+use frbench::rng::Stream;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 pub const RECOMPUTED: &[Recomputation] = &[
     ("mobilefacenet", by_the_papers_table),
     ("mobilenetv2", by_the_published_body),
+    ("res50-ir", by_switching_attention_off),
 ];
 
 /// Parameters and MACs at 112 x 112 with 512 dimensions.
@@ -102,6 +104,58 @@ fn by_the_published_body(name: &str) {
     let (p, m) = counts(name, json!({"stem_stride": 1}));
     assert_eq!(p, 2_223_872 + 1280 * 49 + 2560 + 512 * 1280 + 1024);
     assert!((299_000_000..302_000_000).contains(&m), "{m}");
+}
+
+/// The golden network with attention: where its convolutions of attention are 0, every gate is a
+/// half, so that a last norm of the residual of four times the size makes up for the two.
+fn by_switching_attention_off(name: &str) {
+    let build = |name: &str| {
+        let spec = BackboneSpec {
+            name: name.into(),
+            embedding: 16,
+            params: serde_json::from_value(json!({"width": 0.125})).unwrap(),
+            conv: Default::default(),
+        };
+        Network::new(backbone::build(&spec, 32).unwrap())
+    };
+    let (mut plain, mut attending) = (build(name), build("cbam-iresnet50"));
+    plain.init(5);
+    let mut stream = Stream::derive(8, "pixels", &[]);
+    let pixels = (0..4 * 32 * 32 * 3).map(|_| stream.normal() as f32);
+    let x = engine::Value::new([4, 32, 32, 3], pixels.collect()).unwrap();
+    let mode = engine::TrainMode {
+        bn_group: 4,
+        seed: 0,
+        step: 0,
+    };
+    for _ in 0..5 {
+        plain.forward_train(&x, mode).unwrap();
+    }
+    let mut state = plain.state_dict();
+    for (parameter, (shape, _)) in attending.state_dict() {
+        if parameter.contains("channel_layer") || parameter.contains("spatial_layer") {
+            let zeros = vec![0.0; shape.iter().product()];
+            state.insert(parameter, (shape, zeros));
+        } else if parameter.ends_with("res_layer.5.weight")
+            || parameter.ends_with("res_layer.5.bias")
+        {
+            let (_, values) = state.get_mut(&parameter).unwrap();
+            values.iter_mut().for_each(|v| *v *= 4.0);
+        }
+    }
+    attending.load_state_dict(&state).unwrap();
+    let (a, b) = (plain.infer(&x).unwrap(), attending.infer(&x).unwrap());
+    let wide = |v: &engine::Value| v.data().iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let off = frbench::compare::relative_error(&wide(&a.embedding), &wide(&b.embedding));
+    assert!(off < 1e-5, "{off}");
+    assert!(wide(&a.embedding).iter().any(|v| v.abs() > 0.1));
+}
+
+#[test]
+fn the_network_of_face_pytorch_is_the_attending_one_without_attention() {
+    by_switching_attention_off("res50-ir");
+    // One more learned scale than an iResNet-50 has: a frozen one counts as well.
+    assert_eq!(counts("res50-ir", json!({})).0, 43_590_848);
 }
 
 #[test]

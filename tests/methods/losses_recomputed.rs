@@ -19,7 +19,9 @@ pub const RECOMPUTED: &[Recomputation] = &[
     ("crd", crd_over_steps),
     ("ekd", ekd_over_steps),
     ("f-kd", by_vectors),
+    ("margin-distillation", margin_distillation_by_hand),
     ("shrinkteanet", by_vectors),
+    ("triplet-distillation", triplet_distillation_by_hand),
 ];
 
 /// Six images of three identities.
@@ -35,6 +37,7 @@ fn build(name: &str, stated: Value) -> Box<dyn Distill> {
         nesterov: false,
         weight_decay: 0.0,
         clip: None,
+        spare_norms: false,
     };
     let setup = Setup {
         params: &params(stated),
@@ -250,6 +253,125 @@ fn gradients_are_those_of_finite_differences() {
             loss.loss(&input).unwrap()
         });
     }
+}
+
+fn rows(x: &Tensor) -> Vec<Vec<f64>> {
+    x.to_vec2().unwrap()
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn margin_distillation_by_hand(name: &str) {
+    let (student, teacher) = (random("student", &[6, 5]), random("teacher", &[6, 5]));
+    let centres = random("centres", &[4, 5]);
+    let (x, t, w) = (rows(&student), rows(&teacher), rows(&centres));
+    let (s, low, high) = (8.0, 0.1, 0.7);
+    let sure: Vec<f64> = (0..6)
+        .map(|i| cosine(&t[i], &w[LABELS[i] as usize]))
+        .collect();
+    let surest = sure.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    assert!(surest > 0.0 && sure.iter().any(|c| *c < 0.0), "{sure:?}");
+    let mut want = 0.0;
+    for (i, row) in x.iter().enumerate() {
+        let margin = (high - low) / surest * sure[i] + low;
+        let label = LABELS[i] as usize;
+        let logit = |j: usize| {
+            let c = cosine(row, &w[j]);
+            s * if j == label {
+                (c.acos() + margin).cos()
+            } else {
+                c
+            }
+        };
+        let all: f64 = (0..4).map(|j| logit(j).exp()).sum();
+        want += (all.ln() - logit(label)) / 6.0;
+    }
+    let mut loss = build(name, json!({"s": s, "m_min": low, "m_max": high}));
+    let mut value = |x: &Tensor| {
+        let mut input = DistillInput::of_embeddings(x, &teacher);
+        input.labels = &LABELS;
+        input.teacher.classes = Some(&centres);
+        loss.loss(&input).unwrap()
+    };
+    near(scalar(&value(&student)), want, 1e-9);
+    check_gradient(&student, value);
+}
+
+/// Which negative a pair gets is drawn: the loss is that of one of the possible draws.
+fn triplet_distillation_by_hand(name: &str) {
+    let (student, teacher) = (random("student", &[6, 5]), random("teacher", &[6, 5]));
+    let (x, t) = (rows(&student), rows(&teacher));
+    let (low, high, alpha) = (0.2, 0.6, 1.5);
+    for (distance, of) in [
+        ("l2", (|c| 2.0 - 2.0 * c) as fn(f64) -> f64),
+        ("angle", |c: f64| c.acos()),
+    ] {
+        let far = |v: &[Vec<f64>], i: usize, j: usize| of(cosine(&v[i], &v[j]));
+        let squared = |i: usize, j: usize| 2.0 - 2.0 * cosine(&x[i], &x[j]);
+        // Image i and i + 3 show one person.
+        let mut draws: Vec<Vec<(usize, usize)>> = vec![Vec::new()];
+        let mut choices = 0;
+        for (a, who) in LABELS[..3].iter().enumerate() {
+            let pair = squared(a, a + 3);
+            let fits = |n: &usize| {
+                LABELS[*n] != *who && squared(a, *n) > pair && squared(a, *n) < pair + alpha
+            };
+            let negatives: Vec<usize> = (0..6).filter(fits).collect();
+            choices += negatives.len();
+            if !negatives.is_empty() {
+                let longer = |d: &Vec<(usize, usize)>| {
+                    let more = negatives
+                        .iter()
+                        .map(|&n| [d.clone(), vec![(a, n)]].concat());
+                    more.collect::<Vec<_>>()
+                };
+                draws = draws.iter().flat_map(longer).collect();
+            }
+        }
+        assert!(choices > 2 && draws[0].len() > 1, "{draws:?}");
+        let of_draw = |draw: &Vec<(usize, usize)>| {
+            let gap = |&(a, n): &(usize, usize)| (far(&t, a, n) - far(&t, a, a + 3)).max(0.0);
+            let widest = draw.iter().map(gap).fold(0.0, f64::max);
+            let one = |at: &(usize, usize)| {
+                let margin = match widest > 0.0 {
+                    true => (high - low) / widest * gap(at) + low,
+                    false => low,
+                };
+                (far(&x, at.0, at.0 + 3) - far(&x, at.0, at.1) + margin).max(0.0)
+            };
+            draw.iter().map(one).sum::<f64>() / draw.len() as f64
+        };
+        let want: Vec<f64> = draws.iter().map(of_draw).collect();
+        let stated = json!({"distance": distance, "m_min": low, "m_max": high, "alpha": alpha});
+        let mut loss = build(name, stated);
+        let mut value = |x: &Tensor, step: u64| {
+            let mut input = DistillInput::of_embeddings(x, &teacher);
+            (input.labels, input.step) = (&LABELS, step);
+            loss.loss(&input).unwrap()
+        };
+        let mut seen = BTreeSet::new();
+        for step in 0..40 {
+            let got = scalar(&value(&student, step));
+            let like = want.iter().position(|w| (w - got).abs() < 1e-9);
+            seen.insert(like.unwrap_or_else(|| panic!("{got} is none of {want:?}")));
+        }
+        assert!(seen.len() > 1, "every step draws alike");
+        check_gradient(&student, |x| value(x, 3));
+    }
+    // Nobody is shown twice.
+    let mut loss = build(name, json!({}));
+    let mut input = DistillInput::of_embeddings(&student, &teacher);
+    input.labels = &[0, 1, 2, 3, 4, 5];
+    assert_eq!(scalar(&loss.loss(&input).unwrap()), 0.0);
+}
+
+#[test]
+fn margins_of_a_teacher_follow_their_definitions() {
+    margin_distillation_by_hand("margin-distillation");
+    triplet_distillation_by_hand("triplet-distillation");
 }
 
 /// `sigmoid((s - anchor) / T)` summed over the anchors.
@@ -496,6 +618,7 @@ fn negatives_are_drawn_anew_in_every_step_and_by_the_seed() {
             nesterov: false,
             weight_decay: 0.0,
             clip: None,
+            spare_norms: false,
         };
         let labels: Vec<u32> = (0..60).map(|i| i / 2).collect();
         let setup = Setup {

@@ -57,6 +57,7 @@ fn train(net: &mut Network) -> Vec<u8> {
         nesterov: true,
         weight_decay: 5e-4,
         clip: Some(5.0),
+        spare_norms: false,
     };
     let mut sgd = Sgd::new(&optimizer, net.params().values.len());
     for step in 0..2 {
@@ -80,6 +81,45 @@ fn train(net: &mut Network) -> Vec<u8> {
         .tensors
         .insert("velocity".into(), (vec![velocity.len()], velocity));
     checkpoint.to_bytes()
+}
+
+#[test]
+fn batch_norms_can_be_spared_the_decay() {
+    for name in ["iresnet18", "mobilefacenet"] {
+        let mut net = net(name, json!({"width": 0.25}), 32);
+        let norms: Vec<String> = net
+            .graph()
+            .nodes()
+            .iter()
+            .filter(|node| matches!(node.layer, Layer::BatchNorm(_)))
+            .map(|node| format!("{}.", node.name))
+            .collect();
+        net.params_mut().values.fill(2.0);
+        let optimizer = OptimizerSpec {
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.5,
+            clip: None,
+            spare_norms: true,
+        };
+        let mut sgd = net.sgd(&optimizer);
+        net.step(&mut sgd, 0.1).unwrap();
+        let mut spared = 0;
+        for (at, slot) in net.params().slots().iter().enumerate() {
+            let norm = norms.iter().any(|norm| slot.name.starts_with(norm));
+            let want = if norm { 2.0 } else { 2.0 - 0.1 * (0.5 * 2.0) };
+            let values = net.params().get(at);
+            assert!(values.iter().all(|v| *v == want), "{}", slot.name);
+            spared += usize::from(norm);
+        }
+        assert!(spared > 30, "{name}: {spared}");
+        let mut all = net.sgd(&OptimizerSpec {
+            spare_norms: false,
+            ..optimizer
+        });
+        net.step(&mut all, 0.1).unwrap();
+        assert!(net.params().values.iter().all(|v| *v < 2.0));
+    }
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn optimizer() -> OptimizerSpec {
         nesterov: false,
         weight_decay: 0.0,
         clip: None,
+        spare_norms: false,
     }
 }
 
@@ -151,9 +152,11 @@ impl Training {
                 labels: &labels(step),
                 student,
                 taps: None,
+                classified: None,
                 teacher: Some(&Self::teacher(step)),
                 teacher_taps: None,
                 teacher_logits: None,
+                teacher_classes: None,
                 input_gradients: None,
                 device: &frbench::engine::Device::CPU,
                 classifier: Some(Classifier {
@@ -382,9 +385,11 @@ fn the_second_bank_holds_student_features_as_constants() {
             labels: &labels(2),
             student,
             taps: None,
+            classified: None,
             teacher: Some(&teacher),
             teacher_taps: None,
             teacher_logits: None,
+            teacher_classes: None,
             input_gradients: None,
             device: &frbench::engine::Device::CPU,
             classifier: None,
@@ -473,4 +478,46 @@ fn a_teacher_of_another_size_and_a_foreign_checkpoint_are_errors() {
         .expect_err("an error")
         .to_string();
     assert!(message.contains("teacher-bank"), "{message}");
+}
+
+/// The head sees the first samples of a batch alone, the losses that compare networks all.
+#[test]
+fn part_of_a_batch_can_be_left_to_the_losses() {
+    let losses = json!({"beta": 1, "losses": [{"name": "fcd", "normalize": true}]});
+    let spec = method_spec("distill", losses);
+    let mut training = Training::new(&spec);
+    let (images, teacher) = (Training::images(1), Training::teacher(1));
+    let student = images.matmul(&training.student).unwrap();
+    let mut parts = |rows: usize, classified: Option<usize>| {
+        let (student, teacher) = (
+            student.narrow(0, 0, rows).unwrap(),
+            teacher.narrow(0, 0, rows).unwrap(),
+        );
+        let step = Step {
+            step: 1,
+            epoch: 1,
+            steps_per_epoch: STEPS,
+            samples: &[0, 1, 2, 3, 4][..rows],
+            labels: &labels(1)[..rows],
+            student: &student,
+            taps: None,
+            classified,
+            teacher: Some(&teacher),
+            teacher_taps: None,
+            teacher_logits: None,
+            teacher_classes: None,
+            input_gradients: None,
+            device: &frbench::engine::Device::CPU,
+            classifier: Some(Classifier {
+                head: &mut *training.head,
+                weight: &training.weight,
+                weight_grad: None,
+            }),
+        };
+        training.objective.step(step).unwrap().parts
+    };
+    let (all, some, first) = (parts(5, None), parts(5, Some(3)), parts(3, None));
+    assert_eq!(some[0], all[0], "the loss on all");
+    assert_eq!(some[1], first[1], "the head on the first three");
+    assert_ne!(some[1], all[1]);
 }

@@ -155,3 +155,23 @@ fn gradients_of_logits_reach_the_network_and_its_class_weights() {
     assert_ne!(before.1, after.1);
     assert!(losses[7] < losses[0], "{losses:?}");
 }
+
+/// The class weights of the teacher in place of a head: the student learns, and has none of its own.
+#[test]
+fn class_weights_of_a_teacher_take_the_place_of_a_head() {
+    let losses = json!([{"name": "margin-distillation", "s": 16}]);
+    let spec = TrainSpec {
+        method: method("distill", json!({"losses": losses})),
+        backbone: network("cbam-iresnet18", 12, 0.125),
+        head: None,
+        schedule: constant(20),
+        ..spec(json!([]))
+    };
+    let school = School::new();
+    let mut trainer = school.trainer(&spec);
+    let losses: Vec<f64> = (0..20).map(|_| trainer.step().unwrap().loss).collect();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..5]), mean(&losses[15..]));
+    assert!(last < 0.8 * first, "{losses:?}");
+    assert!(!trainer.save().unwrap().tensors.contains_key("head.weight"));
+}

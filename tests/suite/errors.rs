@@ -364,6 +364,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "batch = 16",
         "batch = 16\nbalanced = { images = 8 }",
     ),
+    (
+        "balanced images that leave the head none",
+        "batch = 16",
+        "batch = 16\nbalanced = { images = 16, per-identity = 4, classified = false }",
+    ),
+    (
+        "a last batch of what is partly balanced",
+        "batch = 16",
+        "batch = 16\nkeep-last = true\nbalanced = { images = 8, per-identity = 4 }",
+    ),
 ];
 
 #[test]

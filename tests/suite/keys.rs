@@ -108,6 +108,7 @@ fn balanced_batches_are_part_of_the_trainings_that_have_them() {
     let wanted = BalancedSpec {
         images: 8,
         per_identity: 4,
+        unclassified: false,
     };
     assert_eq!(
         suite.rows[0].balanced, None,
@@ -117,6 +118,22 @@ fn balanced_batches_are_part_of_the_trainings_that_have_them() {
     let new = new_jobs(&full(&tiny()), &full(&suite));
     assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5 * 2);
     assert!(!new.iter().any(|l| l.contains("teacher")), "{new:?}");
+}
+
+/// What a recipe need not state is part of a key where it is stated, and nowhere else.
+#[test]
+fn options_of_a_recipe_are_part_of_the_trainings_that_have_them() {
+    for stated in ["keep-last = true", "decay-norms = false"] {
+        let suite = changed("warmup = 0.5", &format!("warmup = 0.5\n{stated}"));
+        let new = new_jobs(&full(&tiny()), &full(&suite));
+        let trained = new.iter().filter(|l| l.starts_with("train"));
+        assert_eq!(trained.count(), 5 * 2, "{stated}");
+        assert!(!new.iter().any(|l| l.contains("teacher")), "{new:?}");
+    }
+    for default in ["keep-last = false", "decay-norms = true"] {
+        let suite = changed("warmup = 0.5", &format!("warmup = 0.5\n{default}"));
+        assert_eq!(keys(&full(&suite)), keys(&full(&tiny())), "{default}");
+    }
 }
 
 #[test]

@@ -140,3 +140,25 @@ fn a_loss_that_is_declared_and_empty_has_a_row_and_no_jobs() {
     let error = validate(&suite, &known).unwrap_err().to_string();
     assert!(error.contains("it has no `order`"), "{error}");
 }
+
+/// Where the class weights of a teacher take the place of the student's, they have to fit.
+#[test]
+fn a_teacher_whose_class_weights_are_taken_has_one_centre_a_class_and_the_students_size() {
+    let fcd = "{ name = \"fcd\", normalize = true }";
+    let loss = "{ name = \"distill\", losses = [{ name = \"margin-distillation\" }] }";
+    let taught = TINY.replacen(fcd, loss, 1);
+    let known = embedded::catalogue(None).unwrap();
+    let checked = |from: &str, to: &str| {
+        let text = taught.replacen(from, to, 1);
+        validate(&parse(Source::new("tiny.toml", &text)).unwrap(), &known)
+    };
+    checked("", "").unwrap();
+    let several = "{ name = \"subcenter-arcface\", s = 64.0, m = 0.5, k = 3 }";
+    let error = checked("{ name = \"arcface\", s = 64.0, m = 0.5 }", several).unwrap_err();
+    assert!(
+        error.to_string().contains("3 centres of each class"),
+        "{error}"
+    );
+    let error = checked("embedding = 32", "embedding = 48").unwrap_err();
+    assert!(error.to_string().contains("its are of 48"), "{error}");
+}

@@ -98,6 +98,7 @@ mod tests {
         let spec = BalancedSpec {
             images,
             per_identity,
+            unclassified: false,
         };
         Balanced::new(&spec, 0..32, &labels())
     }

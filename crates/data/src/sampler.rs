@@ -17,17 +17,62 @@ pub fn flip(seed: u64, epoch: u64, sample: u32) -> bool {
     Stream::derive(seed, "data/flip", &[epoch, u64::from(sample)]).chance(0.5)
 }
 
-/// Steps of an epoch; the last partial batch is dropped.
-///
-/// # Errors
-/// Fewer images than a batch, or an empty batch.
-pub fn steps_per_epoch(batch: usize, n: usize) -> Result<u64> {
-    if batch == 0 || n < batch {
-        return Err(Error::Usage(format!(
-            "a batch of {batch} images cannot be drawn from a set of {n}"
-        )));
+/// The batches of a pass over some images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Images of all of them but the last.
+    pub batch: usize,
+    /// Images of the last one.
+    pub last: usize,
+    /// How many there are.
+    pub steps: u64,
+}
+
+impl Pass {
+    /// Over `n` images. What is left after whole batches is dropped. With `parts` it is a batch of
+    /// its own, in so many equal parts (batch-norm groups); the images that were shown first are
+    /// shown again where it does not come out even, as PyTorch's `DistributedSampler` does.
+    ///
+    /// # Errors
+    /// Fewer images than a batch, an empty batch, or a last batch of one image in each part, of
+    /// which a batch norm has no statistics.
+    pub fn over(n: usize, batch: usize, parts: Option<usize>) -> Result<Pass> {
+        if batch == 0 || n < batch {
+            return Err(Error::Usage(format!(
+                "a batch of {batch} images cannot be drawn from a set of {n}"
+            )));
+        }
+        let (whole, left) = ((n / batch) as u64, n % batch);
+        let parts = match parts {
+            Some(parts) if left > 0 => parts.max(1),
+            _ => {
+                return Ok(Pass {
+                    batch,
+                    last: batch,
+                    steps: whole,
+                });
+            }
+        };
+        let last = left.next_multiple_of(parts);
+        if last == parts {
+            return Err(Error::Usage(format!(
+                "the last of {n} images in batches of {batch} shows one image to each batch norm, \
+                 which has no statistics of one; take another batch, or leave it out \
+                 (`keep-last = false`)"
+            )));
+        }
+        Ok(Pass {
+            batch,
+            last,
+            steps: whole + 1,
+        })
     }
-    Ok((n / batch) as u64)
+
+    /// Images of the first `steps` steps of such passes.
+    pub fn images(&self, steps: u64) -> u64 {
+        let batch = self.batch as u64;
+        steps * batch - steps / self.steps * (batch - self.last as u64)
+    }
 }
 
 /// What batches are drawn from, and how.
@@ -39,6 +84,8 @@ pub struct Draw<'a> {
     pub kept: Option<&'a [u32]>,
     /// The part of a batch that is not random.
     pub balanced: Option<&'a BalancedSpec>,
+    /// Whether a pass ends with a smaller batch, and in how many parts; see [`Pass::over`].
+    pub last: Option<usize>,
 }
 
 /// Batches by global step; any order of access gives the same batches.
@@ -49,8 +96,7 @@ pub struct Batches {
     n: usize,
     /// Which these are, if not all.
     kept: Option<Arc<[u32]>>,
-    /// Steps of an epoch.
-    steps: u64,
+    epoch: Pass,
     /// Random images of a batch, and those after them.
     random: usize,
     balanced: Option<Balanced>,
@@ -59,16 +105,16 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Random batches of all of `n` images.
+    /// Random batches of all of `n` images, whole ones alone.
     ///
     /// # Errors
-    /// See [`steps_per_epoch`].
+    /// See [`Pass::over`].
     pub fn new(seed: u64, batch: usize, n: usize) -> Result<Self> {
         Ok(Batches {
             seed,
             n,
             kept: None,
-            steps: steps_per_epoch(batch, n)?,
+            epoch: Pass::over(n, batch, None)?,
             random: batch,
             balanced: None,
             pass: None,
@@ -79,7 +125,8 @@ impl Batches {
     /// Batches as `draw` wants them: first the random images, then the balanced ones.
     ///
     /// # Errors
-    /// See [`steps_per_epoch`] and [`Balanced::new`]; a kept image that the set does not have.
+    /// See [`Pass::over`] and [`Balanced::new`]; a kept image that the set does not have; a
+    /// smaller batch at the end of a pass where batches are partly balanced.
     pub fn of(seed: u64, batch: usize, draw: &Draw) -> Result<Self> {
         let all = draw.labels.len();
         if let Some(image) = draw
@@ -101,7 +148,13 @@ impl Batches {
             )));
         }
         let mut batches = Batches::new(seed, batch, n)?;
+        batches.epoch = Pass::over(n, batch, draw.last)?;
         if let Some(spec) = draw.balanced {
+            if draw.last.is_some() {
+                return Err(Error::Usage(
+                    "batches that are partly balanced have no last one to keep".into(),
+                ));
+            }
             if spec.images > batch {
                 return Err(Error::Usage(format!(
                     "{} balanced images are more than a batch of {batch} holds",
@@ -120,14 +173,19 @@ impl Batches {
 
     /// An epoch is as many steps as show as many images as take part.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.steps
+        self.epoch.steps
+    }
+
+    /// Images of the first `steps` steps.
+    pub fn images(&self, steps: u64) -> u64 {
+        self.epoch.images(steps)
     }
 
     /// The images of global step `step`.
     pub fn at(&mut self, step: u64) -> Vec<u32> {
         let mut images = match self.random {
             0 => Vec::new(),
-            random => self.walk(step, random).to_vec(),
+            random => self.walk(step, random),
         };
         if let Some(kept) = &self.kept {
             images.iter_mut().for_each(|i| *i = kept[*i as usize]);
@@ -140,20 +198,24 @@ impl Batches {
 
     /// `take` of the images that take part: they are passed over in an order anew each time,
     /// where all of a batch is random once an epoch.
-    fn walk(&mut self, step: u64, take: usize) -> &[u32] {
-        let steps = (self.n / take) as u64;
-        let pass = step / steps;
+    fn walk(&mut self, step: u64, take: usize) -> Vec<u32> {
+        let (steps, last) = match self.balanced {
+            None => (self.epoch.steps, self.epoch.last),
+            Some(_) => ((self.n / take) as u64, take),
+        };
+        let (pass, turn) = (step / steps, step % steps);
         if self.pass != Some(pass) {
             self.order = order(self.seed, pass, self.n);
             self.pass = Some(pass);
         }
-        let start = (step % steps) as usize * take;
-        &self.order[start..start + take]
+        let size = if turn + 1 == steps { last } else { take };
+        let onwards = self.order.iter().cycle().skip(turn as usize * take);
+        onwards.take(size).copied().collect()
     }
 
     /// For each of the images of global step `step`, whether it is mirrored.
     pub fn flips(&self, step: u64, images: &[u32]) -> Vec<bool> {
-        let epoch = step / self.steps;
+        let epoch = step / self.epoch.steps;
         let mirrored = images.iter().map(|&i| flip(self.seed, epoch, i));
         mirrored.collect()
     }
@@ -183,6 +245,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_of_a_pass_can_be_a_batch_of_its_own() {
+        let labels = [0; 15];
+        let draw = |n: usize, last| Draw {
+            labels: &labels[..n],
+            last,
+            ..Draw::default()
+        };
+        let mut batches = Batches::of(1, 4, &draw(14, Some(1))).unwrap();
+        assert_eq!(batches.steps_per_epoch(), 4);
+        let all: Vec<Vec<u32>> = (0..9).map(|s| batches.at(s)).collect();
+        let sizes: Vec<usize> = all.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [4, 4, 4, 2, 4, 4, 4, 2, 4]);
+        for pass in [&all[..4], &all[4..8]] {
+            let mut seen: Vec<u32> = pass.concat();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..14).collect::<Vec<u32>>());
+        }
+        let images = (0..=9).map(|steps| batches.images(steps));
+        let want = (0..=9).map(|n| sizes[..n].iter().sum::<usize>() as u64);
+        assert!(images.eq(want));
+        // The whole batches are those of a training that drops the rest.
+        let mut whole = Batches::new(1, 4, 14).unwrap();
+        assert_eq!(all[..3], [whole.at(0), whole.at(1), whole.at(2)]);
+        // Three images are left for two parts, so the first is shown again.
+        let mut batches = Batches::of(1, 12, &draw(15, Some(2))).unwrap();
+        let (first, last) = (batches.at(0), batches.at(1));
+        assert_eq!(last.len(), 4);
+        assert_eq!(last[3], first[0]);
+        let error = Batches::of(1, 4, &draw(13, Some(1))).unwrap_err();
+        assert!(error.to_string().contains("keep-last"), "{error}");
+        let even = Batches::of(1, 4, &draw(12, Some(1))).unwrap();
+        assert_eq!(even.steps_per_epoch(), 3);
+    }
+
+    #[test]
     fn a_batch_depends_on_its_step_only() {
         let mut straight = Batches::new(9, 3, 10).unwrap();
         for step in 0..8 {
@@ -204,6 +301,7 @@ mod tests {
             labels: &LABELS,
             kept: Some(&kept),
             balanced: None,
+            last: None,
         };
         let mut batches = Batches::of(2, 2, &draw).unwrap();
         assert_eq!(batches.steps_per_epoch(), 2);
@@ -240,11 +338,13 @@ mod tests {
         let spec = BalancedSpec {
             images: 4,
             per_identity: 2,
+            unclassified: false,
         };
         let draw = Draw {
             labels: &LABELS,
             kept: None,
             balanced: Some(&spec),
+            last: None,
         };
         let mut batches = Batches::of(7, 6, &draw).unwrap();
         assert_eq!(batches.steps_per_epoch(), 1);

@@ -194,7 +194,7 @@ impl Replica {
         match *self {}
     }
 
-    pub fn step(&mut self, _: &Sgd, _: f64) -> Result<Option<f64>> {
+    pub fn step(&mut self, _: &Network, _: &Sgd, _: f64) -> Result<Option<f64>> {
         match *self {}
     }
 

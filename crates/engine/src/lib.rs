@@ -32,8 +32,14 @@
 //! let mut stream = Stream::derive(1, "images", &[]);
 //! let pixels = (0..4 * 16 * 16 * 3).map(|_| stream.normal() as f32).collect();
 //! let images = Value::new([4, 16, 16, 3], pixels)?;
-//! let sgd = OptimizerSpec { momentum: 0.9, nesterov: false, weight_decay: 5e-4, clip: None };
-//! let mut sgd = Sgd::new(&sgd, network.params().values.len());
+//! let sgd = OptimizerSpec {
+//!     momentum: 0.9,
+//!     nesterov: false,
+//!     weight_decay: 5e-4,
+//!     clip: None,
+//!     spare_norms: false,
+//! };
+//! let mut sgd = network.sgd(&sgd);
 //! let square = |v: &Value| v.data().iter().map(|e| e * e).sum::<f32>();
 //! let mut losses = Vec::new();
 //! for step in 0..2 {

@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::sgd::Sgd;
 use super::store::Store;
 use super::value::Value;
-use crate::settings::Precision;
+use crate::settings::{OptimizerSpec, Precision};
 use frbench_base::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -181,6 +181,22 @@ impl Network {
         self.replica.as_ref().is_some_and(Replica::is_recorded)
     }
 
+    /// An optimiser of the parameters.
+    pub fn sgd(&self, spec: &OptimizerSpec) -> Sgd {
+        let sgd = Sgd::new(spec, self.params.values.len());
+        if !spec.spare_norms {
+            return sgd;
+        }
+        let nodes = self.graph.nodes().iter().zip(&self.slots);
+        let norms = nodes.filter(|(node, _)| matches!(node.layer, Layer::BatchNorm(_)));
+        let learned = norms.flat_map(|(_, slot)| [slot.weight, slot.bias]);
+        let ranges = learned.flatten().map(|at| {
+            let slot = &self.params.slots()[at];
+            slot.offset..slot.offset + slot.len
+        });
+        sgd.sparing(ranges.collect())
+    }
+
     /// Takes one optimiser step and clears the gradients. Gives their L2 norm before clipping,
     /// if the optimiser clips.
     ///
@@ -188,7 +204,7 @@ impl Network {
     /// [`Error::Compute`] if the device fails.
     pub fn step(&mut self, sgd: &mut Sgd, lr: f64) -> Result<Option<f64>> {
         if self.replica.is_some() {
-            return self.on_device(|_, replica| replica.step(sgd, lr));
+            return self.on_device(|net, replica| replica.step(net, sgd, lr));
         }
         let params = self.params_mut();
         Ok(sgd.step(&mut params.values, &mut params.grads, lr))

@@ -62,7 +62,7 @@ pub struct ScheduleSpec {
     pub decay: Decay,
 }
 
-/// How long to train. Epochs are passes over the set; the last partial batch is dropped.
+/// How long to train. Epochs are passes over the set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
@@ -95,4 +95,7 @@ pub struct OptimizerSpec {
     /// Largest L2 norm of the backbone's gradient; none means no clipping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
+    /// No weight decay on the scales and shifts of batch norms.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spare_norms: bool,
 }

@@ -5,6 +5,7 @@ use crate::settings::OptimizerSpec;
 use crate::team::OneByOne;
 use frbench_base::{Error, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 
 const BLOCK: usize = 64 * 1024;
 
@@ -13,15 +14,39 @@ const BLOCK: usize = 64 * 1024;
 pub struct Sgd {
     spec: OptimizerSpec,
     velocity: Vec<f32>,
+    /// Values without weight decay, ascending and apart.
+    spared: Vec<Range<usize>>,
 }
 
 impl Sgd {
-    /// For a store of `len` values.
+    /// For a store of `len` values, all of which are decayed. [`super::Network::sgd`] makes one
+    /// for a network, which knows its batch norms.
     pub fn new(spec: &OptimizerSpec, len: usize) -> Self {
         Sgd {
             spec: spec.clone(),
             velocity: vec![0.0; len],
+            spared: Vec::new(),
         }
+    }
+
+    /// The same without weight decay on `values`, which are ascending and apart.
+    pub(crate) fn sparing(mut self, values: Vec<Range<usize>>) -> Self {
+        self.spared = values;
+        self
+    }
+
+    /// For each value of the store 1, or 0 where there is no weight decay; none where there is
+    /// on all.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn decayed(&self) -> Option<Vec<f32>> {
+        if self.spared.is_empty() {
+            return None;
+        }
+        let mut share = vec![1.0; self.velocity.len()];
+        for range in &self.spared {
+            share[range.clone()].fill(0.0);
+        }
+        Some(share)
     }
 
     #[cfg(feature = "cuda")]
@@ -71,10 +96,43 @@ impl Sgd {
             .par_chunks_mut(BLOCK)
             .zip(grads.par_chunks_mut(BLOCK))
             .zip(self.velocity.par_chunks_mut(BLOCK))
+            .enumerate()
             .one_by_one()
-            .for_each(|((p, g), v)| update(p, g, v, constants, nesterov));
+            .for_each(|(block, ((p, g), v))| {
+                for (part, decayed) in parts(&self.spared, block * BLOCK, p.len()) {
+                    let mut constants = constants;
+                    if !decayed {
+                        constants[2] = 0.0;
+                    }
+                    let (p, g) = (&mut p[part.clone()], &mut g[part.clone()]);
+                    update(p, g, &mut v[part], constants, nesterov);
+                }
+            });
         norm
     }
+}
+
+/// The `len` values from `start` on in parts, counted from `start`, and whether each is decayed.
+fn parts(
+    spared: &[Range<usize>],
+    start: usize,
+    len: usize,
+) -> impl Iterator<Item = (Range<usize>, bool)> {
+    let first = spared.partition_point(|r| r.end <= start);
+    let within = move |at: usize| at.clamp(start, start + len) - start;
+    let mut from = 0;
+    let here = spared[first..]
+        .iter()
+        .take_while(move |r| r.start < start + len);
+    let ends = here
+        .map(move |r| within(r.start)..within(r.end))
+        .chain(std::iter::once(len..len));
+    ends.flat_map(move |r| {
+        let before = from..r.start;
+        from = r.end;
+        [(before, true), (r, false)]
+    })
+    .filter(|(part, _)| !part.is_empty())
 }
 
 simd! {
@@ -109,6 +167,7 @@ mod tests {
             nesterov,
             weight_decay: 0.1,
             clip,
+            spare_norms: false,
         }
     }
 
@@ -130,6 +189,37 @@ mod tests {
         // p1 = 1 - 0.1 (0.6 + 0.54) = 0.886; d2 = -0.1614, v2 = 0.3786
         // p2 = 0.886 - 0.1 (-0.1614 + 0.34074) = 0.868066
         assert!((run(&spec(true, None)) - 0.868_066).abs() < 1e-6);
+    }
+
+    #[test]
+    fn spared_values_move_as_if_there_were_no_decay() {
+        let n = 2 * BLOCK + 100;
+        // Inside a block, across the end of one, and to the end.
+        let spared = [10..20, BLOCK - 5..BLOCK + 5, n - 1..n];
+        let values: Vec<f32> = (0..n).map(|i| (i % 97) as f32 - 40.0).collect();
+        let run = |spec: &OptimizerSpec, spared: &[Range<usize>]| {
+            let mut sgd = Sgd::new(spec, n).sparing(spared.to_vec());
+            let mut p = values.clone();
+            for _ in 0..2 {
+                sgd.step(&mut p, &mut vec![0.25; n], 0.1);
+            }
+            p
+        };
+        let decayed = spec(false, None);
+        let free = OptimizerSpec {
+            weight_decay: 0.0,
+            ..decayed.clone()
+        };
+        let (all, none) = (run(&decayed, &[]), run(&free, &[]));
+        let some = run(&decayed, &spared);
+        for i in 0..n {
+            let want = match spared.iter().any(|r| r.contains(&i)) {
+                true => none[i],
+                false => all[i],
+            };
+            assert_eq!(some[i], want, "value {i}");
+        }
+        assert_ne!(all[12], none[12]);
     }
 
     #[test]

@@ -32,12 +32,23 @@ pub struct TrainSpec {
     pub bn_group: usize,
     /// Random horizontal flip.
     pub flip: bool,
+    /// What is left of a pass over the images is a smaller batch at its end, not left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_last: bool,
     /// The part of a batch that is not drawn at random; none means no part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced: Option<BalancedSpec>,
     /// The arithmetic of the network.
     #[serde(default, skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
+}
+
+impl TrainSpec {
+    /// How many images of a batch, from its first on, the head sees, where it does not see all.
+    pub fn classified(&self) -> Option<usize> {
+        let balanced = self.balanced.filter(|b| b.unclassified)?;
+        Some(self.batch.saturating_sub(balanced.images))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +65,9 @@ pub struct BalancedSpec {
     /// Images of a batch that are drawn so, a multiple of `per_identity`.
     pub images: usize,
     pub per_identity: usize,
+    /// The head does not see these images; the losses that compare networks do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unclassified: bool,
 }
 
 /// The derived artefact that confines a training to some images of its set: their numbers,

@@ -237,7 +237,7 @@ impl device::Classes for Classes {
         let constants = [lr, spec.momentum, spec.weight_decay, 1.0].map(|v| v as f32);
         let [weight, grad, velocity] =
             [&self.weight, &self.grad, &self.velocity].map(Buffer::pointer);
-        let pointers = [weight, grad, velocity, 0];
+        let pointers = [weight, grad, velocity, 0, 0];
         self.gpu.sgd(pointers, self.len(), constants, spec.nesterov)
     }
 }

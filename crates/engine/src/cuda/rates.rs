@@ -116,7 +116,7 @@ impl Gpu {
             let all = [self.noise(4 * n)?, self.noise(4 * n)?, self.noise(4 * n)?];
             let run = move || {
                 let [p, g, v] = [0, 1, 2].map(|i| all[i].pointer());
-                self.sgd([p, g, v, 0], n, [1e-4, 0.9, 5e-4, 1.0], false)
+                self.sgd([p, g, v, 0, 0], n, [1e-4, 0.9, 5e-4, 1.0], false)
             };
             Ok((24e-6 * n as f64, run))
         })?;

@@ -54,6 +54,8 @@ pub(crate) struct Replica {
 struct Learning {
     grads: Buffer,
     velocity: Buffer,
+    /// Which parameters are decayed, from the first step of an optimiser that spares some.
+    decayed: Option<Buffer>,
 }
 
 impl Flat {
@@ -178,7 +180,8 @@ impl Replica {
     }
 
     /// One optimiser step; clears the gradients. Gives their norm before clipping, if any.
-    pub fn step(&mut self, sgd: &Sgd, lr: f64) -> Result<Option<f64>> {
+    pub fn step(&mut self, net: &Network, sgd: &Sgd, lr: f64) -> Result<Option<f64>> {
+        self.spare(net, sgd)?;
         let (params, len) = (self.params.buffer.pointer(), self.params.len);
         let low = self.low.as_ref().map_or(0, Buffer::pointer);
         let gpu = Arc::clone(&self.gpu);
@@ -188,7 +191,8 @@ impl Replica {
             Some(_) => Some(gpu.l2_norm(grads, len)?),
             None => None,
         };
-        let pointers = [params, grads, learning.velocity.pointer(), low];
+        let decayed = learning.decayed.as_ref().map_or(0, Buffer::pointer);
+        let pointers = [params, grads, learning.velocity.pointer(), low, decayed];
         let spec = sgd.spec();
         let constants = [
             lr as f32,
@@ -200,11 +204,25 @@ impl Replica {
         Ok(norm)
     }
 
+    /// Knows from here on which parameters `sgd` decays.
+    fn spare(&mut self, net: &Network, sgd: &Sgd) -> Result<()> {
+        if self.learning()?.decayed.is_some() {
+            return Ok(());
+        }
+        if let Some(decayed) = sgd.decayed() {
+            let decayed = self.to_device(net, &net.params, &self.params, &decayed);
+            let decayed = self.gpu.upload(&decayed)?;
+            self.learning()?.decayed = Some(decayed);
+        }
+        Ok(())
+    }
+
     fn learning(&mut self) -> Result<&mut Learning> {
         if self.learning.is_none() {
             self.learning = Some(Learning {
                 grads: self.fresh_grads()?,
                 velocity: self.fresh_grads()?,
+                decayed: None,
             });
         }
         let learning = self.learning.as_mut();

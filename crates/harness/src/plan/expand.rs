@@ -221,6 +221,7 @@ impl<'a> Planner<'a> {
             bn_group: row.bn_group,
             flip: row.flip,
             balanced: row.balanced,
+            keep_last: row.keep_last,
             precision: row.precision,
         });
         let seen = cost::seen(&row.schedule, row.batch, &row.data);

@@ -39,11 +39,17 @@ fn training(row: &Row) -> String {
     if row.optimizer.nesterov {
         out[2] += " (Nesterov)";
     }
+    if row.optimizer.spare_norms {
+        out[3] += " (none on batch norms)";
+    }
     out.extend(
         row.optimizer
             .clip
             .map(|c| format!("gradient clipped at {c}")),
     );
+    if row.keep_last {
+        out.push("the last of an epoch smaller".into());
+    }
     if row.bn_group != row.batch {
         out.push(format!("batch norm over {}", row.bn_group));
     }
@@ -62,7 +68,14 @@ pub fn batches(row: &Row) -> String {
         Length::Epochs(e) => format!("{e} epochs"),
         Length::Steps(s) => format!("{s} steps"),
     };
-    let balanced = row.balanced.map(|b| format!(", {} balanced", b.images));
+    let balanced = row.balanced.map(|b| {
+        let seen = if b.unclassified {
+            " and unclassified"
+        } else {
+            ""
+        };
+        format!(", {} balanced{seen}", b.images)
+    });
     format!("{length} of {}{}", row.batch, balanced.unwrap_or_default())
 }
 

@@ -79,7 +79,11 @@ impl InStep {
             out.network = Some((network, model.input.clone(), images));
         }
         if needs.teacher_classifier() {
-            out.classifier = Some(load_classifier(model, &folder)?);
+            let classifier = load_classifier(model, &folder)?;
+            out.classifier = Some(match needs.teacher_logits {
+                true => classifier,
+                false => classifier.without_logits(),
+            });
         }
         Ok(out)
     }

@@ -235,7 +235,7 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     let mut model = Checkpoint::default();
     model.insert_all("", trainer.network().state_dict());
     model.save(&folder.file(MODEL))?;
-    let images = trainer.total_steps() * spec.batch as u64;
+    let images = trainer.total_images();
     Ok(TrainResult {
         steps: trainer.total_steps(),
         images,

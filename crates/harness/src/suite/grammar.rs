@@ -492,6 +492,11 @@ pub const TRAINING: &[Field] = &[
     may("nesterov", Bool, "Nesterov momentum; without it, plain."),
     must("weight-decay", RATE, "L2 penalty, added to the gradient."),
     may(
+        "decay-norms",
+        Bool,
+        "Whether scales and shifts of batch norms get the penalty, too; without it, they do.",
+    ),
+    may(
         "clip",
         Float {
             min: 1e-6,
@@ -500,6 +505,11 @@ pub const TRAINING: &[Field] = &[
         "Largest L2 norm of the backbone's gradient; without it, no clipping.",
     ),
     must("flip", Bool, "Random horizontal flip."),
+    may(
+        "keep-last",
+        Bool,
+        "Whether an epoch ends with a smaller batch of what is left; without it, that is left out.",
+    ),
     may(
         "precision",
         Choice(&["f32", "tf32", "bf16"]),
@@ -526,6 +536,11 @@ pub const BALANCED: &[Field] = &[
         "per-identity",
         Int { min: 2, max: 1024 },
         "Images of each identity; divides `images`.",
+    ),
+    may(
+        "classified",
+        Bool,
+        "Whether the head sees these images, too; without it, it does.",
     ),
 ];
 

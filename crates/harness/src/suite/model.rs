@@ -177,6 +177,7 @@ pub struct Training {
     pub flip: bool,
     pub precision: frbench_job::Precision,
     pub balanced: Option<frbench_job::BalancedSpec>,
+    pub keep_last: bool,
 }
 
 /// "`better` beats `than` on `on` in `metric`".

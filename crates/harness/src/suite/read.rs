@@ -461,6 +461,11 @@ fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training
         .get("balanced")
         .map(|n| balanced(source, n, batch))
         .transpose()?;
+    let keep_last = node.get("keep-last").and_then(Node::as_bool) == Some(true);
+    if let (Some(n), true) = (node.get("keep-last"), keep_last && balanced.is_some()) {
+        let what = "batches that are partly `balanced` have no last one to keep";
+        return Err(source.error(&n.span, what));
+    }
     Ok(Training {
         id: id.clone(),
         data: opt_text(node, "data"),
@@ -475,6 +480,7 @@ fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training
             nesterov: node.get("nesterov").and_then(Node::as_bool) == Some(true),
             weight_decay: number(node, "weight-decay").unwrap_or(0.0),
             clip: number(node, "clip"),
+            spare_norms: node.get("decay-norms").and_then(Node::as_bool) == Some(false),
         },
         batch,
         bn_group,
@@ -488,6 +494,7 @@ fn training(source: &Source, (id, node): &(At<String>, Node)) -> Result<Training
             _ => Precision::F32,
         },
         balanced,
+        keep_last,
     })
 }
 
@@ -495,9 +502,13 @@ fn balanced(source: &Source, node: &Node, batch: usize) -> Result<BalancedSpec> 
     let spec = BalancedSpec {
         images: int(node, "images").unwrap_or(0) as usize,
         per_identity: int(node, "per-identity").unwrap_or(1) as usize,
+        unclassified: node.get("classified").and_then(Node::as_bool) == Some(false),
     };
     let wrong = if spec.images > batch {
         format!("`images` is {}; the batch holds {batch}", spec.images)
+    } else if spec.unclassified && spec.images == batch {
+        "with `classified = false` the head sees none of the batch; leave it some random images"
+            .to_string()
     } else if !spec.images.is_multiple_of(spec.per_identity) {
         format!(
             "`images` is {}; it must be a multiple of `per-identity`, {}",

@@ -18,7 +18,7 @@ pub struct Teacher<'a> {
     pub rows: Option<&'a dyn TeacherRows>,
     /// The network itself, run in the step where a loss compares taps.
     pub network: Option<FrozenNetwork<'a>>,
-    /// Its classifier, where a loss compares logits.
+    /// Its classifier, where a loss compares logits or looks at class weights.
     pub classifier: Option<FrozenClassifier>,
 }
 
@@ -36,6 +36,8 @@ pub struct FrozenClassifier {
     state: BTreeMap<String, Vec<f64>>,
     /// `[C, D]`.
     weight: Tensor,
+    /// Whether a lesson holds its logits.
+    logits: bool,
 }
 
 impl FrozenClassifier {
@@ -50,7 +52,16 @@ impl FrozenClassifier {
             head: head::build(spec)?,
             state,
             weight: Tensor::from_vec(weight, (classes, dim), &Device::Cpu)?,
+            logits: true,
         })
+    }
+
+    /// One whose logits nobody looks at.
+    pub fn without_logits(self) -> Self {
+        FrozenClassifier {
+            logits: false,
+            ..self
+        }
     }
 
     /// What the head makes of embeddings `[B, D]`.
@@ -92,6 +103,8 @@ pub struct Lesson {
     pub taps: Option<Taps>,
     /// `[B, C]`, after margin and scale.
     pub logits: Option<Tensor>,
+    /// `[C, D]`, the class weights.
+    pub classes: Option<Tensor>,
     /// `[B, h w c]`: of each image's own classification loss with respect to the image, in
     /// evaluation mode.
     pub input_gradients: Option<Tensor>,
@@ -138,14 +151,16 @@ impl Teacher<'_> {
                 Some(_) => Err(Error::Bug("a classifier without its teacher".into())),
             };
         };
+        let classes = self.classifier.as_ref().map(|c| c.weight.clone());
         let logits = match &mut self.classifier {
-            Some(c) => Some(c.classify(&embeddings, labels, batch)?.logits()?.clone()),
-            None => None,
+            Some(c) if c.logits => Some(c.classify(&embeddings, labels, batch)?.logits()?.clone()),
+            _ => None,
         };
         Ok(Some(Lesson {
             embeddings,
             taps,
             logits,
+            classes,
             input_gradients: gradients,
         }))
     }

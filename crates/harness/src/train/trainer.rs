@@ -123,6 +123,7 @@ impl<'a> Trainer<'a> {
             labels,
             kept,
             balanced: spec.balanced.as_ref(),
+            last: spec.keep_last.then_some(spec.batch / spec.bn_group),
         };
         let batches = Batches::of(spec.seed, spec.batch, &draw)?;
         let steps_per_epoch = batches.steps_per_epoch();
@@ -150,7 +151,7 @@ impl<'a> Trainer<'a> {
                 spec.method.name
             )));
         }
-        let sgd = Sgd::new(&spec.optimizer, network.params().values.len());
+        let sgd = network.sgd(&spec.optimizer);
         let probe = match &spec.head {
             Some(head) if needs.input_gradients => {
                 let mut head = head::build(head)?;
@@ -297,6 +298,11 @@ impl<'a> Trainer<'a> {
         self.steps
     }
 
+    /// Images of the whole training.
+    pub fn total_images(&self) -> u64 {
+        self.order.batches.images(self.steps)
+    }
+
     pub fn steps_per_epoch(&self) -> u64 {
         self.steps_per_epoch
     }
@@ -389,7 +395,8 @@ impl<'a> Trainer<'a> {
             .map(|&s| self.labels[s as usize])
             .collect();
         let mode = TrainMode {
-            bn_group: self.spec.bn_group,
+            // As many groups as in every batch, of fewer images in the last one of a pass.
+            bn_group: x.batch() * self.spec.bn_group / self.spec.batch,
             seed: self.spec.seed,
             step: self.step,
         };
@@ -433,9 +440,11 @@ impl<'a> Trainer<'a> {
             labels: &labels,
             student: student.as_tensor(),
             taps: Some(&taps),
+            classified: self.spec.classified(),
             teacher: lesson.as_ref().map(|l| &l.embeddings),
             teacher_taps: lesson.as_ref().and_then(|l| l.taps.as_ref()),
             teacher_logits: lesson.as_ref().and_then(|l| l.logits.as_ref()),
+            teacher_classes: lesson.as_ref().and_then(|l| l.classes.as_ref()),
             input_gradients: match (&input_gradients, &lesson) {
                 (Some(student), Some(lesson)) => {
                     let teacher = lesson.input_gradients.as_ref();

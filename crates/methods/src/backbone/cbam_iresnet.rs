@@ -6,7 +6,7 @@ use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
-const PARAMS: &[Param] = &[
+pub(super) const PARAMS: &[Param] = &[
     WIDTH,
     Param {
         name: "dropout",
@@ -60,6 +60,22 @@ const REDUCTION: usize = 16;
 /// Taps `stage1` to `stage4`, the outputs of the four stages, and of every block the attention
 /// before its sigmoid: `layer1.0.channel` `[1, 1, c]` and `layer1.0.spatial` `[h, w, 1]`, ...
 fn network(spec: &BackboneSpec, size: usize, blocks: [usize; 4]) -> Result<Graph> {
+    body(spec, size, blocks, |b, x, name, channels, project| {
+        let attended = block(b, x, &format!("{name}."), channels, project);
+        b.tap(&format!("{name}.channel"), attended.channel);
+        b.tap(&format!("{name}.spatial"), attended.spatial);
+        attended.out
+    })
+}
+
+/// A network of four stages of such blocks. `block` is given its input, its name, its channels and
+/// the stride of its projection; see [`block`]. Taps `stage1` to `stage4`.
+pub(super) fn body(
+    spec: &BackboneSpec,
+    size: usize,
+    blocks: [usize; 4],
+    mut block: impl FnMut(&mut GraphBuilder, NodeId, &str, usize, Option<usize>) -> NodeId,
+) -> Result<Graph> {
     let args = Args::new(&spec.name, &spec.params);
     let width = args.f64_or("width", 1.0)?;
     let dropout = args.f64_or("dropout", 0.4)?;
@@ -72,16 +88,7 @@ fn network(spec: &BackboneSpec, size: usize, blocks: [usize; 4]) -> Result<Graph
         let channels = scaled(64 << stage, width);
         for i in 0..count {
             let name = format!("layer{}.{i}", stage + 1);
-            let attended = block(
-                &mut b,
-                x,
-                &format!("{name}."),
-                channels,
-                (i == 0).then_some(2),
-            );
-            b.tap(&format!("{name}.channel"), attended.channel);
-            b.tap(&format!("{name}.spatial"), attended.spatial);
-            x = attended.out;
+            x = block(&mut b, x, &name, channels, (i == 0).then_some(2));
         }
         b.tap(&format!("stage{}", stage + 1), x);
     }
@@ -112,13 +119,7 @@ pub fn block(
     project: Option<usize>,
 ) -> Attended {
     let at = |part: &str| format!("{name}{part}");
-    let stride = project.unwrap_or(1);
-    let y = b.batch_norm(x, &at("res_layer.0"), Affine::Learned);
-    let y = b.conv(y, &at("res_layer.1"), Conv::new(channels, 3));
-    let y = b.batch_norm(y, &at("res_layer.2"), Affine::Learned);
-    let y = b.prelu(y, &at("res_layer.3"));
-    let y = b.conv(y, &at("res_layer.4"), Conv::new(channels, 3).stride(stride));
-    let y = b.batch_norm(y, &at("res_layer.5"), Affine::Learned);
+    let y = residual(b, x, name, channels, project);
 
     // One perceptron for the mean and the maximum over the pixels; the two answers add up.
     let hidden = (channels / REDUCTION).max(1);
@@ -143,20 +144,45 @@ pub fn block(
     let gate = b.sigmoid(spatial);
     let y = b.mul(y, gate);
 
-    let shortcut = if project.is_some() {
-        let s = b.conv(
-            x,
-            &at("shortcut_layer.0"),
-            Conv::new(channels, 1).stride(stride),
-        );
-        b.batch_norm(s, &at("shortcut_layer.1"), Affine::Learned)
-    } else {
-        x
-    };
+    let shortcut = shortcut(b, x, name, channels, project);
     let out = b.add(y, shortcut);
     Attended {
         out,
         channel,
         spatial,
     }
+}
+
+/// The residual of a block before any attention.
+pub(super) fn residual(
+    b: &mut GraphBuilder,
+    x: NodeId,
+    name: &str,
+    channels: usize,
+    project: Option<usize>,
+) -> NodeId {
+    let at = |part: &str| format!("{name}res_layer.{part}");
+    let y = b.batch_norm(x, &at("0"), Affine::Learned);
+    let y = b.conv(y, &at("1"), Conv::new(channels, 3));
+    let y = b.batch_norm(y, &at("2"), Affine::Learned);
+    let y = b.prelu(y, &at("3"));
+    let stride = project.unwrap_or(1);
+    let y = b.conv(y, &at("4"), Conv::new(channels, 3).stride(stride));
+    b.batch_norm(y, &at("5"), Affine::Learned)
+}
+
+/// What the residual is added to.
+pub(super) fn shortcut(
+    b: &mut GraphBuilder,
+    x: NodeId,
+    name: &str,
+    channels: usize,
+    project: Option<usize>,
+) -> NodeId {
+    let Some(stride) = project else {
+        return x;
+    };
+    let conv = Conv::new(channels, 1).stride(stride);
+    let s = b.conv(x, &format!("{name}shortcut_layer.0"), conv);
+    b.batch_norm(s, &format!("{name}shortcut_layer.1"), Affine::Learned)
 }

@@ -22,6 +22,7 @@ mod iresnet;
 mod mobilefacenet;
 mod mobilefacenet_mbf;
 mod mobilenetv2;
+mod res_ir;
 
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
@@ -60,6 +61,8 @@ pub static BACKBONES: &[BackboneEntry] = &[
     mobilefacenet::ENTRY,
     mobilefacenet_mbf::ENTRY,
     mobilenetv2::ENTRY,
+    res_ir::R50,
+    res_ir::R100,
 ];
 
 /// The graph that `spec` describes, for inputs of `size` x `size` pixels.

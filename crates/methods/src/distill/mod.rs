@@ -26,6 +26,7 @@ mod fcd;
 mod fitnet;
 pub mod gram;
 mod logit_kd;
+mod margin_distillation;
 pub mod maths;
 pub mod mining;
 pub mod outputs;
@@ -35,6 +36,7 @@ mod rkd;
 mod shrinkteanet;
 pub mod sites;
 mod sp;
+mod triplet_distillation;
 
 pub use bank::Bank;
 pub use declared::{DECLARED, Declared};
@@ -111,6 +113,8 @@ pub struct Setup<'a> {
 pub struct Wants {
     /// Logits of both networks: both need a classifier.
     pub logits: bool,
+    /// The class weights of the teacher, which needs a classifier of one centre per class.
+    pub classes: bool,
     /// Taps of both networks: the teacher is run in every step.
     pub taps: bool,
     /// Input gradients of the classification losses of both networks: both need a classifier,
@@ -172,10 +176,12 @@ pub static DISTILL: &[DistillEntry] = &[
     fcd::ENTRY,
     fitnet::ENTRY,
     logit_kd::ENTRY,
+    margin_distillation::ENTRY,
     rad::ENTRY,
     rkd::ENTRY,
     shrinkteanet::ENTRY,
     sp::ENTRY,
+    triplet_distillation::ENTRY,
 ];
 
 /// The declaration of a loss that is known by name only.
@@ -220,6 +226,7 @@ pub fn build(name: &str, params: &Params) -> Result<Box<dyn Distill>> {
                 nesterov: false,
                 weight_decay: 0.0,
                 clip: None,
+                spare_norms: false,
             },
             derived: &BTreeMap::new(),
         },

@@ -17,6 +17,9 @@ pub struct Outputs<'a> {
     /// `[B, C]`, of the network's own margin head, after margin and scale. Given to losses
     /// that want them ([`Wants::logits`](super::Wants)).
     pub logits: Option<&'a Tensor>,
+    /// `[C, D]`, class weights of the network's own margin head. The teacher's are given to
+    /// losses that want them ([`Wants::classes`](super::Wants)).
+    pub classes: Option<&'a Tensor>,
     /// Given to losses that want them ([`Wants::taps`](super::Wants)).
     pub taps: Option<&'a Taps>,
     /// `[B, h w c]`: of each image's own classification loss, by the network's own margin head,
@@ -30,6 +33,7 @@ impl<'a> Outputs<'a> {
         Outputs {
             embeddings,
             logits: None,
+            classes: None,
             taps: None,
             input_gradients: None,
         }
@@ -38,6 +42,12 @@ impl<'a> Outputs<'a> {
     pub(super) fn logits(&self) -> Result<&'a Tensor> {
         self.logits.ok_or_else(|| {
             Error::Bug("a loss that compares logits was given none of one network".into())
+        })
+    }
+
+    pub(super) fn classes(&self) -> Result<&'a Tensor> {
+        self.classes.ok_or_else(|| {
+            Error::Bug("a loss that wants class weights was given none of a network".into())
         })
     }
 

@@ -1,6 +1,9 @@
 //! `cos(theta + m)` as a function of `cos(theta)`: the margin of ArcFace and of what builds on it.
 
-use super::margin::{Margined, sine};
+use super::HeadInput;
+use super::margin::{Cosines, Margined, sine};
+use candle_core::Tensor;
+use frbench_base::Result;
 use frbench_base::registry::{Kind, Param};
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -83,6 +86,16 @@ impl Angular {
             -(self.sin + self.margin * self.cos)
         }
     }
+}
+
+/// The mean cross-entropy of `scale cos(theta)`, with `cos(theta + m)` for the target, unguarded,
+/// where every sample has an `m` of its own.
+pub(crate) fn softmax_with(input: &HeadInput, scale: f64, margins: &[f64]) -> Result<Tensor> {
+    let cosines = Cosines::of(input)?;
+    let own = cosines.target.iter().zip(margins);
+    let targets = own.map(|(&c, &m)| Angular::new(m, false).unguarded(c).scaled(scale));
+    let targets = targets.collect();
+    Ok(cosines.plain_softmax(targets, scale)?.loss)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! `margin`. Constants that implementations disagree on have names, too: [`Preset`].
 
 mod adaface;
-mod angular;
+pub(crate) mod angular;
 mod arcface;
 mod boundary;
 mod class_products;

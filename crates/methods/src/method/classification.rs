@@ -84,19 +84,27 @@ pub(super) fn require_head(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result
     )))
 }
 
-/// The head's name and what it makes of this step.
+/// The head's name and what it makes of this step, of the samples that it sees.
 pub(super) fn classify(step: &mut Step, logits: bool) -> Result<(&'static str, HeadOutput)> {
     let Some(classifier) = &mut step.classifier else {
         return Err(Error::Bug("a method with a head was given none".into()));
     };
-    let output = classifier.head.forward(&HeadInput {
-        embeddings: step.student,
+    let seen = step.classified.unwrap_or(step.labels.len());
+    let embeddings = match step.classified {
+        Some(seen) => &step.student.narrow(0, 0, seen)?,
+        None => step.student,
+    };
+    let mut output = classifier.head.forward(&HeadInput {
+        embeddings,
         weight: classifier.weight,
         weight_grad: classifier.weight_grad,
-        labels: step.labels,
+        labels: &step.labels[..seen],
         logits,
         epoch: step.epoch,
         step: step.step,
     })?;
+    if let Some(labels) = &mut output.labels {
+        labels.extend(&step.labels[seen..]);
+    }
     Ok((classifier.head.name(), output))
 }

@@ -80,6 +80,7 @@ fn stated(spec: &MethodSpec) -> Result<Vec<Stated>> {
 fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
     let wants: Vec<Wants> = stated(spec)?.iter().map(Stated::wants).collect();
     let logits = wants.iter().any(|w| w.logits);
+    let teacher_classes = wants.iter().any(|w| w.classes);
     let taps = wants.iter().any(|w| w.taps);
     let input_gradients = wants.iter().any(|w| w.input_gradients);
     let beta = Args::new(&spec.name, &spec.params).f64_or("beta", 0.0)?;
@@ -105,6 +106,7 @@ fn needs(spec: &MethodSpec, head: Option<&HeadSpec>) -> Result<Needs> {
         head: classifies,
         teacher_taps: taps,
         teacher_logits: logits,
+        teacher_classes,
         input_gradients,
         derive,
     })
@@ -155,18 +157,25 @@ impl Objective for Sum {
             true => Some(classify(&mut step, self.logits)?),
             false => None,
         };
+        // Logits are compared where there are any of the student.
+        let teacher_logits = match (step.teacher_logits, step.classified) {
+            (Some(logits), Some(seen)) => Some(logits.narrow(0, 0, seen)?),
+            (logits, _) => logits.cloned(),
+        };
         let input = DistillInput {
             student: Outputs {
                 embeddings: step.student,
                 logits: classified
                     .as_ref()
                     .and_then(|(_, output)| output.logits.as_ref()),
+                classes: None,
                 taps: step.taps,
                 input_gradients: step.input_gradients.map(|g| g.student),
             },
             teacher: Outputs {
                 embeddings: step.teacher()?,
-                logits: step.teacher_logits,
+                logits: teacher_logits.as_ref(),
+                classes: step.teacher_classes,
                 taps: step.teacher_taps,
                 input_gradients: step.input_gradients.map(|g| g.teacher),
             },

@@ -28,6 +28,8 @@ pub struct Needs {
     pub teacher_taps: bool,
     /// The logits of the teacher's classifier.
     pub teacher_logits: bool,
+    /// The class weights of the teacher's classifier.
+    pub teacher_classes: bool,
     /// The input gradients of the classification losses of student and teacher, which see the
     /// same input: both need a classifier, the teacher is run in every step, and the student
     /// once more to have them and twice more for what depends on them.
@@ -42,9 +44,9 @@ impl Needs {
         self.teacher_taps || self.input_gradients
     }
 
-    /// Whether the teacher's head and class weights are used in every step.
+    /// Whether the teacher's head or class weights are used in every step.
     pub fn teacher_classifier(&self) -> bool {
-        self.teacher_logits || self.input_gradients
+        self.teacher_logits || self.teacher_classes || self.input_gradients
     }
 }
 
@@ -96,6 +98,8 @@ pub struct Step<'a> {
     pub labels: &'a [u32],
     /// `[B, D]`, raw embeddings of the student, a leaf of autograd.
     pub student: &'a Tensor,
+    /// How many samples, from the first on, the head sees; none means all.
+    pub classified: Option<usize>,
     /// Taps of the student, leaves of autograd where a loss asks for them.
     pub taps: Option<&'a Taps>,
     /// `[B, Dt]`, raw embeddings of the teacher for the same images and flips, constant.
@@ -105,6 +109,8 @@ pub struct Step<'a> {
     /// `[B, C]`, after margin and scale of the teacher's head, constant; for methods that need
     /// them ([`Needs::teacher_logits`]).
     pub teacher_logits: Option<&'a Tensor>,
+    /// `[C, D]`, constant; for methods that need them ([`Needs::teacher_classes`]).
+    pub teacher_classes: Option<&'a Tensor>,
     /// For methods that need them ([`Needs::input_gradients`]).
     pub input_gradients: Option<InputGradients<'a>>,
     pub classifier: Option<Classifier<'a>>,

@@ -130,7 +130,7 @@ impl Check<'_> {
 
     pub(super) fn sgd(&mut self) -> Result<()> {
         let n = 1003;
-        for nesterov in [false, true] {
+        for (nesterov, spares) in [(false, false), (true, false), (true, true)] {
             let [p, g, v] = [0; 3].map(|_| self.floats(n, 0.0, 1.0));
             let (p, g, v) = (p?, g?, v?);
             let norm = self.gpu.l2_norm(g.pointer(), n)?;
@@ -139,10 +139,16 @@ impl Check<'_> {
             let copy = self.gpu.buffer(2 * n)?;
             let low = if self.low() { copy.pointer() } else { 0 };
             let constants = [0.1f32, 0.9, 5e-4, 0.5];
-            let pointers = [p.pointer(), g.pointer(), v.pointer(), low];
+            // Every third parameter is spared.
+            let share: Vec<f64> = (0..n).map(|i| f64::from(!spares || i % 3 != 0)).collect();
+            let decayed = share.iter().map(|s| *s as f32).collect::<Vec<_>>();
+            let decayed = self.gpu.upload(&decayed)?;
+            let which = if spares { decayed.pointer() } else { 0 };
+            let pointers = [p.pointer(), g.pointer(), v.pointer(), low, which];
             self.gpu.sgd(pointers, n, constants, nesterov)?;
             let [lr, momentum, decay, factor] = constants.map(f64::from);
-            let d = map2(&p.here, &g.here, |p, g| g * factor + decay * p);
+            let pulled = map2(&p.here, &share, |p, share| p * share);
+            let d = map2(&pulled, &g.here, |p, g| g * factor + decay * p);
             let velocity = map2(&v.here, &d, |v, d| momentum * v + d);
             let step = match nesterov {
                 true => map2(&d, &velocity, |d, v| d + momentum * v),

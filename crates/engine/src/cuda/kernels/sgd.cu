@@ -1,12 +1,13 @@
 // Stochastic gradient descent as `torch.optim.SGD` defines it, over flat parameters in one
 // launch: clears the gradients, and writes the bfloat16 copy that convolutions read, if any.
+// `decayed` is null, or 1 for each parameter with weight decay and 0 for each without.
 KERNEL(sgd)
-(float* p, float* g, float* v, bits16* copy, unsigned n, float lr, float mu, float decay,
+(float* p, float* g, float* v, bits16* copy, const float* decayed, unsigned n, float lr, float mu, float decay,
  float factor, int nesterov) {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     float value = p[i];
-    float d = g[i] * factor + decay * value;
+    float d = g[i] * factor + (decayed ? decay * decayed[i] : decay) * value;
     float velocity = mu * v[i] + d;
     v[i] = velocity;
     value -= lr * (nesterov ? d + mu * velocity : velocity);

@@ -6,16 +6,17 @@ use frbench_base::Result;
 use std::sync::Arc;
 
 impl Gpu {
-    /// One optimiser step over `n` flat parameters; see `sgd.cu`. `low` is null or the copy.
+    /// One optimiser step over `n` flat parameters; see `sgd.cu`. `low` is null or the copy,
+    /// `decayed` null or which are decayed.
     pub(in crate::cuda) fn sgd(
         &self,
-        [params, grads, velocity, low]: [u64; 4],
+        [params, grads, velocity, low, decayed]: [u64; 5],
         n: usize,
         [lr, momentum, decay, factor]: [f32; 4],
         nesterov: bool,
     ) -> Result<()> {
         let args = args![
-            params, grads, velocity, low, n as u32, lr, momentum, decay, factor, nesterov,
+            params, grads, velocity, low, decayed, n as u32, lr, momentum, decay, factor, nesterov,
         ];
         self.launch("sgd", over(n), LINE, args)
     }

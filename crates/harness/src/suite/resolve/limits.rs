@@ -28,7 +28,11 @@ pub(super) fn training(source: &Source, at: &At<String>, row: &Row) -> Result<()
     let Some(images) = dataset::images(&row.data) else {
         return Ok(());
     };
-    let per_epoch = images / row.batch.max(1) as u64;
+    let per_epoch = match row.pass(images) {
+        Ok(pass) => pass.steps,
+        Err(e) if images >= row.batch as u64 => return wrong(e.to_string()),
+        Err(_) => 0,
+    };
     if per_epoch == 0 {
         return wrong(format!(
             "a batch of {} is larger than `{}`, which has {images} images",

@@ -53,6 +53,26 @@ fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
             teacher.data.name, student.data.name
         ));
     }
+    if needs.teacher_classes {
+        if teacher.backbone.embedding != student.backbone.embedding {
+            return Some(format!(
+                "its class weights become the student's, so embeddings have to be of one size; its \
+                 are of {}, the student's of {}",
+                teacher.backbone.embedding, student.backbone.embedding
+            ));
+        }
+        let head = teacher.head.as_ref().map(frbench_methods::head::build);
+        if let Some(Ok(head)) = head
+            && head.rows_per_class() != 1
+        {
+            return Some(format!(
+                "its class weights become the student's, and its head `{}` has {} centres of each \
+                 class",
+                head.name(),
+                head.rows_per_class()
+            ));
+        }
+    }
     if needs.input_gradients && !student.input.is_compatible(&teacher.input) {
         let said = |input: &InputSpec| {
             let color = format!("{:?}", input.color).to_lowercase();

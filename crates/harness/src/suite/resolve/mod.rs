@@ -14,6 +14,7 @@ use super::model::*;
 use super::source::{At, Source};
 use frbench_base::Result;
 use frbench_base::registry::Params;
+use frbench_data::sampler::Pass;
 use frbench_job::*;
 use frbench_methods::method::Needs;
 use names::Names;
@@ -75,6 +76,19 @@ pub struct Row {
     pub flip: bool,
     pub precision: Precision,
     pub balanced: Option<BalancedSpec>,
+    /// What is left of a pass over the images is a smaller batch at its end.
+    pub keep_last: bool,
+}
+
+impl Row {
+    /// An epoch over `images` images.
+    ///
+    /// # Errors
+    /// See [`Pass::over`].
+    pub fn pass(&self, images: u64) -> Result<Pass> {
+        let parts = self.keep_last.then_some(self.batch / self.bn_group.max(1));
+        Pass::over(images as usize, self.batch, parts)
+    }
 }
 
 /// The images within `degrees` of their class's dominant centre, by the network that row `by`

@@ -342,6 +342,7 @@ fn row(
         flip: training.flip,
         precision: training.precision,
         balanced: training.balanced,
+        keep_last: training.keep_last,
     };
     if empty.is_none() {
         limits::network(source, &network.id, &row)?;
