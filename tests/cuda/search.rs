@@ -181,7 +181,7 @@ fn a_floor_that_was_guessed_too_high_is_lowered() {
 
 fn in_gallery(device: Device, parts: &[(&str, &Embeddings, Views)], data: &GalleryData) -> Scored {
     let params = params(json!({ "bootstrap": 20 }));
-    let data = Description::Gallery(data);
+    let data = &Description::Gallery(data.clone());
     try_run_on(device, "gallery-identification", params, parts, data).unwrap()
 }
 

@@ -35,7 +35,7 @@ fn spec(format: DataFormat, files: &[&str], rules: Rules) -> DataSpec {
 }
 
 fn refused(root: &Path, spec: &DataSpec, words: &[&str]) {
-    let error = describe(spec, root).err().expect("an error");
+    let error = describe(spec, root).expect_err("an error");
     assert_eq!(error.exit_code(), 5, "{error}");
     for word in words {
         assert!(error.to_string().contains(word), "`{word}`: {error}");
