@@ -3,8 +3,8 @@
 
 use frbench::job::{DataSource, TrainSpec};
 use frbench::key::Key;
-use frbench::run::data;
 use frbench::run::images::ImageCache;
+use frbench::run::rendering::render;
 use frbench::suite::dataset;
 use frbench::train::{Teacher, Trainer};
 use frbench::{Error, Result};
@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     let DataSource::Synth(synth) = &spec.source else {
         return Err(Error::Bug("a set of the face world is rendered".into()));
     };
-    data::render(synth, name, root.path(), &mut |_, _| Ok(()))?;
+    render(synth, name, root.path(), &Key::of(synth), &mut |_| Ok(()))?;
     let set = frbench::data::set::open(&spec, root.path())?;
     let set = set.train();
     let set = set.ok_or_else(|| Error::Bug("a training set".into()))?;

@@ -14,7 +14,9 @@ fn main() {
         &[
             "src/train",
             "src/run/attention.rs",
+            "src/run/checkpoint.rs",
             "src/run/contact_sheet.rs",
+            "src/run/curve.rs",
             "src/run/images.rs",
             "src/run/teacher.rs",
             "src/run/train.rs",

@@ -10,13 +10,15 @@ use frbench::data::decode::encode_png;
 use frbench::data::manifest;
 use frbench::data::set::missing;
 use frbench::data::stamps::Stamps;
-use frbench::embedded;
-use frbench::job::{DataFormat, DataSource, DataSpec};
+use frbench::job::{DataFormat, DataSource, DataSpec, JobSpec};
 use frbench::plan;
-use frbench::run::{self, Stop};
+use frbench::plan::keys::Names;
+use frbench::run::rendering::{Rendering, render as render_set, tidy};
+use frbench::run::{self, Observer, Stop};
 use frbench::suite::dataset;
 use frbench::synth::{self, World};
 use frbench::{Error, Result, files};
+use frbench::{build, embedded};
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand, Debug)]
@@ -80,13 +82,29 @@ fn render(name: &str, root: &Path) -> Result<()> {
     };
     let dir = root.join(name);
     if dir.exists() {
+        tidy(name, root)?;
         return print(&format!("{} is there\n", dir.display()));
     }
     let progress = Progress::new(false);
     let stop = Stop::on_signals()?;
-    run::data::render(synth, name, root, &mut |done, total| {
-        progress.advance(name, done, total, "images", "rendered");
-        stop.check("rendering")
+    // That of the job in a run, which goes on with what is rendered here, and the other way round.
+    let job = JobSpec::Data(spec.clone());
+    let (key, _) = plan::keys::keys(&job, &Names::default(), &build::code());
+    let mut waiting = false;
+    render_set(synth, name, root, &key, &mut |now| {
+        match &now {
+            Rendering::Waiting if waiting => {}
+            Rendering::Waiting => {
+                waiting = true;
+                progress.line(&format!("another process renders {name}"));
+            }
+            Rendering::Resumed(at) => progress.line(&format!("{name} resumes at image {at}")),
+            Rendering::Dropped(why) => progress.warn(why),
+            Rendering::Rendered(done, total) => {
+                progress.advance(name, *done, *total, "images", "rendered");
+            }
+        }
+        stop.check(&now.state())
     })?;
     progress.clear();
     print(&format!("{}\n", dir.display()))

@@ -19,6 +19,12 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(&(text + "\n"))
 }
 
+/// A line on standard error about something that is not as it should be.
+pub fn warn(text: &str) {
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
+}
+
 /// The error on standard error, `error:` in red where that is wanted.
 pub fn error(error: &Error) {
     let colour = std::io::stderr().is_terminal() && colours();

@@ -130,9 +130,13 @@ impl Progress {
     }
 
     pub fn line(&self, text: &str) {
-        if self.quiet {
-            return;
+        if !self.quiet {
+            self.always(text);
         }
+    }
+
+    /// A line that is not left out where only results are wanted.
+    pub fn always(&self, text: &str) {
         match &self.bars {
             Some(b) => {
                 let _ = b.all.println(text);
@@ -261,6 +265,10 @@ impl Observer for Progress {
                     .join(", ")
             ));
         }
+    }
+
+    fn warn(&self, text: &str) {
+        self.always(&format!("warning: {text}"));
     }
 
     fn note(&self, text: &str) {

@@ -2,12 +2,12 @@
 
 use super::context::{self, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
-use super::output::print;
+use super::output::{self, print};
 use super::text::{iso_time, table};
 use clap::Args;
 use frbench::Result;
 use frbench::embedded;
-use frbench::key::Key;
+use frbench::key::{Key, sha256_hex};
 use frbench::report::derive::{Cell, Derived, derive};
 use frbench::report::{self, ReportInput, collect};
 use frbench::run::{Outcome, Store};
@@ -57,8 +57,15 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
 /// What has been run of a suite, by whomever; `failed` are jobs that could not be.
 pub fn so_far(suite: &Resolved, store: &Store, failed: BTreeMap<Key, String>) -> Result<Outcome> {
     let round = context::outlook(suite, store)?;
+    let standing = store.finished(&round.jobs);
+    for (key, damage) in &standing.damaged {
+        let text = damage.text(&store.folder(key));
+        output::warn(&format!(
+            "{text}; it is not reported, and `frbench run` makes it again"
+        ));
+    }
     Ok(Outcome {
-        finished: store.finished(&round.jobs)?,
+        finished: standing.finished,
         jobs: round.jobs,
         layout: round.layout,
         executed: 0,
@@ -156,8 +163,18 @@ fn environment(outcome: &Outcome, store: &Store) -> BTreeMap<String, String> {
         .iter()
         .filter(|j| matches!(j.spec, frbench::job::JobSpec::Train(_)))
     {
+        let Ok(seal) = store.seal(&job.key) else {
+            continue;
+        };
         let path = store.folder(&job.key).file("env.json");
-        let Ok(Value::Object(env)) = frbench::files::read_json::<Value>(&path) else {
+        let text = std::fs::read(&path).unwrap_or_default();
+        let written = seal.hash("env.json") == Some(&sha256_hex(&text));
+        let Some(Value::Object(env)) = serde_json::from_slice(&text).ok().filter(|_| written)
+        else {
+            output::warn(&format!(
+                "{}: it is not what was written there; `frbench run` makes it again",
+                path.display()
+            ));
             continue;
         };
         // A report travels; who ran it where stays in `env.json`.

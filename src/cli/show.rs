@@ -2,7 +2,7 @@
 
 use super::context::{self, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
-use super::output::{bold, print, print_json};
+use super::output::{bold, print, print_json, warn};
 use super::text::{duration, quantity, table};
 use clap::Args;
 use frbench::Result;
@@ -45,8 +45,11 @@ pub fn show(args: ShowArgs) -> Result<ExitStatus> {
     }
     let store = Store::new(PathBuf::new(), &args.runs.runs);
     let round = context::outlook(&suite, &store)?;
-    let done = |job: &&Job| store.folder(&job.key).is_done();
-    let done: BTreeSet<&Key> = round.jobs.iter().filter(done).map(|j| &j.key).collect();
+    let standing = store.finished(&round.jobs);
+    let done: BTreeSet<&Key> = standing.finished.keys().collect();
+    standing.damaged.iter().for_each(|(key, damage)| {
+        warn(&damage.text(&store.folder(key)));
+    });
     if args.json {
         let jobs = round.jobs.iter().map(|j| {
             let mut value = json!(j);

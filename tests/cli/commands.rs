@@ -2,7 +2,10 @@
 
 use assert_cmd::Command;
 use frbench::engine::DeviceChoice;
-use serde_json::Value;
+use frbench::key::Key;
+use frbench::run::seal::{self, Seal};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suites/tiny.toml");
 
@@ -223,18 +226,26 @@ fn show_counts_what_is_done() {
     let plan: Value = serde_json::from_str(&stdout(&["show", TINY, "--json"])).unwrap();
     let jobs = plan["jobs"].as_array().unwrap();
     assert!(jobs.iter().all(|j| j["done"] == false));
-    let key = jobs[0]["key"].as_str().unwrap();
+    let score = jobs.iter().find(|j| j["spec"]["job"] == "score").unwrap();
+    let key = Key(score["key"].as_str().unwrap().to_string());
     let (mut command, dir) = frbench(&["show", TINY, "--runs", "kept", "--json"]);
-    std::fs::create_dir_all(dir.path().join("kept").join(key)).unwrap();
-    std::fs::write(dir.path().join("kept").join(key).join("done"), "").unwrap();
-    let out = command.assert().success().get_output().stdout.clone();
-    let plan: Value = serde_json::from_slice(&out).unwrap();
-    let done = plan["jobs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|j| j["done"] == true);
-    assert_eq!(done.count(), 1);
+    let folder = dir.path().join("kept").join(&key.0);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("done"), "").unwrap();
+    let mut look = || {
+        let out = command.assert().success().get_output().clone();
+        let plan: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let jobs = plan["jobs"].as_array().unwrap();
+        let done = jobs.iter().filter(|j| j["done"] == true).count();
+        (done, String::from_utf8(out.stderr).unwrap())
+    };
+    let (done, told) = look();
+    assert_eq!(done, 0);
+    assert!(told.contains("result.json: it is gone"), "{told}");
+    let result = json!({"job": "score", "protocol": "verification/insightface", "metrics": []});
+    let seal = Seal::new(&key, Vec::new(), BTreeMap::new());
+    seal::write(&folder.join("result.json"), &result, seal).unwrap();
+    assert_eq!(look(), (1, String::new()));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Embedding files: what is written is read, a stopped writer is continued, damage is seen.
 
 use frbench::Error;
-use frbench::protocol::embeddings::CHUNK_ROWS;
+use frbench::key::Key;
+use frbench::protocol::embeddings::{CHUNK_ROWS, Resumed};
 use frbench::protocol::{EmbeddingWriter, Embeddings};
 use std::path::Path;
 
@@ -55,13 +56,27 @@ fn ids_travel_with_rows() {
     assert_eq!(read.row(1), [3.0, 4.0]);
 }
 
+fn key(name: &str) -> Key {
+    Key(name.repeat(64))
+}
+
+/// What is continued of the file of job `a`, and the rows that were dropped.
+fn resumed(path: &Path, dim: usize) -> (EmbeddingWriter, usize) {
+    match EmbeddingWriter::resume(path, dim, &key("a")).unwrap() {
+        Resumed::Writer { writer, dropped } => (writer, dropped),
+        Resumed::Refused(why) => panic!("{why}"),
+    }
+}
+
 #[test]
 fn a_stopped_writer_is_continued_to_the_same_bytes() {
     let (folder, dim, count) = (tempfile::tempdir().unwrap(), 5, 3 * CHUNK_ROWS + 11);
     let straight = folder.path().join("straight");
-    written(&straight, count, dim);
+    let (mut writer, _) = resumed(&straight, dim);
+    writer.append(&rows(0..count, dim)).unwrap();
+    writer.finish().unwrap();
     let path = folder.path().join("resumed");
-    let mut writer = EmbeddingWriter::create(&path, dim).unwrap();
+    let (mut writer, _) = resumed(&path, dim);
     writer.append(&rows(0..2 * CHUNK_ROWS + 40, dim)).unwrap();
     drop(writer);
     assert!(
@@ -70,12 +85,12 @@ fn a_stopped_writer_is_continued_to_the_same_bytes() {
     );
 
     // A kill may also leave half a chunk, or one with a hole.
-    let part = folder.path().join("resumed.part");
+    let part = EmbeddingWriter::part(&path);
     let mut bytes = std::fs::read(&part).unwrap();
     bytes.extend([0; 1000]);
     std::fs::write(&part, &bytes).unwrap();
-    let mut writer = EmbeddingWriter::resume(&path, dim).unwrap();
-    assert_eq!(writer.rows(), 2 * CHUNK_ROWS);
+    let (mut writer, dropped) = resumed(&path, dim);
+    assert_eq!((writer.rows(), dropped), (2 * CHUNK_ROWS, 0));
     writer.append(&rows(writer.rows()..count, dim)).unwrap();
     writer.finish().unwrap();
     assert_eq!(
@@ -83,16 +98,26 @@ fn a_stopped_writer_is_continued_to_the_same_bytes() {
         std::fs::read(&straight).unwrap()
     );
 
-    bytes[64 + 16 + CHUNK_ROWS * (8 + 4 * dim) + 100] ^= 1;
-    std::fs::write(&part, &bytes).unwrap();
-    assert_eq!(
-        EmbeddingWriter::resume(&path, dim).unwrap().rows(),
-        CHUNK_ROWS
-    );
-    // Another size of embedding starts anew, and so does nothing.
-    assert_eq!(EmbeddingWriter::resume(&path, dim + 1).unwrap().rows(), 0);
+    let chunk = 16 + CHUNK_ROWS * (8 + 4 * dim);
+    let mut damaged = bytes.clone();
+    damaged[64 + chunk + 100] ^= 1;
+    std::fs::write(&part, &damaged).unwrap();
+    let (writer, dropped) = resumed(&path, dim);
+    assert_eq!((writer.rows(), dropped), (CHUNK_ROWS, CHUNK_ROWS));
     let nothing = folder.path().join("nothing");
-    assert_eq!(EmbeddingWriter::resume(nothing, dim).unwrap().rows(), 0);
+    assert_eq!(resumed(&nothing, dim).0.rows(), 0);
+
+    // What is not a file of this job on its way is left to the caller.
+    let other = EmbeddingWriter::resume(&path, dim, &key("b")).unwrap();
+    assert!(matches!(other, Resumed::Refused(why) if why.contains("another job")));
+    let other = EmbeddingWriter::resume(&path, dim + 1, &key("a")).unwrap();
+    assert!(matches!(other, Resumed::Refused(why) if why.contains("6 columns")));
+    bytes[12] ^= 1;
+    for bytes in [&bytes[..], &bytes[..40], b""] {
+        std::fs::write(&part, bytes).unwrap();
+        let refused = EmbeddingWriter::resume(&path, dim, &key("a")).unwrap();
+        assert!(matches!(refused, Resumed::Refused(_)), "{refused:?}");
+    }
 }
 
 #[test]

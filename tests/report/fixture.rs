@@ -84,6 +84,7 @@ fn run(seed: u64, base: [f64; 4], speed: f64) -> SeedRun {
         images_per_second: Some(speed),
         train_key: format!("{seed}a5fc0").repeat(11)[..64].into(),
         checkpoint_sha256: format!("{seed}9d07e").repeat(11)[..64].into(),
+        model_sha256: String::new(),
         labels: Vec::new(),
         attention: Vec::new(),
         pictures: Vec::new(),
@@ -171,6 +172,7 @@ pub fn input() -> ReportInput {
         train_seconds: None,
         images_per_second: None,
         checkpoint_sha256: String::new(),
+        model_sha256: String::new(),
         ..plus.runs[1].clone()
     };
     let mut random = row(
@@ -197,6 +199,7 @@ pub fn input() -> ReportInput {
             train_seconds: None,
             images_per_second: None,
             checkpoint_sha256: String::new(),
+            model_sha256: String::new(),
             ..run.clone()
         };
     }

@@ -1,9 +1,12 @@
 //! The whole line on a tiny scale: a suite file to a report, through kills, neighbours and
 //! damaged data.
 
-use crate::common::runs::{checkpoints, events, jobs};
+use crate::common::runs::{checkpoints, events, jobs, spec};
 use assert_cmd::cargo::cargo_bin;
 use frbench::engine::checkpoint::Checkpoint;
+use frbench::key::Key;
+use frbench::run::RunFolder;
+use frbench::run::checkpoint::roll;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -290,12 +293,12 @@ fn other_kernels_are_refused_unless_forced_and_then_noted() {
     child.kill().unwrap();
     child.wait().unwrap();
     let folder = training().unwrap().1;
-    let path = folder.join("checkpoint.safetensors");
-    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    let mut checkpoint = Checkpoint::load(&folder.join("checkpoint.safetensors")).unwrap();
     let here = checkpoint
         .metadata
         .insert("kernels".into(), "another".into());
-    checkpoint.save(&path).unwrap();
+    let key = Key(spec(&folder)["key"].as_str().unwrap().to_string());
+    roll(&RunFolder::new(&runs, &key), &key, checkpoint).unwrap();
 
     let refused = frbench(dir.path(), &suite).output().unwrap();
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();

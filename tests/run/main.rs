@@ -13,4 +13,6 @@ mod keep_images;
 mod kill_resume;
 mod label_noise;
 mod line;
+mod own_files;
 mod paper;
+mod rendering;

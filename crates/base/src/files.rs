@@ -1,13 +1,17 @@
 //! Files that are never half-written.
 
 use crate::{Error, Result};
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+/// How names of files on their way begin.
+const UNDERWAY: &str = ".frbench-new-";
+
 /// A file on its way: it gets its name when it is whole, and leaves nothing behind if it does not
-/// come to that. A reader sees the old content or the new one, also after a power cut.
+/// come to that, but for a kill, after which [`sweep`] removes it. A reader sees the old content
+/// or the new one, also after a power cut.
 pub struct NewFile {
     file: BufWriter<NamedTempFile>,
     path: PathBuf,
@@ -88,15 +92,60 @@ pub fn publish_part(file: &File, part: &Path, path: &Path) -> Result<()> {
         .map_err(|e| Error::io(dir, e))
 }
 
-/// A file without its name in `dir`, readable as the user's mask says.
+/// A file without its name in `dir`, readable as the user's mask says, and locked: it is somebody's.
 fn temporary(dir: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(UNDERWAY);
     #[cfg(unix)]
     let builder = {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666))
     };
-    builder.tempfile_in(dir)
+    loop {
+        let file = builder.tempfile_in(dir)?;
+        match file.as_file().try_lock() {
+            Ok(()) if is_at(file.as_file(), file.path()) => return Ok(file),
+            // Swept away between its creation and its lock: another one.
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
+            // A file system without locks: nothing is swept there either.
+            Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+}
+
+/// Removes from `dir` what processes that were killed left on its way. A file whose process
+/// lives is locked and stays.
+pub fn sweep(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let underway = entry.file_name().to_string_lossy().starts_with(UNDERWAY);
+        if !underway || !entry.file_type().is_ok_and(|t| t.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(file) = OpenOptions::new().write(true).open(&path) else {
+            continue;
+        };
+        if file.try_lock().is_ok() && is_at(&file, &path) {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether `path` still names the open `file`. It does not once somebody has removed or renamed
+/// it before the lock on it was taken.
+pub fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let id = |m: std::fs::Metadata| (m.dev(), m.ino());
+        let (open, named) = (file.metadata().map(id), std::fs::metadata(path).map(id));
+        matches!((open, named), (Ok(a), Ok(b)) if a == b)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
 }
 
 fn folder(path: &Path) -> &Path {
@@ -166,5 +215,22 @@ mod tests {
         drop(NewFile::create(&path).unwrap());
         let left = std::fs::read_dir(dir.path().join("a")).unwrap().count();
         assert_eq!(left, 1, "what is not published leaves nothing behind");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_what_a_live_one_writes_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = || std::fs::read_dir(dir.path()).unwrap().count();
+        let live = NewFile::create(dir.path().join("live")).unwrap();
+        // A kill takes the lock away and leaves the file.
+        let (_, dead) = temporary(dir.path()).unwrap().keep().unwrap();
+        std::fs::write(dir.path().join("other"), b"").unwrap();
+        assert_eq!(names(), 3);
+        sweep(dir.path());
+        assert!(!dead.exists());
+        assert_eq!(names(), 2);
+        live.publish().unwrap();
+        sweep(dir.path());
+        assert_eq!(names(), 2);
     }
 }

@@ -75,11 +75,18 @@ impl Checkpoint {
     /// [`Error::Io`], or [`Error::Data`] if the file is no safetensors file.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Checkpoint::from_bytes(&bytes)
-            .map_err(|e| Error::Data(format!("{}: not a safetensors file: {e}", path.display())))
+        Checkpoint::from_bytes(&bytes).map_err(|e| Error::Data(format!("{}: {e}", path.display())))
     }
 
-    fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, safetensors::SafeTensorError> {
+    /// The same of a file's contents.
+    ///
+    /// # Errors
+    /// [`Error::Data`], which does not name the file.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Checkpoint::parse(bytes).map_err(|e| Error::Data(format!("not a safetensors file: {e}")))
+    }
+
+    fn parse(bytes: &[u8]) -> std::result::Result<Self, safetensors::SafeTensorError> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let mut tensors = StateDict::new();

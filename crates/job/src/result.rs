@@ -59,7 +59,14 @@ pub struct TrainResult {
     /// Multiply-accumulates of one forward pass of one image.
     pub macs: u64,
     pub embedding: usize,
+    /// Of the last checkpoint: the network, its class weights and the state of the optimiser.
     pub checkpoint_sha256: String,
+    /// Of the network alone, as it is evaluated.
+    #[serde(default)]
+    pub model_sha256: String,
+    /// Those that the last step was computed on.
+    #[serde(default)]
+    pub kernels: String,
     pub curve: Vec<CurvePoint>,
     /// Share of its time that the process that finished the training waited for input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,12 +182,27 @@ pub struct EmbedResult {
     pub rows: u64,
     pub dim: usize,
     pub images_per_second: f64,
+    /// The network that was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+}
+
+/// A trained network, by the hashes of its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The training that it comes from, as in [`TrainResult::checkpoint_sha256`].
+    pub checkpoint_sha256: String,
+    /// As in [`TrainResult::model_sha256`].
+    pub model_sha256: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreResult {
     /// `verification/insightface`, ...: protocols of different ids never share a column.
     pub protocol: String,
+    /// The network that is scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
     pub metrics: Vec<Metric>,
     /// Curves for plots, by name (`roc`): points `(x, y)`.
     #[serde(default)]

@@ -261,6 +261,7 @@ fn row(
             images_per_second: None,
             train_key: run.train.to_string(),
             checkpoint_sha256: String::new(),
+            model_sha256: String::new(),
             labels: Vec::new(),
             attention: Vec::new(),
             pictures: Vec::new(),
@@ -296,6 +297,10 @@ fn row(
             let Some(scored) = score(s, &cell.score) else {
                 continue;
             };
+            if let Some(model) = &scored.model {
+                out.checkpoint_sha256 = model.checkpoint_sha256.clone();
+                out.model_sha256 = model.model_sha256.clone();
+            }
             for metric in &scored.metrics {
                 out.metrics
                     .insert(column_id(&cell.column, &metric.id), metric.clone());

@@ -57,6 +57,7 @@ pub fn write(input: &ReportInput, dir: &Path, locate: Locate) -> Result<Written>
         ("results.json", json(input, &derived)?),
     ];
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    frbench_base::files::sweep(dir);
     pictures.write(dir)?;
     for (name, text) in &text {
         frbench_base::files::write_atomic(&dir.join(name), text.as_bytes())?;

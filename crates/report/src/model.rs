@@ -195,8 +195,12 @@ pub struct SeedRun {
     /// Cache key of the training job.
     #[serde(default)]
     pub train_key: String,
+    /// Of the last checkpoint of the training whose network is scored.
     #[serde(default)]
     pub checkpoint_sha256: String,
+    /// Of that network alone, as the scores state it.
+    #[serde(default)]
+    pub model_sha256: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelEpoch>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

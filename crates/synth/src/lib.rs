@@ -27,6 +27,7 @@ pub mod raster;
 pub mod scene;
 pub mod shade;
 pub mod sheet;
+pub mod spool;
 pub mod texture;
 pub mod tiny;
 pub mod twin;
@@ -36,9 +37,10 @@ pub mod write;
 pub use condition::{Age, Condition, Pose, Profile};
 pub use identity::Identity;
 pub use sheet::contact_sheet;
+pub use spool::Spool;
 pub use twin::{Arrangement, Pair, SEED, TWINS, Twin, TwinInfo, twin};
 pub use world::{Rendered, VERSION, World};
-pub use write::{IDENTITIES, Progress, identities, write};
+pub use write::{IDENTITIES, Progress, assemble, identities, render, write};
 
 /// The hash of the sources of this crate: part of the keys of jobs.
 pub const SOURCES: &str = env!("FRBENCH_SOURCES_SYNTH");

@@ -1,8 +1,10 @@
 //! Rendering a twin to the files that the field's data sets come in.
 
+use super::spool::Spool;
 use super::twin::{Arrangement, Twin, twin};
 use super::world::CROP;
 use frbench_base::files;
+use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_data::bin::{BinWriter, Protocol};
 use frbench_data::record::{RecWriter, RecordLayout};
@@ -10,13 +12,47 @@ use frbench_job::SynthSpec;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Images rendered at a time: bounds memory, and is enough for many threads.
-const CHUNK: u64 = 512;
+/// Images rendered at a time: bounds memory and what a kill loses, and is enough for many
+/// threads.
+const CHUNK: u64 = 256;
 
-/// Told how many images of how many are done; an error stops the writing.
+/// Told how many images of how many are done; an error stops the rendering.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
 
-/// Renders a data set into `dir`, which is made if need be:
+/// Renders a data set into `dir`, which is made if need be; see [`assemble`] for its files.
+///
+/// # Errors
+/// What [`twin`] refuses, what the disk refuses, and what `progress` returns.
+pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
+    twin(spec)?;
+    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    let file = tempfile::tempfile_in(dir).map_err(|e| Error::io(dir, e))?;
+    let (mut spool, _) = Spool::open(file, dir, &Key::of(spec))?;
+    render(spec, &mut spool, progress)?;
+    assemble(spec, &spool, dir)
+}
+
+/// Renders the images of a data set that `spool` does not hold yet: in parallel, chunk by chunk,
+/// and kept in order. What is kept when `progress` returns an error stays in the spool.
+///
+/// # Errors
+/// What [`twin`] refuses, what the disk refuses, and what `progress` returns.
+pub fn render(spec: &SynthSpec, spool: &mut Spool, progress: Progress) -> Result<()> {
+    let twin = twin(spec)?;
+    while spool.len() < twin.len() {
+        let start = spool.len();
+        let end = twin.len().min(start + CHUNK);
+        let images: Vec<Vec<u8>> = (start..end)
+            .into_par_iter()
+            .map(|i| twin.render_jpeg(i))
+            .collect::<Result<_>>()?;
+        spool.append(&images)?;
+        progress(end, twin.len())?;
+    }
+    Ok(())
+}
+
+/// Writes the files of a data set whose images are all in `spool` into `dir`, which is there:
 ///
 /// | twin | files |
 /// |---|---|
@@ -31,14 +67,18 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
 /// final name before it is complete.
 ///
 /// # Errors
-/// What [`twin`] refuses, what the disk refuses, and what `progress` returns.
-pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
+/// What [`twin`] and the disk refuse, and a spool that does not hold the images.
+pub fn assemble(spec: &SynthSpec, spool: &Spool, dir: &Path) -> Result<()> {
     let twin = twin(spec)?;
-    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    if spool.len() != twin.len() {
+        let (kept, all) = (spool.len(), twin.len());
+        return Err(Error::Bug(format!("{kept} of {all} images are rendered")));
+    }
+    let label = |i: u64| twin.label(i) as u32; // Sizes are limited far below u32.
     match twin.layout.clone() {
         Arrangement::Train { .. } => {
             let mut out = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface)?;
-            records(&twin, 0..twin.len(), &mut out, progress)?;
+            spool.each(|i, image| out.push(label(i), &image))?;
             write_identities(&twin, dir)?;
             out.finish(CROP)
         }
@@ -46,7 +86,7 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
             let name = format!("{}.bin", spec.twin.replace('-', "_"));
             let mut out = BinWriter::create(dir.join(name), Protocol::Python2)?;
             let mut first = Vec::new();
-            each(&twin, 0..twin.len(), progress, |i, image| {
+            spool.each(|i, image| {
                 if i.is_multiple_of(2) {
                     first = image;
                     return Ok(());
@@ -57,50 +97,21 @@ pub fn write(spec: &SynthSpec, dir: &Path, progress: Progress) -> Result<()> {
             out.finish()
         }
         several => {
+            let mut outs = Vec::new();
             for (name, part) in several.parts() {
                 let file = dir.join(format!("{name}.rec"));
-                let mut out = RecWriter::create(file, RecordLayout::Plain)?;
-                records(&twin, part, &mut out, &mut *progress)?;
-                out.finish(CROP)?;
+                outs.push((part.end, RecWriter::create(file, RecordLayout::Plain)?));
             }
-            Ok(())
+            let mut at = 0;
+            spool.each(|i, image| {
+                while i >= outs[at].0 {
+                    at += 1;
+                }
+                outs[at].1.push(label(i), &image)
+            })?;
+            outs.into_iter().try_for_each(|(_, out)| out.finish(CROP))
         }
     }
-}
-
-fn records(
-    twin: &Twin,
-    part: std::ops::Range<u64>,
-    out: &mut RecWriter,
-    progress: Progress,
-) -> Result<()> {
-    each(twin, part, progress, |i, image| {
-        // Sizes are limited far below u32.
-        out.push(twin.label(i) as u32, &image)
-    })
-}
-
-/// Renders a range in parallel, chunk by chunk, and hands the images over in order.
-fn each(
-    twin: &Twin,
-    part: std::ops::Range<u64>,
-    progress: Progress,
-    mut take: impl FnMut(u64, Vec<u8>) -> Result<()>,
-) -> Result<()> {
-    let mut start = part.start;
-    while start < part.end {
-        let end = part.end.min(start + CHUNK);
-        let images: Vec<Vec<u8>> = (start..end)
-            .into_par_iter()
-            .map(|i| twin.render_jpeg(i))
-            .collect::<Result<_>>()?;
-        for (i, image) in (start..end).zip(images) {
-            take(i, image)?;
-        }
-        progress(end, twin.len())?;
-        start = end;
-    }
-    Ok(())
 }
 
 /// The file of the people on the images of a set.

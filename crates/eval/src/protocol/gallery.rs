@@ -141,6 +141,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     Ok(Scored {
         result: ScoreResult {
             protocol: "gallery-identification/tinyface".into(),
+            model: None,
             metrics,
             series: BTreeMap::from([("cmc".to_owned(), cmc)]),
             notes,

@@ -153,6 +153,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     Ok(Scored {
         result: ScoreResult {
             protocol: "identification/megaface".into(),
+            model: None,
             metrics,
             series: BTreeMap::from([("cmc".to_owned(), cmc), ("roc".to_owned(), roc)]),
             notes,

@@ -156,6 +156,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     Ok(Scored {
         result: ScoreResult {
             protocol: format!("template-verification/norm-{norm}/{weighing}/{selection}"),
+            model: None,
             metrics,
             series: BTreeMap::from([("roc".to_owned(), roc)]),
             notes,

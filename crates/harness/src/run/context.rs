@@ -41,6 +41,15 @@ impl Context<'_> {
             watch(job, observer, stop, detail)(done, total, unit)
         }
     }
+
+    /// Sets aside a file of this job that cannot be gone on from, and says so and what the job
+    /// does `then`.
+    pub fn set_aside(&mut self, name: &str, what: &str, then: &str) -> Result<()> {
+        let text = self.lock.set_aside(name, what)?;
+        let label = &self.job.label;
+        self.observer.warn(&format!("{text}; `{label}` {then}"));
+        Ok(())
+    }
 }
 
 /// Shows how far the reading of data is, and ends it on a stop signal.

@@ -2,21 +2,27 @@
 //! what is there, and holds it against what was pinned.
 
 use super::context::Context;
+use super::rendering::{self, Rendering, Watch, render};
 use super::store::Store;
 use frbench_base::files;
-use frbench_base::key::sha256_hex;
+use frbench_base::key::{Key, sha256_hex};
 use frbench_base::{Error, Result};
 use frbench_data::{manifest, noise};
 use frbench_job::result::DataResult;
-use frbench_job::{DataSource, DataSpec, SynthSpec};
+use frbench_job::{DataSource, DataSpec};
+use serde_json::json;
 use std::path::Path;
 
 pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
     let root = cx.store.data_root().to_path_buf();
     let dir = root.join(&spec.name);
-    make(spec, &root, &mut |done, total| {
-        cx.progress(done, total, "images", "rendered");
-        cx.stop.check("rendering")
+    make(spec, &cx.job.key, &root, &mut |now| {
+        cx.lock.heartbeat();
+        now.tell(cx.job, cx.observer);
+        if let Rendering::Resumed(image) = now {
+            cx.lock.event("resumed", json!({ "image": image }))?;
+        }
+        cx.stop.check(&now.state())
     })?;
     let stamps = cx.lock.folder().file(STAMPS);
     let known = cx.options.read_again.known(&stamps);
@@ -32,14 +38,12 @@ pub(super) const STAMPS: &str = "stamps";
 
 /// Makes what can be made and is not there: renders a set of the face world, plants noise. A list
 /// of noise that is there must be the one that would be drawn.
-pub(super) fn make(
-    spec: &DataSpec,
-    root: &Path,
-    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
-) -> Result<()> {
+pub(super) fn make(spec: &DataSpec, key: &Key, root: &Path, watch: Watch) -> Result<()> {
     let dir = root.join(&spec.name);
+    files::sweep(&dir);
     match &spec.source {
-        DataSource::Synth(synth) if !dir.exists() => render(synth, &spec.name, root, progress),
+        DataSource::Synth(synth) if !dir.exists() => render(synth, &spec.name, root, key, watch),
+        DataSource::Synth(_) => rendering::tidy(&spec.name, root),
         DataSource::Noisy(noisy) => noise::plant(noisy, &dir, root),
         _ => Ok(()),
     }
@@ -91,32 +95,6 @@ pub fn hold_against_pin(spec: &DataSpec, found: &DataResult, dir: &Path) -> Resu
         ))),
         _ => Ok(()),
     }
-}
-
-/// Render a set under a temporary name, so that a folder that exists is a whole data set.
-/// `progress` is told images done and to do; its error stops the work.
-pub fn render(
-    synth: &SynthSpec,
-    name: &str,
-    root: &Path,
-    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
-) -> Result<()> {
-    std::fs::create_dir_all(root).map_err(|e| Error::io(root, e))?;
-    let tmp = tempfile::Builder::new()
-        .prefix(&format!(".{name}-"))
-        .tempdir_in(root)
-        .map_err(|e| Error::io(root, e))?;
-    frbench_synth::write(synth, tmp.path(), progress)?;
-    let (made, dir) = (tmp.keep(), root.join(name));
-    // Another process may have finished the same set under another runs directory.
-    if let Err(e) = std::fs::rename(&made, &dir) {
-        let _ = std::fs::remove_dir_all(&made);
-        if !dir.exists() {
-            return Err(Error::io(&dir, e));
-        }
-    }
-    files::sync_dir(root);
-    Ok(())
 }
 
 /// Whether a set was recorded, can be made again and has no folder any more.

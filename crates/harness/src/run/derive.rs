@@ -3,9 +3,11 @@
 use super::context::Context;
 use super::embed::Extraction;
 use super::folder::RunFolder;
+use super::store::Store;
 use super::teacher::class_weights;
 use super::train::load_network;
 use frbench_base::files;
+use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_data::manifest::hash_file;
 use frbench_eval::protocol::embeddings::Embeddings;
@@ -64,7 +66,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
     } else {
         let mut from = BTreeMap::new();
         for (name, key) in &spec.from {
-            from.insert(name.clone(), load(&cx.store.folder(key))?);
+            from.insert(name.clone(), load(key, cx.store)?);
         }
         if let Some(model) = &spec.model {
             let weights = class_weights(&cx.store.folder(model))?;
@@ -84,7 +86,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
         counts.insert("images".into(), set.data.labels.len() as u64);
         counts.insert("rows".into(), rows as u64);
         counts.insert("columns".into(), cols as u64);
-        store(&artefact, &folder)?;
+        keep(&artefact, &folder)?;
         ARTEFACT
     };
     let (sha256, bytes) = hash_file(&folder.file(file))?;
@@ -99,7 +101,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
     })
 }
 
-fn store(artefact: &Artefact, folder: &RunFolder) -> Result<()> {
+fn keep(artefact: &Artefact, folder: &RunFolder) -> Result<()> {
     let (dtype, rows, cols, bytes): (_, _, _, Vec<u8>) = match artefact {
         Artefact::F32(m) => (
             Dtype::F32,
@@ -121,10 +123,10 @@ fn store(artefact: &Artefact, folder: &RunFolder) -> Result<()> {
 }
 
 /// The artefact of a finished derive job.
-pub fn load(folder: &RunFolder) -> Result<Artefact> {
-    let embeddings = folder.file(EMBEDDINGS);
-    if embeddings.exists() {
-        let e = Embeddings::open(&embeddings)?;
+pub fn load(key: &Key, store: &Store) -> Result<Artefact> {
+    let folder = store.folder(key);
+    if store.seal(key)?.hash(EMBEDDINGS).is_some() {
+        let e = Embeddings::open(folder.file(EMBEDDINGS))?;
         let (rows, cols) = (e.rows(), e.dim());
         let data = (0..rows).flat_map(|i| e.row(i)).copied().collect();
         return Ok(Artefact::F32(Matrix { rows, cols, data }));

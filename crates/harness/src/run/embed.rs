@@ -1,14 +1,17 @@
 //! Executes an embedding job: one part of a data set through a trained network.
 
+use super::checkpoint::CHECKPOINT;
 use super::context::Context;
-use super::train::load_network;
+use super::own;
+use super::train::{MODEL, load_network};
 use crate::train::{Images, InputPipeline, Made, Queue};
 use frbench_base::{Error, Result};
 use frbench_engine::{Device, Network};
-use frbench_eval::protocol::embeddings::EmbeddingWriter;
-use frbench_job::result::EmbedResult;
+use frbench_eval::protocol::embeddings::{EmbeddingWriter, Resumed};
+use frbench_job::result::{EmbedResult, Model};
 use frbench_job::{EmbedSpec, InputSpec, Views};
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,7 +40,13 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
         dim: model.backbone.embedding * if both { 2 } else { 1 },
         rows_per_image: 1,
     };
-    extraction.run(cx)
+    let mut result = extraction.run(cx)?;
+    let seal = cx.store.seal(&spec.model)?;
+    result.model = Some(Model {
+        checkpoint_sha256: own::hash_of(&seal, CHECKPOINT)?,
+        model_sha256: own::hash_of(&seal, MODEL)?,
+    });
+    Ok(result)
 }
 
 /// A network over all images of a set, whose embeddings fill the matrix of a job.
@@ -57,14 +66,15 @@ impl Extraction<'_> {
     pub fn run(&self, cx: &mut Context) -> Result<EmbedResult> {
         let n = self.images.len() * self.rows_per_image;
         let path = cx.lock.folder().file(EMBEDDINGS);
-        let mut writer = EmbeddingWriter::resume(&path, self.dim)?;
+        let mut writer = self.writer(&path, cx)?;
         let first = writer.rows();
         // What is kept of a matrix is an even number of rows: whole images.
         if first > n || !first.is_multiple_of(self.rows_per_image) {
-            return Err(Error::Data(format!(
-                "{}: {first} rows, want {n} at most, and {} of each image; delete it",
-                path.display(),
-                self.rows_per_image
+            let part = EmbeddingWriter::part(&path);
+            return Err(Error::Bug(format!(
+                "{}: {first} rows, of {n} that {} images have",
+                part.display(),
+                self.images.len()
             )));
         }
         if first > 0 {
@@ -91,7 +101,34 @@ impl Extraction<'_> {
             rows: n as u64,
             dim: self.dim,
             images_per_second: (n - first) as f64 / seconds.max(1e-9),
+            model: None,
         })
+    }
+
+    /// What fills the matrix, after the rows that an earlier process has left.
+    fn writer(&self, path: &Path, cx: &mut Context) -> Result<EmbeddingWriter> {
+        let part = EmbeddingWriter::part(path);
+        let name = part.file_name().unwrap_or_default().to_string_lossy();
+        for _ in 0..2 {
+            match EmbeddingWriter::resume(path, self.dim, &cx.job.key)? {
+                Resumed::Writer { writer, dropped } => {
+                    if dropped > 0 {
+                        let from = writer.rows();
+                        cx.observer.warn(&format!(
+                            "{}: rows {from} to {} are not what was written there (checksum \
+                             mismatch); they are embedded again",
+                            part.display(),
+                            from + dropped
+                        ));
+                    }
+                    return Ok(writer);
+                }
+                Resumed::Refused(what) => {
+                    cx.set_aside(&name, &what, "starts from its first row")?;
+                }
+            }
+        }
+        Err(Error::Bug(format!("{} cannot be begun", part.display())))
     }
 
     /// What gives the inputs of `chunk` rows after the other, from row `first` on.

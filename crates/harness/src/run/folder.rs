@@ -1,5 +1,8 @@
 //! The folder of one job: its files, its event log, and the lock on it.
 
+use super::checkpoint::CHECKPOINT;
+use super::own::{self, Damage};
+use super::seal::{self, Seal};
 use super::stop::Stop;
 use frbench_base::files;
 use frbench_base::key::Key;
@@ -7,10 +10,15 @@ use frbench_base::{Error, Result};
 use frbench_job::Job;
 use frbench_job::result::JobResult;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Seek, Write};
+use std::io::{ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What a finished job has found.
+pub const RESULT: &str = "result.json";
+const DONE: &str = "done";
 
 /// `runs/<cache key>/`.
 #[derive(Clone, Debug)]
@@ -35,12 +43,24 @@ impl RunFolder {
     }
 
     pub fn is_done(&self) -> bool {
-        self.file("done").exists()
+        self.file(DONE).exists()
     }
 
-    /// The result of a finished job.
-    pub fn result(&self) -> Result<JobResult> {
-        files::read_json(&self.file("result.json"))
+    /// Gives a file the first free name `NAME.damaged-N`, which is returned; none if there is no
+    /// such file.
+    fn set_aside(&self, name: &str) -> Result<Option<String>> {
+        let path = self.file(name);
+        let free = |n: &u32| {
+            let aside = self.file(&format!("{name}.damaged-{n}"));
+            aside.symlink_metadata().is_err()
+        };
+        let aside = (1..u32::MAX).find(free).unwrap_or(u32::MAX);
+        let aside = format!("{name}.damaged-{aside}");
+        match std::fs::rename(&path, self.file(&aside)) {
+            Ok(()) => Ok(Some(aside)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(&path, e)),
+        }
     }
 
     /// Takes back that the job is done, because of what `why` names. Waits for another process
@@ -84,6 +104,8 @@ impl RunFolder {
             .open(&events)
             .map_err(|e| Error::io(&events, e))?;
         beat(&mut lock).map_err(|e| Error::io(&path, e))?;
+        // Only the owner of the lock writes here.
+        files::sweep(&self.path);
         let again = log.metadata().is_ok_and(|m| m.len() > 0);
         Ok(Some(JobLock {
             folder: self.clone(),
@@ -179,13 +201,64 @@ impl JobLock {
         }
     }
 
-    /// Write the result and, last of all, `done`.
-    pub fn finish(mut self, result: &JobResult, seconds: f64) -> Result<()> {
-        files::write_json(&self.folder.file("result.json"), result)?;
+    /// Write the result, tied to the job `key`, to all that the job leaves and to what it was
+    /// made from, and, last of all, `done`.
+    pub fn finish(
+        mut self,
+        key: &Key,
+        result: &JobResult,
+        inputs: BTreeMap<Key, String>,
+        seconds: f64,
+    ) -> Result<()> {
+        let seal = Seal::new(key, own::left(&self.folder, result)?, inputs);
+        seal::write(&self.folder.file(RESULT), result, seal)?;
         self.event("finished", json!({ "seconds": seconds }))?;
         let path = self.folder.file("events.jsonl");
         self.log.sync_all().map_err(|e| Error::io(path, e))?;
-        files::write_atomic(&self.folder.file("done"), b"")
+        files::write_atomic(&self.folder.file(DONE), b"")
+    }
+
+    /// Sets aside a file that is not what this job wrote, `what` being wrong with it. The text
+    /// says what was done with it.
+    pub fn set_aside(&mut self, name: &str, what: &str) -> Result<String> {
+        let aside = self.folder.set_aside(name)?;
+        let path = self.folder.file(name);
+        let (aside, text) = match aside {
+            Some(aside) => {
+                let text = format!("{}: {what}; set aside as {aside}", path.display());
+                (json!(aside), text)
+            }
+            None => (Value::Null, format!("{}: {what}", path.display())),
+        };
+        self.event(
+            "damaged",
+            json!({ "file": name, "what": what, "set_aside_as": aside }),
+        )?;
+        Ok(text)
+    }
+
+    /// Makes a finished job an open one: something is wrong with it. The text says what, and
+    /// what was done with it; `label` is that of the job it was made from, if it is that.
+    pub fn reopen(&mut self, damage: &Damage, label: &str) -> Result<String> {
+        let done = self.folder.file(DONE);
+        match std::fs::remove_file(&done) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io(&done, e)),
+            _ => files::sync_dir(&self.folder.path),
+        }
+        match damage {
+            Damage::File { name, what } => self.set_aside(name, what),
+            Damage::Earlier => {
+                self.event("earlier", json!({ "file": CHECKPOINT }))?;
+                Ok(damage.text(&self.folder))
+            }
+            Damage::Inputs(_) => {
+                self.event("outdated", json!({ "made_from": label }))?;
+                Ok(format!(
+                    "{}: made from files of `{label}` that are there no more",
+                    self.folder.path.display()
+                ))
+            }
+        }
     }
 }
 
@@ -221,5 +294,22 @@ mod tests {
         files::write_atomic(&folder.file("done"), b"").unwrap();
         folder.reopen(&["a".into()], &Stop::default()).unwrap();
         assert!(!folder.is_done());
+    }
+
+    #[test]
+    fn what_is_set_aside_keeps_a_name_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path(), &Key("k".into()));
+        let mut lock = folder.claim().unwrap().expect("free");
+        for n in 1..3 {
+            std::fs::write(folder.file("a"), n.to_string()).unwrap();
+            let text = lock.set_aside("a", "it is odd").unwrap();
+            let want = format!("/k/a: it is odd; set aside as a.damaged-{n}");
+            assert!(text.ends_with(&want), "{text}");
+            let kept = std::fs::read_to_string(folder.file(&format!("a.damaged-{n}")));
+            assert_eq!(kept.unwrap(), n.to_string());
+        }
+        let text = lock.set_aside("a", "it is gone").unwrap();
+        assert!(text.ends_with("/k/a: it is gone"), "{text}");
     }
 }

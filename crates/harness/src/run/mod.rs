@@ -9,12 +9,17 @@
 //! | `lock` | held while running | process id and host of the owner |
 //! | `stamps` | with the result | what is known of each file of a data set |
 //! | artefacts | during | checkpoint, embeddings, scores |
-//! | `result.json` | atomically | the [`frbench_job::result::JobResult`] |
+//! | `result.json` | atomically | the [`frbench_job::result::JobResult`], and its [`seal`] |
 //! | `done` | last | empty; its presence means all of the above is whole |
+//! | `NAME.damaged-N` | | what was there and was not what the job had left |
+//!
+//! A job is finished if `done` is there and all files are as `result.json` states them: [`own`].
 
 pub mod attention;
+pub mod checkpoint;
 pub mod contact_sheet;
 pub mod context;
+pub mod curve;
 pub mod data;
 pub mod derive;
 pub mod embed;
@@ -25,10 +30,15 @@ pub mod images;
 pub mod observer;
 mod open;
 pub mod options;
+pub mod own;
 pub mod precision;
 pub mod program;
+pub mod rendering;
 pub mod scheduler;
 pub mod score;
+pub mod seal;
+pub mod stamps;
+pub mod stock;
 pub mod stop;
 pub mod store;
 pub mod teacher;

@@ -17,6 +17,8 @@ pub trait Observer: Sync {
     fn failed(&self, _job: &Job, _error: &str) {}
     /// Another process works on these jobs.
     fn waiting(&self, _jobs: &[&Job]) {}
+    /// Something was not as it should be, and what is done about it. Never to be left out.
+    fn warn(&self, _text: &str) {}
     /// Anything else worth a line.
     fn note(&self, _text: &str) {}
 }

@@ -22,9 +22,13 @@ pub fn data_set(key: &Key, cx: &Context) -> Result<DataSet> {
     if !skips {
         return Ok(set);
     }
-    match cx.store.folder(key).result()? {
-        JobResult::Data(found) => set.without(&found.damaged, &root.join(&spec.name)),
-        _ => Err(Error::Bug(format!("job {} is not a data job", key.short()))),
+    match cx.store.result(key) {
+        Some(Ok(JobResult::Data(found))) => set.without(&found.damaged, &root.join(&spec.name)),
+        Some(Err(damage)) => Err(Error::Data(damage.text(&cx.store.folder(key)))),
+        _ => Err(Error::Bug(format!(
+            "job {} is not a finished data job",
+            key.short()
+        ))),
     }
 }
 

@@ -8,6 +8,7 @@ use super::observer::Observer;
 use super::options::Options;
 use super::precision;
 use super::program::Program;
+use super::stock::Stock;
 use super::stop::Stop;
 use super::store::{Jobs, Store};
 use super::verify::{missing_files, verify_data};
@@ -58,6 +59,7 @@ pub fn execute(
         stop,
         executor,
         env: super::environment::capture(&program.build, &options.device),
+        stock: Stock::new(store, observer),
     };
     let code = &program.code;
     let mut executed = 0;
@@ -66,7 +68,7 @@ pub fn execute(
         let selected = select(&round.jobs, options.shard);
         let mut now = Outcome {
             left: round.jobs.len() - selected.len(),
-            finished: store.finished(&selected)?,
+            finished: session.stock.take(&selected)?,
             jobs: round.jobs,
             layout: round.layout,
             executed,
@@ -83,7 +85,7 @@ pub fn execute(
             };
             let all = plan::outlook(suite, &known, code).jobs;
             let selected = select(&all, options.shard);
-            let finished = store.finished(&selected)?;
+            let finished = store.finished(&selected).finished;
             let open = selected.iter().filter(|j| !finished.contains_key(&j.key));
             precision::check(&open.collect::<Vec<_>>(), &all, &options.device)?;
         }
@@ -122,6 +124,7 @@ struct Session<'a> {
     stop: &'a Stop,
     executor: Executor,
     env: Value,
+    stock: Stock<'a>,
 }
 
 impl Session<'_> {
@@ -134,6 +137,8 @@ impl Session<'_> {
             .map(|j| (j.key.clone(), j.clone()))
             .collect();
         loop {
+            self.stock
+                .drop_outdated(&mut outcome.finished, Jobs(&by_key))?;
             let open: Vec<&Job> = selected
                 .iter()
                 .filter(|j| {
@@ -166,6 +171,10 @@ impl Session<'_> {
     }
 
     fn attempt(&self, job: &Job, jobs: Jobs, outcome: &mut Outcome) -> Result<Attempt> {
+        if let Some(need) = self.stock.damaged(job, jobs)? {
+            outcome.finished.remove(&need);
+            return Ok(Attempt::Settled);
+        }
         let folder = self.store.folder(&job.key);
         if !folder.is_done() {
             let Some(lock) = folder.claim()? else {
@@ -186,7 +195,14 @@ impl Session<'_> {
                 }
             }
         }
-        outcome.finished.insert(job.key.clone(), folder.result()?);
+        match self.store.result(&job.key) {
+            Some(Ok(result)) => {
+                outcome.finished.insert(job.key.clone(), result);
+            }
+            Some(Err(_)) => self.stock.reopen(job, jobs)?,
+            // Another process has found it damaged.
+            None => {}
+        }
         Ok(Attempt::Settled)
     }
 
@@ -207,7 +223,8 @@ impl Session<'_> {
         match (self.executor)(&job.spec, &mut context) {
             Ok(result) => {
                 let seconds = now() - started;
-                lock.finish(&result, seconds)?;
+                let inputs = self.store.inputs(&job.needs);
+                lock.finish(&job.key, &result, inputs, seconds)?;
                 self.observer.finished(job, seconds);
                 Ok(())
             }

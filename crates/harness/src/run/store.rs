@@ -2,12 +2,15 @@
 
 use super::folder::RunFolder;
 use super::images::ImageCache;
+use super::own::{self, Damage, Depth, Reader};
+use super::seal::Seal;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_job::result::JobResult;
 use frbench_job::{Job, JobSpec};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
 
 /// The two directories of a run, and what is kept in memory between its jobs.
 pub struct Store {
@@ -15,6 +18,16 @@ pub struct Store {
     runs: PathBuf,
     /// Decoded images, shared by the jobs of this process.
     pub images: ImageCache,
+    reader: Reader,
+    /// Of finished jobs, as they were last seen.
+    seals: Mutex<BTreeMap<Key, Seal>>,
+}
+
+/// Jobs that are done, and those that were and of which something is wrong.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pub finished: BTreeMap<Key, JobResult>,
+    pub damaged: BTreeMap<Key, Damage>,
 }
 
 impl Store {
@@ -23,6 +36,8 @@ impl Store {
             data: data.into(),
             runs: runs.into(),
             images: ImageCache::default(),
+            reader: Reader::default(),
+            seals: Mutex::default(),
         }
     }
 
@@ -39,19 +54,75 @@ impl Store {
         RunFolder::new(&self.runs, key)
     }
 
-    /// The results of those `jobs` that are done.
-    pub fn finished<'a>(
-        &self,
-        jobs: impl IntoIterator<Item = &'a Job>,
-    ) -> Result<BTreeMap<Key, JobResult>> {
-        let mut results = BTreeMap::new();
+    /// Which of the `jobs` are done, by their results: each is tied to its job, and to what it
+    /// was made from as far as that is among the jobs. They come in dependency order.
+    pub fn finished<'a>(&self, jobs: impl IntoIterator<Item = &'a Job>) -> Standing {
+        let mut standing = Standing::default();
         for job in jobs {
-            let folder = self.folder(&job.key);
-            if folder.is_done() {
-                results.insert(job.key.clone(), folder.result()?);
+            match self.result(&job.key) {
+                None => {}
+                Some(Ok(result)) => {
+                    standing.finished.insert(job.key.clone(), result);
+                }
+                Some(Err(damage)) => {
+                    standing.damaged.insert(job.key.clone(), damage);
+                }
             }
         }
-        Ok(results)
+        standing
+    }
+
+    /// The result of a job that is done, or what is wrong with it.
+    pub fn result(&self, key: &Key) -> Option<Result<JobResult, Damage>> {
+        let found = own::result(&self.folder(key), key);
+        let mut seals = self.seals();
+        seals.remove(key);
+        Some(found?.and_then(|(result, seal)| {
+            if let Some(damage) = own::outdated(&seal, &seals) {
+                return Err(damage);
+            }
+            seals.insert(key.clone(), seal);
+            Ok(result)
+        }))
+    }
+
+    /// What is wrong with the files of a job whose result was found to be right.
+    pub fn damage(&self, key: &Key, depth: Depth) -> Option<Damage> {
+        let seal = self.seals().get(key).cloned()?;
+        let damage = self.reader.check(&self.folder(key), &seal, depth);
+        damage.or_else(|| own::outdated(&seal, &self.seals()))
+    }
+
+    /// Whether a finished job was made from files of others that are there no more.
+    pub fn outdated(&self, key: &Key) -> bool {
+        let seals = self.seals();
+        let seal = seals.get(key);
+        seal.is_some_and(|seal| own::outdated(seal, &seals).is_some())
+    }
+
+    /// A job is finished no more.
+    pub fn forget(&self, key: &Key) {
+        self.seals().remove(key);
+    }
+
+    /// The seal of a finished job.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] for one that is not finished.
+    pub fn seal(&self, key: &Key) -> Result<Seal> {
+        let seal = self.seals().get(key).cloned();
+        seal.ok_or_else(|| Error::Bug(format!("job {} is not finished", key.short())))
+    }
+
+    /// What a job that builds on `needs` is made from: the digests of their files.
+    pub fn inputs(&self, needs: &[Key]) -> BTreeMap<Key, String> {
+        let seals = self.seals();
+        let digest = |key: &Key| Some((key.clone(), seals.get(key)?.digest()));
+        needs.iter().filter_map(digest).collect()
+    }
+
+    fn seals(&self) -> MutexGuard<'_, BTreeMap<Key, Seal>> {
+        self.seals.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a training is given of its teacher: derived embeddings, and a network or classifier
 //! that is run in the step.
 
+use super::checkpoint::CHECKPOINT;
 use super::context::Context;
 use super::folder::RunFolder;
-use super::train::{CHECKPOINT, load_network};
+use super::train::load_network;
 use crate::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, TeacherRows};
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};

@@ -1,8 +1,10 @@
 //! Executes a training job: feeds the trainer, writes checkpoints and curves, resumes.
 
 use super::attention;
+use super::checkpoint::{self, Kept, Record};
 use super::contact_sheet;
 use super::context::Context;
+use super::curve::{Curve, Waits};
 use super::folder::RunFolder;
 use super::teacher::{InStep, Rows};
 use crate::train::{Teacher, TeacherRows, Trainer};
@@ -13,19 +15,15 @@ use frbench_data::set::TrainSet;
 use frbench_engine::Network;
 use frbench_engine::checkpoint::Checkpoint;
 use frbench_job::artefact::Artefact;
-use frbench_job::result::{CurvePoint, TrainResult};
+use frbench_job::result::TrainResult;
 use frbench_job::{DataSource, JobSpec, KEPT_IMAGES, TrainSpec};
 use frbench_methods::method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// The rolling checkpoint of a running training.
-pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The finished network, under its PyTorch names.
 pub const MODEL: &str = "model.safetensors";
-/// Points of a training curve.
-const CURVE_POINTS: u64 = 120;
 
 /// The name under which a method's teacher embeddings are derived.
 pub const TEACHER_EMBEDDINGS: &str = "teacher-embeddings";
@@ -40,11 +38,10 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let mut rows = None;
     let mut derived = BTreeMap::new();
     for (name, key) in &spec.derived {
-        let folder = cx.store.folder(key);
         if name == TEACHER_EMBEDDINGS {
-            rows = Some(Rows::open(&folder, set.data.labels.len())?);
+            rows = Some(Rows::open(&cx.store.folder(key), set.data.labels.len())?);
         } else {
-            derived.insert(name.clone(), super::derive::load(&folder)?);
+            derived.insert(name.clone(), super::derive::load(key, cx.store)?);
         }
     }
     let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
@@ -144,17 +141,34 @@ fn kept_note(kept: &[u32], set: &TrainSet, key: &Key, cx: &Context) -> Result<St
 
 fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<TrainResult> {
     let folder = cx.lock.folder().clone();
-    let path = folder.file(CHECKPOINT);
+    let here = cx.options.device.kernels();
     let mut curve = Curve::new(trainer.total_steps());
     let mut notes = Vec::new();
     let mut seconds_before = 0.0;
-    if path.exists() {
-        let checkpoint = Checkpoint::load(&path)?;
+    // How it went, if all steps are taken, and the last checkpoint.
+    let mut taken = None;
+    let kept = match checkpoint::find(cx)? {
+        Kept::Nothing => None,
+        Kept::Rolling(checkpoint) => {
+            curve.restore(&checkpoint)?;
+            let seconds = checkpoint.metadata.get("seconds");
+            seconds_before = seconds.and_then(|s| s.parse().ok()).unwrap_or(0.0);
+            Some(checkpoint)
+        }
+        Kept::Last(checkpoint, record, file) => {
+            taken = Some((record, file));
+            Some(checkpoint)
+        }
+    };
+    if let Some(checkpoint) = kept {
         trainer.restore(&checkpoint)?;
         notes = notes_of(&checkpoint)?;
         let step = trainer.step_count();
-        let here = cx.options.device.kernels();
-        if let Some(there) = other_kernels(&checkpoint, &here) {
+        let there = match &taken {
+            Some((record, _)) => Some(&record.kernels),
+            None => checkpoint.metadata.get("kernels"),
+        };
+        if let Some(there) = there.filter(|there| **there != here) {
             if !cx.options.force_kernels {
                 return Err(refusal(there, &here));
             }
@@ -162,17 +176,14 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
                 "kernels-changed",
                 json!({ "step": step, "from": there, "to": here }),
             )?;
-            notes.push(format!(
-                "the kernels changed from {there} to {here} at step {step}; neither set alone \
-                 reproduces this training"
-            ));
+            notes.push(match &taken {
+                Some(_) => format!("trained on the kernels {there}, and finished on {here}"),
+                None => format!(
+                    "the kernels changed from {there} to {here} at step {step}; neither set alone \
+                     reproduces this training"
+                ),
+            });
         }
-        seconds_before = checkpoint
-            .metadata
-            .get("seconds")
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(0.0);
-        curve.restore(&checkpoint)?;
         cx.lock.event("resumed", json!({ "step": step }))?;
         cx.observer.resumed(cx.job, step, "step");
     } else if cx.lock.again() {
@@ -186,13 +197,9 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     while trainer.step_count() < trainer.total_steps() {
         let step = trainer.step_count();
         if cx.stop.requested() || saved.elapsed() > cx.options.checkpoint_every {
-            save(
-                trainer,
-                &curve,
-                (&notes, &cx.options.device.kernels()),
-                seconds_before + started.elapsed().as_secs_f64(),
-                &folder,
-            )?;
+            let seconds = seconds_before + started.elapsed().as_secs_f64();
+            let checkpoint = rolling(trainer, &curve, (&notes, &here), seconds)?;
+            checkpoint::roll(&folder, &cx.job.key, checkpoint)?;
             cx.lock.event("checkpoint", json!({ "step": step }))?;
             saved = Instant::now();
             cx.stop.check(&format!(
@@ -223,30 +230,46 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
             &format!("loss {:.3}, {rate:.0} images/s", report.loss),
         );
     }
-    let seconds = seconds_before + started.elapsed().as_secs_f64();
-    // Wall time would make two equal trainings differ: the kept files hold the numbers only.
-    let mut last = trainer.save()?;
-    if !notes.is_empty() {
-        last.metadata.insert("notes".into(), text(&notes)?);
-    }
-    let bytes = last.to_bytes();
-    let sha256 = sha256_hex(&bytes);
-    files::write_atomic(&path, &bytes)?;
+    let (record, file) = match taken {
+        Some((record, file)) => {
+            // It may have been told by the result, its own file being gone.
+            checkpoint::describe(&folder, &cx.job.key, &record, &file)?;
+            (record, file)
+        }
+        None => {
+            // Wall time would make two equal trainings differ: the numbers stand by themselves.
+            let mut last = trainer.save()?;
+            if !notes.is_empty() {
+                last.metadata.insert("notes".into(), text(&notes)?);
+            }
+            let record = Record {
+                seconds: seconds_before + started.elapsed().as_secs_f64(),
+                input_wait: waits.share(),
+                kernels: here,
+                curve: curve.points,
+            };
+            let file = checkpoint::finish(&folder, &cx.job.key, &last, &record)?;
+            (record, file)
+        }
+    };
     let mut model = Checkpoint::default();
     model.insert_all("", trainer.network().state_dict());
-    model.save(&folder.file(MODEL))?;
+    let model = model.to_bytes();
+    files::write_atomic(&folder.file(MODEL), &model)?;
     let images = trainer.total_images();
     Ok(TrainResult {
         steps: trainer.total_steps(),
         images,
-        seconds,
-        images_per_second: images as f64 / seconds.max(1e-9),
+        seconds: record.seconds,
+        images_per_second: images as f64 / record.seconds.max(1e-9),
         parameters: trainer.network().parameter_count() as u64,
         macs: trainer.network().macs(),
         embedding: spec.backbone.embedding,
-        checkpoint_sha256: sha256,
-        curve: curve.points,
-        input_wait: Some(waits.share()),
+        checkpoint_sha256: file.sha256,
+        model_sha256: sha256_hex(&model),
+        kernels: record.kernels,
+        curve: record.curve,
+        input_wait: Some(record.input_wait),
         notes,
         labels: Vec::new(),
         attention: Vec::new(),
@@ -254,29 +277,20 @@ fn drive(spec: &TrainSpec, trainer: &mut Trainer, cx: &mut Context) -> Result<Tr
     })
 }
 
-fn save(
+/// The state of a training on its way, and how it went so far.
+fn rolling(
     trainer: &mut Trainer,
     curve: &Curve,
     (notes, kernels): (&[String], &str),
     seconds: f64,
-    folder: &RunFolder,
-) -> Result<()> {
+) -> Result<Checkpoint> {
     let mut checkpoint = trainer.save()?;
-    checkpoint
-        .metadata
-        .insert("seconds".into(), seconds.to_string());
-    checkpoint
-        .metadata
-        .insert("kernels".into(), kernels.to_string());
-    checkpoint.metadata.insert("notes".into(), text(notes)?);
+    let metadata = &mut checkpoint.metadata;
+    metadata.insert("seconds".into(), seconds.to_string());
+    metadata.insert("kernels".into(), kernels.to_string());
+    metadata.insert("notes".into(), text(notes)?);
     curve.save(&mut checkpoint)?;
-    checkpoint.save(&folder.file(CHECKPOINT))
-}
-
-/// The kernels that the training was on until now, if they are not those of `here`.
-fn other_kernels<'a>(checkpoint: &'a Checkpoint, here: &str) -> Option<&'a str> {
-    let there = checkpoint.metadata.get("kernels")?;
-    (there != here).then_some(there)
+    Ok(checkpoint)
 }
 
 /// Another kernel set rounds differently: resuming on it gives a run that neither set
@@ -310,107 +324,4 @@ pub fn load_network(spec: &TrainSpec, folder: &RunFolder, cx: &Context) -> Resul
     network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
     network.move_to(&cx.options.device, spec.precision)?;
     Ok(network)
-}
-
-/// Time spent waiting for input since it was made.
-struct Waits {
-    started: Instant,
-    waited: Duration,
-}
-
-impl Waits {
-    fn new() -> Self {
-        Waits {
-            started: Instant::now(),
-            waited: Duration::ZERO,
-        }
-    }
-
-    fn add(&mut self, waited: Duration) {
-        self.waited += waited;
-    }
-
-    /// Of all the time that has passed, from 0 to 1.
-    fn share(&self) -> f64 {
-        let passed = self.started.elapsed().as_secs_f64();
-        (self.waited.as_secs_f64() / passed.max(1e-9)).min(1.0)
-    }
-}
-
-/// Averages of the loss over equal stretches of the training.
-struct Curve {
-    every: u64,
-    sum: f64,
-    parts: BTreeMap<String, f64>,
-    count: u64,
-    points: Vec<CurvePoint>,
-}
-
-impl Curve {
-    fn new(steps: u64) -> Self {
-        Curve {
-            every: steps.div_ceil(CURVE_POINTS).max(1),
-            sum: 0.0,
-            parts: BTreeMap::new(),
-            count: 0,
-            points: Vec::new(),
-        }
-    }
-
-    fn add(
-        &mut self,
-        step: u64,
-        epoch: f64,
-        report: &crate::train::StepReport,
-    ) -> Option<&CurvePoint> {
-        self.sum += report.loss;
-        self.count += 1;
-        for (name, value) in &report.parts {
-            *self.parts.entry(name.to_string()).or_default() += value;
-        }
-        if !(step + 1).is_multiple_of(self.every) {
-            return None;
-        }
-        let n = self.count as f64;
-        self.points.push(CurvePoint {
-            step: step + 1,
-            epoch,
-            lr: report.lr,
-            loss: self.sum / n,
-            parts: std::mem::take(&mut self.parts)
-                .into_iter()
-                .map(|(k, v)| (k, v / n))
-                .collect(),
-        });
-        self.sum = 0.0;
-        self.count = 0;
-        self.points.last()
-    }
-
-    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        let text = serde_json::to_string(&json!({
-            "sum": self.sum, "parts": self.parts, "count": self.count, "points": self.points,
-        }))
-        .map_err(|e| Error::Bug(e.to_string()))?;
-        checkpoint.metadata.insert("curve".into(), text);
-        Ok(())
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let Some(text) = checkpoint.metadata.get("curve") else {
-            return Ok(());
-        };
-        let wrong = |e: serde_json::Error| Error::Data(format!("checkpoint: curve: {e}"));
-        #[derive(serde::Deserialize)]
-        struct Saved {
-            sum: f64,
-            parts: BTreeMap<String, f64>,
-            count: u64,
-            points: Vec<CurvePoint>,
-        }
-        let saved: Saved = serde_json::from_str(text).map_err(wrong)?;
-        (self.sum, self.parts, self.count, self.points) =
-            (saved.sum, saved.parts, saved.count, saved.points);
-        Ok(())
-    }
 }

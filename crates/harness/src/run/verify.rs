@@ -70,9 +70,9 @@ pub fn verify_data(
         }
         observer.verifying(job);
         if gone {
-            data::make(spec, store.data_root(), &mut |done, total| {
-                observer.progress(job, done, total, "images", "rendered");
-                stop.check("rendering")
+            data::make(spec, &job.key, store.data_root(), &mut |now| {
+                now.tell(job, observer);
+                stop.check(&now.state())
             })?;
         }
         let changed = compare(

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 64 | header: magic, version, columns, rows per chunk, rows, checksum |
+//! | 64 | header: magic, version, columns, rows per chunk, rows, owner, checksum |
 //! | then per chunk | 16: rows, index, CRC-32 of the payload, 0 |
 //! | | rows x u64: ids |
 //! | | rows x columns x f32, row-major |
@@ -12,7 +12,7 @@
 
 mod writer;
 
-pub use writer::EmbeddingWriter;
+pub use writer::{EmbeddingWriter, Resumed};
 
 use frbench_base::{Error, Result};
 use memmap2::Mmap;
@@ -37,7 +37,11 @@ struct Header {
     dim: u32,
     chunk_rows: u32,
     rows: u64,
+    owner: Owner,
 }
+
+/// The start of the key of the job that writes the file; zeros where no job does.
+type Owner = [u8; 28];
 
 impl Header {
     fn encode(self) -> [u8; HEADER] {
@@ -47,6 +51,7 @@ impl Header {
         out[12..16].copy_from_slice(&self.dim.to_le_bytes());
         out[16..20].copy_from_slice(&self.chunk_rows.to_le_bytes());
         out[24..32].copy_from_slice(&self.rows.to_le_bytes());
+        out[32..60].copy_from_slice(&self.owner);
         let sum = crc32fast::hash(&out[..HEADER - 4]);
         out[HEADER - 4..].copy_from_slice(&sum.to_le_bytes());
         out
@@ -74,6 +79,7 @@ impl Header {
             dim: u32_at(12),
             chunk_rows: u32_at(16),
             rows: u64::from_le_bytes(bytes[24..32].try_into().expect("8 bytes")),
+            owner: bytes[32..60].try_into().expect("28 bytes"),
         };
         if header.dim == 0 || header.chunk_rows == 0 || header.chunk_rows % 2 == 1 {
             return wrong("header with 0 columns, or not an even number of rows per chunk");
@@ -218,7 +224,7 @@ impl Embeddings {
             return Ok(());
         }
         Err(Error::Data(format!(
-            "{}: rows {}..{} are corrupt (checksum mismatch); delete the file to embed again",
+            "{}: rows {}..{} are corrupt (checksum mismatch)",
             self.path.display(),
             index * self.chunk_rows(),
             index * self.chunk_rows() + rows

@@ -1,7 +1,8 @@
 //! Writing an embedding file chunk by chunk, so that a killed run loses little.
 
-use super::{CHUNK_HEADER, CHUNK_ROWS, HEADER, Header, chunk_header, chunk_is_whole};
+use super::{CHUNK_HEADER, CHUNK_ROWS, HEADER, Header, Owner, chunk_header, chunk_is_whole};
 use frbench_base::files::publish_part;
+use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -14,25 +15,44 @@ pub struct EmbeddingWriter {
     part: PathBuf,
     file: File,
     dim: usize,
+    owner: Owner,
     /// Chunks on disk.
     chunks: usize,
     ids: Vec<u64>,
     rows: Vec<f32>,
 }
 
+/// What became of a file that an earlier writer left unfinished.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It is continued, or there was none. `dropped` counts rows that were there and are damaged,
+    /// or come after such rows; a chunk that the writer did not live to finish is none.
+    Writer {
+        writer: EmbeddingWriter,
+        dropped: usize,
+    },
+    /// It cannot be continued, and this is why; it was left as it is.
+    Refused(String),
+}
+
 impl EmbeddingWriter {
-    /// Starts a new file of `dim` columns; what an earlier writer left unfinished is dropped.
+    /// Starts a new file of `dim` columns that is no job's; what an earlier writer left
+    /// unfinished is dropped.
     ///
     /// # Errors
     /// [`Error::Usage`] if `dim` is 0 or above 2^20; [`Error::Io`].
     pub fn create(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
+        Self::start(path.as_ref(), dim, Owner::default())
+    }
+
+    fn start(path: &Path, dim: usize, owner: Owner) -> Result<Self> {
         if dim == 0 || dim > 1 << 20 {
             return Err(Error::Usage(format!(
                 "embeddings of {dim} columns; want 1 to {}",
                 1 << 20
             )));
         }
-        let (path, part) = names(path.as_ref());
+        let (path, part) = names(path);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -40,57 +60,91 @@ impl EmbeddingWriter {
             .truncate(true)
             .open(&part)
             .map_err(|e| Error::io(&part, e))?;
-        file.write_all(&header(dim, 0).encode())
+        file.write_all(&header(dim, 0, owner).encode())
             .map_err(|e| Error::io(&part, e))?;
         Ok(EmbeddingWriter {
             path,
             part,
             file,
             dim,
+            owner,
             chunks: 0,
             ids: Vec::new(),
             rows: Vec::new(),
         })
     }
 
-    /// Continues after the last whole chunk of a writer that was stopped, or starts anew if
-    /// there is none or it had another number of columns. [`rows`](Self::rows) then says how
-    /// many rows are kept: the next row to append.
-    pub fn resume(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
+    /// Continues the file of the job `owner` after the last whole chunk of a writer that was
+    /// stopped, or starts it if there is none. [`rows`](Self::rows) then says how many rows are
+    /// kept: the next row to append.
+    ///
+    /// # Errors
+    /// As [`EmbeddingWriter::create`].
+    pub fn resume(path: impl AsRef<Path>, dim: usize, owner: &Key) -> Result<Resumed> {
+        let mut tag = Owner::default();
+        for (to, from) in tag.iter_mut().zip(owner.0.bytes()) {
+            *to = from;
+        }
+        let owner = tag;
         let (path, part) = names(path.as_ref());
         let mut file = match OpenOptions::new().read(true).write(true).open(&part) {
             Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Self::create(path, dim),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let writer = Self::start(&path, dim, owner)?;
+                return Ok(Resumed::Writer { writer, dropped: 0 });
+            }
             Err(e) => return Err(Error::io(&part, e)),
         };
+        let failed = |e| Error::io(&part, e);
         let mut first = [0; HEADER];
-        let same = file.read_exact(&mut first).is_ok()
-            && Header::decode(&first, &part)
-                .is_ok_and(|h| h.dim as usize == dim && h.chunk_rows as usize == CHUNK_ROWS);
-        if !same {
-            return Self::create(path, dim);
+        if !read_whole(&mut file, &mut first).map_err(failed)? {
+            return Ok(Resumed::Refused("shorter than its header".into()));
         }
-        let bytes = header(dim, 0).chunk_bytes(CHUNK_ROWS as u64) as usize;
+        let found = match Header::decode(&first, Path::new("its header")) {
+            Ok(found) => found,
+            Err(e) => return Ok(Resumed::Refused(e.to_string())),
+        };
+        if found.owner != owner {
+            return Ok(Resumed::Refused("it belongs to another job".into()));
+        }
+        // The number of rows is there if the writer was stopped at its very end.
+        if found != header(dim, found.rows, owner) {
+            let what = format!("its header is not that of {dim} columns");
+            return Ok(Resumed::Refused(what));
+        }
+        let bytes = found.chunk_bytes(CHUNK_ROWS as u64) as usize;
         let mut chunk = vec![0; bytes];
         let mut chunks = 0;
-        while read_whole(&mut file, &mut chunk).map_err(|e| Error::io(&part, e))?
-            && chunk_is_whole(&chunk, CHUNK_ROWS, chunks)
-        {
+        let mut whole = read_whole(&mut file, &mut chunk).map_err(failed)?;
+        while whole && chunk_is_whole(&chunk, CHUNK_ROWS, chunks) {
             chunks += 1;
+            whole = read_whole(&mut file, &mut chunk).map_err(failed)?;
         }
-        let end = (HEADER + chunks * bytes) as u64;
-        file.set_len(end)
-            .and_then(|()| file.seek(SeekFrom::Start(end)))
-            .map_err(|e| Error::io(&part, e))?;
-        Ok(EmbeddingWriter {
+        let end = HEADER + chunks * bytes;
+        let all = file.metadata().map_err(failed)?.len() as usize;
+        let dropped = match whole {
+            true => all.saturating_sub(end) / bytes * CHUNK_ROWS,
+            false => 0,
+        };
+        file.set_len(end as u64)
+            .and_then(|()| file.seek(SeekFrom::Start(end as u64)))
+            .map_err(failed)?;
+        let writer = EmbeddingWriter {
             path,
             part,
             file,
             dim,
+            owner,
             chunks,
             ids: Vec::new(),
             rows: Vec::new(),
-        })
+        };
+        Ok(Resumed::Writer { writer, dropped })
+    }
+
+    /// The file under the name that it has until it is finished.
+    pub fn part(path: impl AsRef<Path>) -> PathBuf {
+        names(path.as_ref()).1
     }
 
     /// Rows appended so far, those of a resumed file included.
@@ -148,7 +202,10 @@ impl EmbeddingWriter {
         }
         self.file
             .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(&header(self.dim, rows).encode()))
+            .and_then(|_| {
+                self.file
+                    .write_all(&header(self.dim, rows, self.owner).encode())
+            })
             .map_err(|e| Error::io(&self.part, e))?;
         // The rename itself survives a power cut before anyone writes `done`.
         publish_part(&self.file, &self.part, &self.path)
@@ -171,11 +228,12 @@ impl EmbeddingWriter {
     }
 }
 
-fn header(dim: usize, rows: u64) -> Header {
+fn header(dim: usize, rows: u64, owner: Owner) -> Header {
     Header {
         dim: dim as u32,
         chunk_rows: CHUNK_ROWS as u32,
         rows,
+        owner,
     }
 }
 

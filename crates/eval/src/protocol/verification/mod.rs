@@ -209,6 +209,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     Ok(Scored {
         result: ScoreResult {
             protocol: format!("verification/{}", rule.name),
+            model: None,
             metrics,
             series,
             notes,
