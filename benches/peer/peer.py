@@ -31,6 +31,15 @@ DENSE = ["train:iresnet18", "train:iresnet50"]
 CONTENDERS = ["frbench", "default", "tuned", "compiled", "onnx"]
 # glibc keeps what is freed, instead of giving it back to the system in every step.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+# What the documentation of each asks for, apart from its number of threads. PyTorch's performance
+# tuning guide pins OpenMP's threads. ONNX Runtime has threads of its own, which would all inherit
+# the one core that a pinned main thread has; PyTorch as it comes has no such setting.
+ENVIRONMENTS = {
+    "default": {},
+    "tuned": {"OMP_PROC_BIND": "true"} | KEEP_MEMORY,
+    "compiled": {"OMP_PROC_BIND": "true"} | KEEP_MEMORY,
+    "onnx": KEEP_MEMORY,
+}
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 # Seconds between iterations: the threads of the last one stop spinning.
 PAUSE = 0.02
@@ -59,6 +68,8 @@ class Contender:
 
     def __init__(self, name, args):
         self.name, self.times, self.peak_mib = name, [], None
+        # Of all iterations: seconds, those that its threads ran together, and where they ran.
+        self.seconds, self.busy, self.cpus = 0.0, 0.0, set()
         env = {k: v for k, v in os.environ.items()
                if not k.startswith(("MALLOC_", "OMP_", "GOMP_", "KMP_", "RAYON_"))}
         threads = str(args.threads)
@@ -68,8 +79,7 @@ class Contender:
                 env["FRBENCH_ISA"] = args.isa
         else:
             command = [sys.executable, HERE / "contender.py", name, threads]
-            env |= {"OMP_NUM_THREADS": threads, "OMP_PROC_BIND": "true"}
-            env |= {} if name == "default" else KEEP_MEMORY
+            env |= {"OMP_NUM_THREADS": threads} | ENVIRONMENTS[name]
             env |= AVX2 if args.isa == "avx2" else {}
         self.process = subprocess.Popen(
             command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -85,9 +95,43 @@ class Contender:
             raise SystemExit(f"{self.name}: {answer or 'ended'} (at `{command}`; try --verbose)")
         return answer
 
+    def step(self):
+        """Milliseconds of one iteration; how many cores it had is added up beside them."""
+        before, started = threads_of(self.process.pid), time.perf_counter()
+        ms = float(self.ask("step"))
+        self.seconds += time.perf_counter() - started
+        for thread, (ran, cpu) in threads_of(self.process.pid).items():
+            spent = ran - before.get(thread, (0.0, cpu))[0]
+            self.busy += spent
+            if spent > 0.1 * ms / 1e3:  # one that only woke up says nothing
+                self.cpus.add(cpu)
+        return ms
+
+    def cores(self):
+        """Cores that its threads kept busy, on average; none where that is not known."""
+        return self.busy / self.seconds if self.busy else None
+
     def close(self):
         self.process.kill()
         self.process.wait()
+
+
+def threads_of(process):
+    """Of each thread: seconds on a core so far, and the core it ran on last (Linux)."""
+    found = {}
+    try:
+        tasks = os.listdir(f"/proc/{process}/task")
+    except OSError:
+        return found
+    for task in tasks:
+        try:
+            spent = Path(f"/proc/{process}/task/{task}/schedstat").read_text().split()[0]
+            # After the name, which is in brackets, the core is the 37th number.
+            stat = Path(f"/proc/{process}/task/{task}/stat").read_text().rsplit(")", 1)[1].split()
+            found[task] = int(spent) * 1e-9, int(stat[36])
+        except (OSError, IndexError, ValueError):
+            continue  # it has ended
+    return found
 
 
 def compare(text, args):
@@ -104,7 +148,7 @@ def compare(text, args):
         for turn in range(args.rounds + 1):
             for c in contenders if turn % 2 else contenders[::-1]:
                 time.sleep(PAUSE)
-                ms = float(c.ask("step"))
+                ms = c.step()
                 if turn > 0:  # the first turn warms up
                     c.times.append(ms)
         for c in contenders:
@@ -114,7 +158,8 @@ def compare(text, args):
         for c in contenders:
             c.close()
     measured = {c.name: {"median_ms": statistics.median(c.times), "min_ms": min(c.times),
-                         "peak_mib": c.peak_mib, "times_ms": c.times} for c in contenders}
+                         "peak_mib": c.peak_mib, "times_ms": c.times, "cores": c.cores(),
+                         "cpus": sorted(c.cpus)} for c in contenders}
     return {"case": text, "facts": facts, "measured": measured, "ratios": ratios(measured)} | case
 
 
@@ -164,6 +209,26 @@ def line(result, contenders):
     return cells + [f"{memory:.2f}x" if memory else "-"]
 
 
+def cores(results, args):
+    """On how many cores each ran, case by case, and who had fewer than it should."""
+    rows = [["cores kept busy (different ones)", *args.contenders]]
+    alone = set()
+    for result in results:
+        cells = [result["case"]]
+        for name in args.contenders:
+            m = result["measured"].get(name)
+            known = m and m["cores"]
+            cells.append(f"{m['cores']:.2f} ({len(m['cpus'])})" if known else "-")
+            if known and len(m["cpus"]) < 2 <= min(args.threads, os.cpu_count() or 1):
+                alone.add(name)
+        rows.append(cells)
+    text = table(rows)
+    for name in sorted(alone):
+        text += (f"\n{name}: in some case all of its work was on one core, with {args.threads} "
+                 "threads asked for; its threads share a core, or it has work for one only")
+    return text
+
+
 def cpu():
     try:
         names = [l for l in open("/proc/cpuinfo") if l.startswith("model name")]
@@ -210,6 +275,7 @@ def main():
                       "isa": args.isa, "results": results}
             Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
     print(table([heading] + [line(r, args.contenders) for r in results]))
+    print("\n" + cores(results, args))
     print(f"\n{cpu()}, {args.threads} threads, {args.rounds} rounds. Speed over PyTorch: the "
           "faster of tuned and compiled.")
 

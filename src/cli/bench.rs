@@ -16,7 +16,6 @@ use frbench::job::{BackboneSpec, Precision};
 use frbench::run::environment;
 use frbench::{Error, Result};
 use serde_json::json;
-use std::num::NonZeroUsize;
 use std::process::Command;
 
 #[derive(Args, Debug)]
@@ -42,9 +41,9 @@ pub struct BenchArgs {
     /// Iterations of each kind, after one to warm up
     #[arg(long, value_name = "N", default_value = "7", value_parser = count(1, 1000))]
     pub rounds: usize,
-    /// Threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    /// Threads [default: as many as cores]
+    #[arg(long, value_name = "N", value_parser = super::context::threads)]
+    pub threads: Option<std::num::NonZeroUsize>,
     /// Where to compute: cpu, cuda or cuda:N (a GPU, counted from 0), or auto, the first GPU if
     /// there is one. A GPU's operations and rates are measured first
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]

@@ -54,15 +54,44 @@ impl DataArgs {
     }
 }
 
-/// Sets the number of threads for the whole process; without one, there are as many as cores.
+/// Threads for each core that are of any use: more only wait for each other.
+const PER_CORE: usize = 4;
+
+/// Sets the number of threads for the whole process; without one, there are as many as cores, or as
+/// `RAYON_NUM_THREADS` says. What is none that makes sense is replaced, and that is said.
 pub fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
-    let Some(threads) = threads else {
-        return Ok(());
+    const VARIABLE: &str = "RAYON_NUM_THREADS";
+    let variable = || std::env::var(VARIABLE).ok()?.parse::<usize>().ok();
+    let (wanted, from) = match (threads, variable()) {
+        (Some(threads), _) => (threads.get(), "the command line"),
+        // 0 stands for all cores there.
+        (None, Some(threads)) if threads > 0 => (threads, VARIABLE),
+        (None, _) => return Ok(()),
     };
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = sensible(wanted, cores);
+    if threads != wanted {
+        super::output::note(&format!(
+            "{wanted} threads are asked for by {from}; there will be {threads}, on {cores} cores"
+        ));
+    }
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.get())
+        .num_threads(threads)
         .build_global()
         .map_err(|e| Error::Bug(format!("cannot set the number of threads: {e}")))
+}
+
+/// The number of threads for so many that are wanted. A few are always allowed: that results do
+/// not depend on them should be seen on any machine.
+fn sensible(wanted: usize, cores: usize) -> usize {
+    wanted.min((PER_CORE * cores).max(16))
+}
+
+/// A number of threads, as an argument.
+pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let wrong =
+        "want a whole number from 1; where it is left out, there are as many threads as cores";
+    text.parse().map_err(|_| wrong.into())
 }
 
 /// Everything that a suite can name; `./suites/datasets` is over what is embedded.
@@ -121,4 +150,16 @@ pub fn outlook(suite: &Resolved, store: &Store) -> Result<Round> {
         results.extend(standing.finished);
         Ok(Next::Known(results, round))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sensible;
+
+    #[test]
+    fn numbers_of_threads_make_sense() {
+        assert_eq!(sensible(3, 2), 3);
+        assert_eq!(sensible(1_000_000_000, 2), 16);
+        assert_eq!(sensible(usize::MAX, 64), 256);
+    }
 }

@@ -8,6 +8,7 @@ pub mod data;
 pub mod exit;
 pub mod list;
 pub mod lr;
+mod origin;
 pub mod output;
 pub mod parity;
 pub mod progress;

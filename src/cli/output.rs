@@ -37,6 +37,12 @@ pub fn error(error: &Error) {
     let _ = writeln!(std::io::stderr(), "{head} {error}");
 }
 
+/// A line beside the output, on standard error.
+pub fn note(text: &str) {
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Bold, where standard output is a terminal with colours.
 pub fn bold(text: &str) -> String {
     if std::io::stdout().is_terminal() && colours() {

@@ -249,7 +249,11 @@ impl Observer for Progress {
     }
 
     fn failed(&self, job: &Job, error: &str) {
-        self.line(&format!("      {} failed: {error}", job.label));
+        self.always(&format!("      {} failed: {error}", job.label));
+    }
+
+    fn refused(&self, column: &str, reason: &str) {
+        self.always(&format!("      {column} cannot be scored: {reason}"));
     }
 
     fn waiting(&self, jobs: &[&Job]) {

@@ -2,17 +2,18 @@
 
 use super::context::{self, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
+use super::origin::Origin;
 use super::output::{self, print};
 use super::text::{iso_time, table};
 use clap::Args;
-use frbench::Result;
 use frbench::embedded;
 use frbench::key::{Key, sha256_hex};
-use frbench::report::derive::{Cell, Derived, derive};
+use frbench::report::derive::{Cell, CellState, Derived, derive};
 use frbench::report::{self, ReportInput, collect};
-use frbench::run::{Outcome, Store};
+use frbench::run::{Failures, Outcome, Store};
 use frbench::stats::ClaimVerdict;
 use frbench::suite::Resolved;
+use frbench::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub struct ReportArgs {
 pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     let suite = context::resolve(&args.suite)?;
     let store = Store::new("data", &args.runs.runs);
-    let outcome = so_far(&suite, &store, BTreeMap::new())?;
+    let outcome = so_far(&suite, &store, Failures::default())?;
     let command = command(&args.suite);
     if outcome.finished.is_empty() && !args.json {
         print(&format!(
@@ -45,8 +46,9 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
         ))?;
         return Ok(ExitStatus::Incomplete);
     }
+    let place = Place::of(&args.suite, &suite, &args.reports)?;
     let input = input(&suite, &outcome, &store, command)?;
-    publish(&input, &suite, &store, &args.reports, args.json)?;
+    publish(&input, &suite, &store, &place, args.json)?;
     Ok(if outcome.finished.len() < outcome.jobs.len() {
         ExitStatus::Incomplete
     } else {
@@ -54,8 +56,8 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     })
 }
 
-/// What has been run of a suite, by whomever; `failed` are jobs that could not be.
-pub fn so_far(suite: &Resolved, store: &Store, failed: BTreeMap<Key, String>) -> Result<Outcome> {
+/// What has been run of a suite, by whomever; `failed` is what could not be.
+pub fn so_far(suite: &Resolved, store: &Store, failed: Failures) -> Result<Outcome> {
     let round = context::outlook(suite, store)?;
     let standing = store.finished(&round.jobs);
     for (key, damage) in &standing.damaged {
@@ -87,20 +89,46 @@ pub fn command(args: &SuiteArgs) -> String {
     )
 }
 
+/// The folder of a report, and whose it is.
+pub struct Place {
+    folder: PathBuf,
+    origin: Origin,
+}
+
+impl Place {
+    /// The place of a suite's report, in the folder `reports`.
+    ///
+    /// # Errors
+    /// As [`Origin::folder`].
+    pub fn of(args: &SuiteArgs, suite: &Resolved, reports: &Path) -> Result<Place> {
+        let origin = Origin::of(&embedded::suite(&args.suite)?, reports);
+        let name = format!("{}-{}", suite.suite, suite.profile);
+        let folder = origin.folder(reports, &name)?;
+        Ok(Place { folder, origin })
+    }
+}
+
 /// Write the report's folder and print its summary.
 pub fn publish(
     input: &ReportInput,
     suite: &Resolved,
     store: &Store,
-    reports: &Path,
+    place: &Place,
     json: bool,
 ) -> Result<()> {
-    let folder = reports.join(format!("{}-{}", suite.suite, suite.profile));
+    if let Some(theirs) = place.origin.other(&place.folder)? {
+        return Err(Error::Usage(format!(
+            "{} became the report of `{theirs}` meanwhile, another suite of this name; run this \
+             one again for its report",
+            place.folder.display()
+        )));
+    }
     let locate = |train: &str, file: &str| store.folder(&Key(train.to_string())).file(file);
-    let written = report::write(input, &folder, &locate)?;
+    let written = report::write(input, &place.folder, &locate)?;
+    place.origin.record(&place.folder)?;
     if json {
-        let text = std::fs::read_to_string(&written.json)
-            .map_err(|e| frbench::Error::io(&written.json, e))?;
+        let text =
+            std::fs::read_to_string(&written.json).map_err(|e| Error::io(&written.json, e))?;
         return print(&text);
     }
     print(&summary(input))?;
@@ -248,7 +276,10 @@ fn figure(cell: &Cell) -> String {
     match (cell.mean, cell.sd) {
         (Some(mean), Some(sd)) => format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * sd),
         (Some(mean), None) => format!("{:.2} %", 100.0 * mean),
-        _ => format!("{:?}", cell.state).to_lowercase(),
+        _ => match (cell.state, cell.why()) {
+            (CellState::Failed, Some(why)) => format!("failed: {why}"),
+            _ => format!("{:?}", cell.state).to_lowercase(),
+        },
     }
 }
 

@@ -4,10 +4,10 @@ use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
 use super::progress::Progress;
 use clap::Args;
+use frbench::Result;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::report::ReportInput;
 use frbench::run::{self, Options, Outcome, Program, ReadAgain, Stop, Store};
-use frbench::{Error, Result};
 use frbench::{build, embedded};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -34,8 +34,8 @@ pub struct RunArgs {
     /// Let a GPU add in any order, which is faster: the same run then does not give the same bits
     #[arg(long)]
     pub nondeterministic: bool,
-    /// Threads; results do not depend on them
-    #[arg(long, value_name = "N")]
+    /// Threads; results do not depend on them [default: as many as cores]
+    #[arg(long, value_name = "N", value_parser = super::context::threads)]
     pub jobs: Option<std::num::NonZeroUsize>,
     /// Seconds between checkpoints: at most this much is repeated after a kill
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
@@ -90,6 +90,8 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
     let whole = super::context::resolve_all(&args.suite)?;
     let suite = super::context::part(whole.clone(), &args.suite)?;
+    // Known before anything is computed for it.
+    let place = super::report::Place::of(&args.suite, &whole, &args.reports)?;
     let store = Store::new(args.data.root(), &args.runs.runs);
     let options = Options {
         shard: args.shard.map(|s| (s.index as usize, s.count as usize)),
@@ -128,22 +130,28 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let so_far = super::report::so_far(&whole, &store, outcome.failed.clone())?;
     let command = super::report::command(&args.suite);
     let input = super::report::input(&whole, &so_far, &store, command.clone())?;
-    super::report::publish(&input, &whole, &store, &args.reports, args.json)?;
+    super::report::publish(&input, &whole, &store, &place, args.json)?;
     let asked = super::report::input(&suite, &outcome, &store, command)?;
     conclude(&args, &outcome, &asked)
 }
 
 /// The exit status of a run that came to its end, by what it was asked for.
 fn conclude(args: &RunArgs, outcome: &Outcome, input: &ReportInput) -> Result<ExitStatus> {
-    let first = outcome.jobs.iter().find_map(|job| {
-        let reason = outcome.failed.get(&job.key)?;
-        (!reason.starts_with("not run")).then_some((&job.label, reason))
-    });
-    if let Some((label, reason)) = first {
-        return Err(Error::Compute(format!(
-            "{} of {} jobs failed; the first: {label}: {reason}",
-            outcome.failed.len(),
-            outcome.jobs.len()
+    if let Some(first) = outcome.failed.list.first() {
+        let failed = outcome.failed.list.len();
+        let (more, them) = match failed {
+            1 => ("1 failure".to_string(), "it"),
+            n => (format!("{n} failures"), "them"),
+        };
+        let left = match outcome.failed.left_undone() {
+            0 => String::new(),
+            1 => format!(" and 1 job left undone because of {them}"),
+            n => format!(" and {n} jobs left undone because of {them}"),
+        };
+        return Err(first.error(format!(
+            "{more}{left}; the first: `{}`. What does not build on {them} is done; once the cause \
+             is mended, the same command does the rest",
+            first.what
         )));
     }
     if outcome.left > 0 {

@@ -91,14 +91,13 @@ fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
     let listed = suite.rows.iter().filter(|r| r.listed);
     for (row, layout) in listed.zip(&round.layout.rows) {
         let trained = layout.runs.iter().filter(|r| done.contains(&r.train));
-        let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
         out.push(vec![
             row.id.clone(),
             format!("{:?}", row.role).to_lowercase(),
             network(row),
             data(suite, row),
             recipe::batches(row),
-            seeds.join(" "),
+            few(row.seeds.iter().map(u64::to_string), SEEDS, " "),
             match layout.runs.len() {
                 0 => "not run".into(),
                 runs => format!("{}/{runs}", trained.count()),
@@ -140,20 +139,22 @@ fn data(suite: &Resolved, row: &Row) -> String {
 /// What each row minimises and how it is trained; rows that differ in their data alone once.
 fn recipes(round: &Round) -> String {
     let mut groups: Vec<(&Recipe, Vec<&str>)> = Vec::new();
+    let mut known: BTreeMap<&Recipe, usize> = BTreeMap::new();
     for row in &round.layout.rows {
-        match groups.iter_mut().find(|(recipe, _)| **recipe == row.recipe) {
+        let group = *known.entry(&row.recipe).or_insert(groups.len());
+        match groups.get_mut(group) {
             Some((_, ids)) => ids.push(&row.id),
             None => groups.push((&row.recipe, vec![&row.id])),
         }
     }
     let mut out = vec![cells(["recipe", "", ""])];
     let mut trainings: Vec<&str> = Vec::new();
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     for (recipe, ids) in &groups {
-        let known = trainings.iter().position(|t| *t == recipe.training);
-        let number = known.unwrap_or_else(|| {
+        let number = *numbers.entry(&recipe.training).or_insert(trainings.len());
+        if number == trainings.len() {
             trainings.push(&recipe.training);
-            trainings.len() - 1
-        });
+        }
         out.push(vec![
             by_condition(ids),
             recipe.loss.clone(),
@@ -183,22 +184,37 @@ fn by_condition(ids: &[&str]) -> String {
             None => out.push(id.to_string()),
         }
     }
-    out.join(", ")
+    few(out.into_iter(), IDS, ", ")
+}
+
+/// What a cell shows of a list, at most.
+const SEEDS: usize = 12;
+const IDS: usize = 40;
+
+/// The first of a list, and how many more there are.
+fn few(items: impl ExactSizeIterator<Item = String>, most: usize, between: &str) -> String {
+    let more = items.len().saturating_sub(most);
+    let mut shown: Vec<String> = items.take(most).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(between)
 }
 
 fn columns(suite: &Resolved) -> String {
+    let mut claims: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for claim in &suite.claims {
+        if let Some(column) = &claim.column {
+            claims.entry(column).or_default().push(claim.id.clone());
+        }
+    }
     let mut out = vec![cells(["evaluate", "protocol", "claims"])];
     for column in &suite.columns {
-        let id = column.id();
-        let claims = suite
-            .claims
-            .iter()
-            .filter(|c| c.column.as_ref() == Some(&id));
-        let claims: Vec<&str> = claims.map(|c| c.id.as_str()).collect();
+        let ids = claims.remove(&*column.id()).unwrap_or_default();
         out.push(vec![
             column.data.name.clone(),
             format!("{} ({})", column.protocol, column.spec.name),
-            claims.join(", "),
+            few(ids.into_iter(), IDS, ", "),
         ]);
     }
     table(&out) + "\n"

@@ -2,12 +2,17 @@
 
 use super::output::bold;
 
+/// Characters up to which a column is as wide as its widest cell. A wider cell pushes the rest of
+/// its row to the right: padding all others to it could take any amount of memory.
+const WIDEST: usize = 160;
+
 /// Columns padded to their widest cell; the first row is the heading.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| {
         let cells = rows.iter().filter_map(|r| r.get(c));
-        cells.map(|t| t.chars().count()).max().unwrap_or(0)
+        let width = cells.map(|t| t.chars().count()).max();
+        width.unwrap_or(0).min(WIDEST)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();

@@ -232,7 +232,7 @@ fn data_that_does_not_fit_is_named() {
         (
             &by_class,
             none.clone(),
-            "fold 0 holds 4 genuine and 0 impostor pairs",
+            "fold 0 of 10 holds 4 genuine and 0 impostor pairs",
         ),
         (
             &fold,

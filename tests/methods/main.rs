@@ -18,6 +18,7 @@ mod network_evaluation;
 mod network_training;
 mod objectives;
 mod parity;
+mod parity_shapes;
 mod proofs;
 mod training_heads;
 mod training_input;

@@ -3,6 +3,7 @@
 use frbench::plan::{Known, outlook};
 use frbench::report::collect::{Sources, collect};
 use frbench::report::model::{RunStatus, Status};
+use frbench::run::Failures;
 use frbench::suite::source::Source;
 use frbench::suite::{parse, resolve};
 use frbench::{build, embedded};
@@ -36,7 +37,7 @@ fn references_stated_in_a_suite_are_shown_and_what_has_not_run_is_missing() {
         layout: &round.layout,
         jobs: &round.jobs,
         finished: &BTreeMap::new(),
-        failed: &BTreeMap::new(),
+        failed: &Failures::default(),
         published: Vec::new(),
         environment: BTreeMap::new(),
         command: String::new(),

@@ -10,6 +10,7 @@ const SEEDS: [u64; 3] = [1, 2, 3];
 
 fn column(dataset: &str, protocol: &str, metric: &str, label: &str, chance: f64) -> Column {
     Column {
+        generated: true,
         id: format!("{dataset}/{metric}"),
         dataset: dataset.into(),
         protocol: protocol.into(),
@@ -75,6 +76,7 @@ fn run(seed: u64, base: [f64; 4], speed: f64) -> SeedRun {
         })
         .collect();
     SeedRun {
+        failed: BTreeMap::new(),
         seed,
         status: RunStatus::Done,
         metrics: metrics.collect(),

@@ -176,11 +176,56 @@ fn holes_are_named() {
         .values_mut()
         .for_each(|m| m.value = f64::NAN);
     let page = html(&input);
-    assert!(page.contains(r#"<span class="hole failed" title="seed 1: out of memory; seed 2: out of memory; seed 3: out of memory">failed</span>"#));
+    assert!(page.contains(r#"<span class="hole failed" title="seed 1: out of memory; seed 2: out of memory; seed 3: out of memory">failed: out of memory</span>"#));
     assert!(page.contains(r#"title="seed 1: the value is not a number">2 of 3 seeds</span>"#));
     let (_dir, files) = written(&input);
     assert!(!read(&files.csv).contains("NaN,"));
     assert!(read(&files.csv).contains(",failed,not a number,"));
+}
+
+#[test]
+fn generated_is_said_of_what_is_scored() {
+    let mut input = input();
+    let says = |input: &ReportInput| frbench::report::markdown(input);
+    assert!(says(&input).contains("The data are generated"));
+    let real = input.columns.len() - 1;
+    let set = input.columns[0].dataset.clone();
+    for column in &mut input.columns[1..] {
+        column.dataset = "LFW".into();
+        column.generated = false;
+    }
+    assert!(real > 0);
+    let said = says(&input);
+    assert!(
+        said.contains(&format!("The images of {set} are generated")),
+        "{said}"
+    );
+    input.columns[0].generated = false;
+    let said = says(&input);
+    assert!(
+        said.contains("Networks were trained on generated images"),
+        "{said}"
+    );
+    assert!(!said.contains("are generated:"), "{said}");
+}
+
+#[test]
+fn a_column_that_cannot_be_scored_says_why() {
+    let mut input = input();
+    let column = input.columns[0].id.clone();
+    let why = "fold 0 of 10 holds 6 genuine and 0 impostor pairs: the list is ordered by class";
+    for run in &mut input.rows[2].runs {
+        run.metrics.remove(&column);
+        run.failed.insert(column.clone(), why.into());
+    }
+    let said = frbench::report::markdown(&input);
+    assert!(
+        said.contains("failed: fold 0 of 10 holds 6 genuine and 0 impostor"),
+        "{said}"
+    );
+    assert!(html(&input).contains(why));
+    let (_dir, files) = written(&input);
+    assert!(read(&files.csv).contains(why));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod keep_images;
 mod kill_resume;
 mod label_noise;
 mod line;
+mod one_bad_set;
 mod own_files;
 mod paper;
 mod rendering;

@@ -10,6 +10,7 @@ mod embedded;
 mod errors;
 mod kept_images;
 mod keys;
+mod limits;
 mod papers;
 mod plan;
 mod presets;

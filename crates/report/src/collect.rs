@@ -3,10 +3,12 @@
 use super::model::*;
 use frbench_base::Result;
 use frbench_base::key::Key;
-use frbench_harness::plan::layout::{Layout, LayoutColumn, LayoutRow};
+use frbench_harness::plan::layout::{Cell, Layout, LayoutColumn, LayoutRow};
+use frbench_harness::run::Failures;
+use frbench_harness::run::failures::NOT_RUN;
 use frbench_harness::suite::resolve::ReferenceRow;
 use frbench_job::result::{JobResult, Metric, ScoreResult, TrainResult};
-use frbench_job::{BackboneSpec, Job, JobSpec, TrainSpec};
+use frbench_job::{BackboneSpec, DataSource, DataSpec, Job, JobSpec, TrainSpec};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +17,7 @@ pub struct Sources<'a> {
     pub layout: &'a Layout,
     pub jobs: &'a [Job],
     pub finished: &'a BTreeMap<Key, JobResult>,
-    pub failed: &'a BTreeMap<Key, String>,
+    pub failed: &'a Failures,
     pub published: Vec<PublishedRow>,
     pub environment: BTreeMap<String, String>,
     pub command: String,
@@ -30,8 +32,12 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
     let columns = columns(s, &specs);
     let mut notes = BTreeSet::new();
     let mut rows = Vec::new();
+    let mut cells = Cells::new();
+    for cell in &layout.cells {
+        cells.entry((&cell.row, cell.seed)).or_default().push(cell);
+    }
     for row in &layout.rows {
-        rows.push(self::row(s, &specs, row, &mut notes));
+        rows.push(self::row(s, &specs, row, &columns, &cells, &mut notes));
     }
     let seeds: BTreeSet<u64> = layout
         .rows
@@ -54,6 +60,10 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
         ));
     }
     notes.extend(mixed_kernels(&s.environment));
+    let failures = s.failed.list.iter();
+    notes.extend(
+        failures.map(|f| format!("Failed: {}: {}.", f.what, f.reason.trim_end_matches('.'))),
+    );
     Ok(ReportInput {
         suite: SuiteInfo {
             name: layout.suite.clone(),
@@ -104,6 +114,9 @@ pub fn collect(s: &Sources) -> Result<ReportInput> {
         notes: notes.into_iter().collect(),
     })
 }
+
+/// The cells of a row and seed.
+type Cells<'a> = BTreeMap<(&'a str, u64), Vec<&'a Cell>>;
 
 /// What to know where trainings ran on different kernels: each set has bits of its own.
 fn mixed_kernels(environment: &BTreeMap<String, String>) -> Option<String> {
@@ -179,19 +192,82 @@ fn columns(s: &Sources, specs: &BTreeMap<&Key, &Job>) -> Vec<Column> {
             .iter()
             .filter(|c| c.column == column.id)
             .find_map(|c| score(s, &c.score));
-        let Some(scored) = scored else { continue };
+        let Some(scored) = scored else {
+            columns.extend(failed(s, specs, column, &training));
+            continue;
+        };
         for (i, metric) in scored.metrics.iter().enumerate() {
             let mut column = self::column(column, &scored.protocol, metric, &training);
             column.headline = i == 0;
             columns.push(column);
         }
     }
+    tell_apart(s.layout, &mut columns);
     // What speaks for a protocol comes before its details; the order is otherwise the suite's.
     columns.sort_by_key(|c| !c.headline);
     columns
 }
 
-fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &str) -> Column {
+/// Gives columns of one heading, such as two sizes of a twin or one set under two protocols, the
+/// names of their data sets and protocols.
+fn tell_apart(layout: &Layout, columns: &mut [Column]) {
+    let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, column) in columns.iter().enumerate() {
+        alike.entry(column.label.clone()).or_default().push(i);
+    }
+    for group in alike.into_values().filter(|group| group.len() > 1) {
+        let of = |i: usize| {
+            let (id, metric) = (&columns[i].id, &columns[i].metric);
+            let own = |c: &&LayoutColumn| column_id(&c.id, metric) == *id;
+            layout.columns.iter().find(own)
+        };
+        let places: Vec<Option<&LayoutColumn>> = group.iter().map(|&i| of(i)).collect();
+        let several = |name: fn(&LayoutColumn) -> &str| {
+            let names = places.iter().flatten().map(|c| name(c));
+            names.collect::<BTreeSet<_>>().len() > 1
+        };
+        let (data, protocols) = (several(|c| &c.data), several(|c| &c.protocol));
+        for (i, place) in group.into_iter().zip(&places) {
+            let (Some(place), metric) = (place, &columns[i].metric) else {
+                continue;
+            };
+            let set = if data { &place.data } else { &place.family };
+            columns[i].label = match protocols {
+                true => format!("{set} {metric} ({})", place.protocol),
+                false => format!("{set} {metric}"),
+            };
+        }
+    }
+}
+
+/// The headline of a column without a value, where that is because something failed.
+fn failed(
+    s: &Sources,
+    specs: &BTreeMap<&Key, &Job>,
+    column: &LayoutColumn,
+    training: &Training,
+) -> Option<Column> {
+    let mut cells = s.layout.cells.iter().filter(|c| c.column == column.id);
+    let cell = cells.find(|c| s.failed.has(&c.score))?;
+    let JobSpec::Score(spec) = &specs.get(&cell.score)?.spec else {
+        return None;
+    };
+    let protocol = frbench_eval::protocol::find(&spec.protocol.name).ok()?;
+    let metric = Metric {
+        id: (protocol.metrics)(&spec.protocol)
+            .ok()?
+            .into_iter()
+            .next()?,
+        value: f64::NAN,
+        higher_is_better: true,
+        chance: None,
+        interval: None,
+        folds: Vec::new(),
+    };
+    Some(self::column(column, &column.kind, &metric, training))
+}
+
+fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &Training) -> Column {
     Column {
         id: column_id(&c.id, &metric.id),
         dataset: c.data.clone(),
@@ -202,23 +278,49 @@ fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &str) -> 
         unit: "%".into(),
         higher_is_better: metric.higher_is_better,
         chance: metric.chance,
+        generated: c.synthetic,
         context: Context {
-            data: training.to_string(),
+            data: training.name.clone(),
             protocol: protocol.to_string(),
             checkpoint: "last".into(),
-            synthetic: c.synthetic || training.starts_with("synth-"),
+            synthetic: c.synthetic || training.generated,
         },
     }
 }
 
-fn training_data(s: &Sources, specs: &BTreeMap<&Key, &Job>) -> String {
-    let run = s.layout.rows.iter().find_map(|r| r.runs.first());
-    run.and_then(|r| train_spec(specs, &r.train))
-        .and_then(|t| match &specs.get(&t.data)?.spec {
-            JobSpec::Data(d) => Some(d.name.clone()),
+/// What networks are trained on.
+#[derive(Default)]
+struct Training {
+    /// The set of the first row.
+    name: String,
+    /// Some row's is rendered.
+    generated: bool,
+}
+
+fn training_data(s: &Sources, specs: &BTreeMap<&Key, &Job>) -> Training {
+    let runs = s.layout.rows.iter().filter_map(|r| r.runs.first());
+    let sets = runs.filter_map(
+        |r| match &specs.get(&train_spec(specs, &r.train)?.data)?.spec {
+            JobSpec::Data(d) => Some(d),
             _ => None,
-        })
-        .unwrap_or_default()
+        },
+    );
+    let mut training = Training::default();
+    for (i, set) in sets.enumerate() {
+        if i == 0 {
+            training.name = set.name.clone();
+        }
+        training.generated |= is_generated(set);
+    }
+    training
+}
+
+fn is_generated(set: &DataSpec) -> bool {
+    match &set.source {
+        DataSource::Synth(_) => true,
+        DataSource::Files { .. } => false,
+        DataSource::Noisy(noisy) => is_generated(&noisy.base),
+    }
 }
 
 fn train_spec<'a>(specs: &BTreeMap<&Key, &'a Job>, key: &Key) -> Option<&'a TrainSpec> {
@@ -246,6 +348,8 @@ fn row(
     s: &Sources,
     specs: &BTreeMap<&Key, &Job>,
     row: &LayoutRow,
+    columns: &[Column],
+    cells: &Cells,
     notes: &mut BTreeSet<String>,
 ) -> Row {
     let first = row.runs.first().and_then(|r| train_spec(specs, &r.train));
@@ -255,6 +359,7 @@ fn row(
             seed: run.seed,
             status: RunStatus::Missing,
             metrics: BTreeMap::new(),
+            failed: BTreeMap::new(),
             curve: Vec::new(),
             roc: BTreeMap::new(),
             train_seconds: None,
@@ -279,20 +384,23 @@ fn row(
                 notes.insert(format!("{} (seed {}): {note}", row.label, run.seed));
             }
         }
-        if let Some(reason) = s.failed.get(&run.train) {
+        if let Some(reason) = s.failed.jobs.get(&run.train) {
             out.status = RunStatus::Failed(reason.clone());
         }
-        for cell in s
-            .layout
-            .cells
-            .iter()
-            .filter(|c| c.row == row.id && c.seed == run.seed)
+        for cell in cells
+            .get(&(row.id.as_str(), run.seed))
+            .into_iter()
+            .flatten()
         {
-            if let Some(reason) = s.failed.get(&cell.score) {
-                notes.insert(format!(
-                    "{} (seed {}) on {}: {reason}",
-                    row.label, run.seed, cell.column
-                ));
+            // Where the network itself is missing, why it is says more.
+            let told = out.status == RunStatus::Done;
+            let reason = s.failed.jobs.get(&cell.score);
+            if let Some(reason) = reason.filter(|r| told || !r.starts_with(NOT_RUN)) {
+                let here = columns
+                    .iter()
+                    .filter(|c| c.id == column_id(&cell.column, &c.metric));
+                let failed = here.map(|c| (c.id.clone(), reason.clone()));
+                out.failed.extend(failed);
             }
             let Some(scored) = score(s, &cell.score) else {
                 continue;

@@ -85,6 +85,25 @@ pub struct Cell {
     pub gap_closed: Option<Share>,
 }
 
+impl Cell {
+    /// Why there is no value, in a few words: a table has no room for more.
+    pub fn why(&self) -> Option<String> {
+        const LETTERS: usize = 48;
+        let reason = self.reasons.first()?;
+        let reason = reason
+            .split_once(": ")
+            .map_or(reason.as_str(), |(_seed, why)| why);
+        let line = reason.lines().next().unwrap_or_default();
+        let long = line.chars().count() > LETTERS;
+        let cut: String = line.chars().take(LETTERS - 1).collect();
+        Some(if long {
+            cut.trim_end().to_string() + "…"
+        } else {
+            line.to_string()
+        })
+    }
+}
+
 /// A share of the gap: 0 is the student alone, 1 the teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Share {
@@ -165,12 +184,14 @@ fn cell(row: &Row, column: &Column) -> Cell {
                 failed = true;
                 "the value is not a number".to_string()
             }
-            (RunStatus::Done, None) => "not scored".to_string(),
-            (RunStatus::Failed(reason), _) => {
-                failed = true;
-                reason.clone()
-            }
-            (RunStatus::Missing, _) => "not run".to_string(),
+            (status, _) => match (run.failed.get(&column.id), status) {
+                (Some(reason), _) | (None, RunStatus::Failed(reason)) => {
+                    failed = true;
+                    reason.clone()
+                }
+                (None, RunStatus::Done) => "not scored".to_string(),
+                (None, RunStatus::Missing) => "not run".to_string(),
+            },
         };
         reasons.push(format!("seed {}: {reason}", run.seed));
     }

@@ -183,6 +183,9 @@ pub struct SeedRun {
     /// By the id of the column.
     #[serde(default)]
     pub metrics: BTreeMap<String, Metric>,
+    /// Why it has no metric, by the id of the column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, String>,
     #[serde(default)]
     pub curve: Vec<CurvePoint>,
     /// By the id of the column: (false accept rate, true accept rate).
@@ -231,6 +234,9 @@ pub struct Column {
     pub higher_is_better: bool,
     #[serde(default)]
     pub chance: Option<f64>,
+    /// The images that are scored are generated, whatever the networks were trained on.
+    #[serde(default)]
+    pub generated: bool,
     pub context: Context,
 }
 

@@ -171,9 +171,13 @@ pub(super) fn compare(
         return greyed("read in somebody else's account of the paper, not checked against it");
     }
     if !input.columns.is_empty() && input.columns.iter().all(|c| c.context.synthetic) {
-        return greyed(
-            "context only: what was measured here is on generated data, which is never compared with published numbers",
-        );
+        let measured = match input.columns.iter().all(|c| c.generated) {
+            true => "is on generated data, which is",
+            false => "comes of generated data, to train on or to score, which are",
+        };
+        return greyed(&format!(
+            "context only: what was measured here {measured} never compared with published numbers"
+        ));
     }
     let at = (
         published
@@ -206,9 +210,14 @@ pub(super) fn compare(
 /// The first part of the context that differs. What the source does not say is a difference.
 fn mismatch(published: &PublishedRow, backbone: &str, column: &Column) -> Option<String> {
     if column.context.synthetic {
-        return Some(
-            "measured on generated data, which is never compared with published numbers".into(),
-        );
+        let how = if column.generated {
+            "measured"
+        } else {
+            "trained"
+        };
+        return Some(format!(
+            "{how} on generated data, which is never compared with published numbers"
+        ));
     }
     let pairs = [
         ("data set", &published.dataset, &column.dataset),

@@ -42,14 +42,16 @@ pub(super) fn csv(input: &ReportInput) -> Result<String> {
             for column in &input.columns {
                 let metric = run.metrics.get(&column.id);
                 let interval = metric.and_then(|m| m.interval);
-                let (status, reason) = match (&run.status, metric) {
-                    (RunStatus::Done, Some(m)) if !m.value.is_finite() => {
+                let failed = run.failed.get(&column.id);
+                let (status, reason) = match (&run.status, metric, failed) {
+                    (RunStatus::Done, Some(m), _) if !m.value.is_finite() => {
                         ("failed", "not a number")
                     }
-                    (RunStatus::Done, Some(_)) => ("done", ""),
-                    (RunStatus::Done, None) => ("missing", "not scored"),
-                    (RunStatus::Failed(reason), _) => ("failed", reason.as_str()),
-                    (RunStatus::Missing, _) => ("missing", "not run"),
+                    (RunStatus::Done, Some(_), _) => ("done", ""),
+                    (_, _, Some(reason)) => ("failed", reason.as_str()),
+                    (RunStatus::Done, None, None) => ("missing", "not scored"),
+                    (RunStatus::Failed(reason), ..) => ("failed", reason.as_str()),
+                    (RunStatus::Missing, ..) => ("missing", "not run"),
                 };
                 let record = [
                     text(&input.suite.name),

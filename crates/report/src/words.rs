@@ -311,12 +311,32 @@ fn seeds(derived: &Derived) -> Option<String> {
     })
 }
 
+/// What is said of generated images is said of those that are scored; that networks learned from
+/// such is another matter.
 fn generated(input: &ReportInput) -> Option<String> {
-    let some = input.columns.iter().any(|c| c.context.synthetic);
-    some.then(|| {
-        "The data are generated: the numbers say how these methods rank here, not what they score on photographs, and are not held against published ones."
-            .to_string()
-    })
+    let columns = || input.columns.iter();
+    let mut sets: Vec<String> = Vec::new();
+    for column in columns().filter(|c| c.generated) {
+        if !sets.contains(&column.dataset) {
+            sets.push(column.dataset.clone());
+        }
+    }
+    let all = columns().all(|c| c.generated);
+    match (sets.is_empty(), all) {
+        (false, true) => Some(
+            "The data are generated: the numbers say how these methods rank here, not what they score on photographs, and are not held against published ones."
+                .to_string(),
+        ),
+        (false, false) => Some(format!(
+            "The images of {} are generated: numbers on them say how these methods rank there, not what they score on photographs, and are not held against published ones.",
+            list(&sets)
+        )),
+        (true, _) if columns().any(|c| c.context.synthetic) => Some(
+            "Networks were trained on generated images, so that no number is held against published ones."
+                .to_string(),
+        ),
+        (true, _) => None,
+    }
 }
 
 /// `a, b and c`.

@@ -14,7 +14,7 @@ use frbench_engine::Device;
 use frbench_job::description::GalleryData;
 use frbench_job::result::{Metric, ScoreResult};
 use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const INFO: Info = Info {
     name: "gallery-identification",
@@ -38,6 +38,7 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     views: Views::Sum,
     format: DataFormat::Gallery,
     metrics,
+    check: check_data,
     score,
 };
 
@@ -63,16 +64,36 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     Ok(ranks(&args, &RANKS)?.into_iter().map(rank_id).collect())
 }
 
+/// Whether any probe has an image of its person in the gallery.
+fn check_data(_: &ProtocolSpec, data: &Description) -> Result<()> {
+    let Description::Gallery(data) = data else {
+        return Err(needs_gallery());
+    };
+    let known: BTreeSet<u32> = data.gallery_ids.iter().copied().collect();
+    match data.probe_ids.iter().any(|id| known.contains(id)) {
+        true => Ok(()),
+        false => Err(without_mates()),
+    }
+}
+
+fn needs_gallery() -> Error {
+    Error::Data(format!(
+        "`{}` needs probes, a gallery and distractors",
+        INFO.name
+    ))
+}
+
+fn without_mates() -> Error {
+    Error::Data("no probe has an image of its person in the gallery".into())
+}
+
 /// Searches probes (part `probes`) in parts `gallery` and `distractors`.
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new(INFO.name, &spec.params);
     let ranks = ranks(&args, &RANKS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Gallery(data) = input.data else {
-        return Err(Error::Data(format!(
-            "`{}` needs probes, a gallery and distractors",
-            INFO.name
-        )));
+        return Err(needs_gallery());
     };
     let probes = input.part("probes", Some(data.probe_ids.len()))?;
     let gallery = input.part("gallery", Some(data.gallery_ids.len()))?;
@@ -188,9 +209,7 @@ fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vect
         })
         .collect();
     match searched.is_empty() {
-        true => Err(Error::Data(
-            "no probe has an image of its person in the gallery".into(),
-        )),
+        true => Err(without_mates()),
         false => Ok((kept, searched)),
     }
 }

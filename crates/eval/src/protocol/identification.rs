@@ -45,6 +45,7 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     views: Views::Sum,
     format: DataFormat::Identification,
     metrics,
+    check: check_data,
     score,
 };
 
@@ -66,6 +67,29 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     Ok(ranks.chain(fars).collect())
 }
 
+/// Whether any person has two probes that count.
+fn check_data(_: &ProtocolSpec, data: &Description) -> Result<()> {
+    let Description::Identification(data) = data else {
+        return Err(needs_probes());
+    };
+    let noisy: BTreeSet<usize> = data.noisy_probes.iter().copied().collect();
+    let mut seen = BTreeSet::new();
+    let probes = data.probe_ids.iter().enumerate();
+    let mut kept = probes.filter(|(i, _)| !noisy.contains(i));
+    match kept.any(|(_, person)| !seen.insert(person)) {
+        true => Ok(()),
+        false => Err(without_pairs()),
+    }
+}
+
+fn needs_probes() -> Error {
+    Error::Data("`identification` needs probes and distractors".into())
+}
+
+fn without_pairs() -> Error {
+    Error::Data("no person has two probe images, so there is no genuine pair".into())
+}
+
 /// Scores probes (part `probes`) against distractors (part `distractors`).
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("identification", &spec.params);
@@ -73,9 +97,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let fars = fars(&args, &FARS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Identification(data) = input.data else {
-        return Err(Error::Data(
-            "`identification` needs probes and distractors".into(),
-        ));
+        return Err(needs_probes());
     };
     let probes = input.part("probes", Some(data.probe_ids.len()))?;
     let distractors = input.part("distractors", None)?;
@@ -254,9 +276,7 @@ impl Probes {
             }
         }
         if pairs.is_empty() {
-            return Err(Error::Data(
-                "no person has two probe images, so there is no genuine pair".into(),
-            ));
+            return Err(without_pairs());
         }
         Ok(pairs)
     }

@@ -21,7 +21,7 @@ pub use input::{Part, ScoreInput};
 use frbench_base::registry::{Args, Info, did_you_mean};
 use frbench_base::{Error, Result};
 use frbench_job::result::ScoreResult;
-use frbench_job::{DataFormat, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 
 /// What a protocol makes of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,9 @@ pub struct ProtocolEntry {
     pub format: DataFormat,
     /// Ids of the metrics it yields with these parameters; an error where they are wrong.
     pub metrics: fn(&ProtocolSpec) -> Result<Vec<String>>,
+    /// Refuses a data set that it cannot score whatever the embeddings are, as far as its
+    /// description tells.
+    pub check: fn(&ProtocolSpec, &Description) -> Result<()>,
     pub score: fn(&ProtocolSpec, &ScoreInput) -> Result<Scored>,
 }
 
@@ -65,6 +68,14 @@ pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
                 .unwrap_or_default();
             Error::Usage(format!("unknown protocol `{name}`{hint}"))
         })
+}
+
+/// Refuses a data set that the protocol of `spec` cannot score, before any network is trained.
+///
+/// # Errors
+/// [`Error::Data`] with what is wrong with it.
+pub fn check(spec: &ProtocolSpec, data: &Description) -> Result<()> {
+    (find(&spec.name)?.check)(spec, data)
 }
 
 /// Scores embeddings under the protocol that `spec` names.

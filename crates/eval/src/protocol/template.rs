@@ -56,6 +56,7 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     views: Views::Both,
     format: DataFormat::Templates,
     metrics,
+    check: check_data,
     score,
 };
 
@@ -65,6 +66,16 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     let args = Args::new("template-verification", &spec.params);
     let fars = fars(&args, &FARS)?.into_iter();
     Ok(fars.map(operating::tar_id).collect())
+}
+
+/// Whether there are pairs of both kinds.
+fn check_data(_: &ProtocolSpec, data: &Description) -> Result<()> {
+    match data {
+        Description::Templates(data) => super::verification::both_kinds(&data.same),
+        _ => Err(Error::Data(
+            "`template-verification` needs templates".into(),
+        )),
+    }
 }
 
 /// Scores templates. Image `i` is row `i` of the part `images`.

@@ -6,11 +6,11 @@
 //! are slopes of a PReLU; `params.input` and `params.input_shape` describe the input, NCHW.
 
 use super::check::{self, Check};
-use super::{Case, Family, Run};
+use super::{Case, Family, Run, size};
 use candle_core::{Device, Tensor};
-use frbench_base::registry::Proof;
+use frbench_base::registry::{self, Proof};
 use frbench_base::{Error, Result};
-use frbench_engine::{Network, StateDict, Value};
+use frbench_engine::{Graph, Layer, Network, StateDict, Value};
 use frbench_job::BackboneSpec;
 use frbench_methods::backbone::{self, BACKBONES};
 use std::collections::BTreeMap;
@@ -48,10 +48,9 @@ fn run(case: &Case) -> Result<Vec<Check>> {
     let input: String = param(case, "input")?;
     let shape: [usize; 4] = param(case, "input_shape")?;
     let (_, embedding) = case.shape2("expect.embedding")?;
-    if shape[2] != shape[3] {
+    if shape[0] == 0 || shape[1] != 3 || shape[2] != shape[3] {
         return Err(wrong(format!(
-            "the input is {}x{}, want a square",
-            shape[2], shape[3]
+            "`input_shape` is {shape:?}, want `[N, 3, S, S]`: images of three colours, square"
         )));
     }
 
@@ -66,6 +65,19 @@ fn run(case: &Case) -> Result<Vec<Check>> {
         params: params.map(|(k, v)| (k.clone(), v.clone())).collect(),
         conv: Default::default(),
     };
+    let line = BACKBONES.iter().find(|b| b.info.name == spec.name);
+    if let Some(line) = line {
+        registry::check(&line.info, &spec.params)?;
+    }
+    // What a shape says is computed with only where it is no more than memory.
+    let weights_of = shapes
+        .values()
+        .map(|s| ("the weights of `state_dict`", 4, &s[..]));
+    let mut held: Vec<size::Held> = weights_of.collect();
+    held.push(("the input", 4, &shape));
+    size::check(case, &held)?;
+    let graph = backbone::build(&spec, shape[2])?;
+    fits(case, &graph, shape[0])?;
     let state: StateDict = shapes
         .into_iter()
         .map(|(name, shape)| {
@@ -73,7 +85,7 @@ fn run(case: &Case) -> Result<Vec<Check>> {
             (name, (shape, values))
         })
         .collect();
-    let mut net = Network::new(backbone::build(&spec, shape[2])?);
+    let mut net = Network::new(graph);
     net.load_state_dict(&state)
         .map_err(|e| Error::Compute(e.to_string()))?;
     let pixels = noise(&input, shape.iter().product()).map(|u| u as f32);
@@ -86,6 +98,27 @@ fn run(case: &Case) -> Result<Vec<Check>> {
         &got,
         check::BACKBONE,
     )?])
+}
+
+/// Refuses a network whose weights, or activations of so many images, take too much memory.
+fn fits(case: &Case, graph: &Graph, images: usize) -> Result<()> {
+    let mut shapes: Vec<(&str, usize, Vec<usize>)> = Vec::new();
+    // Layers mostly follow each other; that is near enough for a limit.
+    let nodes = graph.nodes();
+    for (before, node) in nodes.iter().zip(nodes.iter().skip(1)) {
+        let ([h, w, c], [from_h, from_w, from]) = (node.shape, before.shape);
+        shapes.push(("activations", 1, vec![images, h, w, c]));
+        match &node.layer {
+            Layer::Conv(conv) => {
+                let fan = vec![c, from / conv.groups.max(1), conv.kernel, conv.kernel];
+                shapes.push(("weights", 2, fan));
+            }
+            Layer::Linear { .. } => shapes.push(("weights", 2, vec![c, from_h, from_w, from])),
+            _ => {}
+        }
+    }
+    let held: Vec<size::Held> = shapes.iter().map(|(w, n, s)| (*w, *n, &s[..])).collect();
+    size::check(case, &held)
 }
 
 fn param<T: serde::de::DeserializeOwned>(case: &Case, name: &str) -> Result<T> {

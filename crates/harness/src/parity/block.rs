@@ -4,7 +4,7 @@
 //! that of `mean(y * y)`, with respect to `x` or to the weight of that name.
 
 use super::check::LOSS;
-use super::{Case, Check, Family, Operation, lookup};
+use super::{Case, Check, Family, Operation, lookup, size};
 use frbench_base::registry::Args;
 use frbench_base::{Error, Result};
 use frbench_engine::{GraphBuilder, Network, OutputGrads, StateDict, Value};
@@ -23,8 +23,30 @@ static OPERATIONS: &[Operation] = &[("cbam-ir", cbam_ir)];
 /// `expect.channel` and `expect.spatial`. `out_channels` and `stride` are parameters; whether
 /// the shortcut is a projection follows from the weights.
 fn cbam_ir(case: &Case) -> Result<Vec<Check>> {
+    case.only_params(&["in_channels", "out_channels", "stride", "loss"])?;
     let args = Args::new(&case.op, &case.params);
     let (channels, stride) = (args.usize("out_channels")?, args.usize("stride")?);
+    let &[batch, inputs, h, w] = case.shape("input.x")? else {
+        return Err(case.wrong("input.x", "should be `[B, C, H, W]`"));
+    };
+    if !(1..=64).contains(&stride) {
+        return Err(Error::Usage(format!("`stride` is {stride}, want 1 to 64")));
+    }
+    let given = args.usize_or("in_channels", inputs)?;
+    if given != inputs {
+        return Err(Error::Usage(format!(
+            "`in_channels` is {given}, but `input.x` has {inputs}"
+        )));
+    }
+    size::check(
+        case,
+        &[
+            ("activations", 32, &[batch, channels, h, w]),
+            ("the input", 8, &[batch, inputs, h, w]),
+            ("weights", 4, &[channels, inputs, 9]),
+            ("weights", 4, &[channels, channels, 9]),
+        ],
+    )?;
     if args.text_or("loss", SCALAR)? != SCALAR {
         return Err(Error::Usage(format!("the gradient is that of `{SCALAR}`")));
     }

@@ -50,11 +50,20 @@ impl Case {
     /// # Errors
     /// [`Error::Data`] if the file cannot be read or is no case of version 1.
     pub fn load(path: &Path) -> Result<Case> {
+        let bytes = std::fs::read(path);
+        let bytes = bytes.map_err(|e| Error::Data(format!("{}: {e}", path.display())))?;
+        Case::parse(&bytes, path)
+    }
+
+    /// A case from the bytes of the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if they are no case of version 1.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Case> {
         let wrong = |what: String| Error::Data(format!("{}: {what}", path.display()));
-        let bytes = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
         let not_safetensors = |e| wrong(format!("not a safetensors file: {e}"));
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
         let metadata: BTreeMap<String, String> = header
             .metadata()
             .clone()
@@ -77,6 +86,13 @@ impl Case {
             let known = PREFIXES.join("*, ");
             return Err(wrong(format!("tensor `{name}` is none of {known}*")));
         }
+        // Nothing is computed of nothing, and beside a size of 0 any other passes for right.
+        if let Some((name, empty)) = tensors.iter().find(|(_, t)| t.shape().contains(&0)) {
+            return Err(wrong(format!(
+                "tensor `{name}` has shape {:?}: a size is 0, want at least 1",
+                empty.shape()
+            )));
+        }
         let stem = path.file_stem().unwrap_or_default();
         Ok(Case {
             path: path.to_path_buf(),
@@ -97,6 +113,25 @@ impl Case {
                 .collect(),
             metadata,
         })
+    }
+
+    /// Refuses parameters other than these.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the first that is not known.
+    pub fn only_params(&self, known: &[&str]) -> Result<()> {
+        match self
+            .params
+            .keys()
+            .find(|name| !known.contains(&name.as_str()))
+        {
+            None => Ok(()),
+            Some(name) => Err(Error::Usage(format!(
+                "`{}`: unknown parameter `{name}`; known: {}",
+                self.op,
+                known.join(", ")
+            ))),
+        }
     }
 
     /// The operation without its family.

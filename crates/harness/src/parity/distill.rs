@@ -7,7 +7,7 @@
 //! tensor state that it is left with, by the names a checkpoint has.
 
 use super::check::LOSS;
-use super::{Case, Check, Family, Run};
+use super::{Case, Check, Family, Run, size};
 use candle_core::{Device, Tensor, Var};
 use frbench_base::registry::Params;
 use frbench_base::{Error, Result};
@@ -16,6 +16,7 @@ use frbench_methods::distill::{
     self, Bank, DISTILL, Distill, DistillInput, Relations, Taps, mining,
 };
 use frbench_methods::method::derive;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) const FAMILY: Family = Family {
@@ -72,6 +73,7 @@ impl Side {
 
 fn loss(case: &Case) -> Result<Vec<Check>> {
     let mut loss = distill::build(case.operation(), &case.params)?;
+    fits(case)?;
     start(case, &mut *loss)?;
     let (student, teacher) = (Side::of(case, "student")?, Side::of(case, "teacher")?);
     let (student_taps, teacher_taps) = (student.taps(), teacher.taps());
@@ -132,6 +134,66 @@ fn loss(case: &Case) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
+/// Refuses what takes too much memory: relations between the samples of a batch, as often as the
+/// parameters say (orders of a kernel, ranks), and those between the sizes of student and teacher.
+fn fits(case: &Case) -> Result<()> {
+    let shapes = |side: &str| -> Result<Vec<Vec<usize>>> {
+        let prefix = format!("input.{side}");
+        let taps = case.names(&prefix).map(|tap| format!("{prefix}.{tap}"));
+        let whole = case.has(&prefix).then_some(prefix.clone());
+        taps.chain(whole)
+            .map(|t| Ok(case.shape(&t)?.to_vec()))
+            .collect()
+    };
+    let (students, teachers) = (shapes("student")?, shapes("teacher")?);
+    let batch = students
+        .iter()
+        .filter_map(|s| s.first())
+        .max()
+        .copied()
+        .unwrap_or(0);
+    let orders: f64 = case.params.values().map(numbers).sum();
+    let mut held = vec![(
+        "relations of the batch",
+        32 + orders as usize,
+        vec![batch, batch],
+    )];
+    for shape in students.iter().chain(&teachers) {
+        held.push(("features", 16, shape.clone()));
+    }
+    let pairs = students
+        .iter()
+        .flat_map(|s| teachers.iter().map(move |t| (s, t)));
+    for (student, teacher) in pairs {
+        if let ([_, _, h, w], [_, _, to_h, to_w]) = (&student[..], &teacher[..]) {
+            held.push(("maps of one size", 2, vec![*h, *to_h]));
+            held.push(("maps of one size", 2, vec![*w, *to_w]));
+        }
+        // The one loss that learns a map from student to teacher.
+        if let ("fitnet", [n, from, pixels @ ..], [_, to, ..]) =
+            (case.operation(), &student[..], &teacher[..])
+        {
+            held.push(("the regressor", 8, vec![*from, *to]));
+            held.push(("what it gives", 8, [&[*n, *to], pixels].concat()));
+        }
+    }
+    if case.has("input.bank") {
+        let ((_, k), (rows, d)) = (case.shape2("input.neighbors")?, case.shape2("input.bank")?);
+        held.push(("the neighbours of the batch", 8, vec![batch, k, d]));
+        held.push(("the bank", 4, vec![rows, d]));
+    }
+    let held: Vec<size::Held> = held.iter().map(|(w, n, s)| (*w, *n, &s[..])).collect();
+    size::check(case, &held)
+}
+
+/// The sum of the numbers in a parameter that are above 0.
+fn numbers(value: &Value) -> f64 {
+    match value {
+        Value::Array(items) => items.iter().map(numbers).sum(),
+        value => value.as_f64().map_or(0.0, |n| n.max(0.0)),
+    }
+}
+
 /// Puts a loss into the state that the case gives.
 fn start(case: &Case, loss: &mut dyn Distill) -> Result<()> {
     let mut state = loss.state();
@@ -155,6 +217,16 @@ fn neighbors(case: &Case) -> Result<Matrix<u32>> {
 fn coupleface_mining(case: &Case) -> Result<Vec<Check>> {
     let labels = case.u32("input.labels")?;
     let (classes, _) = case.shape2("expect.prototypes")?;
+    let (images, d) = case.shape2("input.features")?;
+    let k = case.params.get("k").and_then(Value::as_u64).unwrap_or(0);
+    size::check(
+        case,
+        &[
+            ("prototypes", 8, &[classes, d]),
+            ("neighbours", 8, &[classes, k as usize]),
+            ("features", 8, &[images, d]),
+        ],
+    )?;
     let run = |name, params: &Params, from: &BTreeMap<String, Artefact>| {
         derive::run(name, params, from, &labels, classes)
     };

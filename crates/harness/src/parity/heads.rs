@@ -5,7 +5,7 @@
 //! tensor state that it is left with. The parameters are those of a suite, where `scale` and
 //! `margin` stand for `s` and `m`; `epoch`, `step` and `seed` say when the step is taken.
 
-use super::{Case, Check, Family, Run};
+use super::{Case, Check, Family, Run, size};
 use frbench_base::registry::Args;
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
@@ -29,6 +29,16 @@ fn run(case: &Case) -> Result<Vec<Check>> {
         value.map(|v| v as u64)
     };
     let mut head = head::build(&spec(case))?;
+    let (batch, d) = case.shape2("input.embeddings")?;
+    let (rows, _) = case.shape2("input.weight")?;
+    size::check(
+        case,
+        &[
+            ("logits and their gradients", 24, &[batch, rows]),
+            ("embeddings", 8, &[batch, d]),
+            ("class weights", 8, &[rows, d]),
+        ],
+    )?;
     head.seed(when("seed", 0)?);
     start(case, &mut *head)?;
     let (embeddings, weight) = (case.var("input.embeddings")?, case.var("input.weight")?);

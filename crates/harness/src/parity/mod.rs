@@ -12,6 +12,7 @@ mod check;
 mod distill;
 mod heads;
 mod protocol;
+mod size;
 
 pub use case::Case;
 pub use check::Check;
@@ -104,26 +105,47 @@ pub fn run(case: &Case) -> Result<Outcome> {
 }
 
 /// Runs the case in a file. What is wrong with one case hides no other: a file that is no case,
-/// or lacks a tensor, is an [`Outcome`] that has failed.
+/// lacks a tensor or brings out a bug is an [`Outcome`] that has failed.
 ///
 /// # Errors
 /// [`Error::Io`] if a temporary file cannot be written.
 pub fn run_file(path: &Path) -> Result<Outcome> {
-    match Case::load(path).and_then(|case| run(&case)) {
-        Err(Error::Data(why)) => Ok(Outcome {
-            case: path
+    let failed = |case: Option<&Case>, why: String| Outcome {
+        case: match case {
+            Some(case) => case.name.clone(),
+            None => path
                 .file_stem()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into(),
-            op: String::new(),
-            source: String::new(),
-            verdict: Verdict::Failed,
-            checks: Vec::new(),
-            reason: Some(why),
-        }),
+        },
+        op: case.map_or(String::new(), |c| c.op.clone()),
+        source: case.map_or(String::new(), |c| c.source.clone()),
+        verdict: Verdict::Failed,
+        checks: Vec::new(),
+        reason: Some(why),
+    };
+    let case = match Case::load(path) {
+        Ok(case) => case,
+        Err(Error::Data(why)) => return Ok(failed(None, why)),
+        Err(other) => return Err(other),
+    };
+    match guarded(|| run(&case)) {
+        Err(Error::Data(why)) => Ok(failed(Some(&case), why)),
+        Err(bug @ Error::Bug(_)) => Ok(failed(Some(&case), bug.to_string())),
         outcome => outcome,
     }
+}
+
+/// A panic as the bug that it is: the cases that follow are still run.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What the case was computed with is dropped with it.
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    done.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Error::Bug(text.unwrap_or("a panic").to_string()))
+    })
 }
 
 /// An error of a case says of which.

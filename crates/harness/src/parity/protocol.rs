@@ -4,7 +4,7 @@
 //! does. Rates and scores are f64 and compared by their largest difference.
 
 use super::check::{Check, PROTOCOL};
-use super::{Case, Family, Operation, lookup};
+use super::{Case, Family, Operation, lookup, size};
 use frbench_base::registry::{Args, Params};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
@@ -31,6 +31,7 @@ static OPERATIONS: &[Operation] = &[
 /// insightface's ten-fold accuracy. `input.embeddings` `[2 P, D]`: pair `i` is rows `2i` and
 /// `2i + 1`; `input.issame` `[P]`.
 fn verification(case: &Case) -> Result<Vec<Check>> {
+    case.only_params(&["folds", "threshold_step"])?;
     stated(case, "threshold_step", &json!(0.01))?;
     let data = PairData::packed(case.flags("input.issame")?);
     let scored = score(
@@ -52,6 +53,14 @@ fn verification(case: &Case) -> Result<Vec<Check>> {
 /// `input.media` `[N]`, pairs of templates `input.pair_a`, `input.pair_b` and `input.label`
 /// `[P]`; `input.detector_score` `[N]` where `params.detector_score` is set.
 fn template_verification(case: &Case) -> Result<Vec<Check>> {
+    let known = [
+        "detector_score",
+        "far_selection",
+        "fars",
+        "flip",
+        "norm_score",
+    ];
+    case.only_params(&known)?;
     let flipped = case.has("input.features_flip");
     if flipped {
         stated(case, "flip", &json!("add"))?;
@@ -100,7 +109,21 @@ const FAR_RULE: &str =
 /// MegaFace challenge 1. `input.probe` `[N, D]` with `input.probe_id` `[N]`,
 /// `input.distractor` `[M, D]`.
 fn identification(case: &Case) -> Result<Vec<Check>> {
+    case.only_params(&["far_rule", "fars", "ranks"])?;
     stated(case, "far_rule", &json!(FAR_RULE))?;
+    let (probes, _) = case.shape2("input.probe")?;
+    let (distractors, _) = case.shape2("input.distractor")?;
+    size::check(
+        case,
+        &[
+            ("pairs of probes", 8, &[probes, probes]),
+            (
+                "scores of probes and distractors",
+                2,
+                &[probes, distractors],
+            ),
+        ],
+    )?;
     let data = IdentificationData {
         probe_ids: case.u32("input.probe_id")?,
         ..IdentificationData::default()

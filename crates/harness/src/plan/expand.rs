@@ -36,11 +36,7 @@ impl<'a> Planner<'a> {
             jobs: Vec::new(),
             index: BTreeMap::new(),
             open: false,
-            forward: suite
-                .rows
-                .iter()
-                .map(|r| cost::forward(&r.backbone, r.input.size))
-                .collect(),
+            forward: forward(suite),
         }
     }
 
@@ -324,6 +320,25 @@ impl<'a> Planner<'a> {
         }
         key
     }
+}
+
+/// Operations of one forward pass, by row: rows of a matrix have one network.
+fn forward(suite: &Resolved) -> Vec<f64> {
+    let mut known: Vec<(&BackboneSpec, usize, f64)> = Vec::new();
+    let mut out = Vec::with_capacity(suite.rows.len());
+    for row in &suite.rows {
+        let (spec, size) = (&row.backbone, row.input.size);
+        let found = known.iter().find(|(s, n, _)| (*s, *n) == (spec, size));
+        out.push(match found {
+            Some((_, _, cost)) => *cost,
+            None => {
+                let cost = cost::forward(spec, size);
+                known.push((spec, size, cost));
+                cost
+            }
+        });
+    }
+    out
 }
 
 fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {

@@ -17,6 +17,7 @@
 
 pub mod attention;
 pub mod checkpoint;
+mod columns;
 pub mod contact_sheet;
 pub mod context;
 pub mod curve;
@@ -25,6 +26,7 @@ pub mod derive;
 pub mod embed;
 pub mod environment;
 pub mod executors;
+pub mod failures;
 pub mod folder;
 pub mod images;
 pub mod observer;
@@ -45,6 +47,7 @@ pub mod teacher;
 pub mod train;
 pub mod verify;
 
+pub use failures::{Failure, Failures};
 pub use folder::{JobLock, RunFolder};
 pub use observer::{Observer, Silent};
 pub use options::{Options, ReadAgain};
@@ -60,7 +63,8 @@ use frbench_base::Result;
 ///
 /// # Errors
 /// Data that are missing or not what was recorded, arithmetic that the device lacks, a stop
-/// signal. A job that fails is part of the [`Outcome`].
+/// signal. What fails otherwise, data that cannot be read included, is part of the [`Outcome`]:
+/// whatever does not build on it is done.
 pub fn execute(
     suite: &Resolved,
     program: &Program,

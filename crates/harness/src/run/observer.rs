@@ -15,6 +15,8 @@ pub trait Observer: Sync {
     fn resumed(&self, _job: &Job, _at: u64, _unit: &str) {}
     fn finished(&self, _job: &Job, _seconds: f64) {}
     fn failed(&self, _job: &Job, _error: &str) {}
+    /// The data of a column cannot be scored under its protocol.
+    fn refused(&self, _column: &str, _reason: &str) {}
     /// Another process works on these jobs.
     fn waiting(&self, _jobs: &[&Job]) {}
     /// Something was not as it should be, and what is done about it. Never to be left out.

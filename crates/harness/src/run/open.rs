@@ -1,19 +1,24 @@
 //! The data set that a job reads: as its data job found it.
 
 use super::context::Context;
+use super::store::Store;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_data::set::{self, DataSet, TrainSet};
 use frbench_job::result::JobResult;
-use frbench_job::{Damaged, DataSource};
+use frbench_job::{Damaged, DataSource, DataSpec};
 
 /// The set of data job `key`, less the images that the job found damaged.
 ///
 /// # Errors
 /// What [`set::open`] refuses.
 pub fn data_set(key: &Key, cx: &Context) -> Result<DataSet> {
-    let spec = cx.jobs.data(key)?;
-    let root = cx.store.data_root();
+    as_found(cx.jobs.data(key)?, key, cx.store)
+}
+
+/// The same outside of a job.
+pub fn as_found(spec: &DataSpec, key: &Key, store: &Store) -> Result<DataSet> {
+    let root = store.data_root();
     let set = set::open(spec, root)?;
     let skips = matches!(
         &spec.source,
@@ -22,9 +27,9 @@ pub fn data_set(key: &Key, cx: &Context) -> Result<DataSet> {
     if !skips {
         return Ok(set);
     }
-    match cx.store.result(key) {
+    match store.result(key) {
         Some(Ok(JobResult::Data(found))) => set.without(&found.damaged, &root.join(&spec.name)),
-        Some(Err(damage)) => Err(Error::Data(damage.text(&cx.store.folder(key)))),
+        Some(Err(damage)) => Err(Error::Data(damage.text(&store.folder(key)))),
         _ => Err(Error::Bug(format!(
             "job {} is not a finished data job",
             key.short()

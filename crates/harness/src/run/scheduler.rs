@@ -1,8 +1,10 @@
 //! Runs the jobs of a plan, round by round, together with any other process that works on
 //! the same runs directory.
 
+use super::columns;
 use super::context::Context;
 use super::executors::Executor;
+use super::failures::Failures;
 use super::folder::{JobLock, now};
 use super::observer::Observer;
 use super::options::Options;
@@ -12,7 +14,7 @@ use super::stock::Stock;
 use super::stop::Stop;
 use super::store::{Jobs, Store};
 use super::verify::{missing_files, verify_data};
-use crate::plan::{self, Known, Layout, Next};
+use crate::plan::{self, Known, Layout, Next, Round};
 use crate::suite::Resolved;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
@@ -35,8 +37,8 @@ pub struct Outcome {
     pub finished: Finished,
     /// Jobs this process executed.
     pub executed: usize,
-    /// Jobs that failed here, with the reason.
-    pub failed: BTreeMap<Key, String>,
+    /// What failed here.
+    pub failed: Failures,
     /// Jobs left to other shards.
     pub left: usize,
 }
@@ -52,7 +54,9 @@ pub fn execute(
     stop: &Stop,
     executor: Executor,
 ) -> Result<Outcome> {
-    let session = Session {
+    let mut session = Session {
+        suite,
+        program,
         store,
         options,
         observer,
@@ -60,55 +64,26 @@ pub fn execute(
         executor,
         env: super::environment::capture(&program.build, &options.device),
         stock: Stock::new(store, observer),
+        executed: 0,
+        failed: Failures::default(),
+        verified: BTreeSet::new(),
     };
     let code = &program.code;
-    let mut executed = 0;
-    let mut verified = BTreeSet::new();
-    let (outcome, finished) = plan::rounds(suite, code, plan::plan, |round, _| {
-        let selected = select(&round.jobs, options.shard);
-        let mut now = Outcome {
-            left: round.jobs.len() - selected.len(),
-            finished: session.stock.take(&selected)?,
-            jobs: round.jobs,
-            layout: round.layout,
-            executed,
-            failed: BTreeMap::new(),
+    let (outcome, finished) = plan::rounds(suite, code, plan::plan, |round, known| {
+        let whole = round.finished;
+        let now = session.round(round)?;
+        if whole || now.failed.list.is_empty() || now.finished.len() > known.results.len() {
+            return Ok(match whole {
+                true => Next::Done((now, true)),
+                false => Next::Known(now.finished.clone(), (now, false)),
+            });
+        }
+        // Some set cannot be had. What does not build on it is done all the same.
+        let known = Known {
+            results: now.finished,
         };
-        let open: Vec<&Job> = selected
-            .iter()
-            .filter(|j| !now.finished.contains_key(&j.key))
-            .collect();
-        if !open.is_empty() {
-            // What will be built on data that are still to be made, too: it cannot be done yet.
-            let known = Known {
-                results: now.finished.clone(),
-            };
-            let all = plan::outlook(suite, &known, code).jobs;
-            let selected = select(&all, options.shard);
-            let finished = store.finished(&selected).finished;
-            let open = selected.iter().filter(|j| !finished.contains_key(&j.key));
-            precision::check(&open.collect::<Vec<_>>(), &all, &options.device)?;
-        }
-        missing_files(&selected, store, program)?;
-        let done = &mut now.finished;
-        verify_data(
-            &selected,
-            done,
-            store,
-            options,
-            observer,
-            stop,
-            &mut verified,
-        )?;
-        let open = selected.iter().filter(|j| !done.contains_key(&j.key));
-        let open: Vec<&Job> = open.collect();
-        observer.planned(&open, selected.len() - open.len());
-        session.round(&selected, &mut now)?;
-        executed = now.executed;
-        if round.finished || !now.failed.is_empty() {
-            return Ok(Next::Done((now, true)));
-        }
-        Ok(Next::Known(now.finished.clone(), (now, false)))
+        let all = plan::outlook(suite, &known, code);
+        Ok(Next::Done((session.round(all)?, true)))
     })?;
     match finished {
         true => Ok(outcome),
@@ -116,8 +91,10 @@ pub fn execute(
     }
 }
 
-/// What all jobs of a run share.
+/// What all rounds of a run share.
 struct Session<'a> {
+    suite: &'a Resolved,
+    program: &'a Program,
     store: &'a Store,
     options: &'a Options,
     observer: &'a dyn Observer,
@@ -125,12 +102,72 @@ struct Session<'a> {
     executor: Executor,
     env: Value,
     stock: Stock<'a>,
+    executed: usize,
+    failed: Failures,
+    /// Data sets that were held against their records.
+    verified: BTreeSet<Key>,
 }
 
 impl Session<'_> {
+    /// Runs what can be run of a round: its data, and what follows from those that are sound.
+    fn round(&mut self, round: Round) -> Result<Outcome> {
+        let (store, observer) = (self.store, self.observer);
+        let selected = select(&round.jobs, self.options.shard);
+        let mut now = Outcome {
+            left: round.jobs.len() - selected.len(),
+            finished: self.stock.take(&selected)?,
+            jobs: round.jobs,
+            layout: round.layout,
+            executed: self.executed,
+            failed: self.failed.clone(),
+        };
+        let open = |now: &Outcome| {
+            let open = selected.iter();
+            let open = open.filter(|j| !now.finished.contains_key(&j.key));
+            open.collect::<Vec<&Job>>()
+        };
+        if !open(&now).is_empty() {
+            self.computable(&now.finished)?;
+        }
+        missing_files(&selected, store, self.program)?;
+        verify_data(
+            &selected,
+            &mut now.finished,
+            store,
+            self.options,
+            observer,
+            self.stop,
+            &mut self.verified,
+        )?;
+        let open = open(&now);
+        observer.planned(&open, selected.len() - open.len());
+
+        let data: Vec<Job> = selected.iter().filter(|j| is_data(j)).cloned().collect();
+        self.jobs(&data, &mut now)?;
+        let (layout, done) = (&now.layout, &now.finished);
+        columns::check(&selected, layout, done, store, observer, &mut now.failed)?;
+        now.failed.spread(&selected, |key| done.contains_key(key));
+        self.jobs(&selected, &mut now)?;
+        (self.executed, self.failed) = (now.executed, now.failed.clone());
+        Ok(now)
+    }
+
+    /// Refuses arithmetic that the device lacks, also in what will be built on data that are
+    /// still to be made.
+    fn computable(&self, finished: &Finished) -> Result<()> {
+        let known = Known {
+            results: finished.clone(),
+        };
+        let all = plan::outlook(self.suite, &known, &self.program.code).jobs;
+        let selected = select(&all, self.options.shard);
+        let finished = self.store.finished(&selected).finished;
+        let open = selected.iter().filter(|j| !finished.contains_key(&j.key));
+        precision::check(&open.collect::<Vec<_>>(), &all, &self.options.device)
+    }
+
     /// Run what can be run of `selected`, until only jobs that failed or wait for a failed
     /// one are left.
-    fn round(&self, selected: &[Job], outcome: &mut Outcome) -> Result<()> {
+    fn jobs(&self, selected: &[Job], outcome: &mut Outcome) -> Result<()> {
         let by_key: BTreeMap<Key, Job> = outcome
             .jobs
             .iter()
@@ -141,18 +178,13 @@ impl Session<'_> {
                 .drop_outdated(&mut outcome.finished, Jobs(&by_key))?;
             let open: Vec<&Job> = selected
                 .iter()
-                .filter(|j| {
-                    !outcome.finished.contains_key(&j.key) && !outcome.failed.contains_key(&j.key)
-                })
+                .filter(|j| !outcome.finished.contains_key(&j.key) && !outcome.failed.has(&j.key))
                 .collect();
             let mut taken = Vec::new();
             let mut progressed = false;
             for job in &open {
                 self.stop.check(&format!("{} jobs left", open.len()))?;
-                if let Some(need) = job.needs.iter().find(|k| outcome.failed.contains_key(k)) {
-                    let label = by_key.get(need).map_or("", |j| &j.label);
-                    let reason = format!("not run, because `{label}` failed");
-                    outcome.failed.insert(job.key.clone(), reason);
+                if outcome.failed.mark(job, &by_key) {
                     progressed = true;
                 } else if job.needs.iter().all(|k| outcome.finished.contains_key(k)) {
                     match self.attempt(job, Jobs(&by_key), outcome)? {
@@ -184,12 +216,12 @@ impl Session<'_> {
             if !folder.is_done() {
                 match self.run(job, lock, jobs) {
                     Ok(()) => outcome.executed += 1,
-                    Err(e @ (Error::Incomplete(_) | Error::Preempted(_) | Error::Data(_))) => {
+                    Err(e @ (Error::Incomplete(_) | Error::Preempted(_) | Error::Usage(_))) => {
                         return Err(e);
                     }
                     Err(e) => {
                         self.observer.failed(job, &e.to_string());
-                        outcome.failed.insert(job.key.clone(), e.to_string());
+                        outcome.failed.add(&job.label, &e, [&job.key]);
                         return Ok(Attempt::Settled);
                     }
                 }
@@ -257,12 +289,21 @@ enum Attempt {
     Taken,
 }
 
+fn is_data(job: &Job) -> bool {
+    matches!(job.spec, JobSpec::Data(_))
+}
+
 /// The jobs of one shard: every n-th training and what it needs, with the embeddings and
 /// scores that follow from it. What several shards need, the first to lock it does.
 fn select(jobs: &[Job], shard: Option<(usize, usize)>) -> Vec<Job> {
     let Some((m, n)) = shard else {
         return jobs.to_vec();
     };
+    // What there is to share follows from data that all shards need: the first to lock them
+    // makes them.
+    if jobs.iter().all(is_data) {
+        return jobs.to_vec();
+    }
     let needed_by_training: BTreeSet<&Key> = jobs
         .iter()
         .filter(|j| matches!(j.spec, JobSpec::Train(_) | JobSpec::Derive(_)))

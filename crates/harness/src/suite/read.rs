@@ -10,6 +10,7 @@ use frbench_job::{
     BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec, Precision,
     ScheduleSpec,
 };
+use std::collections::BTreeMap;
 
 /// Reads a suite. The error is a usage error that points into `text`.
 pub fn parse(source: Source) -> Result<Suite> {
@@ -54,7 +55,7 @@ pub fn parse(source: Source) -> Result<Suite> {
 }
 
 fn unique<'a>(source: &Source, ids: impl Iterator<Item = &'a At<String>>) -> Result<()> {
-    let mut seen: Vec<&At<String>> = Vec::new();
+    let mut seen: BTreeMap<&str, &At<String>> = BTreeMap::new();
     for id in ids {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if id.is_empty() || !id.chars().all(plain) {
@@ -66,14 +67,13 @@ fn unique<'a>(source: &Source, ids: impl Iterator<Item = &'a At<String>>) -> Res
                 ),
             ));
         }
-        if let Some(first) = seen.iter().find(|s| s.value == id.value) {
+        if let Some(first) = seen.insert(id.as_str(), id) {
             let (line, _) = source.position(first.span.start);
             return Err(source.error(
                 &id.span,
                 format_args!("id `{}` is taken by line {line}; ids must differ", id.value),
             ));
         }
-        seen.push(id);
     }
     Ok(())
 }

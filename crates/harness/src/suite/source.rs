@@ -42,10 +42,11 @@ impl Source {
             .map_or(1, |l| l.chars().count())
             .clamp(1, rest);
         let gutter = " ".repeat(line.to_string().len());
+        let (text, before, marked) = excerpt(text, column - 1, marked);
         Error::Usage(format!(
             "{}:{line}:{column}: {message}\n{gutter} |\n{line} | {text}\n{gutter} | {}{}",
             self.name,
-            " ".repeat(column - 1),
+            " ".repeat(before),
             "^".repeat(marked),
         ))
     }
@@ -57,6 +58,27 @@ impl Source {
             i -= 1;
         }
         i
+    }
+}
+
+/// What is shown of a line: all of it, or of a long one what stands around the `marked` characters
+/// behind the first `before`; and these numbers within what is shown.
+fn excerpt(line: &str, before: usize, marked: usize) -> (String, usize, usize) {
+    const LETTERS: usize = 200;
+    const LEAD: usize = 60;
+    let all = line.chars().count();
+    if all <= LETTERS {
+        return (line.to_string(), before, marked);
+    }
+    let from = before.saturating_sub(LEAD);
+    let mut shown: String = line.chars().skip(from).take(LETTERS).collect();
+    let marked = marked.min(LETTERS.saturating_sub(before - from)).max(1);
+    if from + LETTERS < all {
+        shown.push('…');
+    }
+    match from {
+        0 => (shown, before, marked),
+        _ => (format!("…{shown}"), before - from + 1, marked),
     }
 }
 
@@ -93,6 +115,22 @@ mod tests {
             s.error(&(at..at + 4), "wrong").to_string(),
             "a.toml:2:5: wrong\n  |\n2 | y = \"ä\" # no\n  |     ^^^"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_place_is_shown() {
+        let s = Source::new(
+            "a.toml",
+            format!("x = [{}7{}]", "1, ".repeat(500), ", 2".repeat(500)),
+        );
+        let at = s.text.find('7').unwrap();
+        let said = s.error(&(at..at + 1), "wrong").to_string();
+        let lines: Vec<Vec<char>> = said.lines().map(|l| l.chars().collect()).collect();
+        assert!(lines.iter().all(|l| l.len() < 220), "{said}");
+        let caret = lines[3].iter().position(|c| *c == '^').unwrap();
+        assert_eq!(lines[2][caret], '7', "{said}");
+        let said = s.error(&(0..s.text.len()), "wrong").to_string();
+        assert!(said.ends_with('^') && said.chars().count() < 500, "{said}");
     }
 
     #[test]

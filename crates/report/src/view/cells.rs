@@ -8,7 +8,7 @@ use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct CellView {
-    /// The mean, or `failed`, or `missing`.
+    /// The mean, or `failed` and why in short, or `missing`.
     pub text: String,
     /// `± 0.21`, or empty.
     pub spread: String,
@@ -40,7 +40,10 @@ pub(super) fn view((column, cell): (&Column, &Cell)) -> CellView {
     CellView {
         text: match (cell.mean, cell.state) {
             (Some(mean), _) => unit.value(mean),
-            (None, CellState::Failed) => "failed".into(),
+            (None, CellState::Failed) => match cell.why() {
+                Some(why) => format!("failed: {why}"),
+                None => "failed".into(),
+            },
             (None, _) => "missing".into(),
         },
         spread: cell

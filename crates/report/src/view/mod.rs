@@ -20,6 +20,7 @@ use super::pictures::Pictures;
 use super::{claims, plots, prose, references, words};
 use records::{DataView, RecipeView, RunView};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct View {
@@ -59,7 +60,6 @@ pub(super) struct View {
     pub started: String,
     pub finished: String,
     pub notes: Vec<String>,
-    pub generated: bool,
 }
 
 /// What belongs to one condition.
@@ -206,7 +206,6 @@ impl View {
                 .chain(pictures.notes())
                 .cloned()
                 .collect(),
-            generated: input.columns.iter().any(|c| c.context.synthetic),
         }
     }
 }
@@ -262,23 +261,27 @@ fn links(paper: &Paper) -> Vec<Link> {
 
 fn claims(input: &ReportInput, derived: &Derived) -> Vec<ClaimView> {
     let mut views: Vec<ClaimView> = Vec::new();
+    let (mut taken, mut numbers) = (BTreeSet::new(), BTreeMap::new());
     for (claim, result) in input.claims.iter().zip(&derived.claims) {
         let stem = format!("claim-{}", in_address(&claim.id));
         // A claim under several conditions, or on several columns, is judged in each.
-        let nth = |n: &usize| {
-            let anchor = format!("{stem}-{n}");
-            views.iter().all(|v| v.anchor != anchor)
+        let last: &mut usize = numbers.entry(stem.clone()).or_default();
+        let anchor = loop {
+            *last += 1;
+            let anchor = format!("{stem}-{last}");
+            if taken.insert(anchor.clone()) {
+                break anchor;
+            }
         };
-        let n = (1..).find(nth).unwrap_or(1);
         let c = input.columns.iter().position(|c| c.id == claim.on);
         views.push(ClaimView {
-            anchor: format!("{stem}-{n}"),
+            anchor,
             text: claim.text.clone(),
             verdict: claims::name(result.verdict),
             sentence: result.sentence.clone(),
             question: claim.question,
             column: c.map_or(String::new(), |c| input.columns[c].label.clone()),
-            column_anchor: c.map_or(String::new(), anchor),
+            column_anchor: c.map_or(String::new(), self::anchor),
         });
     }
     views

@@ -96,6 +96,7 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     views: Views::Both,
     format: DataFormat::Pairs,
     metrics,
+    check: check_data,
     score,
 };
 
@@ -120,16 +121,32 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     Ok(ids)
 }
 
+/// The number of folds.
+fn folds(args: &Args) -> Result<usize> {
+    match args.usize_or("folds", 10)? {
+        few @ 0..2 => Err(Error::Usage(format!(
+            "`verification`: {few} folds; a threshold is chosen on the other folds, so at least 2"
+        ))),
+        folds => Ok(folds),
+    }
+}
+
+/// Whether such pairs can be scored in these folds.
+fn check_data(spec: &ProtocolSpec, data: &Description) -> Result<()> {
+    let folds = folds(&Args::new(INFO.name, &spec.params))?;
+    let Description::Pairs(data) = data else {
+        return Err(Error::Data("`verification` needs pairs of images".into()));
+    };
+    check_pairs(data)?;
+    let fold = fold_of_pairs(data, folds)?;
+    check_folds(data, &fold, folds).map(drop)
+}
+
 /// Scores a verification set. An image may be in several pairs.
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("verification", &spec.params);
     let rule = rule(&args)?;
-    let folds = args.usize_or("folds", 10)?;
-    if folds < 2 {
-        return Err(Error::Usage(format!(
-            "`verification`: {folds} folds; a threshold is chosen on the other folds, so at least 2"
-        )));
-    }
+    let folds = folds(&args)?;
     let fars = fars(&args, &FARS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Pairs(data) = input.data else {
@@ -289,7 +306,7 @@ fn fold_of_pairs(data: &PairData, folds: usize) -> Result<Vec<u32>> {
         .collect())
 }
 
-/// Folds of one class would make the chosen threshold meaningless; uneven ones are noted.
+/// Refuses pairs that no threshold can be chosen on; uneven folds are noted.
 fn check_folds(data: &PairData, fold: &[u32], folds: usize) -> Result<Vec<String>> {
     let mut counts = vec![(0usize, 0usize); folds];
     for (&f, &same) in fold.iter().zip(&data.same) {
@@ -319,6 +336,21 @@ fn check_folds(data: &PairData, fold: &[u32], folds: usize) -> Result<Vec<String
         })
         .into_iter()
         .collect())
+}
+
+/// Refuses pairs that are all of one kind.
+pub(super) fn both_kinds(same: &[bool]) -> Result<()> {
+    let genuine = same.iter().filter(|s| **s).count();
+    let (all, lacking) = match (genuine, same.len() - genuine) {
+        (0, 0) => return Err(Error::Data("there are no pairs".into())),
+        (0, _) => ("an impostor pair", "genuine"),
+        (_, 0) => ("a genuine pair", "impostor"),
+        _ => return Ok(()),
+    };
+    Err(Error::Data(format!(
+        "each of the {} pairs is {all}: without {lacking} pairs there is nothing to tell apart",
+        same.len()
+    )))
 }
 
 /// Genuine and impostor scores, each from high to low.

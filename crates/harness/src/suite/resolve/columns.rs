@@ -6,6 +6,7 @@ use super::*;
 pub(super) fn columns(names: &Names, profile: &Profile) -> Result<Vec<Column>> {
     let (source, known) = (names.source(), names.known);
     let mut columns: Vec<Column> = Vec::new();
+    let mut ids = BTreeSet::new();
     for item in &profile.evaluate {
         let (data, protocol) = (&item.data, &item.protocol);
         for id in item.entries.iter().flatten() {
@@ -39,7 +40,7 @@ pub(super) fn columns(names: &Names, profile: &Profile) -> Result<Vec<Column>> {
             native: item.native,
         };
         limits::folds(source, data, &column)?;
-        if columns.iter().any(|c| c.id() == column.id()) {
+        if !ids.insert(column.id()) {
             return Err(source.error(
                 &data.span,
                 format_args!(

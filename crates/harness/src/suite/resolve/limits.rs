@@ -1,8 +1,88 @@
 //! What cannot be trained or scored whatever the data hold, said before anything is done.
 
 use super::*;
+use crate::suite::tree::Node;
 use frbench_engine::schedule::total_steps;
 use frbench_job::{Decay, Length};
+
+/// Combinations that a matrix may have.
+const COMBINATIONS: usize = 10_000;
+
+/// Results that a profile may ask for: each network that is trained, on each column. A plan has
+/// up to three jobs for each, and is held in memory.
+const RESULTS: usize = 50_000;
+
+/// Comparisons that the claims of a profile may come to.
+pub(super) const COMPARISONS: usize = 100_000;
+
+/// Refuses a matrix with too many combinations, before they are made.
+pub(super) fn matrix(source: &Source, entry: &str, keys: &[(At<String>, Vec<Node>)]) -> Result<()> {
+    let sizes = || keys.iter().map(|(_, values)| values.len());
+    let count = sizes().try_fold(1usize, |all, n| all.checked_mul(n));
+    if count.is_some_and(|n| n <= COMBINATIONS) {
+        return Ok(());
+    }
+    let span = keys.first().map_or(0..0, |(key, _)| key.span.clone());
+    let product: Vec<String> = sizes().map(|n| n.to_string()).collect();
+    let count = match (product.len(), count) {
+        (1, _) => String::new(),
+        (_, Some(count)) => format!(" = {count}"),
+        (_, None) => String::from(", more than a number can say,"),
+    };
+    Err(source.error(
+        &span,
+        format_args!(
+            "the matrix of `{entry}` has {}{count} combinations; at most {COMBINATIONS} can be run",
+            product.join(" x ")
+        ),
+    ))
+}
+
+/// Refuses a profile that asks for too many results.
+pub(super) fn results(
+    source: &Source,
+    profile: &At<String>,
+    rows: &[Row],
+    columns: &[Column],
+) -> Result<()> {
+    let mut per_entry: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut count = 0usize;
+    for row in rows {
+        let of_entry = || columns.iter().filter(|c| c.has(&row.entry)).count();
+        let scored = *per_entry.entry(&row.entry).or_insert_with(of_entry);
+        // One that is scored nowhere is trained all the same.
+        count = count.saturating_add(row.seeds.len().saturating_mul(scored.max(1)));
+    }
+    if count <= RESULTS {
+        return Ok(());
+    }
+    let seeds = rows.iter().map(|r| r.seeds.len()).max().unwrap_or(0);
+    Err(source.error(
+        &profile.span,
+        format_args!(
+            "profile `{}` asks for {count} results: {} rows with up to {seeds} seeds, on {} \
+             columns; at most {RESULTS} can be planned at once",
+            profile.value,
+            rows.len(),
+            columns.len()
+        ),
+    ))
+}
+
+/// The same while rows are made: no profile can have more of them than results.
+pub(super) fn rows(source: &Source, profile: &At<String>, rows: usize) -> Result<()> {
+    if rows <= RESULTS {
+        return Ok(());
+    }
+    Err(source.error(
+        &profile.span,
+        format_args!(
+            "profile `{}` has more than {RESULTS} rows; at most {RESULTS} results can be planned \
+             at once",
+            profile.value
+        ),
+    ))
+}
 
 /// Refuses a training without a step, a batch that is larger than the set, and a learning rate
 /// that falls before it has risen.

@@ -6,6 +6,9 @@ use super::*;
 use crate::suite::model;
 use crate::suite::source::At;
 
+/// The rows of each entry, by number.
+type ByEntry = BTreeMap<String, Vec<usize>>;
+
 /// What an entry states about other entries.
 pub(super) struct Stated<'a> {
     pub teacher: Option<&'a At<String>>,
@@ -19,9 +22,14 @@ pub(super) fn connect(
     rows: &mut [Row],
     stated: &[Stated],
 ) -> Result<()> {
+    let mut of = ByEntry::new();
+    for (i, row) in rows.iter().enumerate() {
+        of.entry(row.entry.clone()).or_default().push(i);
+    }
+    let of = &of;
     for (i, stated) in stated.iter().enumerate() {
         if let Some(id) = stated.teacher.filter(|_| rows[i].needs.teacher) {
-            let teacher = only(names, profile, rows, i, ("teacher", id))?;
+            let teacher = only(names, profile, (rows, of), i, ("teacher", id))?;
             if let Some(why) = no_teacher(&rows[i], &rows[teacher]) {
                 let message = format!("`{}` cannot teach `{}`: {why}", id.value, rows[i].entry);
                 return Err(names.source().error(&id.span, message));
@@ -32,7 +40,7 @@ pub(super) fn connect(
     for i in 0..rows.len() {
         if let Some(keep) = &stated[i].keep {
             rows[i].keep = Some(Keep {
-                by: judge(names, profile, rows, i, keep, stated)?,
+                by: judge(names, profile, (rows, of), i, keep, stated)?,
                 degrees: keep.degrees,
             });
         }
@@ -95,13 +103,13 @@ fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
 fn only(
     names: &Names,
     profile: &Profile,
-    rows: &[Row],
+    (rows, by_entry): (&[Row], &ByEntry),
     of: usize,
     (what, id): (&str, &At<String>),
 ) -> Result<usize> {
     names.entry(what, id)?;
-    let own = |j: &usize| rows[*j].entry == id.value && rows[*j].shares_condition(&rows[of]);
-    let mut found = (0..rows.len()).filter(own);
+    let own = by_entry.get(&id.value).into_iter().flatten().copied();
+    let mut found = own.filter(|&j| rows[j].shares_condition(&rows[of]));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(names.source().error(
@@ -126,12 +134,12 @@ fn only(
 fn judge(
     names: &Names,
     profile: &Profile,
-    rows: &[Row],
+    (rows, by_entry): (&[Row], &ByEntry),
     of: usize,
     keep: &model::Keep,
     stated: &[Stated],
 ) -> Result<usize> {
-    let by = only(names, profile, rows, of, ("judge", &keep.by))?;
+    let by = only(names, profile, (rows, by_entry), of, ("judge", &keep.by))?;
     let wrong = if rows[by].head.is_none() {
         "is trained without a head, so its classes have no centres".to_string()
     } else if rows[by].teacher.is_some() || stated[by].keep.is_some() {

@@ -19,7 +19,7 @@ use frbench_job::*;
 use frbench_methods::method::Needs;
 use names::Names;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A profile, ready to be planned.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,6 +182,7 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Catalogue) -> Result<Resolv
     names.overrides(profile)?;
     let rows = rows::rows(&names, profile)?;
     let columns = columns::columns(&names, profile)?;
+    limits::results(&suite.source, &profile.id, &rows, &columns)?;
     Ok(Resolved {
         suite: suite.name.clone(),
         title: suite.title.clone(),
@@ -195,7 +196,7 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Catalogue) -> Result<Resolv
             .iter()
             .filter_map(|c| Some((c.label.clone(), c.note.clone()?)))
             .collect(),
-        claims: claims(suite, &rows, &columns),
+        claims: claims(suite, &rows, &columns)?,
         references: suite
             .references
             .iter()
@@ -213,16 +214,49 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Catalogue) -> Result<Resolv
     })
 }
 
-fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedClaim> {
+fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Result<Vec<ResolvedClaim>> {
+    let mut by_entry: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        by_entry.entry(&row.entry).or_default().push(row);
+    }
+    let mut by_data: BTreeMap<String, Vec<&Column>> = BTreeMap::new();
+    for column in columns {
+        let names = BTreeSet::from([column.data.name.clone(), dataset::family(&column.data)]);
+        for name in names {
+            by_data.entry(name).or_default().push(column);
+        }
+    }
+    let of = |id: &str| by_entry.get(id).map_or(&[][..], Vec::as_slice);
     let mut out = Vec::new();
     for claim in &suite.claims {
-        let on: Vec<String> = columns
-            .iter()
-            .filter(|c| c.data.name == claim.on.value || dataset::family(&c.data) == claim.on.value)
+        let on: Vec<String> = by_data
+            .get(&claim.on.value)
+            .into_iter()
+            .flatten()
             .filter(|c| c.has(&claim.better) && c.has(&claim.than))
-            .map(Column::id)
+            .map(|c| c.id())
             .collect();
-        let mut tests: Vec<(String, String, Option<String>)> = compared(claim, rows)
+        let pairs = compared(claim, of(&claim.better), of(&claim.than));
+        // Counted before they are held: two matrices make as many as their product.
+        let left = limits::COMPARISONS - out.len();
+        if pairs
+            .clone()
+            .take(left + 1)
+            .count()
+            .saturating_mul(on.len().max(1))
+            > left
+        {
+            return Err(suite.source.error(
+                &claim.id.span,
+                format_args!(
+                    "with claim `{}` this profile makes more than {} comparisons of rows on \
+                     columns, which is the most that are judged",
+                    claim.id.value,
+                    limits::COMPARISONS
+                ),
+            ));
+        }
+        let mut tests: Vec<(String, String, Option<String>)> = pairs
             .flat_map(|(better, than)| {
                 on.iter()
                     .map(move |c| (better.clone(), than.clone(), Some(c.clone())))
@@ -249,25 +283,26 @@ fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedClaim>
                 }),
         );
     }
-    out
+    Ok(out)
 }
 
 /// The pairs of rows, by id, that a claim compares: within one condition, and with what stands
 /// outside of all.
-fn compared<'a>(claim: &'a Claim, rows: &'a [Row]) -> impl Iterator<Item = (String, String)> + 'a {
-    let of = |id: &'a str| rows.iter().filter(move |r| r.entry == id);
+fn compared<'a>(
+    claim: &'a Claim,
+    better: &'a [&'a Row],
+    than: &'a [&'a Row],
+) -> impl Iterator<Item = (String, String)> + Clone + 'a {
     let under = claim.under.as_ref();
     let named = move |row: &Row| {
         let condition = row.condition.as_ref().map(|(id, _)| id);
         under.is_none_or(|u| condition.is_none_or(|c| *c == u.value))
     };
-    of(&claim.better)
-        .filter(move |b| named(b))
-        .flat_map(move |b| {
-            of(&claim.than)
-                .filter(move |t| named(t) && t.shares_condition(b))
-                .map(|t| (b.id.clone(), t.id.clone()))
-        })
+    better.iter().filter(move |b| named(b)).flat_map(move |b| {
+        than.iter()
+            .filter(move |t| named(t) && t.shares_condition(b))
+            .map(|t| (b.id.clone(), t.id.clone()))
+    })
 }
 
 impl Row {

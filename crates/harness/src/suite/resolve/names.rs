@@ -8,7 +8,7 @@ use crate::suite::model::*;
 use crate::suite::source::{At, Source};
 use frbench_base::{Error, Result};
 use frbench_job::ProtocolSpec;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// References between parts of a suite.
 pub(super) struct Names<'a> {
@@ -101,13 +101,14 @@ impl<'a> Names<'a> {
                 self.condition(&At::new(id.clone(), span))?;
             }
         }
+        let measured = self.measured()?;
         for claim in &self.suite.claims {
             self.entry("entry", &claim.better)?;
             self.entry("entry", &claim.than)?;
             if let Some(under) = &claim.under {
                 self.condition(under)?;
             }
-            self.claimed(claim)?;
+            self.claimed(claim, &measured)?;
         }
         for reference in &self.suite.references {
             self.entry("entry", &reference.entry)?;
@@ -158,21 +159,31 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
+    /// The metrics that profiles measure, by the names and families of data sets.
+    fn measured(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let mut measured: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        if self.suite.claims.is_empty() {
+            return Ok(measured);
+        }
+        for item in self.suite.profiles.iter().flat_map(|p| &p.evaluate) {
+            let data = self.known.dataset(self.source(), &item.data)?;
+            let (line, spec) = self.protocol(&item.protocol)?;
+            let metrics = (line.metrics)(&spec)?;
+            for name in [dataset::family(&data), data.name] {
+                measured
+                    .entry(name)
+                    .or_default()
+                    .extend(metrics.iter().cloned());
+            }
+        }
+        Ok(measured)
+    }
+
     /// A claim must be about data that some profile evaluates, and about a metric that a protocol
     /// yields there.
-    fn claimed(&self, claim: &Claim) -> Result<()> {
-        let (mut names, mut metrics) = (BTreeSet::new(), BTreeSet::new());
-        for item in self.suite.profiles.iter().flat_map(|p| &p.evaluate) {
-            let spec = self.known.dataset(self.source(), &item.data)?;
-            let of = [dataset::family(&spec), spec.name];
-            if of.contains(&claim.on.value) {
-                let (line, spec) = self.protocol(&item.protocol)?;
-                metrics.extend((line.metrics)(&spec)?);
-            }
-            names.extend(of);
-        }
-        if !names.contains(&claim.on.value) {
-            let known = names.iter().map(String::as_str);
+    fn claimed(&self, claim: &Claim, measured: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
+        let Some(metrics) = measured.get(&claim.on.value) else {
+            let known = measured.keys().map(String::as_str);
             return Err(self.source().error(
                 &claim.on.span,
                 format_args!(
@@ -181,7 +192,7 @@ impl<'a> Names<'a> {
                     suggest(&claim.on, known)
                 ),
             ));
-        }
+        };
         if !metrics.contains(&claim.metric.value) {
             let known = metrics.iter().map(String::as_str);
             return Err(self.unknown("metric", &claim.metric, known));

@@ -42,6 +42,9 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
                 condition,
             };
             let settings = settings(&place)?;
+            if let Some(matrix) = &settings.matrix {
+                limits::matrix(names.source(), &entry.id, matrix)?;
+            }
             for row in expand(&place, &settings)? {
                 stated.push(Stated {
                     teacher: names.teacher(entry)?,
@@ -49,6 +52,7 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
                 });
                 rows.push(row);
             }
+            limits::rows(names.source(), &profile.id, rows.len())?;
         }
     }
     for entry in wanted {
@@ -187,14 +191,17 @@ fn expand(place: &Place, settings: &Settings) -> Result<Vec<Row>> {
     }
     combinations
         .into_iter()
-        .map(|values| row(place, settings, values))
+        .enumerate()
+        .map(|(i, values)| row(place, settings, values, i == 0))
         .collect()
 }
 
+/// The row of one combination of a matrix; `first` is the first of them.
 fn row(
     place: &Place,
     settings: &Settings,
     values: Vec<(At<String>, crate::suite::tree::Node)>,
+    first: bool,
 ) -> Result<Row> {
     let &Place {
         names,
@@ -345,7 +352,10 @@ fn row(
         keep_last: training.keep_last,
     };
     if empty.is_none() {
-        limits::network(source, &network.id, &row)?;
+        // Building one takes a while, and a matrix does not change it.
+        if first {
+            limits::network(source, &network.id, &row)?;
+        }
         limits::training(source, &training.id, &row)?;
         limits::neighbours(source, &entry.id, &row)?;
     }
