@@ -121,18 +121,26 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
             concerns,
         });
     };
-    // Without its last line, an index leaves one image out.
-    let shorter = |index: &str| {
-        let (most, _) = index.trim_end().rsplit_once('\n').unwrap();
-        format!("{most}\n")
+    // An index gives records their order: here those of line `at` and the next change places.
+    let swapped = |index: &str, at: usize| -> String {
+        let mut lines: Vec<(&str, &str)> =
+            index.lines().map(|l| l.split_once('\t').unwrap()).collect();
+        (lines[at].1, lines[at + 1].1) = (lines[at + 1].1, lines[at].1);
+        let lines = lines
+            .iter()
+            .map(|(key, offset)| format!("{key}\t{offset}\n"));
+        lines.collect()
     };
 
     let rec = root.join("tr/train.rec");
     let (index, property) = records(&rec, &[0, 0, 1, 1], RecordLayout::Insightface);
-    // Keys 0 to 4 are the header and the images; what follows is about identities.
-    let images: Vec<&str> = index.lines().take(5).collect();
-    let fewer = format!("{}\n", images[..4].join("\n"));
-    optional("tr", "train.idx", [&index, &fewer], [NONE, TRAINING]);
+    // Record 0 is no image.
+    optional(
+        "tr",
+        "train.idx",
+        [&index, &swapped(&index, 1)],
+        [NONE, TRAINING],
+    );
     optional("tr", "property", [&property, "2,1,1\n"], [NONE, NONE]);
     let people = ["0\n0\n1\n1\n", "0\n0\n1\n7\n"];
     optional("tr", "identities.txt", people, [TRAINING, TRAINING]);
@@ -203,14 +211,14 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
     optional(
         "mr",
         "probes.idx",
-        [&index, &shorter(&index)],
+        [&index, &swapped(&index, 0)],
         [NONE, other],
     );
     let index = plain("mr", "distractors", &[0, 1, 2]);
     optional(
         "mr",
         "distractors.idx",
-        [&index, &shorter(&index)],
+        [&index, &swapped(&index, 0)],
         [NONE, other],
     );
 
@@ -231,7 +239,7 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
             "gallery" => "gallery.idx",
             _ => "distractors.idx",
         };
-        optional("ga", file, [&index, &shorter(&index)], [NONE, other]);
+        optional("ga", file, [&index, &swapped(&index, 0)], [NONE, other]);
     }
 
     let points = "38.2946 51.6963 73.5318 51.5014 56.0252 71.7366 41.5493 92.3655 70.7299 92.2041";
