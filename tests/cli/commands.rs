@@ -457,11 +457,16 @@ fn published_schedules_are_traced_epoch_by_epoch() {
         (
             "boundaryface",
             "arcface",
-            490_623 / 64,
+            490_623_u64.div_ceil(64),
             &[5, 11, 18, 30][..],
         ),
         // 5 epochs, 5, 4, 2 and 4.
-        ("askd", "askd", 490_623 / 128, &[5, 10, 14, 16, 20]),
+        (
+            "askd",
+            "askd",
+            490_623_u64.div_ceil(128),
+            &[5, 10, 14, 16, 20],
+        ),
     ] {
         let out = stdout(&["show", suite, "--profile", "paper", "--lr", method]);
         let lines: Vec<Vec<f64>> = out

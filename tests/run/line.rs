@@ -302,7 +302,7 @@ fn other_kernels_are_refused_unless_forced_and_then_noted() {
 
     let refused = frbench(dir.path(), &suite).output().unwrap();
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert_eq!(refused.status.code(), Some(1), "{text}");
+    assert_eq!(refused.status.code(), Some(2), "{text}");
     assert!(
         text.contains("`another`") && text.contains("--force-kernels"),
         "{text}"
