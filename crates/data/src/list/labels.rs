@@ -82,7 +82,7 @@ pub fn parse_labels(text: &[u8], path: &Path) -> Result<Vec<(String, u32)>> {
     let mut best = (LAYOUTS[3], fits(Layout::Plain));
     for candidate in LAYOUTS {
         let count = fits(candidate.0);
-        if count > best.1 || (count == all.len() && best.0.0 == Layout::Plain) {
+        if count > best.1 || (count > 0 && count == best.1 && best.0.0 == Layout::Plain) {
             best = (candidate, count);
         }
     }
