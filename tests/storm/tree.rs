@@ -12,11 +12,11 @@ const VOLATILE: &[&str] = &[
     "train_seconds",
     "input_wait",
     "ms",
-    "checksum",
+    "seal",
 ];
 
 /// Files that tell the story of a run, not its result.
-const STORIES: &[&str] = &["events.jsonl", "lock", "env.json", "verified.json", "done"];
+const STORIES: &[&str] = &["events.jsonl", "lock", "stamps", "done"];
 
 /// The results of all jobs by label, and the bytes of what they name by hash.
 pub fn results(runs: &Path) -> BTreeMap<String, Value> {
