@@ -80,7 +80,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T, seal: Seal) -> Result<Seal> {
     Ok(Seal { sha256, ..seal })
 }
 
-/// Reads what [`write`] wrote for the job `key`; the error says what is wrong with the file.
+/// Reads what [`write()`] wrote for the job `key`; the error says what is wrong with the file.
 pub fn read<T: DeserializeOwned>(path: &Path, key: &Key) -> Result<(T, Seal), String> {
     let text = std::fs::read(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => "it is gone".to_string(),
