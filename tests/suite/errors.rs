@@ -85,6 +85,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "title = \"A small",
         "title = \"A \\u001b[31msmall",
     ),
+    (
+        "character that turns the direction of text",
+        "title = \"A small",
+        "title = \"A \\u202esmall",
+    ),
     ("number out of range", "mean = 0.5", "mean = 127.5"),
     ("negative seed", "seeds = [7]", "seeds = [-7]"),
     ("seed twice", "seeds = [1, 2]", "seeds = [1, 1]"),

@@ -13,9 +13,14 @@ pub fn check(source: &Source, root: &Node) -> Result<()> {
     table(source, root, SUITE, "a suite", &root.span)
 }
 
-/// Control characters in a text would be obeyed by the terminal that shows it.
+/// Whether a terminal or a browser obeys the character instead of showing it: control characters,
+/// and those that turn the direction of what follows.
+fn obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Control characters in a text would be obeyed by what shows it.
 fn printable(source: &Source, node: &Node) -> Result<()> {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
     let refuse = |span: &Span, c: char| {
         Err(source.error(
             span,
@@ -26,14 +31,19 @@ fn printable(source: &Source, node: &Node) -> Result<()> {
         ))
     };
     match &node.value {
-        Value::Table(pairs) => pairs.iter().try_for_each(|(key, value)| {
-            match key.value.chars().find(|&c| c.is_control()) {
-                Some(c) => refuse(&key.span, c),
-                None => printable(source, value),
-            }
-        }),
+        Value::Table(pairs) => {
+            pairs.iter().try_for_each(
+                |(key, value)| match key.value.chars().find(|&c| obeyed(c)) {
+                    Some(c) => refuse(&key.span, c),
+                    None => printable(source, value),
+                },
+            )
+        }
         Value::List(items) => items.iter().try_for_each(|n| printable(source, n)),
-        _ => match node.as_text().and_then(|t| t.chars().find(|&c| obeyed(c))) {
+        _ => match node
+            .as_text()
+            .and_then(|t| t.chars().find(|&c| obeyed(c) && c != '\n' && c != '\t'))
+        {
             Some(c) => refuse(&node.span, c),
             None => Ok(()),
         },
