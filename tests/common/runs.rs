@@ -4,7 +4,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 fn json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
@@ -72,4 +73,25 @@ pub fn told(command: &mut Command) -> String {
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success(), "{text}");
     text
+}
+
+/// The text of a suite: `@network` stands for the settings of a small network, `@sgd` for those
+/// that recipes of tests share.
+pub fn suite(text: &str) -> String {
+    const NETWORK: &str = r#"backbone = { name = "mobilefacenet", width = 0.25 }
+embedding = 32
+input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }"#;
+    const SGD: &str = "momentum = 0.9\nweight-decay = 5e-4\nflip = true";
+    text.replace("@network", NETWORK).replace("@sgd", SGD)
+}
+
+/// Waits for something that a process must do before it ends.
+pub fn wait_until(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(child.try_wait().unwrap().is_none(), "ended before {what}");
+        let waited = start.elapsed();
+        assert!(waited < Duration::from_secs(240), "no {what} in time");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

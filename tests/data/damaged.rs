@@ -1,11 +1,12 @@
 //! Damaged and odd data: refused with their place, or counted and said.
 
+use crate::folder::{declared, put};
 use frbench::data::decode::{encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::manifest::describe;
 use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::job::result::DataResult;
-use frbench::job::{Damaged, DataFormat, DataSource, DataSpec, Rules};
+use frbench::job::{Damaged, DataFormat, DataSpec, Rules};
 use std::path::Path;
 
 fn picture(k: usize, width: usize, height: usize) -> Image {
@@ -17,21 +18,8 @@ fn jpeg(k: usize) -> Vec<u8> {
     encode_jpeg(&picture(k, 112, 112), 90).unwrap()
 }
 
-fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
-}
-
 fn spec(format: DataFormat, files: &[&str], rules: Rules) -> DataSpec {
-    DataSpec {
-        name: "set".into(),
-        format,
-        source: DataSource::Files {
-            files: files.iter().map(|f| f.to_string()).collect(),
-            rules,
-        },
-        identity: None,
-    }
+    declared("set", format, files, rules)
 }
 
 fn refused(root: &Path, spec: &DataSpec, words: &[&str]) {

@@ -1,5 +1,6 @@
 //! Folders as people keep them: with links, with what is no image, and with files that change.
 
+use crate::folder::{declared, put};
 use frbench::data::decode::encode_jpeg;
 use frbench::data::hashes::{Compared, UNWATCHED, compare};
 use frbench::data::image::Image;
@@ -7,7 +8,7 @@ use frbench::data::manifest::{describe, read};
 use frbench::data::set::open;
 use frbench::data::stamps::{Hashed, Stamps};
 use frbench::job::result::DataResult;
-use frbench::job::{DataFormat, DataSource, DataSpec, Rules};
+use frbench::job::{DataFormat, DataSpec, Rules};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -20,21 +21,8 @@ fn jpeg(k: u8) -> Vec<u8> {
     encode_jpeg(&Image::new(16, 16, pixels).unwrap(), 90).unwrap()
 }
 
-fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
 fn spec(format: DataFormat, files: &[&str]) -> DataSpec {
-    DataSpec {
-        name: "set".into(),
-        format,
-        source: DataSource::Files {
-            files: files.iter().map(|f| f.to_string()).collect(),
-            rules: Rules::default(),
-        },
-        identity: None,
-    }
+    declared("set", format, files, Rules::default())
 }
 
 /// Three classes of two images.

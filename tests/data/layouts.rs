@@ -3,13 +3,14 @@
 //! says, so that each rate is known without any of the code that computes it.
 
 use crate::common::scoring::{metric, run, write};
+use crate::folder::{declared, put};
 use frbench::data::bin::{BinWriter, Protocol};
 use frbench::data::decode::encode_png;
 use frbench::data::image::Image;
 use frbench::data::manifest::describe;
 use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::data::set::{self, DataSet};
-use frbench::job::{DataFormat, DataSource, DataSpec, Missing, Rules, Views};
+use frbench::job::{DataFormat, DataSpec, Missing, Rules, Views};
 use frbench::protocol::Scored;
 use frbench::registry::Params;
 use serde_json::json;
@@ -36,21 +37,8 @@ fn embedding(image: &Image) -> Vec<f32> {
     row
 }
 
-fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
-}
-
 fn spec(format: DataFormat, files: &[&str], rules: Rules) -> DataSpec {
-    DataSpec {
-        name: "set".into(),
-        format,
-        source: DataSource::Files {
-            files: files.iter().map(|f| f.to_string()).collect(),
-            rules,
-        },
-        identity: None,
-    }
+    declared("set", format, files, rules)
 }
 
 /// Opens the set, embeds each of its pictures and scores it.

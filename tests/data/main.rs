@@ -10,6 +10,7 @@ mod common;
 
 mod damaged;
 mod declarations;
+mod folder;
 #[cfg(unix)]
 mod folders;
 mod layouts;

@@ -1,5 +1,6 @@
 //! Data sets of every format, opened, hashed and verified from small folders.
 
+use crate::folder::{declared, put};
 use frbench::data::bin::{BinWriter, Protocol};
 use frbench::data::cache::PixelCache;
 use frbench::data::declarations::describe_missing;
@@ -26,20 +27,7 @@ fn jpeg(k: usize) -> Vec<u8> {
 }
 
 fn files(name: &str, format: DataFormat, files: &[&str]) -> DataSpec {
-    DataSpec {
-        name: name.into(),
-        format,
-        source: DataSource::Files {
-            files: files.iter().map(|f| f.to_string()).collect(),
-            rules: Rules::default(),
-        },
-        identity: None,
-    }
-}
-
-fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    std::fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
+    declared(name, format, files, Rules::default())
 }
 
 fn train_rec(dir: &Path, labels: &[u32]) {

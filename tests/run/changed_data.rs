@@ -1,5 +1,6 @@
 //! Data that change after they were recorded: what is noticed, and what is done again.
 
+use crate::common::runs;
 use frbench::data::decode::encode_jpeg;
 use frbench::data::image::Image;
 use frbench::data::record::{RecWriter, RecordLayout};
@@ -52,18 +53,14 @@ evaluate = [
 ]
 
 [profile.demo.network.small]
-backbone = { name = "mobilefacenet", width = 0.25 }
-embedding = 32
-input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+@network
 
 [profile.demo.training.short]
 epochs = 4
 batch = 2
 lr = 0.05
 decay = { kind = "constant" }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 "#;
 
 fn jpeg(k: usize) -> Vec<u8> {
@@ -377,7 +374,7 @@ impl Place {
     fn run_with(&self, stop: &Stop) -> frbench::Result<(BTreeSet<String>, Vec<String>)> {
         let declared = self.declared();
         let known = embedded::catalogue(Some(&declared))?;
-        let parsed = suite::parse(Source::new("all.toml", SUITE))?;
+        let parsed = suite::parse(Source::new("all.toml", runs::suite(SUITE)))?;
         suite::validate(&parsed, &known)?;
         let resolved = suite::resolve(&parsed, "demo", &known)?;
         let program = Program {

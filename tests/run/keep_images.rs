@@ -49,18 +49,14 @@ entries = ["all", "kept"]
 evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
 
 [profile.demo.network.network]
-backbone = { name = "mobilefacenet", width = 0.25 }
-embedding = 32
-input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+@network
 
 [profile.demo.training.training]
 steps = 400
 batch = 32
 lr = 0.1
 decay = { kind = "polynomial", power = 2.0 }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 "#;
 
 /// Whether each image of the set shows somebody else than its label says.
@@ -133,7 +129,7 @@ fn a_network_is_trained_on_what_another_keeps() {
     let labels: Vec<u32> = (0..PEOPLE * IMAGES).map(|i| (i / IMAGES) as u32).collect();
     let is_wrong = wrong();
     let planted = is_wrong.iter().filter(|w| **w).count();
-    fs::write(dir.join("keep.toml"), SUITE).unwrap();
+    fs::write(dir.join("keep.toml"), runs::suite(SUITE)).unwrap();
     frbench(dir, "1");
 
     let runs = dir.join("runs");

@@ -1,7 +1,7 @@
 //! Trainings that remember from step to step (annealing, moving averages, anchors, memories, a
 //! feature bank): each is killed in its middle, and ends in the bits of an undisturbed one.
 
-use crate::common::runs::{checkpoints, events, job};
+use crate::common::runs::{checkpoints, events, job, suite};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,36 +81,28 @@ entries = ["teacher", "sphereface", "curricularface", "adaface", "ekd", "crd", "
 evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold", entries = ["teacher"] }]
 
 [profile.demo.network.network]
-backbone = { name = "mobilefacenet", width = 0.25 }
-embedding = 32
-input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+@network
 
 [profile.demo.training.teacher]
 steps = 10
 batch = 16
 lr = 0.05
 decay = { kind = "constant" }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 
 [profile.demo.training.training]
 steps = 80
 batch = 16
 lr = 0.05
 decay = { kind = "polynomial", power = 2.0 }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 
 [profile.demo.training.half-balanced]
 steps = 80
 batch = 16
 lr = 0.05
 decay = { kind = "polynomial", power = 2.0 }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 balanced = { images = 8, per-identity = 4 }
 "#;
 
@@ -179,7 +171,7 @@ fn run_and_kill(dir: &Path, id: &str, from: u64) {
 fn every_training_that_remembers_survives_a_kill_to_the_bit() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    fs::write(dir.join("memory.toml"), SUITE).unwrap();
+    fs::write(dir.join("memory.toml"), suite(SUITE)).unwrap();
     let finish = |runs: &str, threads: &str| {
         let out = frbench(dir, runs, threads).output().unwrap();
         let text = String::from_utf8_lossy(&out.stderr);

@@ -59,22 +59,18 @@ entries = ["arcface", "boundary"]
 evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
 
 [profile.demo.network.network]
-backbone = { name = "mobilefacenet", width = 0.25 }
-embedding = 32
-input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+@network
 
 [profile.demo.training.training]
 epochs = 12
 batch = 32
 lr = 0.1
 decay = { kind = "constant" }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 "#;
 
 fn frbench(dir: &Path, suite: &str) -> Command {
-    fs::write(dir.join("noise.toml"), suite).unwrap();
+    fs::write(dir.join("noise.toml"), runs::suite(suite)).unwrap();
     runs::command(dir, "noise.toml")
 }
 

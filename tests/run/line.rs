@@ -1,7 +1,7 @@
 //! The whole line on a tiny scale: a suite file to a report, through kills, neighbours and
 //! damaged data.
 
-use crate::common::runs::{checkpoints, events, jobs, spec};
+use crate::common::runs::{checkpoints, events, jobs, spec, wait_until};
 use assert_cmd::cargo::cargo_bin;
 use frbench::engine::checkpoint::Checkpoint;
 use frbench::key::Key;
@@ -10,8 +10,7 @@ use frbench::run::checkpoint::roll;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 /// Networks and data of `coupleface`'s smoke profile, with the given entries and steps.
 fn suite(dir: &Path, entries: &str, steps: u64) -> PathBuf {
@@ -67,18 +66,6 @@ fn run(command: &mut Command) -> Output {
 
 fn has(events: &[Value], name: &str) -> bool {
     events.iter().any(|e| e["event"] == name)
-}
-
-fn wait_until(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(child.try_wait().unwrap().is_none(), "ended before {what}");
-        assert!(
-            start.elapsed() < Duration::from_secs(240),
-            "no {what} in time"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What jobs left is not trusted blindly: damaged, exchanged and missing files are found, said,
 //! and made again, and the results are those of an undisturbed run.
 
-use crate::common::runs::{command, events, job, jobs, spec};
+use crate::common::runs::{self, command, events, job, jobs, spec, wait_until};
 use frbench::engine::checkpoint::Checkpoint;
 use frbench::key::{Key, sha256_hex};
 use frbench::protocol::embeddings::{EmbeddingWriter, Resumed};
@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 /// Jobs of every kind, two of each but for one kind of artefact.
 const SUITE: &str = r#"
@@ -55,24 +54,20 @@ entries = ["teacher", "student", "coupleface"]
 evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
 
 [profile.demo.network.network]
-backbone = { name = "mobilefacenet", width = 0.25 }
-embedding = 32
-input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+@network
 
 [profile.demo.training.training]
 steps = 24
 batch = 16
 lr = 0.05
 decay = { kind = "constant" }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 "#;
 
 /// A folder with the suite, and its data once something was run.
 fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("own.toml"), SUITE).unwrap();
+    fs::write(dir.path().join("own.toml"), runs::suite(SUITE)).unwrap();
     dir
 }
 
@@ -269,8 +264,8 @@ fn what_a_further_job_reads_is_looked_at_before() {
             "model.safetensors",
         ),
     ] {
-        let suite = SUITE.replace(from, to);
-        assert_ne!(suite, SUITE);
+        let suite = runs::suite(SUITE).replace(from, to);
+        assert_ne!(suite, runs::suite(SUITE));
         fs::write(dir.join("own.toml"), suite).unwrap();
         copy(&dir.join("calm"), &dir.join("whole"));
         copy(&dir.join("calm"), &dir.join("shaken"));
@@ -393,19 +388,12 @@ fn a_harmed_rolling_checkpoint_is_not_gone_on_from() {
         .spawn()
         .unwrap();
     let label = "train student seed 1";
-    let start = Instant::now();
-    let folder = loop {
-        let folder = job(&dir.join("killed"), label);
+    let folder = || job(&dir.join("killed"), label);
+    wait_until(&mut child, "a step", || {
         let step = |e: &Value| e["event"] == "checkpoint" && e["step"].as_u64() >= Some(2);
-        match folder.filter(|f| events(f).iter().any(step)) {
-            Some(folder) => break folder,
-            None => std::thread::sleep(Duration::from_millis(2)),
-        }
-        assert!(
-            start.elapsed() < Duration::from_secs(240),
-            "no step in time"
-        );
-    };
+        folder().is_some_and(|f| events(&f).iter().any(step))
+    });
+    let folder = folder().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!folder.join("done").exists(), "it ended before the kill");

@@ -1,11 +1,11 @@
 //! Rendering of a set that is killed, stopped or done twice at a time.
 
+use crate::common::runs::{suite, wait_until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 const SET: &str = "synth-train-160x10-v1";
 const IMAGES: u64 = 1600;
@@ -34,18 +34,14 @@ entries = ["m"]
 evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
 
 [profile.demo.network.network]
-backbone = { name = "mobilefacenet", width = 0.25 }
-embedding = 32
-input = { size = 32, color = "rgb", mean = 0.5, std = 0.5 }
+@network
 
 [profile.demo.training.training]
 steps = 2
 batch = 16
 lr = 0.05
 decay = { kind = "constant" }
-momentum = 0.9
-weight-decay = 5e-4
-flip = true
+@sgd
 "#;
 
 fn frbench(dir: &Path, args: &[&str]) -> Command {
@@ -65,12 +61,7 @@ fn size(dir: &Path) -> u64 {
 
 /// Waits until more images are kept than `bytes` have place for.
 fn grown(child: &mut Child, dir: &Path, bytes: u64) {
-    let start = Instant::now();
-    while size(dir) <= bytes {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
-        assert!(start.elapsed() < Duration::from_secs(240), "no image");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(child, "an image", || size(dir) > bytes);
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -110,7 +101,7 @@ fn a_rendering_that_is_killed_and_stopped_ends_in_the_same_bytes() {
     let killed = size(shaken);
 
     // Stopped, in a run.
-    fs::write(shaken.join("set.toml"), SUITE).unwrap();
+    fs::write(shaken.join("set.toml"), suite(SUITE)).unwrap();
     let run = ["run", "set.toml", "--profile", "demo"];
     let mut child = frbench(shaken, &run).spawn().unwrap();
     grown(&mut child, shaken, killed);

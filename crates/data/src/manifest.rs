@@ -66,10 +66,12 @@ pub fn read(
     Ok((described, stamps))
 }
 
-/// sha256 over, for each part, its name, its number of images and for each image the sha256 of
-/// label, width, height (u32, little-endian; no label is 2^32 - 1) and RGB pixels; then over
-/// what the set says about them (pairs, templates). It does not depend on how images are
-/// stored, and names nothing. What not every set of a format has is left to [`hash_facts`].
+/// The identity of pixels and labels, as a sha256.
+///
+/// Of each part its name, its number of images and a sha256 of each image enter. That of an image
+/// is over label, width, height (u32, little-endian; no label is 2^32 - 1) and RGB pixels. Pairs
+/// and templates follow. No name of a file and no encoding enters. What not every set of a format
+/// has is left to [`hash_facts`].
 ///
 /// # Errors
 /// An image that cannot be read or decoded; what `watch` returns.

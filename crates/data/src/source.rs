@@ -9,8 +9,8 @@ use super::record::RecReader;
 use frbench_base::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A numbered collection of images.
 pub trait ImageSource: Send + Sync {
@@ -179,31 +179,44 @@ impl ImageSource for FileSource {
     }
 }
 
-/// Some images of another collection, in this order.
-pub struct Selected {
-    pub source: Arc<dyn ImageSource>,
-    pub indices: Vec<u32>,
+/// Some images of another collection, in this order: `indices` are below its length.
+pub struct Selected<S, I> {
+    pub source: S,
+    pub indices: I,
 }
 
-impl ImageSource for Selected {
+impl<S, I> Selected<S, I>
+where
+    I: AsRef<[u32]>,
+{
+    fn at(&self, i: usize) -> usize {
+        self.indices.as_ref()[i] as usize
+    }
+}
+
+impl<S, I> ImageSource for Selected<S, I>
+where
+    S: Deref<Target = dyn ImageSource> + Send + Sync,
+    I: AsRef<[u32]> + Send + Sync,
+{
     fn len(&self) -> usize {
-        self.indices.len()
+        self.indices.as_ref().len()
     }
 
     fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
-        self.source.bytes(self.indices[i] as usize)
+        self.source.bytes(self.at(i))
     }
 
     fn label(&self, i: usize) -> Option<u32> {
-        self.source.label(self.indices[i] as usize)
+        self.source.label(self.at(i))
     }
 
     fn describe(&self, i: usize) -> String {
-        self.source.describe(self.indices[i] as usize)
+        self.source.describe(self.at(i))
     }
 
     fn image(&self, i: usize) -> Result<Image> {
-        self.source.image(self.indices[i] as usize)
+        self.source.image(self.at(i))
     }
 }
 

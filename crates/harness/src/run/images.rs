@@ -4,10 +4,8 @@ use crate::train::Images;
 use frbench_base::Result;
 use frbench_base::key::Key;
 use frbench_data::cache::{self, PixelCache};
-use frbench_data::image::Image;
-use frbench_data::source::ImageSource;
+use frbench_data::source::{ImageSource, Selected};
 use frbench_job::InputSpec;
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 /// Sets whose pixels take more than this are decoded as they are used.
@@ -105,39 +103,11 @@ impl Images for Streamed {
 }
 
 impl Streamed {
-    fn some<'a>(&'a self, indices: &'a [u32]) -> Subset<'a> {
-        Subset {
+    fn some<'a>(&'a self, indices: &'a [u32]) -> impl ImageSource + 'a {
+        Selected {
             source: self.source.as_ref(),
             indices,
         }
-    }
-}
-
-/// A few images of a source.
-struct Subset<'a> {
-    source: &'a dyn ImageSource,
-    indices: &'a [u32],
-}
-
-impl ImageSource for Subset<'_> {
-    fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
-        self.source.bytes(self.indices[i] as usize)
-    }
-
-    fn label(&self, i: usize) -> Option<u32> {
-        self.source.label(self.indices[i] as usize)
-    }
-
-    fn describe(&self, i: usize) -> String {
-        self.source.describe(self.indices[i] as usize)
-    }
-
-    fn image(&self, i: usize) -> Result<Image> {
-        self.source.image(self.indices[i] as usize)
     }
 }
 
@@ -146,6 +116,7 @@ mod tests {
     use super::*;
     use frbench_data::image::Image;
     use frbench_job::Color;
+    use std::borrow::Cow;
 
     struct Flat;
 

@@ -1,8 +1,8 @@
 //! What ties a JSON file of a job to the job, to the files beside it, and to itself.
 //!
-//! The file is an object whose last entry is `seal`: the key of the job, the hashes of files
-//! that were written with it, what it was made from, and the sha256 of the whole text with 64
-//! zeros in the place of that sha256.
+//! The file is an object whose last entry is `seal`. A seal holds the key of the job, the hashes
+//! of the files that were written with it, and what they were made from. It ends in the sha256 of
+//! the whole text, computed with 64 zeros in its own place.
 
 use frbench_base::key::{Key, sha256_hex};
 use frbench_base::{Error, Result, files};

@@ -1,6 +1,6 @@
-//! MarginDistillation (Svitov and Alyamkin, 2020): the student is trained as by ArcFace against
-//! the class centres of its teacher, which stay as they are, with a margin that is larger the
-//! nearer the teacher's embedding of the image is to the centre of its class.
+//! MarginDistillation (Svitov and Alyamkin, 2020): ArcFace against the class centres of the
+//! teacher. The centres are not trained. The margin of an image grows with the teacher's cosine of
+//! its embedding and the centre of its class.
 //!
 //! `m_i = (m_max - m_min) c_i / max_j c_j + m_min`, where `c_i` is the teacher's cosine of image
 //! and class, and the maximum is over the batch; `m_min` for all where no cosine is positive. It
