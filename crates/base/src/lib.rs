@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`error`] | the error type, and the exit codes that follow from it |
 //! | [`files`] | files that are never half-written |
+//! | [`stamp`] | whether a file can have changed since it was read |
 //! | [`key`] | content keys: sha256 of canonical JSON |
 //! | [`compare`] | how far two results are apart |
 //! | [`rng`] | random streams, derived from a seed and a purpose |
@@ -15,6 +16,7 @@ pub mod files;
 pub mod key;
 pub mod registry;
 pub mod rng;
+pub mod stamp;
 
 pub use error::{Error, Result};
 

@@ -71,18 +71,20 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
     }
 }
 
-/// A decoder that refuses data that end or break inside the picture, where others fill the rest
-/// with grey. It would refuse bytes between two headers, too, which harm nothing and which files
-/// of old cameras have: these are read by a lenient one, since no pixel depends on them.
+/// A decoder that has read the headers. Data that end or break inside the picture are errors to
+/// it, where others fill the rest with grey. Bytes between two headers harm no pixel, and files of
+/// old cameras have them: headers are read without that strictness.
 fn jpeg_decoder(bytes: &[u8]) -> Result<JpegDecoder<ZCursor<&[u8]>>> {
     let options = DecoderOptions::default()
-        .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
         .set_max_height(MAX_SIDE)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     match decoder.decode_headers() {
-        Ok(()) => Ok(decoder),
+        Ok(()) => {
+            decoder.set_options(options.set_strict_mode(true));
+            Ok(decoder)
+        }
         Err(e) => Err(bad(format!("JPEG: {e}"))),
     }
 }
@@ -229,6 +231,15 @@ mod tests {
         assert!(decode(&jpeg[..20]).is_err());
         let png = encode_png(&picture()).unwrap();
         assert!(decode(&png[..png.len() / 2]).is_err());
+    }
+
+    #[test]
+    fn bytes_between_two_headers_harm_nothing() {
+        let jpeg = encode_jpeg(&picture(), 90).unwrap();
+        // Behind the first segment, whose length stands behind its marker.
+        let at = 4 + usize::from(u16::from_be_bytes([jpeg[4], jpeg[5]]));
+        let odd = [&jpeg[..at], &[0; 6], &jpeg[at..]].concat();
+        assert_eq!(decode(&odd).unwrap(), decode(&jpeg).unwrap());
     }
 
     /// Wherever a picture is cut.

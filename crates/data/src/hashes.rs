@@ -9,6 +9,7 @@ use frbench_job::result::{DataResult, FileHash};
 use frbench_job::{DataSource, DataSpec};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -97,12 +98,14 @@ pub fn hash_files(files: &Files, known: &Stamps, watch: Watch) -> Result<(Vec<Fi
             None => member.read(&counter),
         })
         .collect::<Result<_>>()?;
-    let hashes = files.names.iter().enumerate().map(|(declared, name)| {
-        let own = members.iter().zip(&hashed);
-        let own = own.filter(|(m, _)| m.declared == declared);
-        summary(name, own)
-    });
-    Ok((hashes.collect(), Stamps::new(hashed)))
+    // Members lie in the order of what was declared.
+    let mut own = members.iter().zip(&hashed).peekable();
+    let mut hashes = Vec::with_capacity(files.names.len());
+    for (declared, name) in files.names.iter().enumerate() {
+        let of_name = std::iter::from_fn(|| own.next_if(|(m, _)| m.declared == declared));
+        hashes.push(summary(name, of_name));
+    }
+    Ok((hashes, Stamps::new(hashed)))
 }
 
 /// A regular file of a set.
@@ -223,9 +226,8 @@ pub struct Compared {
 /// file then; those that bear their stamps are not read if `trusted`.
 ///
 /// # Errors
-/// [`Error::Data`] with each file that is missing or differs, and both hashes, if one of them is
-/// a file that must be there, or the set is a generated one. What the disk refuses and what
-/// `watch` returns.
+/// [`Error::Data`] if a file that must be there is missing or differs, or any file of a generated
+/// set: with each of them and both hashes. What the disk refuses and what `watch` returns.
 pub fn compare(
     spec: &DataSpec,
     root: &Path,
@@ -235,22 +237,23 @@ pub fn compare(
 ) -> Result<Compared> {
     let dir = root.join(&spec.name);
     let (required, optional) = set::names(spec, root)?;
+    let required: BTreeSet<String> = required.into_iter().collect();
+    let then = by_path(&recorded.files);
     let mut names: Vec<String> = recorded.files.iter().map(|f| f.path.clone()).collect();
     let new = required.iter().chain(&optional);
-    let new: Vec<String> = new.filter(|n| !names.contains(n)).cloned().collect();
-    names.extend(new);
+    names.extend(new.filter(|n| !then.contains_key(n.as_str())).cloned());
     let mut here = names.clone();
     here.retain(|name| set::is_there(&dir, name));
     let here = Files { dir, names: here };
     let none = Stamps::default();
     let (files, stamps) = hash_files(&here, if trusted { known } else { &none }, watch)?;
-    let of = |files: &[FileHash], name: &str| files.iter().find(|f| f.path == name).cloned();
+    let now = by_path(&files);
     let mut changed = Vec::new();
     let mut all_optional = matches!(spec.source, DataSource::Files { .. });
     for name in &names {
         let path = here.dir.join(name);
         let path = path.display();
-        let what = match (of(&recorded.files, name), of(&files, name)) {
+        let what = match (then.get(name.as_str()), now.get(name.as_str())) {
             (Some(then), Some(now)) if then == now => continue,
             (Some(then), Some(now)) => format!(
                 "{path}: sha256 is {} ({} bytes), recorded is {} ({} bytes){}",
@@ -283,6 +286,10 @@ pub fn compare(
             }
         ))),
     }
+}
+
+fn by_path(files: &[FileHash]) -> BTreeMap<&str, &FileHash> {
+    files.iter().map(|f| (f.path.as_str(), f)).collect()
 }
 
 /// How many changed files of a folder a message names.

@@ -4,7 +4,7 @@ pub use super::hashes::hash_file;
 
 use super::decode::DECODER;
 use super::hashes::{UNWATCHED, Watch, hash_files};
-use super::set::{DataSet, locate, open};
+use super::set::{DataSet, locate, open_located};
 use super::stamps::Stamps;
 use super::survey::Survey;
 use frbench_base::Result;
@@ -34,8 +34,8 @@ pub fn read(
     known: &Stamps,
     watch: Watch,
 ) -> Result<(DataResult, Stamps)> {
-    let set = open(spec, root)?;
     let located = locate(spec, root)?;
+    let set = open_located(spec, root, &located)?;
     let (files, stamps) = hash_files(&located, known, watch)?;
     let skip = match &spec.source {
         DataSource::Files { rules, .. } => rules.damaged == Damaged::Skip,

@@ -381,9 +381,9 @@ impl ImageSource for NoisySource {
         source.describe(i)
     }
 
-    fn image(&self, i: usize) -> Result<Image> {
+    fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         let (source, i) = self.at(i);
-        source.image(i)
+        source.decoded(i, bytes)
     }
 }
 

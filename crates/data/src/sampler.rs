@@ -30,8 +30,8 @@ pub struct Pass {
 
 impl Pass {
     /// Over `n` images. What is left after whole batches is dropped. With `parts` it is a batch of
-    /// its own, in so many equal parts (batch-norm groups); the images that were shown first are
-    /// shown again where it does not come out even, as PyTorch's `DistributedSampler` does.
+    /// its own, in so many equal parts (batch-norm groups). Where it does not come out even, the
+    /// images that were shown first are shown again, as PyTorch's `DistributedSampler` does.
     ///
     /// # Errors
     /// Fewer images than a batch, an empty batch, or a last batch of one image in each part, of

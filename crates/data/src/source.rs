@@ -29,9 +29,19 @@ pub trait ImageSource: Send + Sync {
     /// Where image `i` is kept, for messages.
     fn describe(&self, i: usize) -> String;
 
+    /// Whether image `i` is kept under another name than the one it is listed by.
+    fn is_renamed(&self, _: usize) -> bool {
+        false
+    }
+
     /// Image `i`, decoded (and aligned, if the collection holds loose crops).
     fn image(&self, i: usize) -> Result<Image> {
-        decode(&self.bytes(i)?).map_err(|e| at(self.describe(i), e))
+        self.decoded(i, &self.bytes(i)?)
+    }
+
+    /// The same from its bytes, which were read before.
+    fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
+        decode(bytes).map_err(|e| at(self.describe(i), e))
     }
 }
 
@@ -124,7 +134,7 @@ impl FileSource {
     /// Images whose file is not there, ascending.
     pub fn missing(&self) -> Vec<usize> {
         let images = (0..self.paths.len()).into_par_iter();
-        images.filter(|&i| !self.path(i).exists()).collect()
+        images.filter(|&i| self.found(i).is_none()).collect()
     }
 
     /// # Errors
@@ -145,19 +155,18 @@ impl FileSource {
         }
     }
 
-    /// The file of image `i`. Lists and folders of MegaFace disagree on extensions and on
-    /// blanks in names; a path that does not exist as it stands is tried in its variants.
-    fn path(&self, i: usize) -> PathBuf {
+    /// The file of image `i`, if there is one. Lists and folders of MegaFace disagree on extensions
+    /// and on blanks in names: a path that does not exist as it stands is tried in its variants.
+    fn found(&self, i: usize) -> Option<PathBuf> {
         let exact = self.root.join(&self.paths[i]);
         if exact.exists() {
-            return exact;
+            return Some(exact);
         }
         let underscored = self.root.join(self.paths[i].replace(' ', "_"));
         let mut variants = [&exact, &underscored]
             .into_iter()
             .flat_map(|p| ["jpg", "png", "jpeg"].map(|e| p.with_extension(e)));
-        let found = variants.find(|p| p.exists());
-        found.unwrap_or_else(|| exact.clone())
+        variants.find(|p| p.exists())
     }
 }
 
@@ -167,7 +176,8 @@ impl ImageSource for FileSource {
     }
 
     fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
-        read(&self.path(i)).map(Cow::Owned)
+        let path = self.found(i);
+        read(&path.unwrap_or_else(|| self.root.join(&self.paths[i]))).map(Cow::Owned)
     }
 
     fn label(&self, i: usize) -> Option<u32> {
@@ -176,6 +186,10 @@ impl ImageSource for FileSource {
 
     fn describe(&self, i: usize) -> String {
         self.root.join(&self.paths[i]).display().to_string()
+    }
+
+    fn is_renamed(&self, i: usize) -> bool {
+        !self.root.join(&self.paths[i]).exists()
     }
 }
 
@@ -215,8 +229,12 @@ where
         self.source.describe(self.at(i))
     }
 
-    fn image(&self, i: usize) -> Result<Image> {
-        self.source.image(self.at(i))
+    fn is_renamed(&self, i: usize) -> bool {
+        self.source.is_renamed(self.at(i))
+    }
+
+    fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
+        self.source.decoded(self.at(i), bytes)
     }
 }
 
@@ -250,8 +268,12 @@ impl ImageSource for AlignedSource {
         self.files.describe(i)
     }
 
-    fn image(&self, i: usize) -> Result<Image> {
-        let loose = self.files.image(i)?;
+    fn is_renamed(&self, i: usize) -> bool {
+        self.files.is_renamed(i)
+    }
+
+    fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
+        let loose = self.files.decoded(i, bytes)?;
         warp_to_template(&loose, &self.points[i], 112).ok_or_else(|| {
             Error::Data(format!(
                 "{}: its five landmarks coincide, so it cannot be aligned",

@@ -22,6 +22,7 @@ enum Seen {
         width: usize,
         height: usize,
         turned: bool,
+        renamed: bool,
     },
     /// Why the image cannot be read.
     Damaged(String),
@@ -95,20 +96,22 @@ impl Survey {
             let source = &set.parts[at].1;
             let of = |test: fn(&Seen) -> bool| {
                 let images = (0..seen.len()).filter(move |&i| test(&seen[i]));
-                images.map(|i| source.describe(i)).collect::<Vec<_>>()
+                images.map(|i| source.describe(i))
             };
-            let other_size = |s: &Seen| matches!(s, Seen::Image { width, height, .. } if (*width, *height) != (ALIGNED, ALIGNED));
-            let loose = of(other_size);
-            if set.wants_aligned && !loose.is_empty() {
+            let other_size = |s: &Seen| {
+                let aligned = (ALIGNED, ALIGNED);
+                matches!(s, Seen::Image { width, height, .. } if (*width, *height) != aligned)
+            };
+            if let Some(first) = of(other_size).next().filter(|_| set.wants_aligned) {
                 return Err(Error::Data(format!(
                     "{} of {} pictures are not of 112 x 112 pixels, such as {}; the set is \
                      distributed unaligned, and networks want faces that are aligned to the \
                      112 x 112 template: put a `landmarks.txt` beside the list (`path x1 y1 ... \
                      x5 y5`, in pixels of each picture), or write `aligned = true` into the \
                      declaration if these are aligned crops of another size",
-                    loose.len(),
+                    seen.iter().filter(|s| other_size(s)).count(),
                     seen.len(),
-                    loose[0]
+                    first
                 )));
             }
             findings.note(
@@ -118,6 +121,10 @@ impl Survey {
             findings.note(
                 "pictures carry an EXIF orientation, which is not applied",
                 of(|s| matches!(s, Seen::Image { turned: true, .. })),
+            );
+            findings.note(
+                "pictures lie under another ending, or with `_` for blanks, than the list says",
+                of(|s| matches!(s, Seen::Image { renamed: true, .. })),
             );
             let damaged = seen.iter().filter_map(|s| match s {
                 Seen::Damaged(what) => Some(what.clone()),
@@ -142,7 +149,8 @@ fn labels<'a>(description: &'a Description, part: &str) -> Option<&'a [u32]> {
 }
 
 fn see(source: &dyn ImageSource, i: usize, label: Option<u32>) -> Result<Seen> {
-    let image = source.image(i)?;
+    let bytes = source.bytes(i)?;
+    let image = source.decoded(i, &bytes)?;
     let mut hash = Sha256::new();
     for n in [
         label.unwrap_or(u32::MAX),
@@ -156,6 +164,7 @@ fn see(source: &dyn ImageSource, i: usize, label: Option<u32>) -> Result<Seen> {
         hash: hash.finalize().into(),
         width: image.width,
         height: image.height,
-        turned: orientation(&source.bytes(i)?).is_some_and(|o| o != 1),
+        turned: orientation(&bytes).is_some_and(|o| o != 1),
+        renamed: source.is_renamed(i),
     })
 }

@@ -120,8 +120,8 @@ pub fn part_left_out(path: &Path) -> Option<(&OsStr, &'static str)> {
     })
 }
 
-/// What is known of a regular file, or of the one that a link leads to, without opening it: to
-/// open a FIFO would wait for a writer that never comes.
+/// What is known of a regular file, or of the one that a link leads to. It is not opened: opening
+/// a FIFO waits for a writer.
 ///
 /// # Errors
 /// [`Error::Data`] with the path and what is there instead.

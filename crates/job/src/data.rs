@@ -126,8 +126,7 @@ pub enum Missing {
     /// An error that lists what is missing.
     #[default]
     Refuse,
-    /// A failure to acquire: pairs with it are non-matches at every threshold, a probe is a miss,
-    /// an image of a gallery is left out.
+    /// A failure to acquire: pairs with it are non-matches at every threshold.
     Miss,
 }
 

@@ -307,6 +307,18 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// Text, in whichever of the three ways pickles write it.
+    fn text(&self, value: &Value) -> Option<&[u8]> {
+        match value {
+            Value::Text(range) | Value::Bytes(range) => self.file.get(range.clone()),
+            Value::Object(id) => match &self.arena[*id] {
+                Object::Decoded(bytes) => Some(bytes),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn item_type(&self, value: &Value) -> Option<ItemType> {
         match value {
             Value::Object(id) => match self.arena[*id] {
@@ -350,10 +362,8 @@ impl<'a> Machine<'a> {
         match &self.arena[target] {
             &Object::Type(item) => {
                 // `(version, byte order, ...)`
-                let order = match self.tuple_items(&state)?.get(1) {
-                    Some(Value::Text(r) | Value::Bytes(r)) => self.file.get(r.clone()),
-                    _ => None,
-                };
+                let order = self.tuple_items(&state)?.get(1);
+                let order = order.and_then(|value| self.text(value));
                 let big_endian = order == Some(b">");
                 self.arena[target] = Object::Type(ItemType { big_endian, ..item });
                 Ok(())

@@ -20,8 +20,8 @@ pub struct ListedPair {
     /// The people on both, where the list names them.
     pub people: Option<(String, String)>,
     pub fold: Option<u32>,
-    /// The line of the list, from 1.
-    pub line: usize,
+    /// Where it is listed: `line 3`.
+    pub place: String,
 }
 
 /// A list, and how many pairs its first line announces, with the number of that line.
@@ -120,7 +120,7 @@ pub fn parse_pair_list(text: &[u8], path: &Path) -> Result<PairList> {
                     same: fields.len() == 3,
                     people: Some((a.to_string(), b.to_string())),
                     fold: None,
-                    line,
+                    place: format!("line {line}"),
                 });
             }
             (Some(Form::Flat), [a, b, label, fold @ ..]) => {
@@ -139,7 +139,7 @@ pub fn parse_pair_list(text: &[u8], path: &Path) -> Result<PairList> {
                     same,
                     people: None,
                     fold: fold.transpose()?,
-                    line,
+                    place: format!("line {line}"),
                 });
             }
             (_, [image, label]) => {
@@ -161,7 +161,7 @@ pub fn parse_pair_list(text: &[u8], path: &Path) -> Result<PairList> {
                     same: label != 0,
                     people: None,
                     fold: None,
-                    line: start,
+                    place: format!("line {start}"),
                 });
             }
             _ => return Err(wrong(FORMS.into())),
@@ -231,7 +231,7 @@ pub fn parse_pair_table(text: &[u8], path: &Path) -> Result<Vec<ListedPair>> {
                         .map_err(|_| wrong(format!("`{text}` is not a fold's number")))?,
                 ),
             },
-            line,
+            place: format!("line {line}"),
         });
     }
     Ok(pairs)
@@ -275,7 +275,8 @@ mod tests {
     fn two_lines_and_flat_lines_are_read() {
         let read = list("A_1.jpg 3\nA_2.jpg 3\nB_1.jpg 0\nC_1.jpg 0\n");
         let same: Vec<bool> = read.pairs.iter().map(|p| p.same).collect();
-        assert_eq!((same, read.pairs[1].line), (vec![true, false], 3));
+        assert_eq!(same, [true, false]);
+        assert_eq!(read.pairs[1].place, "line 3");
         let read = list("x/a.jpg x/b.jpg 1\nx/a.jpg y/c.png -1\n");
         let same: Vec<bool> = read.pairs.iter().map(|p| p.same).collect();
         assert_eq!(same, [true, false]);

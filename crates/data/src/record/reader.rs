@@ -113,7 +113,7 @@ impl RecReader {
                     labels.push(head.label);
                 }
                 // Headers of a file or an identity have labels and no image.
-                false if images_end.is_some_and(|end| key == 0 || key >= end) => {}
+                false if images_end.is_some_and(|end| key == 0 || key as f32 >= end) => {}
                 false => {
                     return Err(Error::Data(format!(
                         "{}: record {n} (key {key}, offset {offset}) of class {} is empty: it \
@@ -239,12 +239,12 @@ impl Head {
     }
 }
 
-/// In insightface's layout the key of the first record of an identity: record 0 has no image and
-/// two labels, the first of which is that key.
-fn first_identity(entries: &[(u64, u64)], heads: &[Head]) -> Option<u64> {
+/// In insightface's layout the key of the first record of an identity, rounded as f32 rounds it:
+/// record 0 has no image and two labels, the first of which is that key.
+fn first_identity(entries: &[(u64, u64)], heads: &[Head]) -> Option<f32> {
     let (&(key, _), head) = entries.first().zip(heads.first())?;
     let header = key == 0 && !head.has_image && head.second.is_some();
-    (header && head.label >= 1.0).then_some(head.label as u64)
+    (header && head.label >= 1.0).then_some(head.label)
 }
 
 /// # Errors

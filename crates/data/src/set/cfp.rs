@@ -5,6 +5,7 @@ use super::open::{Reader, any_ends, role};
 use super::pairs::assemble;
 use super::{DataSet, Files, Findings, bad};
 use crate::list::{self, ListedPair};
+use crate::walk::walk;
 use frbench_base::{Error, Result};
 use frbench_job::{DataFormat, Rules};
 use std::collections::BTreeMap;
@@ -56,22 +57,20 @@ fn open(files: &Files, rules: &Rules) -> Result<DataSet> {
                     second,
                     same,
                     fold: Some(fold as u32),
-                    line: pairs.len() + 1,
+                    place: format!("line {line} of {}", path.display()),
                 });
             }
         }
     }
-    assemble(files, &splits, pairs, Findings::default(), rules)
+    let order: Vec<usize> = (0..pairs.len()).collect();
+    assemble(files, &splits, pairs, &order, Findings::default(), rules)
 }
 
 /// The folders of the splits, in the order of their names.
 fn folds(splits: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(splits).map_err(|e| Error::io(splits, e))?;
-    let mut folders: Vec<PathBuf> = entries
-        .filter_map(|e| e.ok().map(|e| e.path()))
-        .filter(|p| p.is_dir())
-        .collect();
-    folders.sort_unstable();
+    let found = walk(splits, &mut || Ok(()))?.folders;
+    let top = found.iter().filter(|f| f.components().count() == 1);
+    let folders: Vec<PathBuf> = top.map(|f| splits.join(f)).collect();
     match folders.is_empty() {
         true => bad(splits, "holds no split, want the folders 01, 02, ..."),
         false => Ok(folders),

@@ -1,5 +1,6 @@
 //! Which files make up a data set.
 
+use super::IDENTITIES;
 use crate::noise;
 use crate::walk::regular;
 use frbench_base::{Error, Result};
@@ -10,8 +11,8 @@ use std::path::{Component, Path, PathBuf};
 /// Files that are part of a set where they exist, beside the indices of its records.
 fn optional(format: DataFormat) -> &'static [&'static str] {
     match format {
-        DataFormat::Train => &["property", "identities.txt"],
-        DataFormat::Pairs => &["identities.txt", "landmarks.txt"],
+        DataFormat::Train => &["property", IDENTITIES],
+        DataFormat::Pairs => &[IDENTITIES, "landmarks.txt"],
         DataFormat::Identification => &["facescrub_noises.txt", "megaface_noises.txt"],
         DataFormat::Templates | DataFormat::Gallery => &[],
     }
@@ -135,11 +136,6 @@ pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
 }
 
 impl Files {
-    /// The first file whose name ends in `suffix`.
-    pub fn ending(&self, suffix: &str) -> Option<PathBuf> {
-        self.find(|n| n.ends_with(suffix))
-    }
-
     /// The first file that `test` accepts.
     pub fn find(&self, test: impl Fn(&str) -> bool) -> Option<PathBuf> {
         self.names

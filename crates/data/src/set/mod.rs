@@ -17,7 +17,7 @@ mod without;
 pub(crate) use files::is_there;
 pub use files::{Files, locate, missing, names};
 pub use findings::Findings;
-pub use open::{READERS, Reader, open, reader, recognise};
+pub use open::{READERS, Reader, open, open_located, reader, recognise};
 
 use super::source::ImageSource;
 use frbench_base::{Error, Result};
@@ -25,6 +25,9 @@ use frbench_job::Description;
 use frbench_job::description::TrainData;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The file of the person on each image, a number a line, in the order of the images.
+const IDENTITIES: &str = "identities.txt";
 
 /// Images of any kind of set.
 pub type Images = Arc<dyn ImageSource>;

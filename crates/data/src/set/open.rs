@@ -3,7 +3,7 @@
 use super::{DataSet, Files, bad, cfp, gallery, locate, megaface, pairs, templates, train};
 use crate::noise;
 use frbench_base::{Error, Result};
-use frbench_job::{DataFormat, DataSource, DataSpec, Rules};
+use frbench_job::{DataFormat, DataSource, DataSpec, Missing, Rules};
 use std::path::{Path, PathBuf};
 
 /// A layout of files, and what reads it.
@@ -15,7 +15,7 @@ pub struct Reader {
     pub wants: &'static str,
     /// Whether a set of these files is in this layout; folders end in `/`.
     pub recognises: fn(&[String]) -> bool,
-    /// Whether a file of this name must be in a declaration of the layout.
+    /// Whether a file of this name, of a folder without a declaration, could be one of the layout.
     pub takes: fn(&str) -> bool,
     pub open: fn(&Files, &Rules) -> Result<DataSet>,
 }
@@ -43,6 +43,14 @@ pub static READERS: &[&Reader] = &[
 /// `Error::Data`: files are missing (all of them are listed), malformed, or contradict each
 /// other.
 pub fn open(spec: &DataSpec, root: &Path) -> Result<DataSet> {
+    open_located(spec, root, &locate(spec, root)?)
+}
+
+/// The same from files that have been located.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_located(spec: &DataSpec, root: &Path, files: &Files) -> Result<DataSet> {
     let rules = match &spec.source {
         DataSource::Noisy(noisy) => {
             return noise::open(noisy, &root.join(&spec.name), root).map(DataSet::from);
@@ -50,8 +58,7 @@ pub fn open(spec: &DataSpec, root: &Path) -> Result<DataSet> {
         DataSource::Files { rules, .. } => *rules,
         DataSource::Synth(_) => Rules::default(),
     };
-    let files = locate(spec, root)?;
-    let set = (reader(spec.format, &files)?.open)(&files, &rules)?;
+    let set = (reader(spec.format, files)?.open)(files, &rules)?;
     if rules.strict {
         set.findings.refuse_odd(&files.dir)?;
     }
@@ -92,6 +99,26 @@ pub(super) fn role(files: &Files, what: &str, test: impl Fn(&str) -> bool) -> Re
     }
 }
 
+/// The only file for a role.
+pub(super) fn only(files: &Files, what: &str, test: impl Fn(&str) -> bool) -> Result<PathBuf> {
+    let found: Vec<&String> = files.names.iter().filter(|n| test(n)).collect();
+    match found.len() {
+        0 | 1 => role(files, what, test),
+        n => bad(
+            &files.dir,
+            format!(
+                "{n} of the declared files could be {what} ({}, {}, ...); declare one of them",
+                found[0], found[1]
+            ),
+        ),
+    }
+}
+
+/// Whether a name is that of a folder right below that of the set.
+pub(super) fn is_top_folder(name: &str) -> bool {
+    name.ends_with('/') && name.matches('/').count() == 1
+}
+
 /// Whether one of these names ends so.
 pub(super) fn any_ends(names: &[String], suffix: &str) -> bool {
     names.iter().any(|n| n.ends_with(suffix))
@@ -104,19 +131,32 @@ pub fn recognise(dir: &Path) -> Option<(&'static Reader, Vec<String>)> {
     for below in ["meta/", "Protocol/", "Protocol/Split/"] {
         names.extend(listing(dir, below).into_iter().flatten());
     }
+    // That a picture is missing does not make a list of pairs something else.
+    let rules = Rules {
+        missing: Missing::Miss,
+        ..Rules::default()
+    };
     READERS.iter().find_map(|reader| {
         let taken: Vec<String> = names
             .iter()
             .filter(|n| (reader.takes)(n))
             .cloned()
             .collect();
-        // A training set may lie in the folder itself.
-        [taken, vec!["./".into()]].into_iter().find_map(|names| {
+        // A text beside a list is not part of it, and a training set may lie in the folder itself.
+        let (folders, single): (Vec<String>, Vec<String>) =
+            taken.iter().cloned().partition(|n| n.ends_with('/'));
+        let alone = single.into_iter().map(|name| {
+            let mut names = vec![name];
+            names.extend(folders.iter().cloned());
+            names
+        });
+        let layouts = [taken, vec!["./".into()]].into_iter().chain(alone);
+        layouts.into_iter().find_map(|names| {
             let files = Files {
                 dir: dir.to_path_buf(),
                 names,
             };
-            ((reader.recognises)(&files.names) && (reader.open)(&files, &Rules::default()).is_ok())
+            ((reader.recognises)(&files.names) && (reader.open)(&files, &rules).is_ok())
                 .then_some((*reader, files.names))
         })
     })

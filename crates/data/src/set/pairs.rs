@@ -1,7 +1,7 @@
 //! Sets of pairs: packs, tables, and the lists of the field with their folder of images.
 
-use super::open::{Reader, any_ends, role};
-use super::{DataSet, Files, Findings, Images, bad};
+use super::open::{Reader, any_ends, is_top_folder, only, role};
+use super::{DataSet, Files, Findings, IDENTITIES, Images, bad};
 use crate::bin::BinReader;
 use crate::list::{self, ListedPair};
 use crate::source::{AlignedSource, FileSource};
@@ -9,7 +9,7 @@ use frbench_base::Result;
 use frbench_job::description::PairData;
 use frbench_job::{DataFormat, Description, Missing, Rules};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) static PACK: Reader = Reader {
@@ -27,7 +27,7 @@ pub(super) static TABLE: Reader = Reader {
     wants: "a .csv file with the columns `first,second,same` and perhaps `fold`, and the folder \
             of images that its paths are relative to",
     recognises: |names| any_ends(names, ".csv") && any_ends(names, "/"),
-    takes: |n| n.ends_with(".csv") || (n.ends_with('/') && n.matches('/').count() == 1),
+    takes: |n| n.ends_with(".csv") || is_top_folder(n),
     open: table,
 };
 
@@ -36,11 +36,10 @@ pub(super) static LIST: Reader = Reader {
     format: DataFormat::Pairs,
     wants: "a .txt file, and the folder of images that it names",
     recognises: |names| names.iter().any(|n| is_list(n)) && any_ends(names, "/"),
-    takes: |n| is_list(n) || (n.ends_with('/') && n.matches('/').count() == 1),
+    takes: |n| is_list(n) || is_top_folder(n),
     open: listed,
 };
 
-const IDENTITIES: &str = "identities.txt";
 const LANDMARKS: &str = "landmarks.txt";
 
 fn is_list(name: &str) -> bool {
@@ -49,13 +48,7 @@ fn is_list(name: &str) -> bool {
 }
 
 fn pack(files: &Files, _: &Rules) -> Result<DataSet> {
-    let path = role(files, "a .bin pack", |n| n.ends_with(".bin"))?;
-    if files.names.iter().filter(|n| n.ends_with(".bin")).count() > 1 {
-        return bad(
-            &files.dir,
-            "declares several packs; each is a data set with a folder of its own",
-        );
-    }
+    let path = only(files, "a .bin pack", |n| n.ends_with(".bin"))?;
     let reader = BinReader::open(&path)?;
     let data = PairData::packed(reader.same().to_vec());
     let findings = Findings::default();
@@ -65,13 +58,14 @@ fn pack(files: &Files, _: &Rules) -> Result<DataSet> {
 }
 
 fn table(files: &Files, rules: &Rules) -> Result<DataSet> {
-    let path = role(files, "a table of pairs", |n| n.ends_with(".csv"))?;
+    let path = only(files, "a table of pairs", |n| n.ends_with(".csv"))?;
     let listed = list::parse_pair_table(&list::read(&path)?, &path)?;
-    assemble(files, &path, listed, Findings::default(), rules)
+    let order: Vec<usize> = (0..listed.len()).collect();
+    assemble(files, &path, listed, &order, Findings::default(), rules)
 }
 
 fn listed(files: &Files, rules: &Rules) -> Result<DataSet> {
-    let path = role(files, "a list of pairs", is_list)?;
+    let path = only(files, "a list of pairs", is_list)?;
     let mut findings = Findings::default();
     let list = list::parse_pair_list(&list::read(&path)?, &path)?;
     if let Some((line, announced)) = list.announced.filter(|a| a.1 != list.pairs.len()) {
@@ -81,16 +75,19 @@ fn listed(files: &Files, rules: &Rules) -> Result<DataSet> {
             list.pairs.len()
         ));
     }
-    let mut pairs = list.pairs;
-    if by_class(&pairs) {
+    let turned = by_class(&list.pairs);
+    if turned {
         findings.say(format!(
             "{} is ordered by class, so that its blocks would be folds of one kind of pair: \
              genuine and impostor pairs are taken in turns",
             path.display()
         ));
-        pairs = in_turns(pairs);
     }
-    assemble(files, &path, pairs, findings, rules)
+    let order = match turned {
+        true => in_turns(&list.pairs),
+        false => (0..list.pairs.len()).collect(),
+    };
+    assemble(files, &path, list.pairs, &order, findings, rules)
 }
 
 /// Whether all genuine pairs come before all impostor pairs, or after them, and no fold is
@@ -100,29 +97,31 @@ fn by_class(pairs: &[ListedPair]) -> bool {
     changes == 1 && pairs.len() > 2 && pairs.iter().all(|p| p.fold.is_none())
 }
 
-/// Genuine and impostor pairs spread evenly, each in its order: any number of contiguous folds
-/// holds the same shares of both.
-fn in_turns(pairs: Vec<ListedPair>) -> Vec<ListedPair> {
-    let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|p| p.same);
+/// An order in which genuine and impostor pairs are spread evenly, each in theirs: any number of
+/// contiguous folds holds the same shares of both.
+fn in_turns(pairs: &[ListedPair]) -> Vec<usize> {
+    let genuine = pairs.iter().filter(|p| p.same).count().max(1);
+    let impostor = (pairs.len() - genuine.min(pairs.len())).max(1);
     // Pair k of n stands at (k + 1/2) / n of the list, genuine first where both stand alike.
-    let place = |k: usize, others: usize| (2 * k + 1) as u128 * others as u128;
-    let (g, i) = (genuine.len().max(1), impostor.len().max(1));
-    let mut placed: Vec<(u128, bool, ListedPair)> = Vec::new();
-    for (k, pair) in genuine.into_iter().enumerate() {
-        placed.push((place(k, i), false, pair));
+    let mut seen = [0usize; 2];
+    let mut placed: Vec<(u128, bool, usize)> = Vec::with_capacity(pairs.len());
+    for (i, pair) in pairs.iter().enumerate() {
+        let k = &mut seen[usize::from(pair.same)];
+        let others = if pair.same { impostor } else { genuine };
+        placed.push(((2 * *k + 1) as u128 * others as u128, !pair.same, i));
+        *k += 1;
     }
-    for (k, pair) in impostor.into_iter().enumerate() {
-        placed.push((place(k, g), true, pair));
-    }
-    placed.sort_by_key(|p| (p.0, p.1));
+    placed.sort_unstable();
     placed.into_iter().map(|p| p.2).collect()
 }
 
-/// A set of listed pairs with their folder of images.
+/// A set of listed pairs with their folder of images, in this order. Images are numbered as the
+/// list first names them.
 pub(super) fn assemble(
     files: &Files,
     path: &Path,
     listed: Vec<ListedPair>,
+    order: &[usize],
     mut findings: Findings,
     rules: &Rules,
 ) -> Result<DataSet> {
@@ -130,7 +129,7 @@ pub(super) fn assemble(
         return bad(path, "lists no pair");
     }
     let root = role(files, "the folder of images", |n| {
-        n.ends_with('/') && !n.contains("/Split/")
+        n.ends_with('/') && !n.contains("Split/")
     })?;
     // An image may be in many pairs; it is one image.
     let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
@@ -145,7 +144,6 @@ pub(super) fn assemble(
         });
         pairs.push((a, b));
     }
-    let points = landmarks(files, &paths)?;
     let source = FileSource::new(&root, paths.clone(), None);
     // The number that each image keeps, where it is there.
     let kept: Vec<Option<u32>> = match rules.missing {
@@ -166,27 +164,25 @@ pub(super) fn assemble(
     let there = |i: u32| kept[i as usize];
     let used: Vec<usize> = (0..paths.len()).filter(|i| kept[*i].is_some()).collect();
     let used_paths: Vec<String> = used.iter().map(|&i| paths[i].clone()).collect();
+    let points = landmarks(files, &used_paths)?;
     let source = FileSource::new(&root, used_paths, None);
     let wants_aligned = points.is_none() && !rules.aligned;
     let source: Images = match points {
-        Some(points) => {
-            let points = used.iter().map(|&i| points[i]).collect();
-            Arc::new(AlignedSource::new(source, points))
-        }
+        Some(points) => Arc::new(AlignedSource::new(source, points)),
         None => Arc::new(source),
     };
     let data = PairData {
         images: used.len(),
-        pairs: pairs
+        pairs: order
             .iter()
-            .map(|&(a, b)| Some((there(a)?, there(b)?)))
+            .map(|&k| Some((there(pairs[k].0)?, there(pairs[k].1)?)))
             .collect(),
-        same: listed.iter().map(|p| p.same).collect(),
+        same: order.iter().map(|&k| listed[k].same).collect(),
         folds: folds(path, &listed)?,
-        identities: people(&listed),
+        identities: people(order.iter().map(|&k| &listed[k])),
     };
     odd_pairs(&listed, &pairs, &mut findings);
-    let place = |k: usize| format!("{}:{}", path.display(), listed[k].line);
+    let place = |k: usize| format!("{}: {}", path.display(), listed[order[k]].place);
     let mut set = finish(files, source, data, findings, &place)?;
     set.wants_aligned = wants_aligned;
     Ok(set)
@@ -198,8 +194,8 @@ fn folds(path: &Path, listed: &[ListedPair]) -> Result<Option<Vec<u32>>> {
         return Ok(None);
     }
     if let Some(pair) = listed.iter().find(|p| p.fold.is_none()) {
-        let place = PathBuf::from(format!("{}:{}", path.display(), pair.line));
-        return bad(&place, "states no fold, though other pairs do");
+        let what = format!("{} states no fold, though other pairs do", pair.place);
+        return bad(path, what);
     }
     let stated = || listed.iter().filter_map(|p| p.fold);
     let first = stated().min().unwrap_or(0);
@@ -212,36 +208,47 @@ fn folds(path: &Path, listed: &[ListedPair]) -> Result<Option<Vec<u32>>> {
     Ok(Some(stated().map(|f| f - first).collect()))
 }
 
+/// Numbers for names, in the order in which they are first asked for.
+struct Numbers<'a, T>(BTreeMap<&'a T, u32>);
+
+impl<T> Default for Numbers<'_, T> {
+    fn default() -> Self {
+        Numbers(BTreeMap::new())
+    }
+}
+
+impl<'a, T: Ord> Numbers<'a, T> {
+    fn of(&mut self, name: &'a T) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(name).or_insert(next)
+    }
+}
+
 /// The people of each pair where the list names them and they agree with its labels.
-fn people(listed: &[ListedPair]) -> Option<Vec<(u32, u32)>> {
-    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut number = |name| {
-        let next = numbers.len() as u32;
-        *numbers.entry(name).or_insert(next)
-    };
+fn people<'a>(listed: impl Iterator<Item = &'a ListedPair>) -> Option<Vec<(u32, u32)>> {
+    let mut numbers = Numbers::default();
     listed
-        .iter()
         .map(|pair| {
             let (a, b) = pair.people.as_ref()?;
-            ((a == b) == pair.same).then(|| (number(a), number(b)))
+            ((a == b) == pair.same).then(|| (numbers.of(a), numbers.of(b)))
         })
         .collect()
 }
 
 /// Published lists have such pairs, and published numbers contain them.
 fn odd_pairs(listed: &[ListedPair], pairs: &[(u32, u32)], findings: &mut Findings) {
-    let line = |k: usize| format!("line {}", listed[k].line);
+    let place = |k: usize| listed[k].place.clone();
     let all = || 0..listed.len();
     findings.odd(
         "pairs are of a picture with itself",
-        all().filter(|&k| pairs[k].0 == pairs[k].1).map(line),
+        all().filter(|&k| pairs[k].0 == pairs[k].1).map(place),
     );
     let mut seen: BTreeSet<(u32, u32)> = BTreeSet::new();
     findings.odd(
         "pairs are listed before already",
         all()
             .filter(|&k| !seen.insert((pairs[k].0.min(pairs[k].1), pairs[k].0.max(pairs[k].1))))
-            .map(line),
+            .map(place),
     );
     let contradicts = |k: &usize| {
         let people = listed[*k].people.as_ref();
@@ -250,7 +257,7 @@ fn odd_pairs(listed: &[ListedPair], pairs: &[(u32, u32)], findings: &mut Finding
     findings.odd(
         "pairs say another thing than the names on them (one person on both sides of a pair of \
          different people, or two people in a pair of one); the people of pairs are taken as not known",
-        all().filter(contradicts).map(line),
+        all().filter(contradicts).map(place),
     );
 }
 
@@ -280,18 +287,12 @@ fn finish(
     place: &dyn Fn(usize) -> String,
 ) -> Result<DataSet> {
     if let Some(path) = files.find(|n| n == IDENTITIES) {
-        let ids = list::parse_identities(&path, data.images)?;
-        let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
-        let ids: Vec<u32> = ids
-            .iter()
-            .map(|&id| {
-                let next = numbers.len() as u32;
-                *numbers.entry(id).or_insert(next)
-            })
-            .collect();
         if data.pairs.iter().any(Option::is_none) {
             return bad(&path, "is one line an image, but images are missing");
         }
+        let ids = list::parse_identities(&path, data.images)?;
+        let mut numbers = Numbers::default();
+        let ids: Vec<u32> = ids.iter().map(|id| numbers.of(id)).collect();
         let people: Vec<(u32, u32)> = data
             .pairs
             .iter()
@@ -332,7 +333,7 @@ mod tests {
             same,
             people: None,
             fold: None,
-            line,
+            place: format!("line {line}"),
         }
     }
 
@@ -340,17 +341,19 @@ mod tests {
     fn pairs_in_turns_give_every_fold_its_share() {
         let listed: Vec<ListedPair> = (0..60).map(|k| pair(k < 30, k)).collect();
         assert!(by_class(&listed));
-        let turned = in_turns(listed);
-        assert!(!by_class(&turned));
-        for fold in turned.chunks(6) {
-            assert_eq!(fold.iter().filter(|p| p.same).count(), 3);
+        let order = in_turns(&listed);
+        for fold in order.chunks(6) {
+            assert_eq!(fold.iter().filter(|&&k| listed[k].same).count(), 3);
         }
-        let genuine: Vec<usize> = turned.iter().filter(|p| p.same).map(|p| p.line).collect();
+        let genuine: Vec<usize> = order.iter().copied().filter(|&k| listed[k].same).collect();
         assert!(genuine.is_sorted());
+        let mut all = order.clone();
+        all.sort_unstable();
+        assert_eq!(all, (0..60).collect::<Vec<_>>());
         // Twice as many of one kind: two in every three.
-        let turned = in_turns((0..30).map(|k| pair(k < 20, k)).collect());
-        for fold in turned.chunks(6) {
-            assert_eq!(fold.iter().filter(|p| p.same).count(), 4);
+        let listed: Vec<ListedPair> = (0..30).map(|k| pair(k < 20, k)).collect();
+        for fold in in_turns(&listed).chunks(6) {
+            assert_eq!(fold.iter().filter(|&&k| listed[k].same).count(), 4);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Training sets: records, a list of images, a folder with one folder for each class.
 
-use super::open::{Reader, any_ends, role};
-use super::{DataSet, Files, Images, bad};
+use super::open::{Reader, any_ends, is_top_folder, only, role};
+use super::{DataSet, Files, IDENTITIES, Images, bad};
 use crate::list;
 use crate::source::{FileSource, RecSource};
 use frbench_base::Result;
@@ -25,7 +25,7 @@ pub(super) static LIST: Reader = Reader {
     format: DataFormat::Train,
     wants: "a .list, .lst or .txt file",
     recognises: |names| names.iter().any(|n| is_list(n)),
-    takes: |n| is_list(n) || (n.ends_with('/') && n.matches('/').count() == 1),
+    takes: |n| is_list(n) || is_top_folder(n),
     open: listed,
 };
 
@@ -33,8 +33,8 @@ pub(super) static FOLDER: Reader = Reader {
     name: "a folder of images",
     format: DataFormat::Train,
     wants: "a folder with one folder for each class",
-    recognises: |names| any_ends(names, "/") && !any_ends(names, ".json"),
-    takes: |n| n.ends_with('/') && n.matches('/').count() == 1,
+    recognises: |names| any_ends(names, "/"),
+    takes: is_top_folder,
     open: folder,
 };
 
@@ -42,8 +42,6 @@ fn is_list(name: &str) -> bool {
     let list = [".txt", ".list", ".lst"].iter().any(|s| name.ends_with(s));
     list && name != IDENTITIES
 }
-
-const IDENTITIES: &str = "identities.txt";
 
 fn records(files: &Files, _: &Rules) -> Result<DataSet> {
     let path = role(files, "a .rec file", |n| n.ends_with(".rec"))?;
@@ -53,7 +51,7 @@ fn records(files: &Files, _: &Rules) -> Result<DataSet> {
 }
 
 fn listed(files: &Files, _: &Rules) -> Result<DataSet> {
-    let path = role(files, "a list", is_list)?;
+    let path = only(files, "the list of images", is_list)?;
     let (paths, labels): (Vec<_>, Vec<_>) = list::parse_labels(&list::read(&path)?, &path)?
         .into_iter()
         .unzip();
@@ -64,7 +62,7 @@ fn listed(files: &Files, _: &Rules) -> Result<DataSet> {
 }
 
 fn folder(files: &Files, _: &Rules) -> Result<DataSet> {
-    let dir = role(files, "a folder", |n| n.ends_with('/'))?;
+    let dir = only(files, "the folder of classes", |n| n.ends_with('/'))?;
     let folder = list::image_folder(&dir)?;
     let source = FileSource::new(&dir, folder.paths, Some(folder.labels.clone()));
     let images = Arc::new(source);
@@ -91,8 +89,15 @@ pub(super) fn listed_below(dir: &Path, names: &[String]) -> Vec<String> {
         }
     });
     let top: BTreeSet<String> = top.collect();
-    top.into_iter().collect()
+    match top.len() {
+        // One entry for each of many classes would say no more than the folder itself.
+        0..=MANY => top.into_iter().collect(),
+        _ => vec!["./".into()],
+    }
 }
+
+/// Of more folders than this, the folder that holds them stands in the record of a set.
+const MANY: usize = 32;
 
 /// `names` are those of the classes, where they have names.
 fn set(

@@ -115,6 +115,8 @@ pub fn at_far(
 pub fn roc_series(genuine: &[f64], impostor_tail: &[f64], impostors: u64) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = log_spaced(impostor_tail.len(), 200)
         .into_iter()
+        // A pair that could not be scored is accepted at no threshold.
+        .filter(|&rank| impostor_tail[rank - 1] > f64::NEG_INFINITY)
         .map(|rank| {
             let threshold = impostor_tail[rank - 1];
             let at_least = |s: &[f64]| s.partition_point(|&x| x >= threshold) as f64;

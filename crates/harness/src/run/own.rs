@@ -6,9 +6,10 @@ use super::contact_sheet::LIST;
 use super::embed::EMBEDDINGS;
 use super::folder::{RESULT, RunFolder};
 use super::seal::{self, Seal};
-use super::stamps::{self, Stamp};
+use super::stamps;
 use super::train::MODEL;
 use frbench_base::key::Key;
+use frbench_base::stamp::Stamp;
 use frbench_base::{Error, Result};
 use frbench_data::manifest::hash_file;
 use frbench_job::result::{FileHash, JobResult, PictureKind};
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 /// Files above this size are read on an idle run only if their stamp has changed.
 const LARGE: u64 = 16 << 20;
@@ -139,7 +141,7 @@ impl Reader {
                 found => format!("it has {found} bytes, {} were written", file.bytes),
             });
         }
-        let stamp = Stamp::of(&meta);
+        let stamp = Stamp::of(&meta, SystemTime::now());
         let mut seen = self.0.lock().unwrap_or_else(|e| e.into_inner());
         if stamp.is_some() && seen.get(&path) == stamp.as_ref() {
             return Ok(());
@@ -158,7 +160,7 @@ impl Reader {
         if let Some(stamp) = stamp {
             if large {
                 let noted = noted.get_or_insert_with(|| stamps::noted(folder));
-                noted.insert(file.path.clone(), stamp.clone());
+                noted.insert(file.path.clone(), stamp);
                 stamps::note(folder, noted);
             }
             seen.insert(path, stamp);

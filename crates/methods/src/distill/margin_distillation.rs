@@ -3,7 +3,7 @@
 //! its embedding and the centre of its class.
 //!
 //! `m_i = (m_max - m_min) c_i / max_j c_j + m_min`, where `c_i` is the teacher's cosine of image
-//! and class, and the maximum is over the batch; `m_min` for all where no cosine is positive. It
+//! and class. The maximum is over the batch. Where no cosine is positive, `m_min` holds for all. It
 //! takes the place of a head of the student, and is computed on the CPU whatever the device.
 
 use super::{Distill, DistillEntry, DistillInput, Setup, Wants, maths};

@@ -3,12 +3,13 @@
 //!
 //! `mean(max(0, d(a, p) - d(a, n) + m))` over triplets of the batch, of L2-normalised embeddings,
 //! with `m = (m_max - m_min) D / max D + m_min` and `D = max(0, d_t(a, n) - d_t(a, p))` of the
-//! teacher; the maximum is over the triplets of the batch. Distances are squared, or angles.
+//! teacher. The maximum is over the triplets of the batch. Distances are squared, or angles.
 //!
-//! Triplets are FaceNet's: each pair of a person with one negative drawn at random from those that
-//! the student has further away than the positive, but by less than `alpha` in squared distance.
-//! The published code chooses them in bags of 7,200 images ahead of training; here in the batch,
-//! which therefore wants several images of a person (`balanced`). A batch without any adds 0.
+//! Triplets are FaceNet's: each pair of a person with one negative, drawn at random. It is drawn
+//! from those that are further away than the positive, by less than `alpha` in the student's
+//! squared distance. The published code chooses triplets in bags of 7,200 images ahead of training.
+//! Here they are of the batch, which wants several images of a person (`balanced`). A batch without
+//! any adds 0.
 
 use super::margin_distillation::{bound, scaled_margins};
 use super::{Distill, DistillEntry, DistillInput, Setup, embeddings_only, gram::gram, maths};
