@@ -1,6 +1,6 @@
 //! Which build this is.
 
-use crate::plan::{Build, Code};
+use crate::plan::{Build, Code, DeviceKind};
 
 /// What the program was built from.
 pub const BUILD: Build = Build {
@@ -12,7 +12,7 @@ pub const BUILD: Build = Build {
     lock: env!("FRBENCH_LOCK"),
 };
 
-/// The code that enters the keys of jobs.
-pub fn code() -> Code {
-    Code::of_build(include_str!("../Cargo.lock"))
+/// The code that enters the keys of jobs on such a device.
+pub fn code(device: DeviceKind) -> Code {
+    Code::of_build(include_str!("../Cargo.lock"), device)
 }

@@ -2,8 +2,9 @@
 //! `report` have in common.
 
 use clap::Args;
+use frbench::engine::device::DeviceChoice;
 use frbench::job::{Job, JobSpec};
-use frbench::plan::{self, Next, Round, Selection};
+use frbench::plan::{self, DeviceKind, Next, Round, Selection};
 use frbench::run::Store;
 use frbench::suite::{self, Catalogue, Resolved, Suite};
 use frbench::{Error, Result};
@@ -140,16 +141,64 @@ pub fn part(whole: Resolved, args: &SuiteArgs) -> Result<Resolved> {
     plan::select(whole, &selection)
 }
 
-/// All jobs as far as the data sets that are already there let them be foreseen. What is known
-/// of one set may name another that is made of it.
-pub fn outlook(suite: &Resolved, store: &Store) -> Result<Round> {
-    plan::rounds(suite, &build::code(), plan::outlook, |round, known| {
-        let is_data = |job: &&Job| matches!(job.spec, JobSpec::Data(_));
-        let mut results = known.results.clone();
-        let standing = store.finished(round.jobs.iter().filter(is_data));
-        results.extend(standing.finished);
-        Ok(Next::Known(results, round))
-    })
+/// The device whose results are meant.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DeviceArgs {
+    /// Jobs of this kind of device, `cpu` or `cuda` [default: that of which more are done]
+    #[arg(long, value_name = "DEVICE", value_parser = device_kind)]
+    pub device: Option<DeviceKind>,
+}
+
+fn device_kind(text: &str) -> Result<DeviceKind, String> {
+    match text.parse::<DeviceChoice>()? {
+        DeviceChoice::Cpu => Ok(DeviceKind::Cpu),
+        DeviceChoice::Cuda(_) => Ok(DeviceKind::Cuda),
+        DeviceChoice::Auto => Err("want cpu or cuda".into()),
+    }
+}
+
+impl DeviceArgs {
+    /// All jobs, as [`outlook`] foresees them. Where no device is stated and the plan has more
+    /// finished jobs of a GPU than of the CPU, they are the GPU's, which is said.
+    pub fn outlook(&self, suite: &Resolved, store: &Store) -> Result<Round> {
+        if let Some(device) = self.device {
+            return outlook(suite, store, device);
+        }
+        let done = |round: &Round| {
+            let computed = round.jobs.iter();
+            let computed = computed.filter(|j| !matches!(j.spec, JobSpec::Data(_)));
+            computed.filter(|j| store.folder(&j.key).is_done()).count()
+        };
+        let cpu = outlook(suite, store, DeviceKind::Cpu)?;
+        let cuda = outlook(suite, store, DeviceKind::Cuda)?;
+        let (on_cpu, on_cuda) = (done(&cpu), done(&cuda));
+        if on_cuda <= on_cpu {
+            return Ok(cpu);
+        }
+        super::output::note(&format!(
+            "of {} jobs, {on_cuda} are done on cuda and {on_cpu} on the cpu; the former are taken \
+             (`--device cpu` takes the others)",
+            cuda.jobs.len()
+        ));
+        Ok(cuda)
+    }
+}
+
+/// All jobs on such a device, as far as the data sets that are already there let them be foreseen.
+/// What is known of one set may name another that is made of it.
+pub fn outlook(suite: &Resolved, store: &Store, device: DeviceKind) -> Result<Round> {
+    plan::rounds(
+        suite,
+        &build::code(device),
+        plan::outlook,
+        |round, known| {
+            let is_data = |job: &&Job| matches!(job.spec, JobSpec::Data(_));
+            let mut results = known.results.clone();
+            let standing = store.finished(round.jobs.iter().filter(is_data));
+            results.extend(standing.finished);
+            Ok(Next::Known(results, round))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use frbench::data::manifest;
 use frbench::data::set::missing;
 use frbench::data::stamps::Stamps;
 use frbench::job::{DataFormat, DataSource, DataSpec, JobSpec};
-use frbench::plan;
 use frbench::plan::keys::Names;
+use frbench::plan::{self, DeviceKind};
 use frbench::run::rendering::{Rendering, render as render_set, tidy};
 use frbench::run::{self, Observer, Stop};
 use frbench::suite::dataset;
@@ -89,7 +89,7 @@ fn render(name: &str, root: &Path) -> Result<()> {
     let stop = Stop::on_signals()?;
     // That of the job in a run, which goes on with what is rendered here, and the other way round.
     let job = JobSpec::Data(spec.clone());
-    let (key, _) = plan::keys::keys(&job, &Names::default(), &build::code());
+    let key = plan::keys::keys(&job, &Names::default(), &build::code(DeviceKind::Cpu)).cache;
     let mut waiting = false;
     render_set(synth, name, root, &key, &mut |now| {
         match &now {

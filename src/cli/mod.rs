@@ -6,12 +6,14 @@ pub mod check;
 pub mod context;
 pub mod data;
 pub mod exit;
+pub mod explain;
 pub mod list;
 pub mod lr;
 mod origin;
 pub mod output;
 pub mod parity;
 pub mod progress;
+mod redo;
 pub mod references;
 pub mod report;
 pub mod run;
@@ -59,6 +61,8 @@ commands! {
     List(list::ListArgs) => list::list,
     /// Show what a suite would run: jobs, sharing, what is done, rough cost
     Show(show::ShowArgs) => show::show,
+    /// Say what differs between two jobs that were run
+    Explain(explain::ExplainArgs) => explain::explain,
     /// Check a suite without running it
     Check(check::CheckArgs) => check::check,
     /// Render the report of what has been run so far

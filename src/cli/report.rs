@@ -1,6 +1,6 @@
 //! `frbench report`, and the summary that `frbench run` ends with.
 
-use super::context::{self, RunsArgs, SuiteArgs};
+use super::context::{self, DeviceArgs, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
 use super::origin::Origin;
 use super::output::{self, print};
@@ -8,6 +8,7 @@ use super::text::{iso_time, table};
 use clap::Args;
 use frbench::embedded;
 use frbench::key::{Key, sha256_hex};
+use frbench::plan::Round;
 use frbench::report::derive::{Cell, CellState, Derived, derive};
 use frbench::report::{self, ReportInput, collect};
 use frbench::run::{Failures, Outcome, Store};
@@ -25,6 +26,8 @@ pub struct ReportArgs {
     pub suite: SuiteArgs,
     #[command(flatten)]
     pub runs: RunsArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Folder that reports are written to
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,
@@ -37,7 +40,8 @@ pub struct ReportArgs {
 pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     let suite = context::resolve(&args.suite)?;
     let store = Store::new("data", &args.runs.runs);
-    let outcome = so_far(&suite, &store, Failures::default())?;
+    let round = args.device.outlook(&suite, &store)?;
+    let outcome = so_far(round, &store, Failures::default());
     let command = command(&args.suite);
     if outcome.finished.is_empty() && !args.json {
         print(&format!(
@@ -56,9 +60,8 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     })
 }
 
-/// What has been run of a suite, by whomever; `failed` is what could not be.
-pub fn so_far(suite: &Resolved, store: &Store, failed: Failures) -> Result<Outcome> {
-    let round = context::outlook(suite, store)?;
+/// What has been run of a plan, by whichever process; `failed` is what could not be.
+pub fn so_far(round: Round, store: &Store, failed: Failures) -> Outcome {
     let standing = store.finished(&round.jobs);
     for (key, damage) in &standing.damaged {
         let text = damage.text(&store.folder(key));
@@ -66,14 +69,14 @@ pub fn so_far(suite: &Resolved, store: &Store, failed: Failures) -> Result<Outco
             "{text}; it is not reported, and `frbench run` makes it again"
         ));
     }
-    Ok(Outcome {
+    Outcome {
         finished: standing.finished,
         jobs: round.jobs,
         layout: round.layout,
         executed: 0,
         failed,
         left: 0,
-    })
+    }
 }
 
 /// What makes the whole report: the suite by the name or path it was asked for by.

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use clap::Args;
 use frbench::Result;
 use frbench::engine::{Device, DeviceChoice};
+use frbench::plan::DeviceKind;
 use frbench::report::ReportInput;
 use frbench::run::{self, Options, Outcome, Program, ReadAgain, Stop, Store};
 use frbench::{build, embedded};
@@ -88,6 +89,7 @@ impl FromStr for Shard {
 pub fn run(args: RunArgs) -> Result<ExitStatus> {
     set_threads(args.jobs)?;
     let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
+    let kind = DeviceKind::of(&device);
     let whole = super::context::resolve_all(&args.suite)?;
     let suite = super::context::part(whole.clone(), &args.suite)?;
     // Known before anything is computed for it.
@@ -113,7 +115,7 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
     let program = Program {
         build: build::BUILD,
-        code: build::code(),
+        code: build::code(kind),
         declarations: embedded::declarations(None)?,
     };
     let outcome = run::execute(&suite, &program, &store, &options, &progress, &stop);
@@ -127,7 +129,8 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     }
     // The report is of all that is done of the profile, whichever part was asked for now and
     // whoever has done the rest.
-    let so_far = super::report::so_far(&whole, &store, outcome.failed.clone())?;
+    let round = super::context::outlook(&whole, &store, kind)?;
+    let so_far = super::report::so_far(round, &store, outcome.failed.clone());
     let command = super::report::command(&args.suite);
     let input = super::report::input(&whole, &so_far, &store, command.clone())?;
     super::report::publish(&input, &whole, &store, &place, args.json)?;

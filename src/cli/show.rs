@@ -1,15 +1,16 @@
 //! `frbench show`
 
-use super::context::{self, RunsArgs, SuiteArgs};
+use super::context::{self, DeviceArgs, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
 use super::output::{bold, print, print_json, warn};
+use super::redo::Redo;
 use super::text::{duration, quantity, table};
 use clap::Args;
 use frbench::Result;
 use frbench::job::{ConvMode, DegradeSpec, Job, JobSpec};
 use frbench::key::Key;
 use frbench::plan::recipe::{self, Recipe};
-use frbench::plan::{Kind, Round, keys};
+use frbench::plan::{Kind, Round};
 use frbench::run::Store;
 use frbench::suite::Resolved;
 use frbench::suite::resolve::Row;
@@ -23,6 +24,8 @@ pub struct ShowArgs {
     pub suite: SuiteArgs,
     #[command(flatten)]
     pub runs: RunsArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Every job on a line of its own
     #[arg(long)]
     pub all: bool,
@@ -44,16 +47,20 @@ pub fn show(args: ShowArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Success);
     }
     let store = Store::new(PathBuf::new(), &args.runs.runs);
-    let round = context::outlook(&suite, &store)?;
+    let round = args.device.outlook(&suite, &store)?;
     let standing = store.finished(&round.jobs);
     let done: BTreeSet<&Key> = standing.finished.keys().collect();
     standing.damaged.iter().for_each(|(key, damage)| {
         warn(&damage.text(&store.folder(key)));
     });
+    let redone = Redo::of(&round, &done, &store)?;
     if args.json {
         let jobs = round.jobs.iter().map(|j| {
             let mut value = json!(j);
             value["done"] = json!(done.contains(&j.key));
+            if let Some(why) = redone.of_job(&j.key) {
+                value["redone"] = json!(why);
+            }
             value
         });
         print_json(&json!({
@@ -67,6 +74,7 @@ pub fn show(args: ShowArgs) -> Result<ExitStatus> {
         out += &recipes(&round);
         out += &columns(&suite);
         out += &jobs(&round, &done);
+        out += &redone.text();
         if args.all {
             out += &listing(&round, &done);
         }
@@ -231,7 +239,7 @@ fn jobs(round: &Round, done: &BTreeSet<&Key>) -> String {
         Kind::Embed,
         Kind::Score,
     ] {
-        let of_kind = || round.jobs.iter().filter(|j| keys::kind(&j.spec) == kind);
+        let of_kind = || round.jobs.iter().filter(|j| Kind::of(&j.spec) == kind);
         // Not `sum()`: the sum of nothing is -0.
         let open = of_kind()
             .filter(|j| !done.contains(&j.key))

@@ -5,6 +5,7 @@
 //! between them. Unit tests count like any other code, and there are no exceptions.
 #![allow(clippy::unwrap_used, reason = "tests fail where they panic")]
 
+mod entries;
 mod imports;
 
 use imports::{hidden, imports};

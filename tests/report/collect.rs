@@ -1,6 +1,6 @@
 //! From a planned suite to the input of its report, before anything has been run.
 
-use frbench::plan::{Known, outlook};
+use frbench::plan::{DeviceKind, Known, outlook};
 use frbench::report::collect::{Sources, collect};
 use frbench::report::model::{RunStatus, Status};
 use frbench::run::Failures;
@@ -32,7 +32,7 @@ fn references_stated_in_a_suite_are_shown_and_what_has_not_run_is_missing() {
     let text = format!("{}{REFERENCES}", include_str!("../suites/tiny.toml"));
     let suite = parse(Source::new("tiny.toml", text)).unwrap();
     let suite = resolve(&suite, "demo", &embedded::catalogue(None).unwrap()).unwrap();
-    let round = outlook(&suite, &Known::default(), &build::code());
+    let round = outlook(&suite, &Known::default(), &build::code(DeviceKind::Cpu));
     let input = collect(&Sources {
         layout: &round.layout,
         jobs: &round.jobs,

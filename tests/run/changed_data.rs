@@ -6,6 +6,7 @@ use frbench::data::image::Image;
 use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::job::result::JobResult;
 use frbench::job::{Job, JobSpec};
+use frbench::plan::DeviceKind;
 use frbench::run::context::Context;
 use frbench::run::{self, Observer, Options, Program, ReadAgain, Stop, Store, scheduler};
 use frbench::suite::source::Source;
@@ -379,7 +380,7 @@ impl Place {
         let resolved = suite::resolve(&parsed, "demo", &known)?;
         let program = Program {
             build: build::BUILD,
-            code: build::code(),
+            code: build::code(DeviceKind::Cpu),
             declarations: embedded::declarations(Some(&declared))?,
         };
         let store = Store::new(self.data(), self.dir.path().join("runs"));

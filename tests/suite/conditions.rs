@@ -1,7 +1,6 @@
 //! Entries under conditions: noise in the training set, loss of resolution.
 
 use crate::tiny::*;
-use frbench::build;
 use frbench::job::JobSpec;
 use frbench::job::result::JobResult;
 use frbench::plan::{Known, Round, plan};
@@ -90,7 +89,7 @@ fn entries_run_under_every_condition_and_the_teacher_once() {
 #[test]
 fn a_noisy_set_is_made_once_its_parts_are_known() {
     let suite = conditioned();
-    let code = build::code();
+    let code = cpu();
     let data = |round: &Round| -> Vec<String> {
         let jobs = round.jobs.iter();
         let data = jobs.filter(|j| matches!(j.spec, JobSpec::Data(_)));

@@ -1,12 +1,13 @@
 //! The suites that the program carries: valid, and what they promise.
 
+use crate::tiny::cpu;
 use crate::tiny::{is_ordered, resolved};
+use frbench::embedded;
 use frbench::key::Key;
 use frbench::plan::{Known, outlook};
 use frbench::suite::resolve::Row;
 use frbench::suite::source::Source;
 use frbench::suite::{Resolved, parse, resolve, validate};
-use frbench::{build, embedded};
 use std::collections::BTreeMap;
 
 fn text(suite: &str) -> &'static str {
@@ -31,7 +32,7 @@ fn every_embedded_suite_is_valid_in_every_profile() {
             let round = outlook(
                 &resolve(&suite, &profile.id, &known).unwrap(),
                 &Known::default(),
-                &build::code(),
+                &cpu(),
             );
             assert!(is_ordered(&round.jobs), "{name} {}", profile.id.value);
         }
@@ -104,7 +105,7 @@ fn coupleface_demo_trains_what_it_promises() {
 #[test]
 fn the_distillation_demo_shares_its_networks_with_coupleface() {
     let jobs = |suite: &str| -> BTreeMap<String, Key> {
-        let jobs = outlook(&demo(suite), &Known::default(), &build::code()).jobs;
+        let jobs = outlook(&demo(suite), &Known::default(), &cpu()).jobs;
         jobs.into_iter().map(|j| (j.label, j.key)).collect()
     };
     let (theirs, ours) = (jobs("coupleface"), jobs("distillation"));

@@ -1,11 +1,10 @@
 //! What keys depend on: which jobs are new after a change, and which are not.
 
 use crate::tiny::*;
-use frbench::build;
 use frbench::job::result::JobResult;
 use frbench::job::{BalancedSpec, DataSource, Rules};
 use frbench::key::Key;
-use frbench::plan::{Kind, Known, Round, plan};
+use frbench::plan::{DeviceKind, Known, Round, plan};
 use std::collections::BTreeSet;
 
 #[test]
@@ -18,7 +17,7 @@ fn plans_are_stable() {
 
 #[test]
 fn pinned_identities_need_no_first_round_and_no_other_key() {
-    let (suite, code) = (tiny(), build::code());
+    let (suite, code) = (tiny(), cpu());
     let mut pinned = suite.clone();
     let identity = |name: &str| Some(Key::of(&name).0);
     for row in &mut pinned.rows {
@@ -34,7 +33,7 @@ fn pinned_identities_need_no_first_round_and_no_other_key() {
 
 #[test]
 fn what_only_some_sets_say_is_part_of_scores_and_trainings() {
-    let (suite, code) = (tiny(), build::code());
+    let (suite, code) = (tiny(), cpu());
     let with = |set: &str| {
         let mut known = data_known(&suite, &code);
         for result in known.results.values_mut() {
@@ -69,14 +68,14 @@ fn a_pin_does_not_say_what_else_the_files_of_a_user_say() {
             rules: Rules::default(),
         };
     }
-    let known = data_known(&suite, &build::code());
+    let known = data_known(&suite, &cpu());
     for row in &mut suite.rows {
         row.data.identity = Some(Key::of(&row.data.name).0);
     }
     for column in &mut suite.columns {
         column.data.identity = Some(Key::of(&column.data.name).0);
     }
-    let code = build::code();
+    let code = cpu();
     assert!(!plan(&suite, &Known::default(), &code).finished);
     assert!(plan(&suite, &known, &code).finished);
 }
@@ -167,7 +166,7 @@ fn a_changed_teacher_retrains_its_students_and_nothing_else() {
 
 #[test]
 fn different_pixels_are_different_jobs_and_a_different_path_to_them_is_not() {
-    let (suite, code) = (tiny(), build::code());
+    let (suite, code) = (tiny(), cpu());
     let mut known = data_known(&suite, &code);
     let before = plan(&suite, &known, &code);
     let train = before.jobs[0].key.clone();
@@ -179,7 +178,7 @@ fn different_pixels_are_different_jobs_and_a_different_path_to_them_is_not() {
 
     // A generator whose code changed, making the same pixels.
     let mut newer = code.clone();
-    newer.kinds.get_mut(&Kind::Data).unwrap().sources = "new".into();
+    newer.sources.insert("synth/camera.rs".into(), "new".into());
     let after = plan(&suite, &data_known(&suite, &newer), &newer);
     let new = new_jobs(&before, &after);
     assert_eq!(new.len(), 3, "{new:?}");
@@ -188,19 +187,20 @@ fn different_pixels_are_different_jobs_and_a_different_path_to_them_is_not() {
 
 #[test]
 fn code_is_in_the_cache_key_of_its_kind_and_in_no_comparison_key() {
-    let (suite, code) = (tiny(), build::code());
+    let (suite, code) = (tiny(), cpu());
     let known = data_known(&suite, &code);
     let before = plan(&suite, &known, &code);
-    let changed = |kind: Kind| {
+    let changed = |source: &str| {
         let mut code = code.clone();
-        code.kinds.get_mut(&kind).unwrap().sources = "changed".into();
+        let hash = code.sources.get_mut(source).unwrap();
+        *hash = "changed".into();
         plan(&suite, &known, &code)
     };
-    let after = changed(Kind::Score);
+    let after = changed("harness/run/score.rs");
     let new = new_jobs(&before, &after);
     assert_eq!(new.len(), 14);
     assert!(new.iter().all(|l| l.starts_with("score ")), "{new:?}");
-    let after = changed(Kind::Train);
+    let after = changed("harness/train/trainer.rs");
     assert_eq!(new_jobs(&before, &after).len(), before.jobs.len() - 3);
     let comparison =
         |round: &Round| -> Vec<Key> { round.jobs.iter().map(|j| j.comparison.clone()).collect() };
@@ -211,10 +211,10 @@ fn code_is_in_the_cache_key_of_its_kind_and_in_no_comparison_key() {
 
 #[test]
 fn the_device_is_part_of_what_is_computed() {
-    let (suite, code) = (tiny(), build::code());
+    let (suite, code) = (tiny(), cpu());
     let known = data_known(&suite, &code);
     let mut cuda = code.clone();
-    cuda.device = "cuda";
+    cuda.device = DeviceKind::Cuda;
     let (a, b) = (plan(&suite, &known, &code), plan(&suite, &known, &cuda));
     assert_eq!(new_jobs(&a, &b).len(), a.jobs.len() - 3);
 }

@@ -14,4 +14,5 @@ mod limits;
 mod papers;
 mod plan;
 mod presets;
+mod sources;
 mod tiny;

@@ -1,11 +1,11 @@
 //! What is planned: the jobs of a suite, of its profiles and of a selection.
 
 use crate::tiny::*;
+use frbench::embedded;
 use frbench::key::Key;
 use frbench::plan::{Kind, Known, Selection, outlook, plan, select};
 use frbench::suite::source::Source;
 use frbench::suite::{parse, validate};
-use frbench::{build, embedded};
 use std::collections::BTreeSet;
 
 #[test]
@@ -61,7 +61,7 @@ fn the_layout_names_a_job_for_every_cell() {
 
 #[test]
 fn a_round_stops_where_identities_are_open() {
-    let (suite, code) = (tiny(), build::code());
+    let (suite, code) = (tiny(), cpu());
     let first = plan(&suite, &Known::default(), &code);
     assert!(!first.finished);
     assert_eq!(first.jobs.len(), 3);
@@ -123,7 +123,7 @@ fn a_loss_that_is_declared_and_empty_has_a_row_and_no_jobs() {
     let note = row.note.as_deref().unwrap();
     assert!(note.contains(reason), "{note}");
     let selected = select(suite.clone(), &Selection::default()).unwrap();
-    let round = outlook(&selected, &Known::default(), &build::code());
+    let round = outlook(&selected, &Known::default(), &cpu());
     assert!(round.jobs.iter().all(|j| !j.label.contains("fcd")));
     let shown = round.layout.rows.iter().find(|r| r.id == "fcd").unwrap();
     assert!(shown.runs.is_empty() && shown.note == row.note);

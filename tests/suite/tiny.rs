@@ -3,7 +3,7 @@
 use frbench::job::result::{DataResult, JobResult};
 use frbench::job::{DataSource, Job, JobSpec};
 use frbench::key::Key;
-use frbench::plan::{Code, Kind, Known, Round, outlook, plan};
+use frbench::plan::{Code, DeviceKind, Kind, Known, Round, outlook, plan};
 use frbench::suite::source::Source;
 use frbench::suite::{Resolved, parse, resolve};
 use frbench::{build, embedded};
@@ -67,9 +67,14 @@ pub fn data_known(suite: &Resolved, code: &Code) -> Known {
     }
 }
 
+/// The code of this build, on the CPU.
+pub fn cpu() -> Code {
+    build::code(DeviceKind::Cpu)
+}
+
 /// The plan once every data set is made.
 pub fn full(suite: &Resolved) -> Round {
-    let code = build::code();
+    let code = cpu();
     plan(suite, &data_known(suite, &code), &code)
 }
 
@@ -82,9 +87,7 @@ pub fn is_ordered(jobs: &[Job]) -> bool {
 
 /// How many jobs are of that kind.
 pub fn count(jobs: &[Job], kind: Kind) -> usize {
-    jobs.iter()
-        .filter(|j| frbench::plan::keys::kind(&j.spec) == kind)
-        .count()
+    jobs.iter().filter(|j| Kind::of(&j.spec) == kind).count()
 }
 
 /// Keys by label. Labels of jobs that several rows share are those of the first row.

@@ -20,5 +20,5 @@ pub mod stamp;
 
 pub use error::{Error, Result};
 
-/// The hash of the source of the random streams: part of the keys of jobs.
-pub const RNG_SOURCES: &str = env!("FRBENCH_SOURCES_RNG");
+/// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
+pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

@@ -99,6 +99,50 @@ pub struct Info {
     pub params: &'static [Param],
 }
 
+/// Where the source of a line of a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its module, within that of the table.
+    pub module: &'static str,
+    /// Other entries that it is built of, as `TABLE/MODULE`: `distill/fcd`. A change of theirs is
+    /// one of its own.
+    pub built_on: &'static [&'static str],
+}
+
+/// A table of what can be named, and the origin of each line. A line is `module::ENTRY`, where
+/// the module is that of the file; `built_on` names other entries that it is built of:
+///
+/// ```ignore
+/// entries! {
+///     /// Every head a suite may name.
+///     pub static HEADS: HeadEntry, ORIGINS = [
+///         arcface::ENTRY,
+///         other::ENTRY built_on ["head/arcface"],
+///     ]
+/// }
+/// ```
+///
+/// A source does not compute what its table names, so that a new line changes no key.
+#[macro_export]
+macro_rules! entries {
+    (
+        $(#[$doc:meta])*
+        pub static $table:ident: $type:ty, $origins:ident = [
+            $($module:ident::$entry:ident $(built_on [$($on:literal),+])?),+ $(,)?
+        ]
+    ) => {
+        $(#[$doc])*
+        pub static $table: &[$type] = &[$($module::$entry),+];
+        /// Where each of them comes from, in the same order.
+        pub static $origins: &[$crate::registry::Origin] = &[$(
+            $crate::registry::Origin {
+                module: stringify!($module),
+                built_on: &[$($($on),+)?],
+            }
+        ),+];
+    };
+}
+
 /// How it is shown that an entry computes what its source says. The tests hold each entry to
 /// its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,5 +69,5 @@ impl std::ops::Deref for FileBytes {
     }
 }
 
-/// The hash of the sources of this crate: part of the keys of jobs.
-pub const SOURCES: &str = env!("FRBENCH_SOURCES_DATA");
+/// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
+pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

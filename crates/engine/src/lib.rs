@@ -100,7 +100,5 @@ pub use store::{Slot, Store};
 pub use tape::Tape;
 pub use value::Value;
 
-/// The hash of the sources of this crate: part of the keys of jobs.
-pub const SOURCES: &str = env!("FRBENCH_SOURCES_ENGINE");
-/// That of the sources which score on a GPU.
-pub const SEARCH_SOURCES: &str = env!("FRBENCH_SOURCES_SEARCH");
+/// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
+pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

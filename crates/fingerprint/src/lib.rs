@@ -1,66 +1,93 @@
-//! For build scripts: which code a crate is made of, as an environment variable of its build.
+//! For build scripts: what each source of a crate says, as a hash.
 //!
-//! The cache key of a job holds the hash of the sources that compute it. Each crate hashes its
-//! own, so that none has to look into another.
+//! The key of a job holds the hashes of the sources that compute it. Each crate hashes its own, so
+//! that none has to look into another. A hash is of what a source says: comments, documentation,
+//! tests and the way it is formatted leave it as it is ([`mod@rust`], [`mod@cuda`]).
 
 #![allow(
     clippy::print_stdout,
     reason = "printing is how a build script speaks to cargo"
 )]
 
+pub mod cuda;
+pub mod rust;
+
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Sets `variable` to the sha256 over names and contents of the sources below `paths`, in sorted
-/// order: Rust, and kernels for GPUs. The hash does not depend on the platform's line ends and
-/// path separators. Cargo runs the build script again when one of the sources changes.
+/// Sources by path, each with the hash of what it says.
+pub type Hashes = BTreeMap<String, String>;
+
+/// Writes `sources.rs` into the output folder of the build: a list of the path and the hash of
+/// each source of the crate. Cargo runs the build script again when one of them changes.
 ///
 /// # Panics
-/// If a path is not there.
-pub fn emit(variable: &str, paths: &[&str]) {
-    let mut files = Vec::new();
-    for path in paths {
-        println!("cargo:rerun-if-changed={path}");
-        collect(Path::new(path), &mut files);
+/// Where a source cannot be read, or is not Rust, which would not compile either.
+pub fn emit() {
+    println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-changed=build.rs");
+    let variable = |name| std::env::var(name).expect("cargo sets it");
+    let hashes = of_crate(Path::new(&variable("CARGO_MANIFEST_DIR"))).expect("the crate's sources");
+    let mut list = "&[\n".to_string();
+    for (path, hash) in hashes {
+        let _ = writeln!(list, "    ({path:?}, {hash:?}),");
     }
-    files.sort();
-    files.dedup();
-    println!("cargo:rustc-env={variable}={}", fingerprint(&files));
+    list += "]\n";
+    let out = Path::new(&variable("OUT_DIR")).join("sources.rs");
+    fs::write(out, list).expect("the build folder can be written");
 }
 
-fn fingerprint(files: &[PathBuf]) -> String {
-    let mut hash = Sha256::new();
-    for file in files {
-        let text = fs::read_to_string(file)
-            .unwrap_or_default()
-            .replace("\r\n", "\n");
-        hash.update(file.to_string_lossy().replace('\\', "/").as_bytes());
-        hash.update([0]);
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
+/// The sources of the crate in the folder `root`, as `CRATE/PATH`: `methods/head/cosface.rs`.
+///
+/// # Errors
+/// What cannot be read, with its path.
+pub fn of_crate(root: &Path) -> Result<Hashes, String> {
+    let mut texts = BTreeMap::new();
+    let name = root.file_name().unwrap_or_default().to_string_lossy();
+    collect(&root.join("src"), &name, &mut texts)?;
+    let mut hashes = Hashes::new();
+    let mut of_tests = Vec::new();
+    for (path, text) in &texts {
+        let says = if path.ends_with(".rs") {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let source = rust::read(text).map_err(|e| format!("{path}: {e}"))?;
+            of_tests.extend(source.tests.iter().map(|file| format!("{folder}/{file}")));
+            source.says
+        } else {
+            cuda::says(text)
+        };
+        hashes.insert(path.clone(), hash(&says));
     }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+    hashes.retain(|path, _| !of_tests.contains(path));
+    Ok(hashes)
+}
+
+/// The first 64 bits of a sha256: enough to tell the versions of a source.
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..8].iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
 }
 
-fn collect(path: &Path, out: &mut Vec<PathBuf>) {
-    assert!(
-        path.exists(),
-        "{} is fingerprinted, but is not there",
-        path.display()
-    );
-    if path.is_dir() {
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            collect(&entry.path(), out);
+/// Rust, and kernels for GPUs.
+fn collect(folder: &Path, name: &str, texts: &mut BTreeMap<String, String>) -> Result<(), String> {
+    let said = |e: std::io::Error| format!("{}: {e}", folder.display());
+    for entry in fs::read_dir(folder).map_err(said)? {
+        let path = entry.map_err(said)?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{name}/{file}");
+        let extension = path.extension().unwrap_or_default();
+        if path.is_dir() {
+            collect(&path, &name, texts)?;
+        } else if ["rs", "cu", "cuh"].iter().any(|e| extension == *e) {
+            let text = fs::read_to_string(&path).map_err(|e| format!("{name}: {e}"))?;
+            texts.insert(name, text);
         }
-    } else if path
-        .extension()
-        .is_some_and(|e| e == "rs" || e == "cu" || e == "cuh")
-    {
-        out.push(path.to_path_buf());
     }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use frbench_base::key::Key;
 use frbench_base::registry::Params;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,9 @@ pub struct Job {
     pub label: String,
     pub spec: JobSpec,
     pub needs: Vec<Key>,
+    /// The canonical JSON whose sha256 is the key.
+    #[serde(skip)]
+    pub made_of: Arc<str>,
     /// Rough cost in floating-point operations, for ETA and `frbench show`.
     pub cost: f64,
 }

@@ -31,5 +31,5 @@ pub use job::{DeriveSpec, EmbedSpec, Job, JobSpec, ProtocolSpec, ScoreSpec, View
 pub use network::{BackboneSpec, Color, DegradeKind, DegradeSpec, HeadSpec, InputSpec};
 pub use training::{BalancedSpec, KEPT_IMAGES, MethodSpec, TrainSpec};
 
-/// The hash of the source of the artefacts: part of the keys of jobs.
-pub const ARTEFACT_SOURCES: &str = env!("FRBENCH_SOURCES_ARTEFACT");
+/// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
+pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

@@ -42,5 +42,5 @@ pub use twin::{Arrangement, Pair, SEED, TWINS, Twin, TwinInfo, twin};
 pub use world::{Rendered, VERSION, World};
 pub use write::{IDENTITIES, Progress, assemble, identities, render, write};
 
-/// The hash of the sources of this crate: part of the keys of jobs.
-pub const SOURCES: &str = env!("FRBENCH_SOURCES_SYNTH");
+/// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
+pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

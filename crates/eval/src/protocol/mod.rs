@@ -18,6 +18,7 @@ mod verification;
 pub use embeddings::{EmbeddingWriter, Embeddings};
 pub use input::{Part, ScoreInput};
 
+use frbench_base::entries;
 use frbench_base::registry::{Args, Info, did_you_mean};
 use frbench_base::{Error, Result};
 use frbench_job::result::ScoreResult;
@@ -49,13 +50,15 @@ pub struct ProtocolEntry {
     pub score: fn(&ProtocolSpec, &ScoreInput) -> Result<Scored>,
 }
 
-/// Every protocol a suite may name.
-pub static PROTOCOLS: &[ProtocolEntry] = &[
-    verification::ENTRY,
-    template::ENTRY,
-    identification::ENTRY,
-    gallery::ENTRY,
-];
+entries! {
+    /// Every protocol a suite may name.
+    pub static PROTOCOLS: ProtocolEntry, ORIGINS = [
+        verification::ENTRY,
+        template::ENTRY,
+        identification::ENTRY,
+        gallery::ENTRY,
+    ]
+}
 
 /// The table line of a protocol.
 pub fn find(name: &str) -> Result<&'static ProtocolEntry> {

@@ -1,7 +1,9 @@
 //! The code and environment that a job's cache key contains.
 
-use frbench_base::key::sha256_hex;
-use serde::Serialize;
+use super::sources::{self, Entries};
+use frbench_engine::Device;
+use frbench_job::JobSpec;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A kind of job.
@@ -15,93 +17,136 @@ pub enum Kind {
     Score,
 }
 
-/// What computes the numbers of one kind of job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct KindCode {
-    /// sha256 over the sources that matter to this kind.
-    pub sources: String,
-    /// `name=version;...` of the crates that matter to this kind.
-    pub crates: String,
+impl Kind {
+    pub fn of(spec: &JobSpec) -> Self {
+        match spec {
+            JobSpec::Data(_) => Kind::Data,
+            JobSpec::Train(_) => Kind::Train,
+            JobSpec::Derive(_) => Kind::Derive,
+            JobSpec::Embed(_) => Kind::Embed,
+            JobSpec::Score(_) => Kind::Score,
+        }
+    }
+}
+
+/// What computes the numbers of one job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobCode {
+    /// The hash of what each source says, by path.
+    pub sources: BTreeMap<String, String>,
+    /// Versions of the crates whose numbers are in those of the job, by name.
+    pub crates: BTreeMap<String, String>,
 }
 
 /// What computes the numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Code {
-    pub kinds: BTreeMap<Kind, KindCode>,
+    /// The hash of what each source says, by path: `methods/head/cosface.rs`.
+    pub sources: BTreeMap<String, String>,
+    /// Versions of every crate, by name.
+    pub crates: BTreeMap<String, String>,
     /// `f32`.
     pub dtype: &'static str,
-    /// `cpu` or `cuda`.
-    pub device: &'static str,
+    pub device: DeviceKind,
 }
 
-/// The crates whose version can change the numbers of each kind of job.
-const CRATES: [(Kind, &[&str]); 5] = [
-    (Kind::Data, &["image", "libm", "rand_chacha", "zune-jpeg"]),
-    (Kind::Train, NUMERIC),
-    (Kind::Derive, NUMERIC),
-    (Kind::Embed, NUMERIC),
-    (Kind::Score, &["libm", "rand_chacha", "statrs"]),
-];
-const NUMERIC: &[&str] = &[
-    "candle-core",
-    "gemm",
-    "image",
-    "libm",
-    "rand_chacha",
-    "rayon",
-    "zune-jpeg",
-];
+/// What computes networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    #[default]
+    Cpu,
+    Cuda,
+}
 
-/// The hashes of the sources that can change the numbers of each kind of job, as the crates
-/// state them of themselves.
-fn sources(kind: Kind) -> Vec<&'static str> {
-    use super::sources::{DERIVE, EMBED, SCORE, TRAIN};
-    let data = frbench_data::SOURCES;
-    let engine = frbench_engine::SOURCES;
-    let rng = frbench_base::RNG_SOURCES;
-    let artefact = frbench_job::ARTEFACT_SOURCES;
-    let train = [rng, data, engine, artefact, frbench_methods::SOURCES, TRAIN];
+impl DeviceKind {
+    pub fn of(device: &Device) -> Self {
+        match device.is_gpu() {
+            true => DeviceKind::Cuda,
+            false => DeviceKind::Cpu,
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            DeviceKind::Cpu => DeviceKind::Cuda,
+            DeviceKind::Cuda => DeviceKind::Cpu,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Cuda => "cuda",
+        }
+    }
+}
+
+/// The crates whose version can change the numbers of a kind of job.
+fn numeric(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Data => vec![rng, data, frbench_synth::SOURCES],
-        Kind::Train => train.to_vec(),
-        Kind::Derive => [&train[..], &[DERIVE]].concat(),
-        Kind::Embed => vec![data, engine, frbench_methods::BACKBONE_SOURCES, EMBED],
-        Kind::Score => vec![frbench_eval::SOURCES, frbench_engine::SEARCH_SOURCES, SCORE],
+        Kind::Data => &["image", "libm", "rand_chacha", "zune-jpeg"],
+        Kind::Train | Kind::Derive | Kind::Embed => &[
+            "candle-core",
+            "gemm",
+            "image",
+            "libm",
+            "rand_chacha",
+            "rayon",
+            "zune-jpeg",
+        ],
+        Kind::Score => &["libm", "rand_chacha", "statrs"],
     }
 }
 
 impl Code {
-    /// The code of this build, on the CPU; `lock` is the text of its `Cargo.lock`.
-    pub fn of_build(lock: &str) -> Self {
-        let code = |(kind, crates): (Kind, &[&str])| {
-            let code = KindCode {
-                sources: sha256_hex(sources(kind).join("\n").as_bytes()),
-                crates: versions(lock, crates),
-            };
-            (kind, code)
-        };
+    /// The code of this build; `lock` is the text of its `Cargo.lock`.
+    pub fn of_build(lock: &str, device: DeviceKind) -> Self {
         Code {
-            kinds: CRATES.into_iter().map(code).collect(),
+            sources: sources::all(),
+            crates: versions(lock),
             dtype: "f32",
-            device: "cpu",
+            device,
+        }
+    }
+
+    /// What of it computes a job.
+    pub fn of(&self, spec: &JobSpec) -> JobCode {
+        let kind = Kind::of(spec);
+        let entries = Entries::default();
+        let named = entries.named(spec);
+        let gpu = self.device == DeviceKind::Cuda;
+        let counts = |path: &str| sources::counts(path, kind, gpu, &entries, &named);
+        let sources = self.sources.iter().filter(|(path, _)| counts(path));
+        let crates = numeric(kind).iter();
+        let version = |name: &&str| Some((name.to_string(), self.crates.get(*name)?.clone()));
+        JobCode {
+            sources: sources
+                .map(|(path, hash)| (path.clone(), hash.clone()))
+                .collect(),
+            crates: crates.filter_map(version).collect(),
         }
     }
 }
 
-/// `candle-core=0.11.1;gemm=0.19.0`: every version of each name in the lock file.
-fn versions(lock: &str, names: &[&str]) -> String {
+/// Versions by name, of a lock file; of a crate that is there twice, both.
+fn versions(lock: &str) -> BTreeMap<String, String> {
     let value = |line: &str| line.split('"').nth(1).unwrap_or("").to_string();
-    let mut out = Vec::new();
+    let mut out: BTreeMap<String, String> = BTreeMap::new();
     let mut name = String::new();
     for line in lock.lines() {
         if line.starts_with("name = ") {
             name = value(line);
-        } else if line.starts_with("version = ") && names.contains(&name.as_str()) {
-            out.push(format!("{name}={}", value(line)));
+        } else if line.starts_with("version = ") && !name.is_empty() {
+            let versions = out.entry(std::mem::take(&mut name)).or_default();
+            if !versions.is_empty() {
+                versions.push_str(", ");
+            }
+            versions.push_str(&value(line));
         }
     }
-    out.sort();
-    out.join(";")
+    out
 }
 
 /// What the program was built from, for `env.json` and `frbench --version`.

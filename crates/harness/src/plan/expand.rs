@@ -1,7 +1,7 @@
 //! The jobs of a resolved suite. A job that several rows need is planned once.
 
 use super::code::Code;
-use super::keys::{Names, keys};
+use super::keys::{Keys, Names, keys};
 use super::layout::*;
 use super::recipe::Recipe;
 use super::{Known, Round, cost, full_identity, identity};
@@ -302,7 +302,11 @@ impl<'a> Planner<'a> {
 
     /// Adds the job unless it is there, and returns its key.
     fn add(&mut self, label: String, spec: JobSpec, needs: &[Key], cost: f64) -> Key {
-        let (key, comparison) = keys(&spec, &self.names, self.code);
+        let Keys {
+            cache: key,
+            comparison,
+            made_of,
+        } = keys(&spec, &self.names, self.code);
         if !self.index.contains_key(&key) {
             self.index.insert(key.clone(), self.jobs.len());
             if !matches!(spec, JobSpec::Data(_)) {
@@ -315,6 +319,7 @@ impl<'a> Planner<'a> {
                 label,
                 spec,
                 needs: needs.to_vec(),
+                made_of,
                 cost,
             });
         }

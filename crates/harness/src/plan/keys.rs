@@ -7,10 +7,11 @@
 //! key.
 
 use super::code::{Code, Kind};
-use frbench_base::key::Key;
+use frbench_base::key::{Key, canonical, sha256_hex};
 use frbench_job::JobSpec;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What dependencies are called inside the keys of the jobs that build on them.
 #[derive(Default)]
@@ -23,18 +24,14 @@ pub struct Names {
     pub comparison: BTreeMap<Key, String>,
 }
 
-pub fn kind(spec: &JobSpec) -> Kind {
-    match spec {
-        JobSpec::Data(_) => Kind::Data,
-        JobSpec::Train(_) => Kind::Train,
-        JobSpec::Derive(_) => Kind::Derive,
-        JobSpec::Embed(_) => Kind::Embed,
-        JobSpec::Score(_) => Kind::Score,
-    }
+/// The keys of a job, and the canonical JSON that its cache key is the sha256 of.
+pub struct Keys {
+    pub cache: Key,
+    pub comparison: Key,
+    pub made_of: Arc<str>,
 }
 
-/// Cache key and comparison key.
-pub fn keys(spec: &JobSpec, names: &Names, code: &Code) -> (Key, Key) {
+pub fn keys(spec: &JobSpec, names: &Names, code: &Code) -> Keys {
     let mut plain = serde_json::to_value(spec).unwrap_or(Value::Null);
     if let (JobSpec::Data(_), Value::Object(map)) = (spec, &mut plain) {
         // A pin is what is expected of the data, not what it is made from.
@@ -47,16 +44,20 @@ pub fn keys(spec: &JobSpec, names: &Names, code: &Code) -> (Key, Key) {
     rename(&mut plain, data);
     let mut compared = plain.clone();
     rename(&mut compared, &names.comparison);
-    let kind = kind(spec);
-    let mut cached = json!({ "spec": plain, "code": code.kinds.get(&kind) });
+    let mut cached = json!({ "spec": plain, "code": code.of(spec) });
     let mut compared = json!({ "spec": compared });
-    if kind != Kind::Data {
+    if Kind::of(spec) != Kind::Data {
         for document in [&mut cached, &mut compared] {
             document["dtype"] = json!(code.dtype);
             document["device"] = json!(code.device);
         }
     }
-    (Key::of(&cached), Key::of(&compared))
+    let made_of = canonical(&cached);
+    Keys {
+        cache: Key(sha256_hex(made_of.as_bytes())),
+        comparison: Key::of(&compared),
+        made_of: made_of.into(),
+    }
 }
 
 /// Replaces every key that has another name.

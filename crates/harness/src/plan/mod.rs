@@ -11,9 +11,9 @@ pub mod layout;
 pub mod recipe;
 pub mod rounds;
 pub mod select;
-mod sources;
+pub mod sources;
 
-pub use code::{Build, Code, Kind};
+pub use code::{Build, Code, DeviceKind, JobCode, Kind};
 pub use layout::Layout;
 pub use rounds::{Next, rounds};
 pub use select::{Selection, select};

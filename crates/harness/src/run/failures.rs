@@ -131,6 +131,7 @@ mod tests {
             label: key.into(),
             spec: JobSpec::Score(spec),
             needs: needs.iter().map(|n| Key((*n).into())).collect(),
+            made_of: "".into(),
             cost: 0.0,
         }
     }

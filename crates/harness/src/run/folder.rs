@@ -167,6 +167,7 @@ impl JobLock {
                 "comparison": job.comparison,
                 "needs": job.needs,
                 "spec": job.spec,
+                "made_of": super::explain::made_of(job),
             }),
         )?;
         files::write_json(&self.folder.file("env.json"), env)?;

@@ -26,6 +26,7 @@ pub mod derive;
 pub mod embed;
 pub mod environment;
 pub mod executors;
+pub mod explain;
 pub mod failures;
 pub mod folder;
 pub mod images;

@@ -25,7 +25,7 @@ depth!(
     network,
     R18,
     "cbam-iresnet18",
-    "iResNet-18 with channel and spatial attention in every block",
+    summary: "iResNet-18 with channel and spatial attention in every block",
     Proof::DepthOf("cbam-iresnet50"),
     [2, 2, 2, 2]
 );
@@ -33,7 +33,7 @@ depth!(
     network,
     R34,
     "cbam-iresnet34",
-    "iResNet-34 with channel and spatial attention in every block",
+    summary: "iResNet-34 with channel and spatial attention in every block",
     Proof::DepthOf("cbam-iresnet50"),
     [3, 4, 6, 3]
 );
@@ -41,7 +41,7 @@ depth!(
     network,
     R50,
     "cbam-iresnet50",
-    "iResNet-50 with channel and spatial attention in every block",
+    summary: "iResNet-50 with channel and spatial attention in every block",
     Proof::Golden,
     [3, 4, 14, 3]
 );
@@ -49,7 +49,7 @@ depth!(
     network,
     R100,
     "cbam-iresnet100",
-    "iResNet-100 with channel and spatial attention in every block",
+    summary: "iResNet-100 with channel and spatial attention in every block",
     Proof::DepthOf("cbam-iresnet50"),
     [3, 13, 30, 3]
 );

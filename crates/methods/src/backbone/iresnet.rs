@@ -25,7 +25,7 @@ depth!(
     iresnet,
     R18,
     "iresnet18",
-    "iResNet-18: 24.0 M parameters, 2.6 GMACs at 112",
+    summary: "iResNet-18: 24.0 M parameters, 2.6 GMACs at 112",
     Proof::Golden,
     [2, 2, 2, 2]
 );
@@ -33,7 +33,7 @@ depth!(
     iresnet,
     R34,
     "iresnet34",
-    "iResNet-34: 34.1 M parameters, 4.5 GMACs at 112",
+    summary: "iResNet-34: 34.1 M parameters, 4.5 GMACs at 112",
     Proof::DepthOf("iresnet18"),
     [3, 4, 6, 3]
 );
@@ -41,7 +41,7 @@ depth!(
     iresnet,
     R50,
     "iresnet50",
-    "iResNet-50: 43.6 M parameters, 6.3 GMACs at 112",
+    summary: "iResNet-50: 43.6 M parameters, 6.3 GMACs at 112",
     Proof::DepthOf("iresnet18"),
     [3, 4, 14, 3]
 );
@@ -49,7 +49,7 @@ depth!(
     iresnet,
     R100,
     "iresnet100",
-    "iResNet-100: 65.2 M parameters, 12.1 GMACs at 112",
+    summary: "iResNet-100: 65.2 M parameters, 12.1 GMACs at 112",
     Proof::DepthOf("iresnet18"),
     [3, 13, 30, 3]
 );

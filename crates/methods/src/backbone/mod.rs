@@ -3,7 +3,7 @@
 /// One depth of a family of residual networks, from the file's `PARAMS` and `SOURCE`: the
 /// function that builds it; the constant, name, summary and proof of its entry; blocks per stage.
 macro_rules! depth {
-    ($build:ident, $id:ident, $name:literal, $summary:literal, $proof:expr, $blocks:expr) => {
+    ($build:ident, $id:ident, $name:literal, summary: $summary:literal, $proof:expr, $blocks:expr) => {
         pub(super) const $id: BackboneEntry = BackboneEntry {
             info: Info {
                 name: $name,
@@ -24,6 +24,7 @@ mod mobilefacenet_mbf;
 mod mobilenetv2;
 mod res_ir;
 
+use frbench_base::entries;
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine::Graph;
@@ -48,22 +49,24 @@ const WIDTH: Param = Param {
     doc: "Multiplier of all channel counts; 1 by default.",
 };
 
-/// Every backbone a suite may name.
-pub static BACKBONES: &[BackboneEntry] = &[
-    cbam_iresnet::R18,
-    cbam_iresnet::R34,
-    cbam_iresnet::R50,
-    cbam_iresnet::R100,
-    iresnet::R18,
-    iresnet::R34,
-    iresnet::R50,
-    iresnet::R100,
-    mobilefacenet::ENTRY,
-    mobilefacenet_mbf::ENTRY,
-    mobilenetv2::ENTRY,
-    res_ir::R50,
-    res_ir::R100,
-];
+entries! {
+    /// Every backbone a suite may name.
+    pub static BACKBONES: BackboneEntry, ORIGINS = [
+        cbam_iresnet::R18,
+        cbam_iresnet::R34,
+        cbam_iresnet::R50,
+        cbam_iresnet::R100,
+        iresnet::R18,
+        iresnet::R34,
+        iresnet::R50,
+        iresnet::R100,
+        mobilefacenet::ENTRY,
+        mobilefacenet_mbf::ENTRY,
+        mobilenetv2::ENTRY,
+        res_ir::R50 built_on ["backbone/cbam_iresnet"],
+        res_ir::R100 built_on ["backbone/cbam_iresnet"],
+    ]
+}
 
 /// The graph that `spec` describes, for inputs of `size` x `size` pixels.
 pub fn build(spec: &BackboneSpec, size: usize) -> Result<Graph> {

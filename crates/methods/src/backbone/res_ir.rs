@@ -15,7 +15,7 @@ depth!(
     network,
     R50,
     "res50-ir",
-    "Res50-IR of Face_Pytorch: iResNet-50 with dropout 0.4",
+    summary: "Res50-IR of Face_Pytorch: iResNet-50 with dropout 0.4",
     Proof::Recomputed,
     [3, 4, 14, 3]
 );
@@ -23,7 +23,7 @@ depth!(
     network,
     R100,
     "res100-ir",
-    "Res100-IR of Face_Pytorch: iResNet-100 with dropout 0.4",
+    summary: "Res100-IR of Face_Pytorch: iResNet-100 with dropout 0.4",
     Proof::DepthOf("res50-ir"),
     [3, 13, 30, 3]
 );

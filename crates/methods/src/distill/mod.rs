@@ -22,7 +22,7 @@ mod darkrank;
 mod declared;
 mod ekd;
 mod f_kd;
-mod fcd;
+pub(crate) mod fcd;
 mod fitnet;
 pub mod gram;
 mod logit_kd;
@@ -30,7 +30,7 @@ mod margin_distillation;
 pub mod maths;
 pub mod mining;
 pub mod outputs;
-mod rad;
+pub(crate) mod rad;
 pub mod relation;
 mod rkd;
 mod shrinkteanet;
@@ -40,12 +40,11 @@ mod triplet_distillation;
 
 pub use bank::Bank;
 pub use declared::{DECLARED, Declared};
-pub use fcd::NORMALIZE;
 pub use outputs::{Outputs, Taps};
-pub use rad::{FORM, Q};
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
+use frbench_base::entries;
 use frbench_base::registry::{self, Info, Params, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine as engine;
@@ -162,27 +161,29 @@ pub struct DistillEntry {
     pub build: fn(&Setup) -> Result<Box<dyn Distill>>,
 }
 
-/// Every distillation loss a method may use.
-pub static DISTILL: &[DistillEntry] = &[
-    a_skd::ENTRY,
-    at::ENTRY,
-    at_gradient::ENTRY,
-    cckd::ENTRY,
-    cosine::ENTRY,
-    crd::ENTRY,
-    darkrank::ENTRY,
-    ekd::ENTRY,
-    f_kd::ENTRY,
-    fcd::ENTRY,
-    fitnet::ENTRY,
-    logit_kd::ENTRY,
-    margin_distillation::ENTRY,
-    rad::ENTRY,
-    rkd::ENTRY,
-    shrinkteanet::ENTRY,
-    sp::ENTRY,
-    triplet_distillation::ENTRY,
-];
+entries! {
+    /// Every distillation loss a method may use.
+    pub static DISTILL: DistillEntry, ORIGINS = [
+        a_skd::ENTRY,
+        at::ENTRY,
+        at_gradient::ENTRY,
+        cckd::ENTRY,
+        cosine::ENTRY,
+        crd::ENTRY,
+        darkrank::ENTRY,
+        ekd::ENTRY,
+        f_kd::ENTRY,
+        fcd::ENTRY,
+        fitnet::ENTRY,
+        logit_kd::ENTRY,
+        margin_distillation::ENTRY,
+        rad::ENTRY,
+        rkd::ENTRY,
+        shrinkteanet::ENTRY,
+        sp::ENTRY,
+        triplet_distillation::ENTRY built_on ["distill/margin_distillation"],
+    ]
+}
 
 /// The declaration of a loss that is known by name only.
 pub fn declared(name: &str) -> Option<&'static Declared> {

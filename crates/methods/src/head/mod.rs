@@ -8,6 +8,7 @@ pub(crate) mod angular;
 mod arcface;
 mod boundary;
 mod class_products;
+pub mod cleaning;
 mod combined_margin;
 mod cosface;
 pub mod cosine;
@@ -24,13 +25,14 @@ mod presets;
 pub(crate) mod rowwise;
 mod softmax;
 mod sphereface;
-pub mod subcenter;
+mod subcenter;
 mod weight_grad;
 
 pub use presets::Preset;
 pub use weight_grad::WeightGrad;
 
 use candle_core::Tensor;
+use frbench_base::entries;
 use frbench_base::registry::{self, Info, Proof};
 use frbench_base::{Error, Result};
 use frbench_job::HeadSpec;
@@ -115,24 +117,26 @@ pub struct HeadEntry {
     pub build: fn(&HeadSpec) -> Result<Box<dyn Head>>,
 }
 
-/// Every head a suite may name.
-pub static HEADS: &[HeadEntry] = &[
-    softmax::ENTRY,
-    normface::ENTRY,
-    sphereface::ENTRY,
-    cosface::ENTRY,
-    arcface::ENTRY,
-    combined_margin::ENTRY,
-    subcenter::ENTRY,
-    mv_softmax::AM,
-    mv_softmax::ARC,
-    curricularface::ENTRY,
-    adaface::ENTRY,
-    magface::ENTRY,
-    elasticface::ENTRY,
-    boundary::F1,
-    boundary::FACE,
-];
+entries! {
+    /// Every head a suite may name.
+    pub static HEADS: HeadEntry, ORIGINS = [
+        softmax::ENTRY,
+        normface::ENTRY,
+        sphereface::ENTRY,
+        cosface::ENTRY,
+        arcface::ENTRY,
+        combined_margin::ENTRY,
+        subcenter::ENTRY,
+        mv_softmax::AM,
+        mv_softmax::ARC,
+        curricularface::ENTRY,
+        adaface::ENTRY,
+        magface::ENTRY,
+        elasticface::ENTRY,
+        boundary::F1,
+        boundary::FACE,
+    ]
+}
 
 /// The head that `spec` describes. [`Error::Usage`] for an unknown name
 /// or a parameter that is unknown, missing or out of range.

@@ -13,8 +13,9 @@
 
 use super::classification::{BETA_FROM, Term, wanted};
 use super::derive::{need, teacher_embeddings};
-use super::fcd::only;
-use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
+use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, only, scalar};
+use crate::distill::fcd::NORMALIZE;
+use crate::distill::rad::{FORM, Q};
 use crate::distill::{self, Bank, Distill, DistillInput, Relations};
 use frbench_base::registry::{self, Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
@@ -31,7 +32,7 @@ pub(super) const ENTRY: MethodEntry = MethodEntry {
         source: "Liu et al., ECCV 2022, arXiv 2204.05502: L_fcd + alpha L_rad + beta L_arcface; \
                  formulas are reconstructed, as no code was published",
         params: &[
-            distill::NORMALIZE,
+            NORMALIZE,
             Param {
                 name: "alpha",
                 kind: Kind::Float {
@@ -51,8 +52,8 @@ pub(super) const ENTRY: MethodEntry = MethodEntry {
                 doc: "weight of the head's loss; 0 is CoupleFace, 0.01 CoupleFace+ in the paper",
             },
             BETA_FROM,
-            distill::Q,
-            distill::FORM,
+            Q,
+            FORM,
             Param {
                 name: "k",
                 kind: Kind::Int {

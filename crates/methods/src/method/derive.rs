@@ -4,7 +4,7 @@
 //! what it leaves behind.
 
 use crate::distill::mining::{self, Prototypes};
-use crate::head::subcenter;
+use crate::head::cleaning;
 use candle_core::{Device, Tensor};
 use frbench_base::registry::{self, Args, Info, Kind, Param, Params};
 use frbench_base::{Error, Result};
@@ -164,7 +164,7 @@ fn kept_images(inputs: &DeriveInputs) -> Result<Artefact> {
         )));
     }
     let tensor = |m: &Matrix<f32>| Tensor::from_slice(&m.data, (m.rows, m.cols), &Device::Cpu);
-    let kept = subcenter::kept(
+    let kept = cleaning::kept(
         &tensor(embeddings)?,
         &tensor(weights)?,
         inputs.labels,

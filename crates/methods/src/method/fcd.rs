@@ -2,10 +2,11 @@
 
 use super::classification::{BETA, BETA_FROM, Term, wanted};
 use super::derive::teacher_embeddings;
-use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, scalar};
+use super::{Inputs, MethodEntry, Needs, Objective, Step, StepLoss, only, scalar};
+use crate::distill::fcd::NORMALIZE;
 use crate::distill::{self, Distill, DistillInput};
 use frbench_base::Result;
-use frbench_base::registry::{self, Args, Info, Params};
+use frbench_base::registry::{self, Args, Info};
 use frbench_job::{HeadSpec, MethodSpec};
 
 pub(super) const ENTRY: MethodEntry = MethodEntry {
@@ -13,7 +14,7 @@ pub(super) const ENTRY: MethodEntry = MethodEntry {
         name: "fcd",
         summary: "feature consistency distillation: embeddings like the teacher's",
         source: "the baseline of CoupleFace (ECCV 2022): L_fcd + beta L_head",
-        params: &[distill::NORMALIZE, BETA, BETA_FROM],
+        params: &[NORMALIZE, BETA, BETA_FROM],
     },
     needs,
     build,
@@ -41,15 +42,6 @@ fn build(inputs: &Inputs) -> Result<Box<dyn Objective>> {
         fcd: distill::build("fcd", &only(&inputs.spec.params, &["normalize"]))?,
         classification: Term::new(&args, inputs.total_steps)?,
     }))
-}
-
-/// The parameters of a method that are those of one of its losses.
-pub(super) fn only(params: &Params, names: &[&str]) -> Params {
-    params
-        .iter()
-        .filter(|(name, _)| names.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
 }
 
 impl Objective for Fcd {

@@ -12,7 +12,8 @@ use crate::distill::Taps;
 use crate::head::{Head, WeightGrad};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
-use frbench_base::registry::{self, Info};
+use frbench_base::entries;
+use frbench_base::registry::{self, Info, Params};
 use frbench_base::{Error, Result};
 use frbench_engine as engine;
 use frbench_job::artefact::{Artefact, DeriveNeed, Matrix};
@@ -160,13 +161,15 @@ pub struct MethodEntry {
     pub build: fn(&Inputs) -> Result<Box<dyn Objective>>,
 }
 
-/// Every method a suite may name.
-pub static METHODS: &[MethodEntry] = &[
-    margin_softmax::ENTRY,
-    fcd::ENTRY,
-    coupleface::ENTRY,
-    distill::ENTRY,
-];
+entries! {
+    /// Every method a suite may name.
+    pub static METHODS: MethodEntry, ORIGINS = [
+        margin_softmax::ENTRY,
+        fcd::ENTRY built_on ["distill/fcd"],
+        coupleface::ENTRY built_on ["distill/fcd", "distill/rad"],
+        distill::ENTRY,
+    ]
+}
 
 /// The table line of a method.
 pub fn find(name: &str) -> Result<&'static MethodEntry> {
@@ -187,4 +190,13 @@ impl<'a> Step<'a> {
 /// A loss as it is shown in curves.
 fn scalar(loss: &Tensor) -> Result<f64> {
     Ok(loss.to_dtype(DType::F64)?.to_scalar()?)
+}
+
+/// The parameters of a method that are those of one of its losses.
+fn only(params: &Params, names: &[&str]) -> Params {
+    params
+        .iter()
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
