@@ -9,6 +9,7 @@
 mod common;
 
 mod backbones;
+mod canary;
 mod head_formulas;
 mod heads;
 mod input_gradients;

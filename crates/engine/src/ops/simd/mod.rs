@@ -60,7 +60,7 @@ pub fn level() -> Level {
 }
 
 /// The best set of this machine.
-fn best() -> Level {
+pub fn best() -> Level {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
