@@ -164,14 +164,9 @@ impl DeviceArgs {
         if let Some(device) = self.device {
             return outlook(suite, store, device);
         }
-        let done = |round: &Round| {
-            let computed = round.jobs.iter();
-            let computed = computed.filter(|j| !matches!(j.spec, JobSpec::Data(_)));
-            computed.filter(|j| store.folder(&j.key).is_done()).count()
-        };
         let cpu = outlook(suite, store, DeviceKind::Cpu)?;
         let cuda = outlook(suite, store, DeviceKind::Cuda)?;
-        let (on_cpu, on_cuda) = (done(&cpu), done(&cuda));
+        let (on_cpu, on_cuda) = (done(&cpu, store), done(&cuda, store));
         if on_cuda <= on_cpu {
             return Ok(cpu);
         }
@@ -182,6 +177,35 @@ impl DeviceArgs {
         ));
         Ok(cuda)
     }
+}
+
+/// How many jobs are done that compute something.
+fn done(round: &Round, store: &Store) -> usize {
+    let computed = round.jobs.iter();
+    let computed = computed.filter(|j| !matches!(j.spec, JobSpec::Data(_)));
+    computed.filter(|j| store.folder(&j.key).is_done()).count()
+}
+
+/// What a run on such a device does again though it is done on the other, if that is more than
+/// what is done on this one.
+pub fn done_elsewhere(
+    suite: &Resolved,
+    store: &Store,
+    device: DeviceKind,
+) -> Result<Option<String>> {
+    let other = device.other();
+    let there = done(&outlook(suite, store, other)?, store);
+    if there == 0 {
+        return Ok(None);
+    }
+    let here = done(&outlook(suite, store, device)?, store);
+    Ok((there > here).then(|| {
+        format!(
+            "{there} jobs of this suite are done on {} and {here} on {}; each device does its own",
+            other.name(),
+            device.name()
+        )
+    }))
 }
 
 /// All jobs on such a device, as far as the data sets that are already there let them be foreseen.

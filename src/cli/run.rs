@@ -112,6 +112,9 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     if let Some(why) = why {
         progress.line(&why);
     }
+    if let Some(there) = super::context::done_elsewhere(&suite, &store, kind)? {
+        progress.line(&there);
+    }
     let stop = Stop::on_signals()?;
     let program = Program {
         build: build::BUILD,

@@ -57,13 +57,17 @@ pub fn checkpoints(runs: &Path) -> BTreeMap<String, String> {
     jobs(runs).into_iter().filter_map(of).collect()
 }
 
-/// `frbench run FILE --profile demo` in `dir`, on that folder's own data.
-pub fn command(dir: &Path, suite: &str) -> Command {
+/// The program in `dir`, on that folder's own data.
+pub fn frbench(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frbench"));
+    command.current_dir(dir).env_remove("FRBENCH_DATA");
     command
-        .current_dir(dir)
-        .env_remove("FRBENCH_DATA")
-        .args(["run", suite, "--profile", "demo"]);
+}
+
+/// `frbench run FILE --profile demo`.
+pub fn command(dir: &Path, suite: &str) -> Command {
+    let mut command = frbench(dir);
+    command.args(["run", suite, "--profile", "demo"]);
     command
 }
 

@@ -1,5 +1,5 @@
 //! `frbench run --device cuda:0`: trained like on the CPU, twice the same bits, killed and
-//! resumed the same bits, and never resumed on other kernels unasked.
+//! resumed the same bits, and never taken for one of the CPU.
 
 use crate::common::gpu::gpu;
 use crate::common::runs::{self, checkpoints, job, result};
@@ -80,6 +80,11 @@ fn as_on_the_cpu(dir: &Path) {
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
         assert!((mean(&cpu) / mean(&gpu) - 1.0).abs() < 1e-2, "{label}");
     }
+    for label in TRAININGS {
+        let key = |runs| job(&dir.join(runs), label).unwrap();
+        let (cpu, gpu) = (key("cpu"), key("gpu"));
+        assert_ne!(cpu.file_name(), gpu.file_name(), "{label}");
+    }
     assert_ne!(
         checkpoints(&dir.join("gpu")),
         checkpoints(&dir.join("cpu")),
@@ -99,7 +104,7 @@ fn as_on_the_cpu(dir: &Path) {
     );
 }
 
-/// A run that is killed in its first training, and on nothing else resumed than on a GPU.
+/// A run that is killed in its first training.
 fn killed_and_resumed(dir: &Path) {
     let mut again = command(dir, "again", "cuda:0");
     again.args(["--checkpoint-every", "0"]);
@@ -120,13 +125,6 @@ fn killed_and_resumed(dir: &Path) {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let out = command(dir, "again", "cpu").output().unwrap();
-    assert_eq!(out.status.code(), Some(2));
-    let text = String::from_utf8_lossy(&out.stderr);
-    assert!(
-        text.contains("this training was begun with the `cuda, "),
-        "{text}"
-    );
     runs::told(&mut command(dir, "again", "cuda:0"));
 }
 
@@ -150,8 +148,16 @@ fn precision_is_part_of_what_a_training_is() {
         "{text}"
     );
     runs::told(&mut command(dir, "low", "cuda:0"));
-    // What is finished is reported anywhere.
-    runs::told(&mut command(dir, "low", "cpu"));
+    // What is finished is reported anywhere, and another run says where it is.
+    let mut report = runs::frbench(dir);
+    report.args(["report", "tiny.toml", "--runs", "low", "--seeds", "1"]);
+    report.args(["--only", "teacher,student,coupleface"]);
+    let said = runs::told(&mut report);
+    assert!(said.contains("are done on cuda and 0 on the cpu"), "{said}");
+    let out = command(dir, "low", "cpu").output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("are done on cuda"), "{text}");
     fs::write(dir.join("tiny.toml"), suite()).unwrap();
     runs::told(&mut command(dir, "full", "cpu"));
     for label in TRAININGS {
@@ -168,36 +174,6 @@ fn precision_is_part_of_what_a_training_is() {
         assert!(off < 2e-2 || !same_lesson, "{label}: {low:?} {full:?}");
         assert_ne!(low, full);
     }
-}
-
-/// The same embeddings get the same scores, to the bit: ranks, rates and all evidence.
-#[test]
-fn a_search_finds_on_a_gpu_what_it_finds_on_the_cpu() {
-    let searched = suite().replace(r#"["teacher", "fcd"]"#, r#"["student"]"#);
-    let Some(dir) = stage(&searched) else { return };
-    let dir = dir.path();
-    runs::told(&mut command(dir, "runs", "cpu"));
-    let scores = || -> Vec<(String, Value)> {
-        let all = runs::jobs(&dir.join("runs")).into_iter();
-        let scores = all.filter(|(label, _)| label.starts_with("score "));
-        let found = scores.map(|(label, folder)| {
-            let mut found = result(&folder);
-            // It says where the job was done, too.
-            found.as_object_mut().unwrap().remove("seal");
-            (label, found)
-        });
-        found.collect()
-    };
-    let on_cpu = scores();
-    let search = |(label, _): &(String, Value)| label.ends_with("/search");
-    assert!(on_cpu.iter().any(search), "nothing was searched");
-    for (label, folder) in runs::jobs(&dir.join("runs")) {
-        if label.starts_with("score ") {
-            fs::remove_dir_all(folder).unwrap();
-        }
-    }
-    runs::told(&mut command(dir, "runs", "cuda:0"));
-    assert_eq!(scores(), on_cpu);
 }
 
 /// A driver without the libraries: `auto` must not take the CPU for that. Where it can be told

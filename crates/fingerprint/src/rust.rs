@@ -172,11 +172,9 @@ impl Reader {
                         kind = word;
                     }
                 }
-                TokenTree::Group(g) if g.delimiter() == Delimiter::Brace => {
-                    if !matches!(kind.as_str(), "use" | "const" | "static" | "type" | "let") {
-                        rest.next_if(|t| is_punct(t, ','));
-                        return;
-                    }
+                TokenTree::Group(g) if g.delimiter() == Delimiter::Brace && !has_end(&kind) => {
+                    rest.next_if(|t| is_punct(t, ','));
+                    return;
                 }
                 t if is_punct(t, ';') => return,
                 t if is_punct(t, ',') && !is_item(&kind) => return,
@@ -185,6 +183,11 @@ impl Reader {
             next = rest.next();
         }
     }
+}
+
+/// Whether such an item ends with a semicolon, whatever braces are in it.
+fn has_end(item: &str) -> bool {
+    matches!(item, "use" | "const" | "static" | "type" | "let")
 }
 
 fn is_item(word: &str) -> bool {
