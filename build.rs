@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+/// In the folder of suites, but none of them: what they share.
+const RECIPES: &str = "suites/recipes.toml";
+
 /// Tables of embedded files: name of the table, folder, extension.
 const TABLES: [(&str, &str, &str); 3] = [
     ("SUITES", "suites", "toml"),
@@ -93,7 +96,7 @@ fn embed() {
             .flatten()
             .flatten()
             .map(|e| e.path())
-            .filter(|p| p.extension().is_some_and(|e| e == extension))
+            .filter(|p| p.extension().is_some_and(|e| e == extension) && p != Path::new(RECIPES))
             .collect();
         files.sort();
         let _ = writeln!(

@@ -1,21 +1,34 @@
-//! What the program carries along: suites, declarations of data sets, published results.
+//! What the program carries along: suites and their recipes, declarations of data sets, published
+//! results.
 
 use crate::data::declarations::Declarations;
 use crate::report::model::PublishedRow;
 use crate::report::published;
+use crate::suite::Catalogue;
+use crate::suite::library::Embedded;
 use crate::suite::source::Source;
-use crate::suite::{Catalogue, library};
 use frbench_base::Result;
 use std::path::Path;
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
+/// The suites, and the recipes that they share.
+const LIBRARY: Embedded = Embedded {
+    suites: SUITES,
+    recipes: include_str!("../suites/recipes.toml"),
+};
+
 /// The suite called `wanted`: a path, a file in `./suites`, or an embedded one.
 ///
 /// # Errors
-/// As [`library::find`].
+/// As [`Embedded::find`].
 pub fn suite(wanted: &str) -> Result<Source> {
-    library::find(wanted, SUITES)
+    LIBRARY.find(wanted)
+}
+
+/// A suite of this text, which may take the embedded recipes.
+pub fn source(name: impl Into<String>, text: impl Into<String>) -> Source {
+    LIBRARY.source(name, text)
 }
 
 /// Everything that a suite can name. Declarations in `folder` are over those that are embedded.

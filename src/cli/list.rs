@@ -9,7 +9,6 @@ use frbench::distill::{DECLARED, DISTILL};
 use frbench::embedded;
 use frbench::head::Preset;
 use frbench::registry::{Info, Kind, Param};
-use frbench::suite::source::Source;
 use frbench::suite::{self, Catalogue};
 use serde_json::{Value, json};
 
@@ -222,7 +221,7 @@ impl Listed {
 /// The embedded suites.
 fn suites() -> Result<Vec<Listed>> {
     let parsed = embedded::SUITES.iter().map(|(name, text)| {
-        let suite = suite::parse(Source::new(format!("suites/{name}.toml"), *text))?;
+        let suite = suite::parse(embedded::source(format!("suites/{name}.toml"), *text))?;
         Ok(Listed {
             name: suite.name,
             line: suite.title,

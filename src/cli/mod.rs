@@ -16,6 +16,7 @@ pub mod progress;
 mod redo;
 pub mod references;
 pub mod report;
+mod resolved;
 pub mod run;
 pub mod schema;
 pub mod show;

@@ -4,6 +4,7 @@
 use frbench::files;
 use frbench::key::sha256_hex;
 use frbench::suite::source::Source;
+use frbench::suite::whole;
 use frbench::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -25,14 +26,30 @@ pub struct Origin {
 
 impl Origin {
     /// Of a suite whose reports go to the folder `reports`.
-    pub fn of(source: &Source, reports: &Path) -> Origin {
-        let path = Path::new(&source.name);
+    ///
+    /// # Errors
+    /// A text that is no suite.
+    pub fn of(source: &Source, reports: &Path) -> Result<Origin> {
+        let whole = whole(source)?;
+        Ok(Origin::new(
+            &source.name,
+            // What stands in recipes is part of what the suite says.
+            &match whole.taken.is_empty() {
+                true => source.text.clone(),
+                false => whole.text(),
+            },
+            reports,
+        ))
+    }
+
+    fn new(name: &str, said: &str, reports: &Path) -> Origin {
+        let path = Path::new(name);
         Origin {
             suite: match path.is_file() {
                 true => relative(&absolute(path), &absolute(reports)),
-                false => format!("program/{}", source.name),
+                false => format!("program/{name}"),
             },
-            sha256: sha256_hex(source.text.as_bytes()),
+            sha256: sha256_hex(said.as_bytes()),
         }
     }
 
@@ -123,6 +140,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_recipes_say_is_said_by_the_suite() {
+        let suite = include_str!("../../tests/suites/tiny.toml");
+        let base = "[profile.demo]\nbase = \"short\"\n";
+        let based = suite.replacen("[profile.demo]\n", base, 1);
+        let origin = |suite: &str, recipes: &str| {
+            let recipes = Source::new("recipes.toml", recipes);
+            let source = Source::new("tiny.toml", suite).with_recipes(vec![recipes]);
+            Origin::of(&source, Path::new("reports")).unwrap().sha256
+        };
+        let (one, other) = (
+            "schema = 1\n[recipe.short.training.spare]\nsteps = 1\nbatch = 1\nlr = 0.1\nflip = true\n\
+             decay = { kind = \"constant\" }\nmomentum = 0.9\nweight-decay = 0.0\n",
+            "schema = 1\n[recipe.short]\n",
+        );
+        assert_ne!(origin(&based, one), origin(&based, other));
+        assert_eq!(origin(suite, one), origin(suite, other));
+        assert_eq!(origin(suite, one), sha256_hex(suite.as_bytes()));
+    }
+
+    #[test]
     fn an_edited_or_copied_suite_keeps_its_report_and_another_gets_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let reports = dir.path().join("reports");
@@ -132,7 +169,7 @@ mod tests {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
-            Origin::of(&Source::new(path.display().to_string(), text), &reports)
+            Origin::new(&path.display().to_string(), text, &reports)
         };
         let first = origin("a/tiny.toml", "one");
         assert_eq!(first.suite, "../a/tiny.toml");
@@ -148,7 +185,7 @@ mod tests {
         let other = origin("b/tiny.toml", "two");
         let own = other.folder(&reports, "tiny-demo").unwrap();
         assert_eq!(own, reports.join("tiny-demo-tiny"));
-        let program = Origin::of(&Source::new("suites/no-such.toml", "three"), &reports);
+        let program = Origin::new("suites/no-such.toml", "three", &reports);
         let of_program = program.folder(&reports, "tiny-demo").unwrap();
         assert_eq!(of_program, reports.join("tiny-demo-no-such"));
         std::fs::create_dir_all(&own).unwrap();

@@ -104,7 +104,7 @@ impl Place {
     /// # Errors
     /// As [`Origin::folder`].
     pub fn of(args: &SuiteArgs, suite: &Resolved, reports: &Path) -> Result<Place> {
-        let origin = Origin::of(&embedded::suite(&args.suite)?, reports);
+        let origin = Origin::of(&embedded::suite(&args.suite)?, reports)?;
         let name = format!("{}-{}", suite.suite, suite.profile);
         let folder = origin.folder(reports, &name)?;
         Ok(Place { folder, origin })

@@ -35,12 +35,19 @@ pub struct ShowArgs {
     /// The plan as JSON
     #[arg(long)]
     pub json: bool,
+    /// The whole suite, all profiles, with what it takes from recipes in its place: a suite that
+    /// can be run by itself
+    #[arg(long, conflicts_with_all = ["json", "all", "lr", "profile", "only", "seeds", "runs"])]
+    pub resolved: bool,
 }
 
 /// Operations per second that durations are estimated with: what two cores reach in training.
 const SPEED: f64 = 1.4e11;
 
 pub fn show(args: ShowArgs) -> Result<ExitStatus> {
+    if args.resolved {
+        return super::resolved::resolved(&args.suite.suite);
+    }
     let suite = context::resolve(&args.suite)?;
     if let Some(method) = &args.lr {
         print(&super::lr::curve(&suite, method)?)?;

@@ -219,6 +219,98 @@ fn the_suite_of_the_readme_can_be_run() {
     let said = stdout(&["show", file.to_str().unwrap()]);
     assert!(said.contains("angles-win"), "{said}");
     assert!(said.contains("0 of 20 jobs are done"), "{said}");
+
+    // The same with a recipe, as the README says.
+    let (_, profile) = readme.split_once("profile is\n\n```toml\n").unwrap();
+    let (profile, _) = profile.split_once("```").unwrap();
+    let (entries, rest) = suite.split_once("[protocol.ten-fold]").unwrap();
+    let (_, claim) = rest.split_once("[[claim]]").unwrap();
+    let entries = entries
+        .replace("\"small\"", "\"main\"")
+        .replace("\"short\"", "\"main\"");
+    std::fs::write(&file, format!("{entries}{profile}\n[[claim]]{claim}")).unwrap();
+    let said = stdout(&["show", file.to_str().unwrap()]);
+    for shown in [
+        "angles-win",
+        "synth-train-800x16-v1",
+        "mobilefacenet width=0.5",
+    ] {
+        assert!(said.contains(shown), "{said}");
+    }
+}
+
+#[test]
+fn recipes_are_those_beside_the_suite_and_then_the_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = include_str!("../suites/tiny.toml");
+    let show = |base: &str, more: &[&str]| {
+        let based = format!("[profile.demo]\nbase = \"{base}\"\n");
+        let text = tiny
+            .replacen("[profile.demo]\n", &based, 1)
+            .replace("seeds = [1, 2]\n", "");
+        std::fs::write(dir.path().join("mine.toml"), text).unwrap();
+        let mut command = Command::cargo_bin("frbench").unwrap();
+        command
+            .arg("show")
+            .arg("mine.toml")
+            .args(more)
+            .current_dir(&dir);
+        let out = command.env_clear().output().unwrap();
+        let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+        (out.status.code().unwrap(), text)
+    };
+    let resolved = |base: &str| show(base, &["--resolved"]).1;
+    assert!(
+        resolved("demo")
+            .contains("# Profile `demo`: recipe `demo` of <frbench>/suites/recipes.toml.\n")
+    );
+    assert!(resolved("demo").contains("seeds = [1, 2, 3]"));
+
+    let beside = dir.path().join("recipes.toml");
+    std::fs::write(&beside, "schema = 1\n[recipe.demo]\nseeds = [8, 9]\n").unwrap();
+    let text = resolved("demo");
+    assert!(
+        text.contains("# Profile `demo`: recipe `demo` of recipes.toml.\n"),
+        "{text}"
+    );
+    assert!(text.contains("seeds = [8, 9]"), "{text}");
+    assert!(resolved("full").contains("seeds = [1, 2, 3, 4, 5]"));
+    let (code, text) = show("dmeo", &[]);
+    let want = "error: mine.toml:52:8: no recipe `dmeo` in recipes.toml or \
+                <frbench>/suites/recipes.toml; did you mean `demo`?";
+    assert!(code == 2 && text.starts_with(want), "{text}");
+
+    // What is printed is a suite of its own: with the file gone, it says the same.
+    std::fs::write(dir.path().join("whole.toml"), resolved("demo")).unwrap();
+    let (_, mine) = show("demo", &["--json"]);
+    std::fs::remove_file(&beside).unwrap();
+    let mut command = Command::cargo_bin("frbench").unwrap();
+    command
+        .args(["show", "whole.toml", "--json"])
+        .current_dir(&dir);
+    let whole = command
+        .env_clear()
+        .assert()
+        .success()
+        .get_output()
+        .stdout
+        .clone();
+    assert_eq!(String::from_utf8(whole).unwrap(), mine);
+
+    // A file that is none is an error where it is asked, and beside a suite without a base no matter.
+    std::fs::write(&beside, "schema = 1\n[recipe.demo]\nbase = \"full\"\n").unwrap();
+    let (code, text) = show("full", &[]);
+    let want = "error: recipes.toml:3:1: recipe `demo` states `base`;";
+    assert!(code == 2 && text.starts_with(want), "{text}");
+    std::fs::write(dir.path().join("whole.toml"), tiny).unwrap();
+    let mut command = Command::cargo_bin("frbench").unwrap();
+    command
+        .args(["check", "whole.toml"])
+        .current_dir(&dir)
+        .assert()
+        .success();
+    let (text, code) = failure(&["show", TINY, "--resolved", "--profile", "demo"]);
+    assert!(code == 2 && text.contains("cannot be used with"), "{text}");
 }
 
 #[test]
@@ -350,6 +442,7 @@ fn the_schema_accepts_suites_and_refuses_typos() {
         ("analysis", "analisys"),
         ("weight-decay", "weight_decay"),
         ("normalize", "normalise"),
+        ("[profile.demo]\n", "[profile.demo]\nbase = [\"demo\"]\n"),
     ] {
         let suite: toml::Value = toml::from_str(&tiny.replacen(from, to, 1)).unwrap();
         assert!(misfit(&schema, &suite, "").is_some(), "{to}");

@@ -8,7 +8,6 @@ use frbench::method::METHODS;
 use frbench::method::derive::DERIVATIONS;
 use frbench::protocol::PROTOCOLS;
 use frbench::registry::{Info, Proof};
-use frbench::suite::source::Source;
 use frbench::suite::{parse, resolve};
 use frbench::{embedded, parity};
 use std::collections::BTreeSet;
@@ -108,7 +107,7 @@ fn used() -> Used {
     let known = embedded::catalogue(None).unwrap();
     let mut used = Used::default();
     for (name, text) in embedded::SUITES {
-        let suite = parse(Source::new(*name, *text)).unwrap();
+        let suite = parse(embedded::source(*name, *text)).unwrap();
         for profile in &suite.profiles {
             for row in resolve(&suite, &profile.id, &known).unwrap().rows {
                 used.backbones.insert(row.backbone.name);

@@ -7,6 +7,7 @@ use frbench::data::image::Image;
 use frbench::data::list;
 use frbench::data::record::{RecReader, RecWriter, RecordLayout, parse_index};
 use frbench::rng::Stream;
+use frbench::suite::source::Source;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -123,17 +124,29 @@ fn targets() -> Vec<Target> {
                 let _ = list::Noise::parse(b, Path::new("s"));
             },
         ),
-        text("suite", include_str!("../suites/tiny.toml"), |b| {
+        text("suite", TINY, |b| {
             if let Ok(text) = std::str::from_utf8(b) {
-                let source =
-                    frbench::suite::source::Source::new("storm.toml".to_string(), text.to_string());
-                if let Ok(suite) = frbench::suite::parse(source) {
-                    let known = frbench::embedded::catalogue(None).unwrap();
-                    let _ = frbench::suite::validate(&suite, &known);
-                }
+                read_suite(Source::new("storm.toml", text));
+            }
+        }),
+        text("recipes", include_str!("../../suites/recipes.toml"), |b| {
+            if let Ok(text) = std::str::from_utf8(b) {
+                let base = "[profile.demo]\nbase = \"smoke\"\n";
+                let suite = TINY.replacen("[profile.demo]\n", base, 1);
+                let recipes = Source::new("recipes.toml", text);
+                read_suite(Source::new("storm.toml", suite).with_recipes(vec![recipes]));
             }
         }),
     ]
+}
+
+const TINY: &str = include_str!("../suites/tiny.toml");
+
+fn read_suite(source: Source) {
+    if let Ok(suite) = frbench::suite::parse(source) {
+        let known = frbench::embedded::catalogue(None).unwrap();
+        let _ = frbench::suite::validate(&suite, &known);
+    }
 }
 
 fn read_pack(bytes: &[u8]) {

@@ -6,7 +6,6 @@ use frbench::embedded;
 use frbench::key::Key;
 use frbench::plan::{Known, outlook};
 use frbench::suite::resolve::Row;
-use frbench::suite::source::Source;
 use frbench::suite::{Resolved, parse, resolve, validate};
 use std::collections::BTreeMap;
 
@@ -17,7 +16,7 @@ fn text(suite: &str) -> &'static str {
 
 /// The profile `demo`, with identities as they are pinned.
 fn demo(suite: &str) -> Resolved {
-    let suite = parse(Source::new(suite, text(suite))).unwrap();
+    let suite = parse(embedded::source(suite, text(suite))).unwrap();
     resolve(&suite, "demo", &embedded::catalogue(None).unwrap()).unwrap()
 }
 
@@ -25,7 +24,7 @@ fn demo(suite: &str) -> Resolved {
 fn every_embedded_suite_is_valid_in_every_profile() {
     let known = embedded::catalogue(None).unwrap();
     for (name, text) in embedded::SUITES {
-        let suite = parse(Source::new(*name, *text)).unwrap();
+        let suite = parse(embedded::source(*name, *text)).unwrap();
         validate(&suite, &known).unwrap();
         assert_eq!(suite.name, *name);
         for profile in &suite.profiles {

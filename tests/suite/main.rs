@@ -8,11 +8,13 @@
 mod conditions;
 mod embedded;
 mod errors;
+mod errors_of_recipes;
 mod kept_images;
 mod keys;
 mod limits;
 mod papers;
 mod plan;
 mod presets;
+mod recipes;
 mod sources;
 mod tiny;

@@ -7,13 +7,12 @@ use frbench::head::{self, HeadInput};
 use frbench::job::{Color, Decay, HeadSpec, Length};
 use frbench::suite::Resolved;
 use frbench::suite::resolve::Row;
-use frbench::suite::source::Source;
 use frbench::suite::{parse, resolve};
 use serde_json::json;
 
 fn paper(suite: &str) -> Resolved {
     let text = embedded::SUITES.iter().find(|(name, _)| *name == suite);
-    let suite = parse(Source::new(suite, text.unwrap().1)).unwrap();
+    let suite = parse(embedded::source(suite, text.unwrap().1)).unwrap();
     resolve(&suite, "paper", &embedded::catalogue(None).unwrap()).unwrap()
 }
 

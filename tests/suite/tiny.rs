@@ -4,8 +4,7 @@ use frbench::job::result::{DataResult, JobResult};
 use frbench::job::{DataSource, Job, JobSpec};
 use frbench::key::Key;
 use frbench::plan::{Code, DeviceKind, Kind, Known, Round, outlook, plan};
-use frbench::suite::source::Source;
-use frbench::suite::{Resolved, parse, resolve};
+use frbench::suite::{Resolved, Suite, parse, resolve};
 use frbench::{build, embedded};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +12,15 @@ pub const TINY: &str = include_str!("../suites/tiny.toml");
 
 /// With the identity of every data set open, whatever happens to be pinned.
 pub fn resolved(text: &str, profile: &str) -> Resolved {
-    let suite = parse(Source::new("tiny.toml", text)).unwrap();
-    let mut suite = resolve(&suite, profile, &embedded::catalogue(None).unwrap()).unwrap();
+    open(
+        &parse(embedded::source("tiny.toml", text)).unwrap(),
+        profile,
+    )
+}
+
+/// The same of a suite that was read.
+pub fn open(suite: &Suite, profile: &str) -> Resolved {
+    let mut suite = resolve(suite, profile, &embedded::catalogue(None).unwrap()).unwrap();
     for row in &mut suite.rows {
         row.data.identity = None;
         if let DataSource::Noisy(noisy) = &mut row.data.source {

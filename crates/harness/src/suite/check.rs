@@ -1,16 +1,41 @@
 //! Checks a suite's tree against the grammar: unknown keys, types, ranges, missing keys.
 
-use super::grammar::{Field, SCHEMA, SUITE, Shape};
+use super::grammar::{Field, RECIPES, SCHEMA, SUITE, Shape};
 use super::source::{At, Source, Span};
 use super::tree::{Node, Value};
 use frbench_base::registry::did_you_mean;
 use frbench_base::{Error, Result};
 
-/// The first thing wrong with the file, in document order within each table.
+/// The first thing wrong with a suite, in document order within each table.
 pub fn check(source: &Source, root: &Node) -> Result<()> {
-    schema_first(source, root)?;
+    schema_first(source, root, "suite")?;
     printable(source, root)?;
+    let recipes = root.table().iter().find(|(key, _)| key.value == "recipe");
+    if let Some((key, _)) = recipes {
+        let message = "a suite states no recipes; they belong in `recipes.toml`, from which its \
+                       profiles take them by `base = \"NAME\"`";
+        return Err(source.error(&key.span, message));
+    }
     table(source, root, SUITE, "a suite", &root.span)
+}
+
+/// The first thing wrong with a file of recipes.
+pub fn recipes(source: &Source, root: &Node) -> Result<()> {
+    schema_first(source, root, "file of recipes")?;
+    printable(source, root)?;
+    for (name, recipe) in root.get("recipe").map_or(&[][..], Node::table) {
+        let keys = recipe.table().iter();
+        let mut takes = keys.filter(|(key, _)| matches!(key.as_str(), "base" | "extends"));
+        if let Some((key, _)) = takes.next() {
+            let message = format!(
+                "recipe `{}` states `{}`; a recipe takes nothing from elsewhere, so state its \
+                 tables in full",
+                name.value, key.value
+            );
+            return Err(source.error(&key.span, message));
+        }
+    }
+    table(source, root, RECIPES, "a file of recipes", &root.span)
 }
 
 /// Whether a terminal or a browser obeys the character instead of showing it: control characters,
@@ -71,16 +96,16 @@ pub fn folder_name(source: &Source, what: &str, name: &At<String>) -> Result<()>
 const NAME_BYTES: usize = 100;
 
 /// A file of another format version is reported as such, not by its first unknown key.
-fn schema_first(source: &Source, root: &Node) -> Result<()> {
+fn schema_first(source: &Source, root: &Node, what: &str) -> Result<()> {
     match root.get("schema") {
         None => Err(source.error(
             &(0..0),
-            format_args!("`schema` is missing; a suite begins with `schema = {SCHEMA}`"),
+            format_args!("`schema` is missing; a {what} begins with `schema = {SCHEMA}`"),
         )),
         Some(n) if n.as_int() == Some(SCHEMA) => Ok(()),
         Some(n) => Err(source.error(
             &n.span,
-            format_args!("this build of frbench reads suites of `schema = {SCHEMA}`"),
+            format_args!("this build of frbench reads `schema = {SCHEMA}`"),
         )),
     }
 }

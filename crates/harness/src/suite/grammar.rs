@@ -78,7 +78,13 @@ const NOT_NEGATIVE: Shape = Float {
     max: 1e12,
 };
 
-/// The whole file.
+const PROTOCOLS: Field = may(
+    "protocol",
+    Map(PROTOCOL),
+    "Protocols by the name that profiles use.",
+);
+
+/// A suite's file.
 pub const SUITE: &[Field] = &[
     must(
         "schema",
@@ -124,11 +130,7 @@ pub const SUITE: &[Field] = &[
         Shape::Tables(CONDITION),
         "What may be done to the data; profiles say under which conditions their entries run.",
     ),
-    must(
-        "protocol",
-        Map(PROTOCOL),
-        "Protocols by the name that profiles use.",
-    ),
+    PROTOCOLS,
     must(
         "profile",
         Map(PROFILE),
@@ -335,8 +337,49 @@ pub const PROTOCOL: &[Field] = &[must(
     "Registered protocol and its parameters.",
 )];
 
+const TRAIN_DATA: Field = may("train-data", Text, "Name of the training set.");
+const SEEDS: Field = may(
+    "seeds",
+    Ints,
+    "Training seeds; methods are compared seed by seed.",
+);
+const EVALUATED: Field = may(
+    "evaluate",
+    Shape::Tables(EVALUATE),
+    "Columns of the table: a data set under a protocol.",
+);
+const NETWORKS: Field = may("network", Map(NETWORK), "Networks by name.");
+const TRAININGS: Field = may("training", Map(TRAINING), "Training recipes by name.");
+
+/// A file of recipes.
+pub const RECIPES: &[Field] = &[
+    must(
+        "schema",
+        POSITIVE,
+        "Version of this format; the first line of a file of recipes.",
+    ),
+    may(
+        "protocol",
+        Map(PROTOCOL),
+        "Protocols that suites with a `base` may name, too; one of the suite's own replaces that of its name.",
+    ),
+    may(
+        "recipe",
+        Map(RECIPE),
+        "What a profile can take, by the name that its `base` states.",
+    ),
+];
+
+/// `[recipe.NAME]`
+pub const RECIPE: &[Field] = &[TRAIN_DATA, SEEDS, EVALUATED, NETWORKS, TRAININGS];
+
 /// `[profile.NAME]`
 pub const PROFILE: &[Field] = &[
+    may(
+        "base",
+        Text,
+        "A recipe of `recipes.toml` beside the suite, or of the program's own. What the profile states replaces what the recipe states; networks and trainings are replaced by name, each as a whole.",
+    ),
     may(
         "extends",
         Text,
@@ -347,12 +390,8 @@ pub const PROFILE: &[Field] = &[
         Text,
         "What this profile is for and what it costs.",
     ),
-    may("train-data", Text, "Name of the training set."),
-    may(
-        "seeds",
-        Ints,
-        "Training seeds; methods are compared seed by seed.",
-    ),
+    TRAIN_DATA,
+    SEEDS,
     may(
         "entries",
         Texts,
@@ -368,13 +407,9 @@ pub const PROFILE: &[Field] = &[
         Text,
         "Name of the data set whose images open-set noise puts in: a training set, or the distractors of an identification set.",
     ),
-    may(
-        "evaluate",
-        Shape::Tables(EVALUATE),
-        "Columns of the table: a data set under a protocol.",
-    ),
-    may("network", Map(NETWORK), "Networks by name."),
-    may("training", Map(TRAINING), "Training recipes by name."),
+    EVALUATED,
+    NETWORKS,
+    TRAININGS,
     may(
         "override",
         Map(OVERRIDE),

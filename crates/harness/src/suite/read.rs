@@ -1,10 +1,10 @@
 //! From a tree that fits the grammar to the model. What the grammar cannot say is checked
-//! here: alternatives (`epochs` or `steps`), profiles that extend others, duplicate ids.
+//! here: alternatives (`epochs` or `steps`), duplicate ids.
 
 use super::model::*;
 use super::source::{At, Source};
-use super::tree::{Node, Table, Value};
-use super::{check, tree};
+use super::tree::Node;
+use super::{check, whole};
 use frbench_base::Result;
 use frbench_job::{
     BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec, Precision,
@@ -12,10 +12,10 @@ use frbench_job::{
 };
 use std::collections::BTreeMap;
 
-/// Reads a suite. The error is a usage error that points into `text`.
+/// Reads a suite. The error is a usage error that points into its text, or into that of a file of
+/// recipes.
 pub fn parse(source: Source) -> Result<Suite> {
-    let root = tree::parse(&source)?;
-    check::check(&source, &root)?;
+    let root = whole::whole(&source)?.root;
     let mut entries = Vec::new();
     for (key, role) in [("teacher", Role::Teacher), ("student", Role::Student)] {
         entries.extend(root.get(key).map(|n| entry(n, role)));
@@ -38,7 +38,10 @@ pub fn parse(source: Source) -> Result<Suite> {
             .map(|n| condition(&source, n))
             .collect::<Result<_>>()?,
         protocols: pairs(&root, "protocol").iter().map(protocol).collect(),
-        profiles: profiles(&source, pairs(&root, "profile"))?,
+        profiles: pairs(&root, "profile")
+            .iter()
+            .map(|p| profile(&source, p))
+            .collect::<Result<_>>()?,
         claims: items(&root, "claim").iter().map(claim).collect(),
         references: items(&root, "reference").iter().map(reference).collect(),
         entries,
@@ -258,95 +261,7 @@ fn reference(node: &Node) -> Reference {
     }
 }
 
-fn profiles(source: &Source, nodes: &[(At<String>, Node)]) -> Result<Vec<Profile>> {
-    let merged = nodes.iter().map(|(id, node)| {
-        let node = match base(source, nodes, id, node)? {
-            Some(base) => merge(base, node),
-            None => node.clone(),
-        };
-        profile(source, id, &node)
-    });
-    merged.collect()
-}
-
-/// The profile that `id` extends. One step is allowed: what a profile runs can be read from
-/// two places at most.
-fn base<'a>(
-    source: &Source,
-    nodes: &'a [(At<String>, Node)],
-    id: &At<String>,
-    node: &Node,
-) -> Result<Option<&'a Node>> {
-    let Some(wanted) = opt_text(node, "extends") else {
-        return Ok(None);
-    };
-    let find = |name: &str| nodes.iter().find(|(k, _)| k.value == name);
-    let Some((_, base)) = find(&wanted) else {
-        let known = nodes.iter().map(|(k, _)| k.value.as_str());
-        return Err(source.error(
-            &wanted.span,
-            format_args!(
-                "unknown profile `{}`; {}",
-                wanted.value,
-                check::suggest(&wanted, known)
-            ),
-        ));
-    };
-    let mut chain = vec![id.value.clone()];
-    let mut next = Some(wanted.clone());
-    while let Some(name) = next {
-        let seen = chain.contains(&name.value);
-        chain.push(name.value.clone());
-        if seen {
-            return Err(source.error(
-                &wanted.span,
-                format_args!(
-                    "profiles extend each other in a circle: {}",
-                    chain.join(" -> ")
-                ),
-            ));
-        }
-        next = find(&name).and_then(|(_, n)| opt_text(n, "extends"));
-    }
-    if chain.len() > 2 {
-        return Err(source.error(
-            &wanted.span,
-            format_args!(
-                "`{}` extends a profile that extends another ({}); extend `{}`, or state it in full",
-                id.value,
-                chain.join(" -> "),
-                chain[chain.len() - 1]
-            ),
-        ));
-    }
-    Ok(Some(base))
-}
-
-/// `node` over `base`: keys replace keys; in the named tables, names replace names.
-fn merge(base: &Node, node: &Node) -> Node {
-    let mut out: Table = base.table().to_vec();
-    for (key, value) in node.table() {
-        let by_name = matches!(key.as_str(), "network" | "training" | "override");
-        match out.iter_mut().find(|(k, _)| k.value == key.value) {
-            Some((_, old)) if by_name => {
-                let mut names: Table = old.table().to_vec();
-                for (name, table) in value.table() {
-                    names.retain(|(n, _)| n.value != name.value);
-                    names.push((name.clone(), table.clone()));
-                }
-                old.value = Value::Table(names);
-            }
-            Some(slot) => *slot = (key.clone(), value.clone()),
-            None => out.push((key.clone(), value.clone())),
-        }
-    }
-    Node {
-        span: node.span.clone(),
-        value: Value::Table(out),
-    }
-}
-
-fn profile(source: &Source, id: &At<String>, node: &Node) -> Result<Profile> {
+fn profile(source: &Source, (id, node): &(At<String>, Node)) -> Result<Profile> {
     let missing = |key: &str| {
         source.error(
             &id.span,

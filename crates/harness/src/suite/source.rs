@@ -4,7 +4,8 @@ use frbench_base::Error;
 use std::fmt::Display;
 use std::ops::Range;
 
-/// Bytes of a suite's text that a value came from.
+/// Bytes of a suite's text that a value came from. Those of its files of recipes follow it, one file
+/// after the other, each with one more for its end.
 pub type Span = Range<usize>;
 
 /// A suite file: its name as the user knows it, and its text.
@@ -12,6 +13,8 @@ pub type Span = Range<usize>;
 pub struct Source {
     pub name: String,
     pub text: String,
+    /// Files that it may take recipes from. Of two of one name, that of the first file counts.
+    pub recipes: Vec<Source>,
 }
 
 impl Source {
@@ -19,10 +22,35 @@ impl Source {
         Source {
             name: name.into(),
             text: text.into(),
+            recipes: Vec::new(),
         }
     }
 
-    /// 1-based line and column (in characters) of a byte offset.
+    /// The suite with files that it may take recipes from.
+    pub fn with_recipes(self, recipes: Vec<Source>) -> Self {
+        Source { recipes, ..self }
+    }
+
+    /// Its files of recipes, each with the offset that it begins at.
+    pub fn files(&self) -> impl Iterator<Item = (usize, &Source)> {
+        let starts = self.recipes.iter().scan(self.text.len() + 1, |next, file| {
+            let start = *next;
+            *next += file.text.len() + 1;
+            Some(start)
+        });
+        starts.zip(&self.recipes)
+    }
+
+    /// The file that an offset lies in, and the offset there.
+    pub fn place(&self, offset: usize) -> (&Source, usize) {
+        let before = self.files().take_while(|(start, _)| *start <= offset);
+        match before.last() {
+            Some((start, file)) => (file, offset - start),
+            None => (self, offset),
+        }
+    }
+
+    /// 1-based line and column (in characters) of a byte offset of this file.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.floor(offset)];
         let line = before.matches('\n').count() + 1;
@@ -32,6 +60,11 @@ impl Source {
 
     /// A usage error `file:line:column: message`, with the line and a caret below it.
     pub fn error(&self, span: &Span, message: impl Display) -> Error {
+        let (file, start) = self.place(span.start);
+        file.error_here(&(start..start + span.len()), message)
+    }
+
+    fn error_here(&self, span: &Span, message: impl Display) -> Error {
         let (line, column) = self.position(span.start);
         let text = self.text.lines().nth(line - 1).unwrap_or("");
         let rest = text.chars().count().saturating_sub(column - 1).max(1);
@@ -131,6 +164,25 @@ mod tests {
         assert_eq!(lines[2][caret], '7', "{said}");
         let said = s.error(&(0..s.text.len()), "wrong").to_string();
         assert!(said.ends_with('^') && said.chars().count() < 500, "{said}");
+    }
+
+    #[test]
+    fn offsets_behind_the_text_are_of_the_files_of_recipes() {
+        let file = |name: &str, text: &str| Source::new(name, text);
+        let s =
+            file("a.toml", "x\n").with_recipes(vec![file("b.toml", ""), file("c.toml", "y\nz")]);
+        let starts: Vec<usize> = s.files().map(|(start, _)| start).collect();
+        assert_eq!(starts, [3, 4]);
+        for (at, want) in [
+            (0, "a.toml:1:1"),
+            (2, "a.toml:2:1"),
+            (3, "b.toml:1:1"),
+            (6, "c.toml:2:1"),
+            (99, "c.toml:2:2"),
+        ] {
+            let said = s.error(&(at..at + 1), "wrong").to_string();
+            assert!(said.starts_with(want), "{at}: {said}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum Value {
     Int(i64),
     Float(f64),
     Bool(bool),
-    Date,
+    Date(String),
     List(Vec<Node>),
     Table(Table),
 }
@@ -66,7 +66,7 @@ fn node(source: &Source, span: Span, value: &DeValue) -> Result<Node> {
                 .map_err(|_| source.error(&span, "this is not a number"))?,
         ),
         DeValue::Boolean(b) => Value::Bool(*b),
-        DeValue::Datetime(_) => Value::Date,
+        DeValue::Datetime(d) => Value::Date(d.to_string()),
         DeValue::Array(items) => Value::List(
             items
                 .iter()
@@ -79,6 +79,24 @@ fn node(source: &Source, span: Span, value: &DeValue) -> Result<Node> {
 }
 
 impl Node {
+    /// The same, so many bytes further on.
+    pub fn moved(self, by: usize) -> Node {
+        let on = |span: Span| span.start + by..span.end + by;
+        Node {
+            span: on(self.span),
+            value: match self.value {
+                Value::List(items) => Value::List(items.into_iter().map(|n| n.moved(by)).collect()),
+                Value::Table(pairs) => Value::Table(
+                    pairs
+                        .into_iter()
+                        .map(|(k, n)| (At::new(k.value, on(k.span)), n.moved(by)))
+                        .collect(),
+                ),
+                plain => plain,
+            },
+        }
+    }
+
     /// What a user would call this type.
     pub fn kind(&self) -> &'static str {
         match &self.value {
@@ -86,7 +104,7 @@ impl Node {
             Value::Int(_) => "a whole number",
             Value::Float(_) => "a number",
             Value::Bool(_) => "true or false",
-            Value::Date => "a date",
+            Value::Date(_) => "a date",
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
         }
@@ -151,7 +169,7 @@ impl Node {
             Value::Int(i) => Json::from(*i),
             Value::Float(f) => Json::from(*f),
             Value::Bool(b) => Json::from(*b),
-            Value::Date => Json::Null,
+            Value::Date(_) => Json::Null,
             Value::List(l) => l.iter().map(Node::json).collect(),
             Value::Table(t) => t
                 .iter()

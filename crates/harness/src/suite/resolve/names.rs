@@ -40,13 +40,13 @@ impl<'a> Names<'a> {
         let found = self.suite.protocols.iter().find(|p| p.id.value == id.value);
         let found = found.ok_or_else(|| {
             let ids = self.suite.protocols.iter().map(|p| p.id.as_str());
+            let hint = match self.suite.protocols.is_empty() {
+                true => format!("state it as `[protocol.{}]`", id.value),
+                false => suggest(id, ids),
+            };
             source.error(
                 &id.span,
-                format_args!(
-                    "the suite defines no protocol `{}`; {}",
-                    id.value,
-                    suggest(id, ids)
-                ),
+                format_args!("the suite defines no protocol `{}`; {hint}", id.value),
             )
         })?;
         let infos = self.known.protocol_infos();
