@@ -12,7 +12,7 @@ use frbench::data::set::missing;
 use frbench::data::stamps::Stamps;
 use frbench::job::{DataFormat, DataSource, DataSpec, JobSpec};
 use frbench::plan::keys::Names;
-use frbench::plan::{self, DeviceKind};
+use frbench::plan::{self, Codes, DeviceKind};
 use frbench::run::rendering::{Rendering, render as render_set, tidy};
 use frbench::run::{self, Observer, Stop};
 use frbench::suite::dataset;
@@ -89,7 +89,8 @@ fn render(name: &str, root: &Path) -> Result<()> {
     let stop = Stop::on_signals()?;
     // That of the job in a run, which goes on with what is rendered here, and the other way round.
     let job = JobSpec::Data(spec.clone());
-    let key = plan::keys::keys(&job, &Names::default(), &build::code(DeviceKind::Cpu)).cache;
+    let code = build::code(DeviceKind::Cpu);
+    let key = plan::keys::keys(&job, &Names::default(), &Codes::new(&code)).cache;
     let mut waiting = false;
     render_set(synth, name, root, &key, &mut |now| {
         match &now {

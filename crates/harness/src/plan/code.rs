@@ -4,7 +4,9 @@ use super::sources::{self, Entries};
 use frbench_engine::Device;
 use frbench_job::JobSpec;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,15 +29,6 @@ impl Kind {
             JobSpec::Score(_) => Kind::Score,
         }
     }
-}
-
-/// What computes the numbers of one job.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct JobCode {
-    /// The hash of what each source says, by path.
-    pub sources: BTreeMap<String, String>,
-    /// Versions of the crates whose numbers are in those of the job, by name.
-    pub crates: BTreeMap<String, String>,
 }
 
 /// What computes the numbers.
@@ -110,23 +103,42 @@ impl Code {
             device,
         }
     }
+}
 
-    /// What of it computes a job.
-    pub fn of(&self, spec: &JobSpec) -> JobCode {
-        let kind = Kind::of(spec);
-        let entries = Entries::default();
-        let named = entries.named(spec);
-        let gpu = self.device == DeviceKind::Cuda;
-        let counts = |path: &str| sources::counts(path, kind, gpu, &entries, &named);
-        let sources = self.sources.iter().filter(|(path, _)| counts(path));
-        let crates = numeric(kind).iter();
-        let version = |name: &&str| Some((name.to_string(), self.crates.get(*name)?.clone()));
-        JobCode {
-            sources: sources
-                .map(|(path, hash)| (path.clone(), hash.clone()))
-                .collect(),
-            crates: crates.filter_map(version).collect(),
+/// The code of jobs. What was found for one job is kept for those that name the same entries.
+pub struct Codes<'a> {
+    pub code: &'a Code,
+    entries: Entries,
+    known: RefCell<BTreeMap<(Kind, BTreeSet<String>), Value>>,
+}
+
+impl<'a> Codes<'a> {
+    pub fn new(code: &'a Code) -> Self {
+        Codes {
+            code,
+            entries: Entries::default(),
+            known: RefCell::default(),
         }
+    }
+
+    /// What computes a job: `sources`, each with the hash of what it says, and `crates`, each with
+    /// its version.
+    pub fn of(&self, spec: &JobSpec) -> Value {
+        let (kind, named) = (Kind::of(spec), self.entries.named(spec));
+        let mut known = self.known.borrow_mut();
+        let found = known
+            .entry((kind, named))
+            .or_insert_with_key(|(kind, named)| {
+                let gpu = self.code.device == DeviceKind::Cuda;
+                let counts = |path: &str| sources::counts(path, *kind, gpu, &self.entries, named);
+                let sources = self.code.sources.iter().filter(|(path, _)| counts(path));
+                let version = |name: &&str| Some((name.to_string(), self.code.crates.get(*name)?));
+                json!({
+                    "sources": sources.collect::<BTreeMap<_, _>>(),
+                    "crates": numeric(*kind).iter().filter_map(version).collect::<BTreeMap<_, _>>(),
+                })
+            });
+        found.clone()
     }
 }
 

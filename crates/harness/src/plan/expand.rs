@@ -1,6 +1,6 @@
 //! The jobs of a resolved suite. A job that several rows need is planned once.
 
-use super::code::Code;
+use super::code::{Code, Codes};
 use super::keys::{Keys, Names, keys};
 use super::layout::*;
 use super::recipe::Recipe;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub struct Planner<'a> {
     suite: &'a Resolved,
     known: &'a Known,
-    code: &'a Code,
+    codes: Codes<'a>,
     names: Names,
     jobs: Vec<Job>,
     index: BTreeMap<Key, usize>,
@@ -31,7 +31,7 @@ impl<'a> Planner<'a> {
         Planner {
             suite,
             known,
-            code,
+            codes: Codes::new(code),
             names: Names::default(),
             jobs: Vec::new(),
             index: BTreeMap::new(),
@@ -306,7 +306,7 @@ impl<'a> Planner<'a> {
             cache: key,
             comparison,
             made_of,
-        } = keys(&spec, &self.names, self.code);
+        } = keys(&spec, &self.names, &self.codes);
         if !self.index.contains_key(&key) {
             self.index.insert(key.clone(), self.jobs.len());
             if !matches!(spec, JobSpec::Data(_)) {

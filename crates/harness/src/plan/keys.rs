@@ -6,7 +6,7 @@
 //! else a job builds on enters the cache key by cache key and the comparison key by comparison
 //! key.
 
-use super::code::{Code, Kind};
+use super::code::{Codes, Kind};
 use frbench_base::key::{Key, canonical, sha256_hex};
 use frbench_job::JobSpec;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub struct Keys {
     pub made_of: Arc<str>,
 }
 
-pub fn keys(spec: &JobSpec, names: &Names, code: &Code) -> Keys {
+pub fn keys(spec: &JobSpec, names: &Names, codes: &Codes) -> Keys {
     let mut plain = serde_json::to_value(spec).unwrap_or(Value::Null);
     if let (JobSpec::Data(_), Value::Object(map)) = (spec, &mut plain) {
         // A pin is what is expected of the data, not what it is made from.
@@ -44,12 +44,12 @@ pub fn keys(spec: &JobSpec, names: &Names, code: &Code) -> Keys {
     rename(&mut plain, data);
     let mut compared = plain.clone();
     rename(&mut compared, &names.comparison);
-    let mut cached = json!({ "spec": plain, "code": code.of(spec) });
+    let mut cached = json!({ "spec": plain, "code": codes.of(spec) });
     let mut compared = json!({ "spec": compared });
     if Kind::of(spec) != Kind::Data {
         for document in [&mut cached, &mut compared] {
-            document["dtype"] = json!(code.dtype);
-            document["device"] = json!(code.device);
+            document["dtype"] = json!(codes.code.dtype);
+            document["device"] = json!(codes.code.device);
         }
     }
     let made_of = canonical(&cached);

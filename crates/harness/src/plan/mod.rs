@@ -13,7 +13,7 @@ pub mod rounds;
 pub mod select;
 pub mod sources;
 
-pub use code::{Build, Code, DeviceKind, JobCode, Kind};
+pub use code::{Build, Code, Codes, DeviceKind, Kind};
 pub use layout::Layout;
 pub use rounds::{Next, rounds};
 pub use select::{Selection, select};

@@ -97,12 +97,17 @@ pub struct Redone {
     pub differences: Vec<Difference>,
 }
 
-/// Of the finished jobs, the nearest to `job`: of the same specification, else of the same name;
-/// of several the one with the fewest differences, then the latest. None where there is neither.
+/// Of the finished jobs on the same kind of device, the nearest to `job`: of the same
+/// specification, else of the same name; of several the one with the fewest differences, then the
+/// latest. None where there is neither.
 pub fn nearest(job: &Job, past: &[Past]) -> Option<Redone> {
     let is = made_of(job);
+    let elsewhere = |p: &Past| !p.made_of.is_null() && p.made_of["device"] != is["device"];
     let like = past.iter().filter(|p| {
-        p.done && p.key != job.key && (p.comparison == job.comparison || p.label == job.label)
+        p.done
+            && !elsewhere(p)
+            && p.key != job.key
+            && (p.comparison == job.comparison || p.label == job.label)
     });
     let ranked = like.map(|p| {
         let differences = differences(&p.made_of, &is);
