@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod gpu;
 #[path = "../../crates/engine/tests/engine/kernel_sets.rs"]
 pub mod kernel_sets;
+pub mod miniatures;
 pub mod noise;
 pub mod peer;
 pub mod runs;

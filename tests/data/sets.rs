@@ -245,6 +245,14 @@ fn identification_sets_come_as_records_and_as_lists() {
     assert_eq!(set.probe_ids, [0, 0, 1, 1]);
     assert_eq!(opened.part("distractors").unwrap().len(), 3);
     assert!(opened.part("images").is_err());
+    // Records have no names that a list of noise could hit.
+    assert_eq!(describe(&spec, root.path()).unwrap().notes, [""; 0]);
+    put(dir.join("facescrub_noises.txt"), "A_B_2\n");
+    let notes = describe(&spec, root.path()).unwrap().notes;
+    assert!(
+        notes[0].contains("facescrub_noises.txt is not used"),
+        "{notes:?}"
+    );
 
     let dir = root.path().join("megaface");
     put(

@@ -1,21 +1,16 @@
 //! Data that change after they were recorded: what is noticed, and what is done again.
 
 use crate::common::runs;
+use crate::place::{Place, Ran, declare, only_data, put};
 use frbench::data::decode::encode_jpeg;
 use frbench::data::image::Image;
 use frbench::data::record::{RecWriter, RecordLayout};
-use frbench::job::result::JobResult;
-use frbench::job::{Job, JobSpec};
-use frbench::plan::DeviceKind;
-use frbench::run::context::Context;
-use frbench::run::{self, Observer, Options, Program, ReadAgain, Stop, Store, scheduler};
-use frbench::suite::source::Source;
-use frbench::{build, embedded, suite};
+use frbench::job::DataFormat;
+use frbench::run::{ReadAgain, Stop};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const SUITE: &str = r#"
@@ -69,11 +64,6 @@ fn jpeg(k: usize) -> Vec<u8> {
         .map(|i| (i / 300 * (k + 3)) as u8)
         .collect();
     encode_jpeg(&Image::new(112, 112, pixels).unwrap(), 90).unwrap()
-}
-
-fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
 }
 
 /// Records without their index and `property`, which are returned, both.
@@ -263,11 +253,11 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
     optional("ij", "meta/x_1N_gallery_S1.csv", tables, [score, score]);
 
     for (name, format, files) in [
-        ("tr", "train", &["train.rec"][..]),
-        ("pr", "pairs", &["pairs.txt", "images/"]),
+        ("tr", DataFormat::Train, &["train.rec"][..]),
+        ("pr", DataFormat::Pairs, &["pairs.txt", "images/"]),
         (
             "mf",
-            "identification",
+            DataFormat::Identification,
             &[
                 "facescrub_features_list.json",
                 "megaface_features_list.json",
@@ -275,15 +265,19 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
                 "megaface_images/",
             ],
         ),
-        ("mr", "identification", &["probes.rec", "distractors.rec"]),
+        (
+            "mr",
+            DataFormat::Identification,
+            &["probes.rec", "distractors.rec"],
+        ),
         (
             "ga",
-            "gallery",
+            DataFormat::Gallery,
             &["probes.rec", "gallery.rec", "distractors.rec"],
         ),
         (
             "ij",
-            "templates",
+            DataFormat::Templates,
             &[
                 "meta/x_face_tid_mid.txt",
                 "meta/x_template_pair_label.txt",
@@ -292,116 +286,27 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
             ],
         ),
     ] {
-        let text = format!(
-            "name = \"{name}\"\ntitle = \"{name}\"\nformat = \"{format}\"\nfiles = {files:?}\n\
-             obtain = \"-\"\nlicence = \"-\"\ncitation = \"-\"\n"
-        );
-        put(declared.join(format!("{name}.toml")), text);
+        declare(declared, name, format, files, "");
     }
     all
 }
 
-/// Reads data; all else takes no time and says nothing.
-fn only_data(spec: &JobSpec, cx: &mut Context) -> frbench::Result<JobResult> {
-    let left: &[&str] = match spec {
-        JobSpec::Train(_) => &[
-            "checkpoint.safetensors",
-            "checkpoint.json",
-            "model.safetensors",
-        ],
-        JobSpec::Embed(_) => &["embeddings.f32"],
-        _ => &[],
-    };
-    for name in left {
-        put(cx.lock.folder().file(name), "as good as any");
-    }
-    let result = match spec {
-        JobSpec::Data(spec) => return run::data::run(spec, cx).map(JobResult::Data),
-        JobSpec::Train(_) => json!({
-            "job": "train", "steps": 1, "images": 1, "seconds": 0.0, "images_per_second": 1.0,
-            "parameters": 1, "macs": 1, "embedding": 1, "checkpoint_sha256": "", "curve": [],
-        }),
-        JobSpec::Derive(_) => json!({ "job": "derive", "seconds": 0.0, "files": [] }),
-        JobSpec::Embed(_) => json!({
-            "job": "embed", "seconds": 0.0, "rows": 1, "dim": 1, "images_per_second": 1.0,
-        }),
-        JobSpec::Score(_) => json!({ "job": "score", "protocol": "", "metrics": [] }),
-    };
-    Ok(serde_json::from_value(result).unwrap())
-}
-
-/// What was begun and what was said.
-#[derive(Default)]
-struct Log(Mutex<(Vec<String>, Vec<String>)>);
-
-impl Observer for Log {
-    fn started(&self, job: &Job) {
-        self.0.lock().unwrap().0.push(job.label.clone());
-    }
-
-    fn note(&self, text: &str) {
-        self.0.lock().unwrap().1.push(text.to_string());
-    }
-}
-
-/// A folder with data, declarations and runs.
-struct Place {
-    dir: tempfile::TempDir,
-    options: Options,
-}
-
-impl Place {
-    fn new() -> Place {
-        let dir = tempfile::tempdir().unwrap();
-        Place {
-            dir,
-            options: Options::default(),
-        }
-    }
-
-    fn data(&self) -> std::path::PathBuf {
-        self.dir.path().join("data")
-    }
-
-    fn declared(&self) -> std::path::PathBuf {
-        self.dir.path().join("datasets")
-    }
-
-    /// Labels of the jobs that a run begins, and its notes.
-    fn run(&self) -> frbench::Result<(BTreeSet<String>, Vec<String>)> {
-        self.run_with(&Stop::default())
-    }
-
-    fn run_with(&self, stop: &Stop) -> frbench::Result<(BTreeSet<String>, Vec<String>)> {
-        let declared = self.declared();
-        let known = embedded::catalogue(Some(&declared))?;
-        let parsed = suite::parse(Source::new("all.toml", runs::suite(SUITE)))?;
-        suite::validate(&parsed, &known)?;
-        let resolved = suite::resolve(&parsed, "demo", &known)?;
-        let program = Program {
-            build: build::BUILD,
-            code: build::code(DeviceKind::Cpu),
-            declarations: embedded::declarations(Some(&declared))?,
-        };
-        let store = Store::new(self.data(), self.dir.path().join("runs"));
-        let (options, log) = (&self.options, Log::default());
-        scheduler::execute(&resolved, &program, &store, options, &log, stop, only_data)?;
-        let (jobs, notes) = log.0.into_inner().unwrap();
-        let distinct: BTreeSet<String> = jobs.iter().cloned().collect();
-        assert_eq!(distinct.len(), jobs.len(), "twice: {jobs:?}");
-        Ok((distinct, notes))
-    }
+/// Where all of it lies.
+fn place() -> Place {
+    Place::new(runs::suite(SUITE), only_data)
 }
 
 #[test]
 fn optional_files_are_noticed_and_only_what_depends_on_them_is_done_again() {
-    let place = Place::new();
+    let place = place();
     let optional = sets(&place.data(), &place.declared());
-    let (all, notes) = place.run().unwrap();
+    let Ran {
+        begun: all, notes, ..
+    } = place.run().unwrap();
     assert_eq!(all.iter().filter(|l| l.starts_with("data")).count(), 6);
     assert_eq!(all.iter().filter(|l| l.starts_with("score")).count(), 5);
     assert!(notes.is_empty(), "{notes:?}");
-    assert!(place.run().unwrap().0.is_empty());
+    assert!(place.run().unwrap().begun.is_empty());
     for Optional {
         set,
         file,
@@ -418,30 +323,34 @@ fn optional_files_are_noticed_and_only_what_depends_on_them_is_done_again() {
         };
         for (text, concerned) in texts.iter().zip(concerns) {
             put(&path, text);
-            let (jobs, notes) = place.run().unwrap();
+            let Ran {
+                begun: jobs, notes, ..
+            } = place.run().unwrap();
             assert_eq!(jobs, expected(concerned), "{set}/{file} is {text}");
             assert!(notes[0].contains(file), "{notes:?}");
-            assert!(place.run().unwrap().0.is_empty(), "{set}/{file}");
+            assert!(place.run().unwrap().begun.is_empty(), "{set}/{file}");
         }
         // What was scored without it is there.
         fs::remove_file(&path).unwrap();
-        let (jobs, notes) = place.run().unwrap();
+        let Ran {
+            begun: jobs, notes, ..
+        } = place.run().unwrap();
         assert_eq!(jobs, expected(NONE), "{set}/{file} is gone");
         assert!(notes[0].contains("missing"), "{notes:?}");
-        assert!(place.run().unwrap().0.is_empty(), "{set}/{file}");
+        assert!(place.run().unwrap().begun.is_empty(), "{set}/{file}");
     }
     // What must be there must be as it was.
     let list = place.data().join("mf/megaface_features_list.json");
     let text = fs::read_to_string(&list).unwrap();
     put(&list, text.replace("1/3.jpg", "1/2.jpg"));
-    let error = place.run().unwrap_err();
+    let error = place.run().err().unwrap();
     assert_eq!(error.exit_code(), 5);
     assert!(error.to_string().contains("bring back"), "{error}");
 }
 
 #[test]
 fn a_change_in_a_set_that_is_not_read_on_every_run_is_noticed() {
-    let mut place = Place::new();
+    let mut place = place();
     sets(&place.data(), &place.declared());
     place.options.read_again = ReadAgain {
         bytes: u64::MAX,
@@ -450,8 +359,8 @@ fn a_change_in_a_set_that_is_not_read_on_every_run_is_noticed() {
     place.run().unwrap();
     std::thread::sleep(Duration::from_millis(2100));
     // Once more: what was just written has to settle before its stamps are worth anything.
-    assert!(place.run().unwrap().0.is_empty());
-    assert!(place.run().unwrap().0.is_empty());
+    assert!(place.run().unwrap().begun.is_empty());
+    assert!(place.run().unwrap().begun.is_empty());
     let image = place.data().join("mf/megaface_images/1/2.jpg");
     let (bytes, time) = (
         fs::read(&image).unwrap(),
@@ -462,27 +371,27 @@ fn a_change_in_a_set_that_is_not_read_on_every_run_is_noticed() {
     fs::write(&image, &other).unwrap();
     let file = fs::File::options().write(true).open(&image).unwrap();
     file.set_modified(time).unwrap();
-    let error = place.run().unwrap_err().to_string();
+    let error = place.run().err().unwrap().to_string();
     assert!(
         error.contains("megaface_images/1/2.jpg (changed)"),
         "{error}"
     );
     fs::write(&image, &bytes).unwrap();
-    assert!(place.run().unwrap().0.is_empty());
+    assert!(place.run().unwrap().begun.is_empty());
     fs::remove_file(&image).unwrap();
-    let error = place.run().unwrap_err().to_string();
+    let error = place.run().err().unwrap().to_string();
     assert!(
         error.contains("megaface_images/1/2.jpg (missing)"),
         "{error}"
     );
     fs::write(&image, &bytes).unwrap();
     place.options.read_again = ReadAgain::EVERYTHING;
-    assert!(place.run().unwrap().0.is_empty());
+    assert!(place.run().unwrap().begun.is_empty());
 }
 
 #[test]
 fn a_stop_signal_is_heeded_while_data_are_read() {
-    let place = Place::new();
+    let place = place();
     sets(&place.data(), &place.declared());
     // Much to hash, and nothing on the disk.
     let big = fs::File::create(place.data().join("mf/megaface_images/big")).unwrap();
@@ -494,7 +403,7 @@ fn a_stop_signal_is_heeded_while_data_are_read() {
         soon.interrupt();
         Instant::now()
     });
-    let error = place.run_with(&stop).unwrap_err();
+    let error = place.run_with(&stop).err().unwrap();
     let late = watcher.join().unwrap().elapsed();
     assert_eq!(error.exit_code(), 4, "{error}");
     assert!(late < Duration::from_secs(1), "{late:?}");

@@ -2,53 +2,48 @@
 //! once there is room.
 #![cfg(unix)]
 
+use crate::program::{self, PATIENCE, binary, tiny};
 use crate::{draws, setting, tree};
 use std::path::Path;
-use std::process::{Command, Output};
-
-/// Runs the suite with files of at most `blocks` blocks of 512 bytes; 0 is without limit.
-fn run(dir: &Path, blocks: u64) -> Output {
-    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suites/tiny.toml");
-    let limit = match blocks {
-        0 => String::new(),
-        n => format!("ulimit -f {n}; trap '' XFSZ; "),
-    };
-    let line = format!(
-        "{limit}exec '{}' run '{}' --only student --seeds 1",
-        env!("CARGO_BIN_EXE_frbench"),
-        suite.display()
-    );
-    Command::new("sh")
-        .args(["-c", &line])
-        .current_dir(dir)
-        .env_remove("FRBENCH_DATA")
-        .output()
-        .unwrap()
-}
+use std::process::Command;
+use std::time::Duration;
 
 #[test]
 fn a_full_disk_is_told_and_nothing_is_lost() {
+    let suite = tiny();
+    let args = ["run", &suite, "--only", "student", "--seeds", "1"];
     let calm = tempfile::tempdir().unwrap();
-    assert!(run(calm.path(), 0).status.success());
-    for round in 0..setting("FRBENCH_STORM_DISKS", 3) {
+    let (took, _) = program::run(calm.path(), &args, Duration::from_secs(600), "calm");
+    let patience = 2 * took + PATIENCE;
+    let (sizes, mut stopped) = (setting("FRBENCH_STORM_DISKS", 3), 0);
+    for round in 0..sizes {
         let dir = tempfile::tempdir().unwrap();
-        // From less than a picture pack to more than a checkpoint.
+        // In blocks of 512 bytes, from less than a picture pack to more than a checkpoint.
         let blocks = 1 << (1 + draws("disk", round).below(12));
-        let out = run(dir.path(), blocks);
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        let code = out.status.code();
+        let what = format!("{blocks} blocks");
+        let mut limited = Command::new("sh");
+        limited
+            .args([
+                "-c",
+                "ulimit -f \"$1\"; trap '' XFSZ; shift; exec \"$@\"",
+                "sh",
+            ])
+            .arg(blocks.to_string())
+            .arg(binary())
+            .args(args);
+        let (code, said) = program::start_as(limited, dir.path()).finish(patience, &what);
         assert!(
             matches!(code, Some(0 | 1 | 4 | 5)),
-            "{blocks} blocks: {code:?} {said}"
+            "{what}: {code:?} {said}"
         );
-        assert!(!said.contains("panicked"), "{blocks} blocks: {said}");
-        let out = run(dir.path(), 0);
-        assert!(
-            out.status.success(),
-            "{}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        let of = |dir: &Path| tree::results(&dir.join("runs"));
-        assert_eq!(of(calm.path()), of(dir.path()), "{blocks} blocks");
+        stopped += u64::from(code != Some(0));
+        program::run(dir.path(), &args, patience, &what);
+        let of = |name: &str, dir: &Path| dir.join(name);
+        for name in ["runs", "data", "reports"] {
+            tree::compare(&of(name, calm.path()), &of(name, dir.path()), &what);
+        }
     }
+    println!(
+        "disk: {sizes} sizes, {stopped} of them too small; all ended alike once there was room"
+    );
 }

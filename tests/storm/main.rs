@@ -1,15 +1,19 @@
-//! What a user's machine does to a program: kills at any moment, a full disk, damaged files. All
-//! drawn from one seed, so that `FRBENCH_STORM_SEED` brings a failure back; `scripts/storm` runs
-//! it in full.
+//! What a user's machine does to a program: kills at any moment, a full disk, damaged files, its
+//! own included. All drawn from one seed, so that `FRBENCH_STORM_SEED` brings a failure back;
+//! `scripts/storm` runs it in full.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "tests fail where they panic"
+    reason = "tests fail where they panic, and print what they have done"
 )]
 
 mod disk;
 mod inputs;
 mod kills;
+mod mutation;
+mod own;
+mod program;
+mod targets;
 mod tree;
 
 use frbench::rng::Stream;

@@ -3,7 +3,7 @@
 
 use super::open::{Reader, any_ends, role};
 use super::pairs::assemble;
-use super::{DataSet, Files, Findings, bad};
+use super::{DataSet, Files, Findings, IDENTITIES, LANDMARKS, bad};
 use crate::list::{self, ListedPair};
 use crate::walk::walk;
 use frbench_base::{Error, Result};
@@ -21,6 +21,7 @@ pub(super) static SPLITS: Reader = Reader {
         let lists = n.ends_with(FRONTAL) || n.ends_with(PROFILE);
         lists || n.ends_with("Split/FP/") || n == "Data/"
     },
+    optional: &[IDENTITIES, LANDMARKS],
     open,
 };
 

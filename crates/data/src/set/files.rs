@@ -1,6 +1,6 @@
 //! Which files make up a data set.
 
-use super::IDENTITIES;
+use super::{DISTRACTOR_NOISE, IDENTITIES, LANDMARKS, PROBE_NOISE, PROPERTY};
 use crate::noise;
 use crate::walk::regular;
 use frbench_base::{Error, Result};
@@ -8,13 +8,22 @@ use frbench_job::{DataFormat, DataSource, DataSpec};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-/// Files that are part of a set where they exist, beside the indices of its records.
-fn optional(format: DataFormat) -> &'static [&'static str] {
+/// Files that some layouts read where they exist, beside the indices of records. In another
+/// layout they are named as what is not used.
+pub(super) const OPTIONAL: &[&str] = &[
+    PROPERTY,
+    IDENTITIES,
+    LANDMARKS,
+    PROBE_NOISE,
+    DISTRACTOR_NOISE,
+];
+
+/// Those of a generated set.
+fn generated(format: DataFormat) -> &'static [&'static str] {
     match format {
-        DataFormat::Train => &["property", IDENTITIES],
-        DataFormat::Pairs => &[IDENTITIES, "landmarks.txt"],
-        DataFormat::Identification => &["facescrub_noises.txt", "megaface_noises.txt"],
-        DataFormat::Templates | DataFormat::Gallery => &[],
+        DataFormat::Train => &[PROPERTY, IDENTITIES],
+        DataFormat::Pairs => &[IDENTITIES],
+        DataFormat::Identification | DataFormat::Templates | DataFormat::Gallery => &[],
     }
 }
 
@@ -103,7 +112,11 @@ pub fn names(spec: &DataSpec, root: &Path) -> Result<(Vec<String>, Vec<String>)>
     // Readers of records take the index that lies beside.
     let records = required.iter().filter_map(|n| n.strip_suffix(".rec"));
     let mut extra: Vec<String> = records.map(|stem| format!("{stem}.idx")).collect();
-    extra.extend(optional(spec.format).iter().map(|n| n.to_string()));
+    let optional = match spec.source {
+        DataSource::Files { .. } => OPTIONAL,
+        _ => generated(spec.format),
+    };
+    extra.extend(optional.iter().map(|n| n.to_string()));
     if spec.format == DataFormat::Templates {
         extra.extend(with_suffix(&dir, "meta/", ".csv"));
     }

@@ -17,6 +17,7 @@ pub(super) static RECORDS: Reader = Reader {
     wants: "probes.rec and gallery.rec, and distractors.rec unless the gallery is a closed set",
     recognises: |names| any_ends(names, "probes.rec") && any_ends(names, "gallery.rec"),
     takes: |n| ["probes.rec", "gallery.rec", "distractors.rec"].contains(&n),
+    optional: &[],
     open: records,
 };
 
@@ -27,6 +28,7 @@ pub(super) static FOLDERS: Reader = Reader {
             a closed set; the name of an image up to `_` is the number of the person",
     recognises: |names| any_ends(names, "Probe/") && any_ends(names, "Gallery_Match/"),
     takes: |n| ["Probe/", "Gallery_Match/", "Gallery_Distractor/"].contains(&n),
+    optional: &[],
     open: folders,
 };
 

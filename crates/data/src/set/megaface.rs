@@ -1,7 +1,7 @@
 //! Probes and distractors: as records, or as MegaFace's lists and folders.
 
 use super::open::{Reader, any_ends, role};
-use super::{DataSet, Files, bad};
+use super::{DISTRACTOR_NOISE, DataSet, Files, PROBE_NOISE, bad};
 use crate::list::{self, Noise};
 use crate::source::{FileSource, RecSource};
 use frbench_base::{Error, Result};
@@ -15,6 +15,7 @@ pub(super) static RECORDS: Reader = Reader {
     wants: "probes.rec and distractors.rec",
     recognises: |names| any_ends(names, "probes.rec") && !any_ends(names, "gallery.rec"),
     takes: |n| n == "probes.rec" || n == "distractors.rec",
+    optional: &[],
     open: records,
 };
 
@@ -28,6 +29,7 @@ pub(super) static LISTS: Reader = Reader {
         let of = |prefix| is_list(n, prefix) || (n.starts_with(prefix) && n.ends_with('/'));
         of(PROBES) || of(DISTRACTORS)
     },
+    optional: &[PROBE_NOISE, DISTRACTOR_NOISE],
     open: lists,
 };
 
@@ -80,8 +82,8 @@ fn lists(files: &Files, _: &Rules) -> Result<DataSet> {
     };
     let (distractors, distractor_list) = list_of(DISTRACTORS)?;
     let data = IdentificationData {
-        noisy_probes: noise("facescrub_noises.txt", &probes.paths)?,
-        noisy_distractors: noise("megaface_noises.txt", &distractors.paths)?,
+        noisy_probes: noise(PROBE_NOISE, &probes.paths)?,
+        noisy_distractors: noise(DISTRACTOR_NOISE, &distractors.paths)?,
         probe_ids: probe_ids.clone(),
         distractors: distractors.paths.len(),
     };

@@ -29,6 +29,16 @@ use std::sync::Arc;
 /// The file of the person on each image, a number a line, in the order of the images.
 const IDENTITIES: &str = "identities.txt";
 
+/// The file of five points of a face for each image that a list of pairs names.
+const LANDMARKS: &str = "landmarks.txt";
+
+/// The file that says how many classes a training set has.
+const PROPERTY: &str = "property";
+
+/// Images that MegaFace's users leave out.
+const PROBE_NOISE: &str = "facescrub_noises.txt";
+const DISTRACTOR_NOISE: &str = "megaface_noises.txt";
+
 /// Images of any kind of set.
 pub type Images = Arc<dyn ImageSource>;
 

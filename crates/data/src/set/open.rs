@@ -1,5 +1,6 @@
 //! The table of layouts, and opening a set by it.
 
+use super::files::OPTIONAL;
 use super::{DataSet, Files, bad, cfp, gallery, locate, megaface, pairs, templates, train};
 use crate::noise;
 use frbench_base::{Error, Result};
@@ -17,6 +18,8 @@ pub struct Reader {
     pub recognises: fn(&[String]) -> bool,
     /// Whether a file of this name, of a folder without a declaration, could be one of the layout.
     pub takes: fn(&str) -> bool,
+    /// Files of these names are read where they exist.
+    pub optional: &'static [&'static str],
     pub open: fn(&Files, &Rules) -> Result<DataSet>,
 }
 
@@ -58,11 +61,44 @@ pub fn open_located(spec: &DataSpec, root: &Path, files: &Files) -> Result<DataS
         DataSource::Files { rules, .. } => *rules,
         DataSource::Synth(_) => Rules::default(),
     };
-    let set = (reader(spec.format, files)?.open)(files, &rules)?;
+    let (reader, files, unused) = reads(spec, files)?;
+    let mut set = (reader.open)(&files, &rules)?;
+    for name in unused {
+        let path = files.dir.join(&name);
+        let what = format!(
+            "{} is not used: sets in this layout ({}) have no such file",
+            path.display(),
+            reader.name
+        );
+        set.findings.say(what);
+    }
     if rules.strict {
         set.findings.refuse_odd(&files.dir)?;
     }
     Ok(set)
+}
+
+/// What reads a set, the files that are for it, and those that another layout would read.
+fn reads(spec: &DataSpec, files: &Files) -> Result<(&'static Reader, Files, Vec<String>)> {
+    let declared: &[String] = match &spec.source {
+        DataSource::Files { files, .. } => files,
+        _ => &[],
+    };
+    let optional = |n: &&String| OPTIONAL.contains(&n.as_str()) && !declared.contains(n);
+    let less = |gone: &[String]| Files {
+        dir: files.dir.clone(),
+        names: files
+            .names
+            .iter()
+            .filter(|n| !gone.contains(n))
+            .cloned()
+            .collect(),
+    };
+    let optional: Vec<String> = files.names.iter().filter(optional).cloned().collect();
+    let reader = reader(spec.format, &less(&optional))?;
+    let mut unused = optional;
+    unused.retain(|name| !reader.optional.contains(&name.as_str()));
+    Ok((reader, less(&unused), unused))
 }
 
 /// What reads a set of `format` that is made of these files.

@@ -1,7 +1,7 @@
 //! Sets of pairs: packs, tables, and the lists of the field with their folder of images.
 
 use super::open::{Reader, any_ends, is_top_folder, only, role};
-use super::{DataSet, Files, Findings, IDENTITIES, Images, bad};
+use super::{DataSet, Files, Findings, IDENTITIES, Images, LANDMARKS, bad};
 use crate::bin::BinReader;
 use crate::list::{self, ListedPair};
 use crate::source::{AlignedSource, FileSource};
@@ -18,6 +18,7 @@ pub(super) static PACK: Reader = Reader {
     wants: "a .bin file",
     recognises: |names| any_ends(names, ".bin"),
     takes: |n| n.ends_with(".bin"),
+    optional: &[IDENTITIES],
     open: pack,
 };
 
@@ -28,6 +29,7 @@ pub(super) static TABLE: Reader = Reader {
             of images that its paths are relative to",
     recognises: |names| any_ends(names, ".csv") && any_ends(names, "/"),
     takes: |n| n.ends_with(".csv") || is_top_folder(n),
+    optional: &[IDENTITIES, LANDMARKS],
     open: table,
 };
 
@@ -37,10 +39,9 @@ pub(super) static LIST: Reader = Reader {
     wants: "a .txt file, and the folder of images that it names",
     recognises: |names| names.iter().any(|n| is_list(n)) && any_ends(names, "/"),
     takes: |n| is_list(n) || is_top_folder(n),
+    optional: &[IDENTITIES, LANDMARKS],
     open: listed,
 };
-
-const LANDMARKS: &str = "landmarks.txt";
 
 fn is_list(name: &str) -> bool {
     let list = name.ends_with(".txt") || name.ends_with(".list");

@@ -20,6 +20,7 @@ pub(super) static IJB: Reader = Reader {
         let meta = [MEMBERS, "_template_pair_label.txt", "_name_5pts_score.txt"];
         meta.iter().any(|m| n.ends_with(m)) || n == "loose_crop/"
     },
+    optional: &[],
     open,
 };
 

@@ -1,7 +1,7 @@
 //! Training sets: records, a list of images, a folder with one folder for each class.
 
 use super::open::{Reader, any_ends, is_top_folder, only, role};
-use super::{DataSet, Files, IDENTITIES, Images, bad};
+use super::{DataSet, Files, IDENTITIES, Images, PROPERTY, bad};
 use crate::list;
 use crate::source::{FileSource, RecSource};
 use frbench_base::Result;
@@ -17,6 +17,7 @@ pub(super) static RECORDS: Reader = Reader {
     wants: "train.rec, and train.idx and property where they exist",
     recognises: |names| any_ends(names, ".rec") && !any_ends(names, "probes.rec"),
     takes: |n| n.ends_with(".rec"),
+    optional: &[PROPERTY, IDENTITIES],
     open: records,
 };
 
@@ -26,6 +27,7 @@ pub(super) static LIST: Reader = Reader {
     wants: "a .list, .lst or .txt file",
     recognises: |names| names.iter().any(|n| is_list(n)),
     takes: |n| is_list(n) || is_top_folder(n),
+    optional: &[PROPERTY, IDENTITIES],
     open: listed,
 };
 
@@ -35,6 +37,7 @@ pub(super) static FOLDER: Reader = Reader {
     wants: "a folder with one folder for each class",
     recognises: |names| any_ends(names, "/"),
     takes: is_top_folder,
+    optional: &[PROPERTY, IDENTITIES],
     open: folder,
 };
 
@@ -108,7 +111,7 @@ fn set(
     names: &[String],
 ) -> Result<DataSet> {
     let classes = count_classes(&labels, names).or_else(|what| bad(path, what))?;
-    if let Some(property) = files.find(|n| n == "property") {
+    if let Some(property) = files.find(|n| n == PROPERTY) {
         let text = String::from_utf8_lossy(&list::read(&property)?).into_owned();
         let stated = text
             .split(',')

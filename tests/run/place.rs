@@ -1,0 +1,154 @@
+//! A folder with data, declarations and runs, in which a suite is run by executors of a test.
+
+use frbench::job::result::JobResult;
+use frbench::job::{DataFormat, Job, JobSpec};
+use frbench::key::Key;
+use frbench::plan::DeviceKind;
+use frbench::run::context::Context;
+use frbench::run::executors::Executor;
+use frbench::run::{self, Observer, Options, Outcome, Program, Stop, Store, scheduler};
+use frbench::suite::source::Source;
+use frbench::{build, embedded, suite};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+pub struct Place {
+    dir: tempfile::TempDir,
+    suite: String,
+    executor: Executor,
+    pub options: Options,
+}
+
+/// What a run did.
+pub struct Ran {
+    /// The jobs that were begun, by label.
+    pub begun: BTreeSet<String>,
+    pub notes: Vec<String>,
+    pub outcome: Outcome,
+}
+
+impl Place {
+    pub fn new(suite: String, executor: Executor) -> Place {
+        Place {
+            dir: tempfile::tempdir().unwrap(),
+            suite,
+            executor,
+            options: Options::default(),
+        }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The folder of declarations.
+    pub fn declared(&self) -> PathBuf {
+        self.dir.path().join("datasets")
+    }
+
+    pub fn runs(&self) -> PathBuf {
+        self.dir.path().join("runs")
+    }
+
+    pub fn run(&self) -> frbench::Result<Ran> {
+        self.run_with(&Stop::default())
+    }
+
+    pub fn run_with(&self, stop: &Stop) -> frbench::Result<Ran> {
+        let declared = self.declared();
+        let known = embedded::catalogue(Some(&declared))?;
+        let parsed = suite::parse(Source::new("all.toml", self.suite.clone()))?;
+        suite::validate(&parsed, &known)?;
+        let resolved = suite::resolve(&parsed, "demo", &known)?;
+        let program = Program {
+            build: build::BUILD,
+            code: build::code(DeviceKind::Cpu),
+            declarations: embedded::declarations(Some(&declared))?,
+        };
+        let store = Store::new(self.data(), self.runs());
+        let (options, log) = (&self.options, Log::default());
+        let executor = self.executor;
+        let outcome =
+            scheduler::execute(&resolved, &program, &store, options, &log, stop, executor)?;
+        let (jobs, notes) = log.0.into_inner().unwrap();
+        let begun: BTreeSet<String> = jobs.iter().cloned().collect();
+        assert_eq!(begun.len(), jobs.len(), "twice: {jobs:?}");
+        Ok(Ran {
+            begun,
+            notes,
+            outcome,
+        })
+    }
+}
+
+impl Ran {
+    /// The results of the finished jobs, by label.
+    pub fn results(&self) -> BTreeMap<&str, &JobResult> {
+        let label = |key: &Key| self.outcome.jobs.iter().find(|j| j.key == *key);
+        let finished = self.outcome.finished.iter();
+        finished
+            .filter_map(|(key, result)| Some((label(key)?.label.as_str(), result)))
+            .collect()
+    }
+}
+
+/// What was begun and what was said.
+#[derive(Default)]
+struct Log(Mutex<(Vec<String>, Vec<String>)>);
+
+impl Observer for Log {
+    fn started(&self, job: &Job) {
+        self.0.lock().unwrap().0.push(job.label.clone());
+    }
+
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().1.push(text.to_string());
+    }
+}
+
+pub fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Declares a set in `folder`; `rules` are further lines.
+pub fn declare(folder: &Path, name: &str, format: DataFormat, files: &[&str], rules: &str) {
+    let format = format.name();
+    let text = format!(
+        "name = \"{name}\"\ntitle = \"{name}\"\nformat = \"{format}\"\nfiles = {files:?}\n\
+         obtain = \"-\"\nlicence = \"-\"\ncitation = \"-\"\n{rules}\n"
+    );
+    put(folder.join(format!("{name}.toml")), text);
+}
+
+/// An executor that reads data; all else takes no time and says nothing.
+pub fn only_data(spec: &JobSpec, cx: &mut Context) -> frbench::Result<JobResult> {
+    let left: &[&str] = match spec {
+        JobSpec::Train(_) => &[
+            "checkpoint.safetensors",
+            "checkpoint.json",
+            "model.safetensors",
+        ],
+        JobSpec::Embed(_) => &["embeddings.f32"],
+        _ => &[],
+    };
+    for name in left {
+        put(cx.lock.folder().file(name), "as good as any");
+    }
+    let result = match spec {
+        JobSpec::Data(spec) => return run::data::run(spec, cx).map(JobResult::Data),
+        JobSpec::Train(_) => json!({
+            "job": "train", "steps": 1, "images": 1, "seconds": 0.0, "images_per_second": 1.0,
+            "parameters": 1, "macs": 1, "embedding": 1, "checkpoint_sha256": "", "curve": [],
+        }),
+        JobSpec::Derive(_) => json!({ "job": "derive", "seconds": 0.0, "files": [] }),
+        JobSpec::Embed(_) => json!({
+            "job": "embed", "seconds": 0.0, "rows": 1, "dim": 1, "images_per_second": 1.0,
+        }),
+        JobSpec::Score(_) => json!({ "job": "score", "protocol": "", "metrics": [] }),
+    };
+    Ok(serde_json::from_value(result).unwrap())
+}
