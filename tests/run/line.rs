@@ -3,6 +3,7 @@
 
 use crate::common::runs::{checkpoints, events, jobs, spec, wait_until};
 use assert_cmd::cargo::cargo_bin;
+use frbench::embedded;
 use frbench::engine::checkpoint::Checkpoint;
 use frbench::key::Key;
 use frbench::run::RunFolder;
@@ -14,7 +15,8 @@ use std::process::{Command, Output, Stdio};
 
 /// Networks and data of `coupleface`'s smoke profile, with the given entries and steps.
 fn suite(dir: &Path, entries: &str, steps: u64) -> PathBuf {
-    let text = include_str!("../../suites/coupleface.toml");
+    let source = embedded::suite("coupleface").unwrap();
+    let text = frbench::suite::whole(&source).unwrap().text();
     let (head, rest) = text.split_once("[profile.smoke]").expect("a smoke profile");
     let (smoke, rest) = rest
         .split_once("[profile.demo]")
