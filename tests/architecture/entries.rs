@@ -10,11 +10,19 @@ use std::fs;
 
 /// A source, without its tests.
 fn product(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap()
+    text.split("#[cfg(test)]\nmod ").next().unwrap()
 }
 
 /// What a source builds by name: the names, and whether it also builds what a job names.
-fn built(text: &str) -> (Vec<(&'static str, String)>, bool) {
+fn built(path: &str, text: &str) -> (Vec<(&'static str, String)>, bool) {
+    let own = ["methods/backbone", "methods/head", "methods/distill"];
+    let own = own.into_iter().find(|folder| path.starts_with(folder));
+    let of_own = own.iter().flat_map(|folder| {
+        [
+            ("super::build(", *folder),
+            ("super::for_training(", *folder),
+        ]
+    });
     let calls = [
         ("backbone::build(", "methods/backbone"),
         ("head::build(", "methods/head"),
@@ -23,6 +31,7 @@ fn built(text: &str) -> (Vec<(&'static str, String)>, bool) {
         ("distill::find(", "methods/distill"),
         ("method::find(", "methods/method"),
     ];
+    let calls = calls.into_iter().chain(of_own);
     let (mut names, mut any) = (Vec::new(), false);
     for (call, folder) in calls {
         for rest in text.split(call).skip(1) {
@@ -58,7 +67,7 @@ fn unlisted(tables: &[Table], entries: &Entries, path: &str, text: &str) -> Vec<
         }
     }
     let mut wrong = Vec::new();
-    let (names, any) = built(text);
+    let (names, any) = built(path, text);
     for (folder, name) in names {
         let table = tables.iter().find(|t| t.folder == folder).unwrap();
         match table.entries.iter().find(|(known, _)| *known == name) {
@@ -82,16 +91,23 @@ fn unlisted(tables: &[Table], entries: &Entries, path: &str, text: &str) -> Vec<
     wrong
 }
 
-/// The folders of tables in the crate of methods, where entries are built of others.
+/// The folders of tables.
 fn sources() -> Vec<(String, String)> {
+    let mut folders: Vec<String> = tables().iter().map(|t| t.folder.to_string()).collect();
     let mut out = Vec::new();
-    for folder in ["backbone", "head", "distill", "method"] {
-        let place = root().join("crates/methods/src").join(folder);
+    while let Some(folder) = folders.pop() {
+        let (name, place) = folder.split_once('/').unwrap();
+        let place = root().join("crates").join(name).join("src").join(place);
         for entry in fs::read_dir(place).unwrap() {
             let path = entry.unwrap().path();
             let file = path.file_name().unwrap().to_string_lossy().into_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            out.push((format!("methods/{folder}/{file}"), text));
+            match path.is_dir() {
+                true => folders.push(format!("{folder}/{file}")),
+                false => out.push((
+                    format!("{folder}/{file}"),
+                    fs::read_to_string(&path).unwrap(),
+                )),
+            }
         }
     }
     out

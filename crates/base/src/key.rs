@@ -18,7 +18,7 @@ impl Key {
 
     /// The first 12 digits: enough for people and folder names.
     pub fn short(&self) -> &str {
-        &self.0[..self.0.len().min(12)]
+        self.0.get(..12).unwrap_or(&self.0)
     }
 }
 

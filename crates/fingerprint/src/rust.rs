@@ -93,7 +93,9 @@ impl Reader {
                 drop_last(&mut inner, ";");
                 drop_last(out, ",");
                 let arm = out.ends_with(&["=".to_string(), ">".to_string()]);
-                if arm || out.last().is_some_and(|t| t == "|") {
+                let ends = |t: &TokenTree| is_punct(t, ',') || is_punct(t, ';');
+                let closure = out.last().is_some_and(|t| t == "|") && rest.peek().is_none_or(ends);
+                if arm || closure {
                     out.append(&mut inner);
                     if arm {
                         out.push(",".into());
@@ -168,7 +170,11 @@ impl Reader {
             match &token {
                 TokenTree::Ident(word) if kind.is_empty() => {
                     let word = word.to_string();
-                    if word != "pub" && word != "unsafe" && word != "async" {
+                    let of_function =
+                        |t: &TokenTree| ["fn", "unsafe", "extern"].iter().any(|w| is_word(t, w));
+                    let constant = word == "const" && !rest.peek().is_some_and(of_function);
+                    let qualifies = ["pub", "unsafe", "async", "const"].contains(&word.as_str());
+                    if constant || !qualifies {
                         kind = word;
                     }
                 }
@@ -231,12 +237,13 @@ fn stated_path(attribute: &Group) -> Option<String> {
 
 /// Reads over `mod name;`, which may be public.
 fn module(token: &TokenTree, rest: &mut Tokens) -> Option<String> {
+    if !is_word(token, "pub") && !is_word(token, "mod") {
+        return None;
+    }
     let mut ahead = rest.clone();
     if is_word(token, "pub") {
         ahead.next_if(|t| matches!(t, TokenTree::Group(_)));
         ahead.next_if(|t| is_word(t, "mod"))?;
-    } else if !is_word(token, "mod") {
-        return None;
     }
     let name = ahead.next()?.to_string();
     ahead.next_if(|t| is_punct(t, ';'))?;
@@ -246,9 +253,11 @@ fn module(token: &TokenTree, rest: &mut Tokens) -> Option<String> {
 
 /// Reads over a table.
 fn table(token: &TokenTree, rest: &mut Tokens) -> bool {
+    if !is_word(token, TABLE) {
+        return false;
+    }
     let mut ahead = rest.clone();
-    let call = is_word(token, TABLE)
-        && ahead.next().is_some_and(|t| is_punct(&t, '!'))
+    let call = ahead.next().is_some_and(|t| is_punct(&t, '!'))
         && matches!(ahead.next(), Some(TokenTree::Group(_)));
     if call {
         ahead.next_if(|t| is_punct(t, ';'));
@@ -259,7 +268,10 @@ fn table(token: &TokenTree, rest: &mut Tokens) -> bool {
 
 /// Reads over the text of a field that is documentation, or of a constant that such fields take.
 fn words(token: &TokenTree, rest: &mut Tokens) -> bool {
-    let name = token.to_string();
+    let TokenTree::Ident(name) = token else {
+        return false;
+    };
+    let name = name.to_string();
     let is_field = WORDS.contains(&name.as_str());
     if !is_field && !WORDS.contains(&name.to_lowercase().as_str()) {
         return false;
@@ -290,6 +302,9 @@ fn is_text(literal: &Literal) -> bool {
 
 /// The paths of a `use`, which is read over, one text each.
 fn imports(token: &TokenTree, rest: &mut Tokens) -> Option<Vec<String>> {
+    if !is_word(token, "pub") && !is_word(token, "use") {
+        return None;
+    }
     let mut ahead = rest.clone();
     let mut before = String::new();
     if is_word(token, "pub") {
@@ -298,7 +313,9 @@ fn imports(token: &TokenTree, rest: &mut Tokens) -> Option<Vec<String>> {
             before += &within.to_string();
         }
         ahead.next_if(|t| is_word(t, "use"))?;
-    } else if !is_word(token, "use") {
+    }
+    // `impl Trait + use<'a>` imports nothing.
+    if ahead.peek().is_some_and(|t| is_punct(t, '<')) {
         return None;
     }
     let mut tree = Vec::new();
@@ -356,18 +373,20 @@ mod tests {
             match m { m if m > 0.0 => c - m, _ => c }
         }
         fn all(v: &[f64]) -> Vec<f64> { v.iter().map(|c| value(*c, 0.35)).collect() }
+        #[cfg(test)] const fn probe() {}
+        fn each<'a>(v: &'a [f64]) -> impl Iterator<Item = f64> + use<'a> { v.iter().map(|c| c + 0.5) }
     "#;
 
     #[test]
     fn words_tests_and_the_form_say_nothing() {
         let other = r#"
             //! CosFace.
-            const SOURCE: &str = "a paper, eq. 5";
             mod presets;
             pub(crate) mod shared;
             use frbench_base::Result;
             use super::margin::SCALE;
             use super::{margin::Margined, Head,};
+            const SOURCE: &str = "a paper, eq. 5";
             /// The entry.
             #[allow(dead_code)]
             const ENTRY: Entry = Entry {
@@ -396,6 +415,9 @@ mod tests {
                     value(*c, 0.35)
                 }).collect()
             }
+            fn each<'a>(v: &'a [f64]) -> impl Iterator<Item = f64> + use<'a> {
+                v.iter().map(|c| c + 0.5)
+            }
             entries! { pub static HEADS: Entry = [cosface::ENTRY, arcface::ENTRY] }
             #[cfg(test)]
             use std::collections::{BTreeMap, BTreeSet};
@@ -422,7 +444,13 @@ mod tests {
             ("fn all", "#[inline] fn all"),
             ("fn all", "#[cfg(unix)] fn all"),
             ("_ => c", "_ => { f(); c }"),
+            ("|c| value(*c, 0.35)", "|c| { value(*c, 0.35) }.sqrt()"),
+            (
+                "#[cfg(test)] const fn probe() {}",
+                "#[cfg(test)] const fn probe() {} fn more() {}",
+            ),
             ("build }", "build, source: text }"),
+            ("c + 0.5", "c + 0.25"),
         ] {
             let changed = PLAIN.replace(from, to);
             assert_ne!(changed, PLAIN, "{from}");

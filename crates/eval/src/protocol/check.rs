@@ -1,4 +1,4 @@
-//! Refuses embeddings that carry no information.
+//! Refuses embeddings and pairs that carry no information.
 
 use super::input::Part;
 use frbench_base::{Error, Result};
@@ -64,4 +64,22 @@ pub fn spread(part: &Part, name: &str) -> Result<usize> {
 /// A note on zero vectors: they have no direction, so their similarity to anything is 0.
 pub fn zero_note(zeros: usize, name: &str) -> Option<String> {
     (zeros > 0).then(|| format!("{zeros} embeddings of `{name}` are zero vectors"))
+}
+
+/// Refuses pairs that are all of one kind.
+///
+/// # Errors
+/// [`Error::Data`].
+pub fn both_kinds(same: &[bool]) -> Result<()> {
+    let genuine = same.iter().filter(|s| **s).count();
+    let (all, lacking) = match (genuine, same.len() - genuine) {
+        (0, 0) => return Err(Error::Data("there are no pairs".into())),
+        (0, _) => ("an impostor pair", "genuine"),
+        (_, 0) => ("a genuine pair", "impostor"),
+        _ => return Ok(()),
+    };
+    Err(Error::Data(format!(
+        "each of the {} pairs is {all}: without {lacking} pairs there is nothing to tell apart",
+        same.len()
+    )))
 }

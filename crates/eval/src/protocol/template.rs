@@ -71,7 +71,7 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
 /// Whether there are pairs of both kinds.
 fn check_data(_: &ProtocolSpec, data: &Description) -> Result<()> {
     match data {
-        Description::Templates(data) => super::verification::both_kinds(&data.same),
+        Description::Templates(data) => super::check::both_kinds(&data.same),
         _ => Err(Error::Data(
             "`template-verification` needs templates".into(),
         )),

@@ -83,8 +83,12 @@ fn numeric(kind: Kind) -> &'static [&'static str] {
         Kind::Train | Kind::Derive | Kind::Embed => &[
             "candle-core",
             "gemm",
+            "gemm-common",
+            "gemm-f32",
+            "gemm-f64",
             "image",
             "libm",
+            "pulp",
             "rand_chacha",
             "rayon",
             "zune-jpeg",

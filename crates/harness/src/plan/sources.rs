@@ -43,12 +43,10 @@ const NONE: &[&str] = &[
     // Keys are made of it; another key is another job.
     "base/key.rs",
     // What a job is stands in its key.
-    "job/data.rs",
     "job/job.rs",
     "job/lib.rs",
     "job/network.rs",
     "job/result.rs",
-    "job/training.rs",
     // The refusal of a build without CUDA; a device that is looked for; what is measured.
     "engine/clock.rs",
     "engine/cuda_absent.rs",
@@ -87,6 +85,10 @@ const NONE: &[&str] = &[
 /// Sources that compute jobs of some kinds alone, as paths or folders; the first that fits.
 const SOME: &[(&str, &[Kind])] = &[
     ("synth", &[Kind::Data]),
+    (
+        "eval/protocol/embeddings",
+        &[Kind::Train, Kind::Derive, Kind::Embed, Kind::Score],
+    ),
     ("eval", &[Kind::Score]),
     (
         "methods/backbone",
@@ -97,6 +99,9 @@ const SOME: &[(&str, &[Kind])] = &[
         "engine",
         &[Kind::Train, Kind::Derive, Kind::Embed, Kind::Score],
     ),
+    // Defaults that a specification leaves out, and what follows from one.
+    ("job/data.rs", &[Kind::Data]),
+    ("job/training.rs", &[Kind::Train]),
     ("job/artefact.rs", &[Kind::Train, Kind::Derive]),
     (
         "job/description.rs",
@@ -108,7 +113,7 @@ const SOME: &[(&str, &[Kind])] = &[
     ("harness/run/checkpoint.rs", &[Kind::Train]),
     ("harness/run/contact_sheet.rs", &[Kind::Train]),
     ("harness/run/curve.rs", &[Kind::Train]),
-    ("harness/run/teacher.rs", &[Kind::Train]),
+    ("harness/run/teacher.rs", &[Kind::Train, Kind::Derive]),
     (
         "harness/run/train.rs",
         &[Kind::Train, Kind::Derive, Kind::Embed],

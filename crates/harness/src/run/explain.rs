@@ -80,7 +80,7 @@ pub fn past(store: &Store) -> Result<Vec<Past>> {
     for entry in std::fs::read_dir(runs).map_err(|e| Error::io(runs, e))? {
         let name = entry.map_err(|e| Error::io(runs, e))?.file_name();
         let name = name.to_string_lossy();
-        if name.len() == 64 {
+        if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
             keys.insert(Key(name.into_owned()));
         }
     }

@@ -97,7 +97,9 @@ pub fn render(synth: &SynthSpec, name: &str, root: &Path, key: &Key, watch: Watc
     sync_dir(&set);
     std::fs::rename(&set, &dir).map_err(|e| Error::io(&dir, e))?;
     sync_dir(root);
-    remove(&part)
+    // The set is whole. Another process may lock the leftovers right now; `tidy` removes them.
+    let _ = remove(&part);
+    Ok(())
 }
 
 /// Removes what a process left that was killed after the set had its name.
@@ -110,7 +112,10 @@ pub fn tidy(name: &str, root: &Path) -> Result<()> {
         return Ok(());
     }
     match lock(&part)? {
-        Lock::Ours(_lock) => remove(&part),
+        Lock::Ours(_lock) => {
+            let _ = remove(&part);
+            Ok(())
+        }
         Lock::Taken | Lock::Gone => Ok(()),
     }
 }
@@ -129,7 +134,7 @@ fn claim(dir: &Path, part: &Path, watch: Watch) -> Result<Option<File>> {
         match lock(part)? {
             Lock::Ours(lock) if !dir.exists() => return Ok(Some(lock)),
             Lock::Ours(_lock) => {
-                remove(part)?;
+                let _ = remove(part);
                 return Ok(None);
             }
             Lock::Taken => {

@@ -338,21 +338,6 @@ fn check_folds(data: &PairData, fold: &[u32], folds: usize) -> Result<Vec<String
         .collect())
 }
 
-/// Refuses pairs that are all of one kind.
-pub(super) fn both_kinds(same: &[bool]) -> Result<()> {
-    let genuine = same.iter().filter(|s| **s).count();
-    let (all, lacking) = match (genuine, same.len() - genuine) {
-        (0, 0) => return Err(Error::Data("there are no pairs".into())),
-        (0, _) => ("an impostor pair", "genuine"),
-        (_, 0) => ("a genuine pair", "impostor"),
-        _ => return Ok(()),
-    };
-    Err(Error::Data(format!(
-        "each of the {} pairs is {all}: without {lacking} pairs there is nothing to tell apart",
-        same.len()
-    )))
-}
-
 /// Genuine and impostor scores, each from high to low.
 fn split(similarity: &[f64], same: &[bool]) -> (Vec<f64>, Vec<f64>) {
     let of = |class: bool| {
