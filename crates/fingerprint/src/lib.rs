@@ -30,7 +30,11 @@ pub fn emit() {
     println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-changed=build.rs");
     let variable = |name| std::env::var(name).expect("cargo sets it");
-    let hashes = of_crate(Path::new(&variable("CARGO_MANIFEST_DIR"))).expect("the crate's sources");
+    let package = variable("CARGO_PKG_NAME");
+    // The folder of a crate that was fetched has a version in its name.
+    let name = package.strip_prefix("frbench-").unwrap_or(&package);
+    let root = variable("CARGO_MANIFEST_DIR");
+    let hashes = of_crate(Path::new(&root), name).expect("the crate's sources");
     let mut list = "&[\n".to_string();
     for (path, hash) in hashes {
         let _ = writeln!(list, "    ({path:?}, {hash:?}),");
@@ -40,14 +44,13 @@ pub fn emit() {
     fs::write(out, list).expect("the build folder can be written");
 }
 
-/// The sources of the crate in the folder `root`, as `CRATE/PATH`: `methods/head/cosface.rs`.
+/// The sources of the crate `name` in the folder `root`, as `NAME/PATH`: `methods/head/cosface.rs`.
 ///
 /// # Errors
 /// What cannot be read, with its path.
-pub fn of_crate(root: &Path) -> Result<Hashes, String> {
+pub fn of_crate(root: &Path, name: &str) -> Result<Hashes, String> {
     let mut texts = BTreeMap::new();
-    let name = root.file_name().unwrap_or_default().to_string_lossy();
-    collect(&root.join("src"), &name, &mut texts)?;
+    collect(&root.join("src"), name, &mut texts)?;
     let mut hashes = Hashes::new();
     let mut of_tests = Vec::new();
     for (path, text) in &texts {
