@@ -32,7 +32,7 @@ impl ImageSource for Source {
         format!("image {i}")
     }
 
-    fn image(&self, i: usize) -> Result<Image> {
+    fn decoded(&self, i: usize, _: &[u8]) -> Result<Image> {
         let mut stream = Stream::derive(1, "bytes", &[i as u64]);
         let bytes = (0..3 * self.side * self.side).map(|_| stream.next_u64() as u8);
         Image::new(self.side, self.side, bytes.collect())

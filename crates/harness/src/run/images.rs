@@ -133,7 +133,7 @@ mod tests {
         fn describe(&self, i: usize) -> String {
             format!("flat {i}")
         }
-        fn image(&self, i: usize) -> Result<Image> {
+        fn decoded(&self, i: usize, _: &[u8]) -> Result<Image> {
             Image::new(4, 4, (0..48).map(|p| (i * 40 + p) as u8).collect())
         }
     }
