@@ -1,7 +1,6 @@
 //! The nine data sets that the field is scored on, in miniature and in the layouts in which they
-//! are given out. Pictures are of one colour, which says who is on them; one of each set shows
-//! another person than its name says, so that each rate is known without any of the code that
-//! computes it.
+//! are given out. The colour of a picture says who is on it. One picture of each set shows another
+//! person than its name says. So each rate is known without any of the code that computes it.
 
 use frbench::data::decode::encode_png;
 use frbench::data::image::Image;

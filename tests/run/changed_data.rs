@@ -1,7 +1,6 @@
 //! Data that change after they were recorded: what is noticed, and what is done again.
 
-use crate::common::runs;
-use crate::place::{Place, Ran, declare, only_data, put};
+use crate::place::{Place, Ran, declare, only_data, put, suite_of_sets};
 use frbench::data::decode::encode_jpeg;
 use frbench::data::image::Image;
 use frbench::data::record::{RecWriter, RecordLayout};
@@ -13,20 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const SUITE: &str = r#"
-schema = 1
-name = "all-formats"
-title = "One set of every format"
-analysis = "Nothing follows from it."
-
-[[baseline]]
-id = "a"
-label = "A"
-method = { name = "margin-softmax" }
-head = { name = "arcface", s = 32.0, m = 0.3 }
-network = "small"
-training = "short"
-
+const PROTOCOLS: &str = r#"
 [protocol.pairs]
 kind = { name = "verification", folds = 2 }
 [protocol.search]
@@ -35,28 +21,6 @@ kind = { name = "identification", ranks = [1] }
 kind = { name = "gallery-identification", ranks = [1] }
 [protocol.templates]
 kind = { name = "template-verification", norm = "keep", detector_score = true, far_selection = "nearest", fars = [1e-1] }
-
-[profile.demo]
-train-data = "tr"
-seeds = [1]
-entries = ["a"]
-evaluate = [
-  { data = "pr", protocol = "pairs" },
-  { data = "mf", protocol = "search" },
-  { data = "mr", protocol = "search" },
-  { data = "ga", protocol = "gallery" },
-  { data = "ij", protocol = "templates" },
-]
-
-[profile.demo.network.small]
-@network
-
-[profile.demo.training.short]
-epochs = 4
-batch = 2
-lr = 0.05
-decay = { kind = "constant" }
-@sgd
 "#;
 
 fn jpeg(k: usize) -> Vec<u8> {
@@ -293,7 +257,14 @@ fn sets(root: &Path, declared: &Path) -> Vec<Optional> {
 
 /// Where all of it lies.
 fn place() -> Place {
-    Place::new(runs::suite(SUITE), only_data)
+    let columns = [
+        ("pr", "pairs"),
+        ("mf", "search"),
+        ("mr", "search"),
+        ("ga", "gallery"),
+        ("ij", "templates"),
+    ];
+    Place::new(suite_of_sets(PROTOCOLS, &columns), only_data)
 }
 
 #[test]

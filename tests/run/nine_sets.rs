@@ -2,8 +2,7 @@
 //! damaged picture, and with optional files that come, change and go after a finished run.
 
 use crate::common::miniatures::*;
-use crate::common::runs;
-use crate::place::{Place, Ran, declare, only_data, put};
+use crate::place::{Place, Ran, declare, only_data, put, suite_of_sets};
 use frbench::data::decode::encode_png;
 use frbench::data::image::Image;
 use frbench::data::set;
@@ -16,20 +15,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 
-const SUITE: &str = r#"
-schema = 1
-name = "nine"
-title = "Nine sets"
-analysis = "Nothing follows from it."
-
-[[baseline]]
-id = "a"
-label = "A"
-method = { name = "margin-softmax" }
-head = { name = "arcface", s = 32.0, m = 0.3 }
-network = "small"
-training = "short"
-
+const PROTOCOLS: &str = r#"
 [protocol.pairs]
 kind = { name = "verification", folds = 4 }
 [protocol.search]
@@ -38,24 +24,6 @@ kind = { name = "identification", ranks = [1] }
 kind = { name = "gallery-identification", ranks = [1] }
 [protocol.templates]
 kind = { name = "template-verification", norm = "unit", detector_score = false, far_selection = "nearest", fars = [5e-2] }
-
-[profile.demo]
-train-data = "tr"
-seeds = [1]
-entries = ["a"]
-evaluate = [
-@columns
-]
-
-[profile.demo.network.small]
-@network
-
-[profile.demo.training.short]
-epochs = 4
-batch = 2
-lr = 0.05
-decay = { kind = "constant" }
-@sgd
 "#;
 
 /// One set, and what is known of it without the code that is tested.
@@ -198,15 +166,8 @@ fn rows() -> Vec<Row> {
 
 /// All sets on disk, declared, and a training set whose network is never computed.
 fn place(rows: &[Row]) -> Place {
-    let column = |r: &Row| {
-        format!(
-            "  {{ data = \"{}\", protocol = \"{}\" }},",
-            r.set.name, r.protocol
-        )
-    };
-    let columns: Vec<String> = rows.iter().map(column).collect();
-    let suite = runs::suite(SUITE).replace("@columns", &columns.join("\n"));
-    let place = Place::new(suite, perfect);
+    let columns: Vec<(&str, &str)> = rows.iter().map(|r| (r.set.name, r.protocol)).collect();
+    let place = Place::new(suite_of_sets(PROTOCOLS, &columns), perfect);
     let (data, declared) = (place.data(), place.declared());
     for k in 0..4usize {
         let image = Image::new(112, 112, vec![k as u8; 3 * 112 * 112]).unwrap();

@@ -1,5 +1,6 @@
 //! A folder with data, declarations and runs, in which a suite is run by executors of a test.
 
+use crate::common::runs;
 use frbench::job::result::JobResult;
 use frbench::job::{DataFormat, Job, JobSpec};
 use frbench::key::Key;
@@ -14,6 +15,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+
+/// A suite that scores one small training on sets; `protocols` are its tables, `columns` each a
+/// set and a protocol.
+pub fn suite_of_sets(protocols: &str, columns: &[(&str, &str)]) -> String {
+    const SUITE: &str = r#"
+schema = 1
+name = "sets"
+title = "Sets"
+analysis = "Nothing follows from it."
+
+[[baseline]]
+id = "a"
+label = "A"
+method = { name = "margin-softmax" }
+head = { name = "arcface", s = 32.0, m = 0.3 }
+network = "small"
+training = "short"
+@protocols
+[profile.demo]
+train-data = "tr"
+seeds = [1]
+entries = ["a"]
+evaluate = [@columns]
+
+[profile.demo.network.small]
+@network
+
+[profile.demo.training.short]
+epochs = 4
+batch = 2
+lr = 0.05
+decay = { kind = "constant" }
+@sgd
+"#;
+    let column = |(data, protocol): &(&str, &str)| {
+        format!("\n  {{ data = {data:?}, protocol = {protocol:?} }},")
+    };
+    let columns: String = columns.iter().map(column).collect();
+    runs::suite(SUITE)
+        .replace("@protocols", protocols)
+        .replace("@columns", &format!("{columns}\n"))
+}
 
 pub struct Place {
     dir: tempfile::TempDir,

@@ -1,10 +1,10 @@
 //! What a source in Rust says.
 //!
-//! Tokens, as the compiler sees them, without: comments and documentation; attributes for lints;
-//! items for tests; declarations of modules, whose files count themselves; the tables of what can
-//! be named ([`TABLE`]); and what an entry of a table says of itself in words ([`WORDS`]). What a
-//! formatter adds, takes away or sorts is brought to one form: `use`, braces around one
-//! expression, commas and semicolons at an end.
+//! A source says its tokens, as the compiler sees them. Left out are comments, documentation,
+//! attributes for lints and items for tests. So are declarations of modules, whose files count
+//! themselves. So are tables of entries ([`TABLE`]), and texts that describe an entry ([`WORDS`]).
+//! What a formatter adds, takes away or sorts has one form: `use`, braces around one expression,
+//! commas and semicolons at an end.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 use std::iter::Peekable;

@@ -1,9 +1,9 @@
 //! Which sources compute a job.
 //!
-//! Crates below the methods count as a whole. In the folder of a table (backbones, heads, losses,
-//! methods, protocols) the source of an entry counts for the jobs that name it, and for entries
-//! that are built on it; the others count for all. CUDA counts on a GPU alone. What is in no list
-//! here counts.
+//! Crates below the methods count as a whole. Backbones, heads, losses, methods and protocols are
+//! entries of tables. The source of an entry counts for jobs that name it, and for entries that are
+//! built on it. The other sources in the folder of a table count for all. CUDA counts on a GPU
+//! alone. What is in no list here counts.
 
 use super::code::Kind;
 use frbench_base::registry::{Info, Origin};

@@ -86,8 +86,8 @@ mod tests {
         let embeddings = Tensor::new(&embeddings, &Device::Cpu).unwrap();
         let weight =
             Tensor::new(&[at(0.0), at(120.0), at(180.0), at(270.0)], &Device::Cpu).unwrap();
-        // Class 0: samples 0, 3 and - as 70 is nearer to 120 than to 0 - one more, two more at
-        // 120: the votes are 2 to 3, and the centre at 120 is dominant.
+        // Class 0: samples 0 and 3 are nearest to the centre at 0, samples 1, 2 and 7 to that at
+        // 120. By 3 votes to 2 the latter is dominant.
         let kept_at = |degrees| kept(&embeddings, &weight, &labels, 2, degrees).unwrap();
         assert_eq!(kept_at(75.0), [1, 2, 4, 5, 7]);
         assert_eq!(kept_at(45.0), [2, 4, 5, 7]);
