@@ -27,7 +27,7 @@ pub struct ExplainArgs {
 /// What two jobs are made of, as far as it differs: sources, crates, settings, data, other jobs.
 pub fn explain(args: ExplainArgs) -> Result<ExitStatus> {
     let store = Store::new(PathBuf::new(), &args.runs.runs);
-    let jobs = past(&store)?;
+    let jobs = past(&store, &|_, _| true)?;
     let first = find(&jobs, &args.first, &args.runs)?;
     let second = find(&jobs, &args.second, &args.runs)?;
     for job in [first, second] {

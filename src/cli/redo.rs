@@ -22,8 +22,11 @@ impl<'a> Redo<'a> {
         let is_final = |j: &&Job| round.finished || matches!(j.spec, JobSpec::Data(_));
         let open = || round.jobs.iter().filter(|j| !done.contains(&j.key));
         let mut jobs = Vec::new();
-        if open().next().is_some() {
-            let past = explain::past(store)?;
+        let labels: BTreeSet<&str> = open().map(|j| j.label.as_str()).collect();
+        let comparisons: BTreeSet<&str> = open().map(|j| j.comparison.0.as_str()).collect();
+        if !labels.is_empty() {
+            let like = |label: &str, key: &str| labels.contains(label) || comparisons.contains(key);
+            let past = explain::past(store, &like)?;
             for job in open().filter(is_final) {
                 jobs.extend(explain::nearest(job, &past).map(|why| (job, why)));
             }

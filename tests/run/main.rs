@@ -9,6 +9,7 @@
 mod common;
 
 mod changed_data;
+mod done_again;
 mod keep_images;
 mod kill_resume;
 mod label_noise;

@@ -50,15 +50,20 @@ pub struct Past {
 }
 
 impl Past {
-    /// The job in the folder `key` of the runs folder; none where there is none.
-    fn read(store: &Store, key: Key) -> Option<Past> {
+    /// The job in the folder `key` of the runs folder; none where there is none, or one that is
+    /// not `wanted` by its name and its comparison key.
+    fn read(store: &Store, key: Key, wanted: &dyn Fn(&str, &str) -> bool) -> Option<Past> {
         let folder = store.folder(&key);
         let path = folder.file("spec.json");
         let modified = path.metadata().and_then(|m| m.modified()).ok()?;
         let mut spec: Value = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+        let (label, comparison) = (spec["label"].as_str()?, spec["comparison"].as_str()?);
+        if !wanted(label, comparison) {
+            return None;
+        }
         Some(Past {
-            comparison: Key(spec["comparison"].as_str()?.to_string()),
-            label: spec["label"].as_str()?.to_string(),
+            comparison: Key(comparison.to_string()),
+            label: label.to_string(),
             done: folder.is_done(),
             made_of: spec["made_of"].take(),
             key,
@@ -67,11 +72,12 @@ impl Past {
     }
 }
 
-/// Every job that was begun in the runs folder; in the order of their keys.
+/// Every job that was begun in the runs folder and is `wanted` by its name and its comparison key;
+/// in the order of their keys.
 ///
 /// # Errors
 /// [`Error::Io`] for a folder that cannot be listed; one that is not there holds no job.
-pub fn past(store: &Store) -> Result<Vec<Past>> {
+pub fn past(store: &Store, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Vec<Past>> {
     let runs = store.runs();
     if !runs.exists() {
         return Ok(Vec::new());
@@ -84,7 +90,7 @@ pub fn past(store: &Store) -> Result<Vec<Past>> {
             keys.insert(Key(name.into_owned()));
         }
     }
-    let read = |key| Past::read(store, key);
+    let read = |key| Past::read(store, key, wanted);
     Ok(keys.into_iter().filter_map(read).collect())
 }
 
