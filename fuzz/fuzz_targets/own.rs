@@ -13,13 +13,13 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(found) = Embeddings::open(&path) {
         (0..found.rows()).for_each(|i| assert_eq!(found.row(i).len(), found.dim()));
     }
-    let _ = seal::read::<serde_json::Value>(&path, &Key("k".into()));
+    let _ = seal::read::<serde_json::Value>(&path, &Key("k".into()), "plain");
     let stamps = Stamps::read(&path);
     for file in stamps.files() {
         assert!(stamps.get(&file.path).is_some());
     }
     let part = EmbeddingWriter::part(&path);
     std::fs::rename(&path, &part).expect("it is there");
-    let _ = EmbeddingWriter::resume(&path, 4, &Key("k".into()));
+    let _ = EmbeddingWriter::resume(&path, 4, &Key("k".into()), "plain");
     let _ = std::fs::remove_file(part);
 });

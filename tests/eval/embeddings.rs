@@ -62,7 +62,7 @@ fn key(name: &str) -> Key {
 
 /// What is continued of the file of job `a`, and the rows that were dropped.
 fn resumed(path: &Path, dim: usize) -> (EmbeddingWriter, usize) {
-    match EmbeddingWriter::resume(path, dim, &key("a")).unwrap() {
+    match EmbeddingWriter::resume(path, dim, &key("a"), "plain").unwrap() {
         Resumed::Writer { writer, dropped } => (writer, dropped),
         Resumed::Refused(why) => panic!("{why}"),
     }
@@ -108,14 +108,16 @@ fn a_stopped_writer_is_continued_to_the_same_bytes() {
     assert_eq!(resumed(&nothing, dim).0.rows(), 0);
 
     // What is not a file of this job on its way is left to the caller.
-    let other = EmbeddingWriter::resume(&path, dim, &key("b")).unwrap();
+    let other = EmbeddingWriter::resume(&path, dim, &key("b"), "plain").unwrap();
     assert!(matches!(other, Resumed::Refused(why) if why.contains("another job")));
-    let other = EmbeddingWriter::resume(&path, dim + 1, &key("a")).unwrap();
+    let other = EmbeddingWriter::resume(&path, dim + 1, &key("a"), "plain").unwrap();
     assert!(matches!(other, Resumed::Refused(why) if why.contains("6 columns")));
+    let other = EmbeddingWriter::resume(&nothing, dim, &key("a"), "avx2").unwrap();
+    assert!(matches!(other, Resumed::Refused(why) if why.contains("other kernels")));
     bytes[12] ^= 1;
     for bytes in [&bytes[..], &bytes[..40], b""] {
         std::fs::write(&part, bytes).unwrap();
-        let refused = EmbeddingWriter::resume(&path, dim, &key("a")).unwrap();
+        let refused = EmbeddingWriter::resume(&path, dim, &key("a"), "plain").unwrap();
         assert!(matches!(refused, Resumed::Refused(_)), "{refused:?}");
     }
 }

@@ -465,7 +465,7 @@ fn embeddings_on_their_way_are_those_of_their_job() {
             _ => {
                 let dim = 32;
                 let other = Key("7".repeat(64));
-                let resumed = EmbeddingWriter::resume(&path, dim, &other).unwrap();
+                let resumed = EmbeddingWriter::resume(&path, dim, &other, "plain").unwrap();
                 let Resumed::Writer { mut writer, .. } = resumed else {
                     panic!("{resumed:?}");
                 };

@@ -259,7 +259,7 @@ fn left_by_runs(dir: &Path) -> Vec<Target> {
                 let path = file(b);
                 let part = EmbeddingWriter::part(&path);
                 std::fs::rename(&path, &part).unwrap();
-                drop(EmbeddingWriter::resume(&path, 4, &Key("k".into())));
+                drop(EmbeddingWriter::resume(&path, 4, &Key("k".into()), "plain"));
                 let _ = std::fs::remove_file(part);
             },
         ),

@@ -109,8 +109,9 @@ impl Extraction<'_> {
     fn writer(&self, path: &Path, cx: &mut Context) -> Result<EmbeddingWriter> {
         let part = EmbeddingWriter::part(path);
         let name = part.file_name().unwrap_or_default().to_string_lossy();
+        let kernels = cx.options.device.kernels();
         for _ in 0..2 {
-            match EmbeddingWriter::resume(path, self.dim, &cx.job.key)? {
+            match EmbeddingWriter::resume(path, self.dim, &cx.job.key, &kernels)? {
                 Resumed::Writer { writer, dropped } => {
                     if dropped > 0 {
                         let from = writer.rows();

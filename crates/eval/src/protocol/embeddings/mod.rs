@@ -36,6 +36,9 @@ const CHUNK_HEADER: usize = 16;
 struct Header {
     dim: u32,
     chunk_rows: u32,
+    /// The kernels that compute the rows, as a checksum of their name; 0 where the file is whole,
+    /// or nothing computes it.
+    kernels: u32,
     rows: u64,
     owner: Owner,
 }
@@ -50,6 +53,7 @@ impl Header {
         out[8..12].copy_from_slice(&VERSION.to_le_bytes());
         out[12..16].copy_from_slice(&self.dim.to_le_bytes());
         out[16..20].copy_from_slice(&self.chunk_rows.to_le_bytes());
+        out[20..24].copy_from_slice(&self.kernels.to_le_bytes());
         out[24..32].copy_from_slice(&self.rows.to_le_bytes());
         out[32..60].copy_from_slice(&self.owner);
         let sum = crc32fast::hash(&out[..HEADER - 4]);
@@ -78,6 +82,7 @@ impl Header {
         let header = Header {
             dim: u32_at(12),
             chunk_rows: u32_at(16),
+            kernels: u32_at(20),
             rows: u64::from_le_bytes(bytes[24..32].try_into().expect("8 bytes")),
             owner: bytes[32..60].try_into().expect("28 bytes"),
         };

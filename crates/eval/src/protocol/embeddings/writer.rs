@@ -42,10 +42,10 @@ impl EmbeddingWriter {
     /// # Errors
     /// [`Error::Usage`] if `dim` is 0 or above 2^20; [`Error::Io`].
     pub fn create(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
-        Self::start(path.as_ref(), dim, Owner::default())
+        Self::start(path.as_ref(), dim, Owner::default(), 0)
     }
 
-    fn start(path: &Path, dim: usize, owner: Owner) -> Result<Self> {
+    fn start(path: &Path, dim: usize, owner: Owner, kernels: u32) -> Result<Self> {
         if dim == 0 || dim > 1 << 20 {
             return Err(Error::Usage(format!(
                 "embeddings of {dim} columns; want 1 to {}",
@@ -60,7 +60,7 @@ impl EmbeddingWriter {
             .truncate(true)
             .open(&part)
             .map_err(|e| Error::io(&part, e))?;
-        file.write_all(&header(dim, 0, owner).encode())
+        file.write_all(&header(dim, 0, owner, kernels).encode())
             .map_err(|e| Error::io(&part, e))?;
         Ok(EmbeddingWriter {
             path,
@@ -75,12 +75,19 @@ impl EmbeddingWriter {
     }
 
     /// Continues the file of the job `owner` after the last whole chunk of a writer that was
-    /// stopped, or starts it if there is none. [`rows`](Self::rows) then says how many rows are
+    /// stopped, or starts it if there is none. Rows of other `kernels`, by name, are not
+    /// continued: their bits may differ. [`rows`](Self::rows) then says how many rows are
     /// kept: the next row to append.
     ///
     /// # Errors
     /// As [`EmbeddingWriter::create`].
-    pub fn resume(path: impl AsRef<Path>, dim: usize, owner: &Key) -> Result<Resumed> {
+    pub fn resume(
+        path: impl AsRef<Path>,
+        dim: usize,
+        owner: &Key,
+        kernels: &str,
+    ) -> Result<Resumed> {
+        let kernels = crc32fast::hash(kernels.as_bytes());
         let mut tag = Owner::default();
         for (to, from) in tag.iter_mut().zip(owner.0.bytes()) {
             *to = from;
@@ -90,7 +97,7 @@ impl EmbeddingWriter {
         let mut file = match OpenOptions::new().read(true).write(true).open(&part) {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                let writer = Self::start(&path, dim, owner)?;
+                let writer = Self::start(&path, dim, owner, kernels)?;
                 return Ok(Resumed::Writer { writer, dropped: 0 });
             }
             Err(e) => return Err(Error::io(&part, e)),
@@ -107,8 +114,11 @@ impl EmbeddingWriter {
         if found.owner != owner {
             return Ok(Resumed::Refused("it belongs to another job".into()));
         }
-        // The number of rows is there if the writer was stopped at its very end.
-        if found != header(dim, found.rows, owner) {
+        // The number of rows is there, and no kernels, if the writer was stopped at its very end.
+        if found.rows == 0 && found.kernels != kernels {
+            return Ok(Resumed::Refused("it was begun on other kernels".into()));
+        }
+        if found != header(dim, found.rows, owner, found.kernels) {
             let what = format!("its header is not that of {dim} columns");
             return Ok(Resumed::Refused(what));
         }
@@ -204,7 +214,7 @@ impl EmbeddingWriter {
             .seek(SeekFrom::Start(0))
             .and_then(|_| {
                 self.file
-                    .write_all(&header(self.dim, rows, self.owner).encode())
+                    .write_all(&header(self.dim, rows, self.owner, 0).encode())
             })
             .map_err(|e| Error::io(&self.part, e))?;
         // The rename itself survives a power cut before anyone writes `done`.
@@ -228,10 +238,11 @@ impl EmbeddingWriter {
     }
 }
 
-fn header(dim: usize, rows: u64, owner: Owner) -> Header {
+fn header(dim: usize, rows: u64, owner: Owner, kernels: u32) -> Header {
     Header {
         dim: dim as u32,
         chunk_rows: CHUNK_ROWS as u32,
+        kernels,
         rows,
         owner,
     }
