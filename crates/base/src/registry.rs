@@ -112,7 +112,7 @@ pub struct Origin {
 /// A table of what can be named, and the origin of each line. A line is `module::ENTRY`, where
 /// the module is that of the file; `built_on` names other entries that it is built of:
 ///
-/// ```ignore
+/// ```text
 /// entries! {
 ///     /// Every head a suite may name.
 ///     pub static HEADS: HeadEntry, ORIGINS = [
