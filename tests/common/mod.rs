@@ -5,7 +5,7 @@
 
 pub mod bytes;
 pub mod gpu;
-#[path = "../../crates/engine/tests/engine/kernel_sets.rs"]
+#[path = "../../crates/kernels/tests/kernels/sets.rs"]
 pub mod kernel_sets;
 pub mod miniatures;
 pub mod noise;

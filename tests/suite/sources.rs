@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 8] = [
-    "base", "data", "engine", "eval", "harness", "job", "methods", "synth",
+const CRATES: [&str; 9] = [
+    "base", "data", "engine", "eval", "harness", "job", "kernels", "methods", "synth",
 ];
 
 fn crates() -> PathBuf {

@@ -29,6 +29,7 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[cfg(feature = "candle")]
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
     /// An expected failure while computing (shape mismatch, NaN loss, ...).
@@ -55,7 +56,9 @@ impl Error {
             Error::Incomplete(_) => 4,
             Error::Data(_) => 5,
             Error::Preempted(_) => 75,
-            Error::Io { .. } | Error::Candle(_) | Error::Compute(_) | Error::Bug(_) => 1,
+            #[cfg(feature = "candle")]
+            Error::Candle(_) => 1,
+            Error::Io { .. } | Error::Compute(_) | Error::Bug(_) => 1,
         }
     }
 }

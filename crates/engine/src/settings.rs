@@ -1,5 +1,6 @@
 //! What can be stated of a network's arithmetic and of its optimiser, as plain data.
 
+pub use frbench_kernels::ops::conv::ConvMode;
 use serde::{Deserialize, Serialize};
 
 /// The arithmetic of a network. Parameters, statistics, losses and similarities are in 32 bits
@@ -29,24 +30,6 @@ impl Precision {
             Precision::Tf32 => "tf32",
             Precision::Bf16 => "bf16",
         }
-    }
-}
-
-/// How dense 3 x 3 convolutions of stride 1 are computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ConvMode {
-    /// By Winograd's F(4x4, 3x3) where it is faster: a quarter of the multiplications, and
-    /// some three times the rounding error of a direct sum.
-    #[default]
-    Fast,
-    /// Always as a direct sum.
-    Direct,
-}
-
-impl ConvMode {
-    pub fn is_fast(&self) -> bool {
-        *self == ConvMode::Fast
     }
 }
 

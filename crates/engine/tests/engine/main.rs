@@ -1,4 +1,4 @@
-//! The engine by itself: every kernel and every gradient, on every kernel set of the machine.
+//! The engine by itself: every gradient, on every kernel set of the machine.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -6,5 +6,5 @@
 )]
 
 mod gradients;
+#[path = "../../../kernels/tests/kernels/sets.rs"]
 mod kernel_sets;
-mod kernels;

@@ -23,6 +23,7 @@ pub fn all() -> BTreeMap<String, String> {
         frbench_engine::SOURCES,
         frbench_eval::SOURCES,
         frbench_job::SOURCES,
+        frbench_kernels::SOURCES,
         frbench_methods::SOURCES,
         frbench_synth::SOURCES,
         OWN,
@@ -97,6 +98,10 @@ const SOME: &[(&str, &[Kind])] = &[
     ("methods", &[Kind::Train, Kind::Derive]),
     (
         "engine",
+        &[Kind::Train, Kind::Derive, Kind::Embed, Kind::Score],
+    ),
+    (
+        "kernels",
         &[Kind::Train, Kind::Derive, Kind::Embed, Kind::Score],
     ),
     // Defaults that a specification leaves out, and what follows from one.

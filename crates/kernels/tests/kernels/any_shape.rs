@@ -1,17 +1,16 @@
 //! Convolutions of any shape against sums in 64 bits, on every kernel set of this machine.
 
 use frbench_base::rng::Stream;
-use frbench_engine::ops::act::{Act, Epilogue, Input, Prologue};
-use frbench_engine::ops::conv::{self, Algorithm, Dx, Gather, Shape};
-use frbench_engine::ops::moments::Moments;
-use frbench_engine::ops::norm::{Backward, Dy, EPS, GradSums, Params, Stats};
-use frbench_engine::ops::simd;
-use frbench_engine::settings::ConvMode;
+use frbench_kernels::ops::act::{Act, Epilogue, Input, Prologue};
+use frbench_kernels::ops::conv::{self, Algorithm, ConvMode, Dx, Gather, Shape};
+use frbench_kernels::ops::moments::Moments;
+use frbench_kernels::ops::norm::{Backward, Dy, EPS, GradSums, Params, Stats};
+use frbench_kernels::ops::simd;
 use proptest::prelude::*;
 
 #[test]
 fn the_other_kernel_sets_agree_too() {
-    crate::kernel_sets::run_on_every_other("kernels", "the_other_kernel_sets_agree_too");
+    crate::sets::run_on_every_other("any_shape", "the_other_kernel_sets_agree_too");
 }
 
 fn noise(seed: u64, purpose: &str, len: usize) -> Vec<f32> {

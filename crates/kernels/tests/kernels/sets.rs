@@ -1,6 +1,6 @@
 //! Runs the tests of a module again on the kernel sets that this machine would not choose.
 
-use frbench_engine::ops::simd::{Level, level};
+use frbench_kernels::ops::simd::{Level, level};
 use std::process::Command;
 
 /// Starts this test binary once per other kernel set, with all tests of `module` but the one
