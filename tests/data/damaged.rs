@@ -1,7 +1,7 @@
 //! Damaged and odd data: refused with their place, or counted and said.
 
 use crate::folder::{declared, put};
-use frbench::data::decode::{encode_jpeg, encode_png};
+use frbench::data::decode::{decode, encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::manifest::describe;
 use frbench::data::record::{RecWriter, RecordLayout};
@@ -266,5 +266,59 @@ fn an_orientation_is_counted() {
     noted(
         &describe(&spec, root.path()).unwrap(),
         "1 pictures carry an EXIF orientation, which is not applied",
+    );
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files");
+    std::fs::read(files.join(name)).unwrap()
+}
+
+/// Where the data of the last scan begin: behind its header.
+fn last_scan(jpeg: &[u8]) -> usize {
+    let starts = jpeg.windows(2).rposition(|w| w == [0xff, 0xda]);
+    let at = starts.unwrap() + 2;
+    at + usize::from(u16::from_be_bytes([jpeg[at], jpeg[at + 1]]))
+}
+
+/// Cut anywhere, with the end marker behind: the decoder would fill the rest with one colour.
+#[test]
+fn a_cut_is_seen_behind_an_end_marker_that_was_put_back() {
+    let ours = encode_jpeg(&picture(5, 112, 112), 90).unwrap();
+    let cut = |jpeg: &[u8], at: usize| decode(&[&jpeg[..at], &[0xff, 0xd9]].concat());
+    for jpeg in [ours, fixture("restart.jpg"), fixture("image0.jpg")] {
+        let whole = decode(&jpeg).unwrap();
+        for at in last_scan(&jpeg)..jpeg.len() - 2 {
+            match cut(&jpeg, at) {
+                Err(e) => assert!(e.to_string().contains("JPEG: damaged or cut off"), "{e}"),
+                // The last bits may be no more than what fills up the last byte.
+                Ok(image) => assert!(at + 4 > jpeg.len() || image == whole, "{at}"),
+            }
+        }
+        let error = cut(&jpeg, last_scan(&jpeg) + 40).unwrap_err().to_string();
+        assert!(
+            error.ends_with("its data end before the picture does"),
+            "{error}"
+        );
+        // What lies behind the end of the picture, as in files of some phones, harms nothing.
+        let more = [&jpeg[..], &jpeg[..jpeg.len() / 2]].concat();
+        assert_eq!(decode(&more).unwrap(), whole);
+    }
+    for name in ["progressive.jpg", "progressive_restart.jpg"] {
+        let jpeg = fixture(name);
+        decode(&jpeg).unwrap();
+        // The loss of the last scans as a whole leaves a coarser picture.
+        let seen = (jpeg.len() / 2..jpeg.len() - 8).filter(|at| cut(&jpeg, *at).is_err());
+        let share = seen.count() as f64 / (jpeg.len() / 2 - 8) as f64;
+        assert!(share > 0.7, "{name}: {share}");
+    }
+    // One of three components has no data.
+    let jpeg = fixture("restart.jpg");
+    let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    let other = [&jpeg[..frame + 16], &[9], &jpeg[frame + 17..]].concat();
+    let error = decode(&other).unwrap_err().to_string();
+    assert!(
+        error.contains("no data of 1 of its 3 components"),
+        "{error}"
     );
 }

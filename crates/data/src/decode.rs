@@ -7,9 +7,11 @@
 
 use super::budget::{DECODING, DECODING_BYTES, Taken};
 use super::image::Image;
+use super::jpeg_end::Frame;
 use frbench_base::{Error, Result};
 use image::ImageEncoder;
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use std::borrow::Cow;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -90,7 +92,15 @@ fn jpeg_decoder(bytes: &[u8]) -> Result<JpegDecoder<ZCursor<&[u8]>>> {
 }
 
 fn decode_jpeg(bytes: &[u8]) -> Result<Image> {
-    let mut decoder = jpeg_decoder(bytes)?;
+    let cut_off = |what: &dyn std::fmt::Display| bad(format!("JPEG: damaged or cut off: {what}"));
+    let whole = match Frame::of(bytes) {
+        None => Cow::Borrowed(bytes),
+        Some(frame) => {
+            check_size(frame.width, frame.height)?;
+            Cow::Owned(frame.with_ones(bytes).map_err(|what| cut_off(&what))?)
+        }
+    };
+    let mut decoder = jpeg_decoder(&whole)?;
     let info = decoder.info().ok_or_else(|| bad("JPEG without a header"))?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));
     check_size(width, height)?;
@@ -98,14 +108,19 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Image> {
     // others a few rows of blocks.
     let samples = (width * height) as u64 * u64::from(info.components);
     let progressive = info.sof.is_progressive();
-    let _scratch = working(if progressive {
+    let coefficients = if progressive {
         2 * samples
     } else {
         samples / 8
+    };
+    let _scratch = working(coefficients + whole.len() as u64)?;
+    let pixels = decoder.decode().map_err(|e| {
+        // Without the ones it may be decoded, with a hole at its end.
+        match jpeg_decoder(bytes).is_ok_and(|mut d| d.decode().is_ok()) {
+            true => cut_off(&"its data end before the picture does"),
+            false => cut_off(&e),
+        }
     })?;
-    let pixels = decoder
-        .decode()
-        .map_err(|e| bad(format!("JPEG: damaged or cut off: {e}")))?;
     match decoder.output_colorspace() {
         Some(ColorSpace::RGB) => Image::new(width, height, pixels),
         Some(ColorSpace::Luma) => {

@@ -25,6 +25,7 @@ pub mod decode;
 pub mod degrade;
 pub mod hashes;
 pub mod image;
+mod jpeg_end;
 pub mod list;
 pub mod manifest;
 pub mod noise;
