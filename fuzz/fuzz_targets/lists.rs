@@ -1,5 +1,6 @@
 #![no_main]
 use frbench::data::list;
+use frbench::data::watch::UNWATCHED;
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for pair in list::parse_pair_table(bytes, path).unwrap_or_default() {
         assert!(list::safe_path(&pair.first).is_ok() && list::safe_path(&pair.second).is_ok());
+    }
+    for name in list::parse_image_names(bytes, path).unwrap_or_default() {
+        assert!(list::safe_path(&name).is_ok());
     }
     let _ = list::parse_landmarks(bytes, path);
     let _ = list::parse_numbered(bytes, path);
@@ -24,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let names = list::parse_names(bytes, path).unwrap_or_default();
     if let Ok(noise) = list::Noise::parse(bytes, path) {
-        assert!(noise.hits(&names.paths).len() <= names.paths.len());
+        let hits = noise.hits(&names.paths, UNWATCHED).unwrap();
+        assert!(hits.len() <= names.paths.len());
     }
 });

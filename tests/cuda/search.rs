@@ -210,6 +210,7 @@ fn a_gallery_with_mates_is_searched_as_on_the_cpu() {
             probe_ids: (0..30).collect(),
             gallery_ids: (0..58).map(|i| i / 2).collect(),
             distractors: distractors.rows(),
+            ..Default::default()
         };
         let parts = [
             ("probes", &probes, Views::Sum),

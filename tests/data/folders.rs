@@ -2,11 +2,12 @@
 
 use crate::folder::{declared, put};
 use frbench::data::decode::encode_jpeg;
-use frbench::data::hashes::{Compared, UNWATCHED, compare};
+use frbench::data::hashes::{Compared, compare};
 use frbench::data::image::Image;
 use frbench::data::manifest::{describe, read};
 use frbench::data::set::open;
 use frbench::data::stamps::{Hashed, Stamps};
+use frbench::data::watch::UNWATCHED;
 use frbench::job::result::DataResult;
 use frbench::job::{DataFormat, DataSpec, Rules};
 use std::fs;

@@ -1,50 +1,18 @@
 //! Every layout of every format, from files on disk to the numbers of its protocol.
 
 use crate::common::miniatures::{self, *};
-use crate::common::scoring::{metric, run, write};
-use crate::folder::{declared, put};
+use crate::common::scoring::metric;
+use crate::folder::{declared, put, score};
 use frbench::data::bin::{BinWriter, Protocol};
 use frbench::data::manifest::describe;
 use frbench::data::record::{RecWriter, RecordLayout};
-use frbench::data::set::{self, DataSet};
-use frbench::job::{DataFormat, DataSpec, Missing, Rules, Views};
-use frbench::protocol::Scored;
-use frbench::registry::Params;
+use frbench::data::set;
+use frbench::job::{DataFormat, DataSpec, Missing, Rules};
 use serde_json::json;
 use std::path::Path;
 
 fn spec(format: DataFormat, files: &[&str], rules: Rules) -> DataSpec {
     declared("set", format, files, rules)
-}
-
-/// Opens the set, embeds each of its pictures and scores it.
-fn score(
-    root: &Path,
-    spec: &DataSpec,
-    protocol: &str,
-    params: &[(&str, serde_json::Value)],
-) -> Scored {
-    describe(spec, root).unwrap();
-    let set: DataSet = set::open(spec, root).unwrap();
-    let parts: Vec<_> = set
-        .parts
-        .iter()
-        .map(|(name, source)| {
-            let rows: Vec<f32> = (0..source.len())
-                .flat_map(|i| embedding(&source.image(i).unwrap()))
-                .collect();
-            (*name, write(root, &format!("{name}.f32"), DIM, &rows))
-        })
-        .collect();
-    let parts: Vec<_> = parts
-        .iter()
-        .map(|(name, matrix)| (*name, matrix, Views::Original))
-        .collect();
-    let params: Params = params
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.clone()))
-        .collect();
-    run(protocol, params, &parts, &set.description)
 }
 
 /// Writes one of the nine into the folder of the set.

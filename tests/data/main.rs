@@ -14,6 +14,7 @@ mod folder;
 #[cfg(unix)]
 mod folders;
 mod layouts;
+mod lost;
 mod packs;
 mod record;
 mod sets;

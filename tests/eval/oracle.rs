@@ -67,6 +67,7 @@ proptest! {
             distractors: 0,
             noisy_probes: vec![],
             noisy_distractors: noisy.clone(),
+            ..Default::default()
         };
         let params = Params::from([("fars".into(), json!([0.01, 0.1, 0.5]))]);
         let scored = run(
@@ -169,6 +170,7 @@ proptest! {
             pair_b: pairs.iter().map(|p| p.1).collect(),
             same: pairs.iter().map(|p| (p.0 + p.1 + seed) % 3 == 0).collect(),
             subjects: None,
+            ..Default::default()
         };
         let folder = tempfile::tempdir().unwrap();
         let e = write(folder.path(), "e", DIM, &flat(&images));

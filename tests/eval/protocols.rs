@@ -314,6 +314,7 @@ fn noisy_rows_are_dropped() {
             distractors: d.rows(),
             noisy_probes: vec![],
             noisy_distractors: noisy,
+            ..Default::default()
         };
         let parts = [("probes", &p, Views::Sum), ("distractors", &d, Views::Sum)];
         run(

@@ -2,9 +2,9 @@
 //! on, and what becomes of it is counted rightly.
 
 use crate::common::runs::{self, result};
-use frbench::data::hashes::UNWATCHED;
 use frbench::data::manifest::hash_pixels;
 use frbench::data::set::{self, TrainSet};
+use frbench::data::watch::UNWATCHED;
 use frbench::job::{DataSpec, JobSpec};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use frbench::data::list;
 use frbench::data::noise;
 use frbench::data::record::{RecReader, RecWriter, RecordLayout, parse_index};
 use frbench::data::stamps::{Hashed, Stamps};
+use frbench::data::watch::UNWATCHED;
 use frbench::engine::checkpoint::Checkpoint;
 use frbench::key::Key;
 use frbench::parity::{self, Case};
@@ -147,7 +148,7 @@ fn lists() -> Vec<Target> {
             drop(list::parse_landmarks(b, place()));
         }),
         text("identities", "1\n1\n2\n3\n", |b| {
-            drop(list::parse_identities(&file(b), 4));
+            drop(list::parse_identities(&file(b), 4, UNWATCHED));
         }),
         text("members", "1.jpg 7 3\n2.jpg 8 4\n", |b| {
             drop(list::parse_members(b, place()));
@@ -169,7 +170,7 @@ fn lists() -> Vec<Target> {
         text("noise", "# noise\nA_B_2\n1/3/0.jpg\n", |b| {
             let paths = ["A B/A B_2.jpg".to_string(), "1/3/0.jpg".to_string()];
             if let Ok(noise) = list::Noise::parse(b, place()) {
-                assert!(noise.hits(&paths).len() <= 2);
+                assert!(noise.hits(&paths, UNWATCHED).unwrap().len() <= 2);
             }
         }),
         text("planted noise", PLANTED, |b| {

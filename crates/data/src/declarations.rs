@@ -151,30 +151,12 @@ impl Declarations {
         if set.files.is_empty() {
             return Err(wrong("`files` is empty".into()));
         }
-        let left_out = [
-            (
-                "damaged",
-                "skip",
-                set.damaged == Damaged::Skip,
-                &[DataFormat::Train, DataFormat::Pairs][..],
-            ),
-            (
-                "missing",
-                "miss",
-                set.missing == Missing::Miss,
-                &[DataFormat::Pairs],
-            ),
-        ];
-        for (key, value, set_so, formats) in left_out {
-            if set_so && !formats.contains(&set.format) {
-                let formats: Vec<String> =
-                    formats.iter().map(|f| format!("`{}`", f.name())).collect();
-                return Err(wrong(format!(
-                    "`{key} = \"{value}\"` is known of sets of format {}, and this one is `{}`",
-                    formats.join(" and "),
-                    set.format.name()
-                )));
-            }
+        if set.missing == Missing::Miss && set.format == DataFormat::Train {
+            return Err(wrong(
+                "`missing = \"miss\"` is a rule for scores, and this set is one to train on \
+                 (`train`)"
+                    .into(),
+            ));
         }
         self.0.insert(set.name.clone(), set);
         Ok(())

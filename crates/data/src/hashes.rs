@@ -3,6 +3,7 @@
 use super::set::{self, Files};
 use super::stamps::{Hashed, Stamp, Stamps};
 use super::walk::{self, regular, unreadable, walk};
+use super::watch::{Counter, Steps, Watch};
 use frbench_base::key::hex;
 use frbench_base::{Error, Result};
 use frbench_job::result::{DataResult, FileHash};
@@ -13,51 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
-
-/// Told how much of how much has been read, and in what unit, from any thread; an error ends the
-/// reading.
-pub type Watch<'a> = &'a (dyn Fn(u64, u64, &'static str) -> Result<()> + Sync);
-
-/// Lets everything be read to its end.
-pub const UNWATCHED: Watch<'static> = &|_, _, _| Ok(());
-
-/// Counts what several threads read.
-pub(crate) struct Counter<'a> {
-    done: AtomicU64,
-    total: u64,
-    /// Bytes are told in MiB, other things as they are.
-    unit: &'static str,
-    shift: u32,
-    watch: Watch<'a>,
-}
-
-impl<'a> Counter<'a> {
-    pub(crate) fn images(total: u64, watch: Watch<'a>) -> Self {
-        Self::new(total, "images", 0, watch)
-    }
-
-    fn bytes(total: u64, watch: Watch<'a>) -> Self {
-        Self::new(total, "MiB", 20, watch)
-    }
-
-    fn new(total: u64, unit: &'static str, shift: u32, watch: Watch<'a>) -> Self {
-        let done = AtomicU64::new(0);
-        Counter {
-            done,
-            total,
-            unit,
-            shift,
-            watch,
-        }
-    }
-
-    pub(crate) fn add(&self, n: u64) -> Result<()> {
-        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
-        (self.watch)(done >> self.shift, self.total >> self.shift, self.unit)
-    }
-}
 
 /// The hash of every declared file, in the order of `names`, and what is known of each file in
 /// folders, too. A folder is one entry: the hash over the lines `sha256  path` of its files,
@@ -78,15 +35,19 @@ pub fn hash_files(files: &Files, known: &Stamps, watch: Watch) -> Result<(Vec<Fi
             ));
             continue;
         }
-        for relative in walk(&path, &mut || watch(0, 0, "MiB"))?.files {
+        for relative in walk(&path, watch)?.files {
             let whole = [name.as_bytes(), walk::bytes(&relative)].concat();
             let path = path.join(&relative);
             members.push(Member::of(declared, relative, path, whole));
         }
     }
+    let steps = Steps::new(watch);
     let looked_at: Vec<(u64, Option<Hashed>)> = members
         .par_iter()
-        .map(|member| member.look(known))
+        .map(|member| {
+            steps.next()?;
+            member.look(known)
+        })
         .collect::<Result<_>>()?;
     let unread = looked_at.iter().filter(|(_, known)| known.is_none());
     let counter = Counter::bytes(unread.map(|(bytes, _)| bytes).sum(), watch);
@@ -236,7 +197,7 @@ pub fn compare(
     watch: Watch,
 ) -> Result<Compared> {
     let dir = root.join(&spec.name);
-    let (required, optional) = set::names(spec, root)?;
+    let (required, optional) = set::names(spec, root, watch)?;
     let required: BTreeSet<String> = required.into_iter().collect();
     let then = by_path(&recorded.files);
     let mut names: Vec<String> = recorded.files.iter().map(|f| f.path.clone()).collect();

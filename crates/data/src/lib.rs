@@ -11,6 +11,7 @@
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
 //! | [`hashes`] | the hashes of files, and what became of them since |
 //! | [`stamps`] | whether a file can have changed since it was hashed |
+//! | [`watch`](mod@watch) | whether to go on: how a stop signal ends the reading |
 //! | [`degrade`] | what a network sees of an image whose resolution is taken away |
 //! | [`noise`] | wrong labels and outliers, planted in a training set |
 //! | [`cache`], [`sampler`], [`balanced`] | what a training step sees |
@@ -37,6 +38,7 @@ pub mod source;
 pub mod stamps;
 mod survey;
 pub mod walk;
+pub mod watch;
 
 use frbench_base::{Error, Result};
 use memmap2::Mmap;

@@ -3,12 +3,13 @@
 pub use super::hashes::hash_file;
 
 use super::decode::DECODER;
-use super::hashes::{UNWATCHED, Watch, hash_files};
+use super::hashes::hash_files;
 use super::set::{DataSet, locate, open_located};
 use super::stamps::Stamps;
 use super::survey::Survey;
-use frbench_base::Result;
+use super::watch::{UNWATCHED, Watch};
 use frbench_base::key::hex;
+use frbench_base::{Error, Result};
 use frbench_job::result::DataResult;
 use frbench_job::{Damaged, DataSource, DataSpec, Description};
 use sha2::{Digest, Sha256};
@@ -34,8 +35,8 @@ pub fn read(
     known: &Stamps,
     watch: Watch,
 ) -> Result<(DataResult, Stamps)> {
-    let located = locate(spec, root)?;
-    let set = open_located(spec, root, &located)?;
+    let located = locate(spec, root, watch)?;
+    let set = open_located(spec, root, &located, watch)?;
     let (files, stamps) = hash_files(&located, known, watch)?;
     let skip = match &spec.source {
         DataSource::Files { rules, .. } => rules.damaged == Damaged::Skip,
@@ -46,6 +47,17 @@ pub fn read(
     survey.tell(&set, &mut findings)?;
     let damaged = survey.damaged();
     let set = set.without(&damaged, &located.dir)?;
+    if let Some(why) = set.description.beyond_use() {
+        return Err(Error::Data(format!(
+            "{}: nothing can be scored without the images that are missing or damaged: {why}{}",
+            located.dir.display(),
+            findings
+                .notes()
+                .iter()
+                .map(|n| format!("\n  {n}"))
+                .collect::<String>()
+        )));
+    }
     let (identities, counts) = set.description.counts();
     let described = DataResult {
         name: spec.name.clone(),
@@ -113,7 +125,7 @@ fn relate(hash: &mut Sha256, a: u32, b: u32, same: bool) {
 
 /// sha256 over what a set says beyond its pixels, labels and pairs, and what not every set of
 /// its format says: the folds of pairs, who is on each image, which probes and distractors are
-/// noise, who is on a template. Each enters with its name and number; none where nothing is said. It changes
+/// noise, who is on a template, what is missing or damaged. Each enters with its name and number; none where nothing is said. It changes
 /// scores and what is counted of a training, but no embedding.
 pub fn hash_facts(description: &Description) -> Option<String> {
     let mut facts = Facts::default();
@@ -131,6 +143,8 @@ pub fn hash_facts(description: &Description) -> Option<String> {
             let numbers = |of: &[usize]| of.iter().map(|i| *i as u64).collect::<Vec<_>>();
             facts.add("noisy_probes", numbers(&s.noisy_probes));
             facts.add("noisy_distractors", numbers(&s.noisy_distractors));
+            facts.add("lost_probes", s.lost_probes.iter().map(|&p| u64::from(p)));
+            facts.count("lost_distractors", s.lost_distractors);
         }
         Description::Templates(s) => {
             let pairs = s.subjects.iter().flatten();
@@ -138,8 +152,13 @@ pub fn hash_facts(description: &Description) -> Option<String> {
                 "subjects",
                 pairs.flat_map(|(t, s)| [u64::from(*t), u64::from(*s)]),
             );
+            facts.add("lost", s.lost.iter().map(|&t| u64::from(t)));
         }
-        Description::Gallery(_) => {}
+        Description::Gallery(s) => {
+            facts.add("lost_probes", s.lost_probes.iter().map(|&p| u64::from(p)));
+            facts.add("lost_gallery", s.lost_gallery.iter().map(|&p| u64::from(p)));
+            facts.count("lost_distractors", s.lost_distractors);
+        }
     }
     facts.0.map(|hash| hex(&hash.finalize()))
 }
@@ -149,6 +168,11 @@ pub fn hash_facts(description: &Description) -> Option<String> {
 struct Facts(Option<Sha256>);
 
 impl Facts {
+    /// Adds a number, unless it is 0.
+    fn count(&mut self, name: &str, number: usize) {
+        self.add(name, Some(number as u64).filter(|n| *n > 0));
+    }
+
     /// Adds the numbers called `name`, unless there are none.
     fn add(&mut self, name: &str, numbers: impl IntoIterator<Item = u64>) {
         let numbers: Vec<u64> = numbers.into_iter().collect();

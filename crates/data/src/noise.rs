@@ -11,8 +11,10 @@
 //! noisy set.
 
 use super::image::Image;
+use super::list::Text;
 use super::set::{self, Images, TrainSet};
 use super::source::ImageSource;
+use super::watch::{Steps, Watch};
 use frbench_base::files;
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
@@ -124,8 +126,8 @@ impl Supply {
 /// # Errors
 /// What [`draw`] refuses; [`Error::Data`] if the folder holds another list, or if a set it is
 /// made of cannot be opened.
-pub fn plant(spec: &NoisySpec, dir: &Path, root: &Path) -> Result<()> {
-    let (base, outliers) = sets(spec, root)?;
+pub fn plant(spec: &NoisySpec, dir: &Path, root: &Path, watch: Watch) -> Result<()> {
+    let (base, outliers) = sets(spec, root, watch)?;
     let rates = (spec.closed, spec.open, spec.seed);
     let changes = draw(
         &base.data.labels,
@@ -153,10 +155,10 @@ pub fn plant(spec: &NoisySpec, dir: &Path, root: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Data`] for a list that is missing, malformed or of another set.
-pub fn open(spec: &NoisySpec, dir: &Path, root: &Path) -> Result<TrainSet> {
-    let (base, outliers) = sets(spec, root)?;
+pub fn open(spec: &NoisySpec, dir: &Path, root: &Path, watch: Watch) -> Result<TrainSet> {
+    let (base, outliers) = sets(spec, root, watch)?;
     let path = dir.join(LIST);
-    let changes = from_csv(&super::list::read(&path)?, &path)?;
+    let changes = from_csv(Text::watched(&super::list::read(&path)?, watch), &path)?;
     apply(base, outliers, &changes, spec).map_err(|what| match what {
         Error::Data(what) => Error::Data(format!("{}: {what}", path.display())),
         other => other,
@@ -258,7 +260,7 @@ fn realised(changes: &[Change], images: usize, spec: &NoisySpec) -> String {
 }
 
 /// The sets that a noisy one is made of.
-fn sets(spec: &NoisySpec, root: &Path) -> Result<(TrainSet, Option<Images>)> {
+fn sets(spec: &NoisySpec, root: &Path, watch: Watch) -> Result<(TrainSet, Option<Images>)> {
     let wrong =
         |spec: &DataSpec, what: &str| Error::Usage(format!("`{}` is not {what}", spec.name));
     for part in [Some(&spec.base), spec.outliers.as_ref()]
@@ -273,12 +275,12 @@ fn sets(spec: &NoisySpec, root: &Path) -> Result<(TrainSet, Option<Images>)> {
             ));
         }
     }
-    let base = set::open(&spec.base, root)?.train();
+    let base = set::open_watched(&spec.base, root, watch)?.train();
     let base = base.ok_or_else(|| wrong(&spec.base, "a training set"))?;
     let outliers = match &spec.outliers {
         None => None,
         Some(spec) => {
-            let set = set::open(spec, root)?;
+            let set = set::open_watched(spec, root, watch)?;
             let part = set.part("distractors").or_else(|_| match set.description {
                 Description::Train(_) => set.part("images"),
                 _ => Err(wrong(spec, "a training set, nor has it distractors")),
@@ -306,16 +308,19 @@ fn to_csv(changes: &[Change]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::Data`] with the line that is wrong.
-pub fn from_csv(text: &[u8], path: &Path) -> Result<Vec<Change>> {
+pub fn from_csv<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<Change>> {
+    let Text { bytes, watch } = text.into();
+    let steps = Steps::new(watch);
     let wrong =
         |line: u64, what: String| Error::Data(format!("{}: line {line}: {what}", path.display()));
-    let mut reader = csv::Reader::from_reader(text);
+    let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.headers().map_err(|e| wrong(1, e.to_string()))?;
     if header.iter().ne(HEADER) {
         return Err(wrong(1, format!("want `{}`", HEADER.join(","))));
     }
     let mut changes: Vec<Change> = Vec::new();
     for (record, line) in reader.records().zip(2..) {
+        steps.next()?;
         let record = record.map_err(|e| wrong(line, e.to_string()))?;
         let number = |i: usize| -> Result<u32> {
             record[i].parse().map_err(|_| {

@@ -6,6 +6,7 @@ use super::decode::decode;
 use super::image::Image;
 use super::list::read;
 use super::record::RecReader;
+use super::watch::{Steps, Watch};
 use frbench_base::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -60,8 +61,10 @@ pub struct RecSource {
 }
 
 impl RecSource {
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let reader = RecReader::open(path)?;
+    /// # Errors
+    /// What [`RecReader::open`] refuses, labels that are no classes, and what `watch` returns.
+    pub fn open(path: &Path, watch: Watch) -> Result<Self> {
+        let reader = RecReader::open_watched(path, watch)?;
         let classes = reader.classes()?;
         Ok(RecSource { reader, classes })
     }
@@ -132,17 +135,26 @@ impl FileSource {
     }
 
     /// Images whose file is not there, ascending.
-    pub fn missing(&self) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// What `watch` returns.
+    pub fn missing(&self, watch: Watch) -> Result<Vec<u32>> {
+        let steps = Steps::new(watch);
+        let look = |i: usize| match steps.next() {
+            Ok(()) => self.found(i).is_none().then_some(Ok(i as u32)),
+            Err(stop) => Some(Err(stop)),
+        };
         let images = (0..self.paths.len()).into_par_iter();
-        images.filter(|&i| self.found(i).is_none()).collect()
+        images.filter_map(look).collect()
     }
 
     /// # Errors
     /// `Error::Data` with the images of `list` that are not there: how many, and the first ones.
-    pub fn refuse_missing(&self, list: &Path) -> Result<()> {
-        let missing = self.missing();
+    /// What `watch` returns.
+    pub fn refuse_missing(&self, list: &Path, watch: Watch) -> Result<()> {
+        let missing = self.missing(watch)?;
         let first = missing.iter().take(5);
-        let first: Vec<String> = first.map(|&i| self.describe(i)).collect();
+        let first: Vec<String> = first.map(|&i| self.describe(i as usize)).collect();
         match missing.len() {
             0 => Ok(()),
             n => Err(Error::Data(format!(
@@ -153,6 +165,17 @@ impl FileSource {
                 if n > first.len() { "\n    ..." } else { "" }
             ))),
         }
+    }
+
+    /// The same with the class of each image.
+    pub fn labelled(self, labels: Vec<u32>) -> Self {
+        let labels = Some(labels);
+        FileSource { labels, ..self }
+    }
+
+    /// The path by which image `i` is listed.
+    pub fn listed(&self, i: usize) -> &str {
+        &self.paths[i]
     }
 
     /// The file of image `i`, if there is one. Lists and folders of MegaFace disagree on extensions
@@ -235,6 +258,39 @@ where
 
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         self.source.decoded(self.at(i), bytes)
+    }
+}
+
+/// Another collection, of which no image is decoded any more once `watch` returns an error.
+pub struct Watched<'a> {
+    pub source: &'a dyn ImageSource,
+    pub watch: Watch<'a>,
+}
+
+impl ImageSource for Watched<'_> {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.source.bytes(i)
+    }
+
+    fn label(&self, i: usize) -> Option<u32> {
+        self.source.label(i)
+    }
+
+    fn describe(&self, i: usize) -> String {
+        self.source.describe(i)
+    }
+
+    fn is_renamed(&self, i: usize) -> bool {
+        self.source.is_renamed(i)
+    }
+
+    fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
+        (self.watch)(0, 0, "")?;
+        self.source.decoded(i, bytes)
     }
 }
 

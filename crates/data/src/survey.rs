@@ -1,9 +1,9 @@
 //! One look at every image of a set: the hash of its pixels, whether it can be read, its shape.
 
 use crate::decode::orientation;
-use crate::hashes::{Counter, Watch};
 use crate::set::{DataSet, Findings};
 use crate::source::ImageSource;
+use crate::watch::{Counter, Watch};
 use frbench_base::{Error, Result};
 use frbench_job::Description;
 use rayon::prelude::*;

@@ -4,6 +4,7 @@
 //! names begin with `.`) and `__MACOSX`, which archives made on a Mac carry along; they are
 //! counted. Nothing else is left out: what can be neither read nor entered is an error.
 
+use crate::watch::{Steps, Watch};
 use frbench_base::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -23,16 +24,16 @@ pub struct Walk {
     pub ignored: BTreeMap<String, u64>,
 }
 
-/// Lists everything below `dir`. `go_on` is asked once a folder; its error ends the walk.
+/// Lists everything below `dir`.
 ///
 /// # Errors
 /// [`Error::Data`] with the path: `dir` is missing, a link leads nowhere or back to a folder
 /// that it lies in, or something is neither file nor folder. [`Error::Io`] for what cannot be
-/// read.
-pub fn walk(dir: &Path, go_on: &mut dyn FnMut() -> Result<()>) -> Result<Walk> {
+/// read. What `watch` returns.
+pub fn walk(dir: &Path, watch: Watch) -> Result<Walk> {
     let mut walk = Walk::default();
     let real = dir.canonicalize().map_err(|e| unreadable(dir, e))?;
-    walk.enter(dir, Path::new(""), &mut vec![real], go_on)?;
+    walk.enter(dir, Path::new(""), &mut vec![real], &Steps::new(watch))?;
     let order = |a: &PathBuf, b: &PathBuf| bytes(a).cmp(bytes(b));
     walk.files.sort_unstable_by(order);
     walk.folders.sort_unstable_by(order);
@@ -47,13 +48,14 @@ impl Walk {
         root: &Path,
         relative: &Path,
         inside: &mut Vec<PathBuf>,
-        go_on: &mut dyn FnMut() -> Result<()>,
+        steps: &Steps,
     ) -> Result<()> {
-        go_on()?;
+        steps.next()?;
         let folder = root.join(relative);
         let failed = |e| unreadable(&folder, e);
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            steps.next()?;
             let entry = entry.map_err(failed)?;
             match left_out(&entry.file_name()) {
                 Some(kind) => *self.ignored.entry(kind.to_string()).or_default() += 1,
@@ -63,11 +65,12 @@ impl Walk {
         // The first error is the same on every machine.
         entries.sort_unstable_by(|a, b| a.0.as_encoded_bytes().cmp(b.0.as_encoded_bytes()));
         for (name, kind) in entries {
+            steps.next()?;
             let (relative, path) = (relative.join(&name), folder.join(&name));
             if kind.is_file() {
                 self.files.push(relative);
             } else if kind.is_dir() {
-                self.enter(root, &relative, inside, go_on)?;
+                self.enter(root, &relative, inside, steps)?;
                 self.folders.push(relative);
             } else if kind.is_symlink() {
                 self.links += 1;
@@ -77,7 +80,7 @@ impl Walk {
                     continue;
                 }
                 inside.push(target(&path, &folder, inside)?);
-                self.enter(root, &relative, inside, go_on)?;
+                self.enter(root, &relative, inside, steps)?;
                 inside.pop();
                 self.folders.push(relative);
             } else {
@@ -197,6 +200,7 @@ pub fn in_words(ignored: &BTreeMap<String, u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::UNWATCHED;
 
     fn put(path: PathBuf) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -204,7 +208,7 @@ mod tests {
     }
 
     fn listed(dir: &Path) -> Walk {
-        walk(dir, &mut || Ok(())).unwrap()
+        walk(dir, UNWATCHED).unwrap()
     }
 
     fn paths(of: &[PathBuf]) -> Vec<&str> {
@@ -233,9 +237,9 @@ mod tests {
         assert_eq!(paths(&found.folders), ["B", "B/d", "a", "a-", "b", "empty"]);
         assert_eq!(in_words(&found.ignored), "1 __MACOSX, 3 hidden");
         assert_eq!(found.links, 0);
-        let error = walk(dir.path(), &mut || Err(Error::Incomplete("stop".into())));
+        let error = walk(dir.path(), &|_, _, _| Err(Error::Incomplete("stop".into())));
         assert_eq!(error.unwrap_err().exit_code(), 4);
-        let missing = walk(&dir.path().join("no"), &mut || Ok(())).unwrap_err();
+        let missing = walk(&dir.path().join("no"), UNWATCHED).unwrap_err();
         assert_eq!(missing.exit_code(), 5);
     }
 
@@ -246,7 +250,7 @@ mod tests {
 
         /// The message of a walk that fails, which names `at`.
         fn refused(dir: &Path, at: &str) -> String {
-            let error = walk(dir, &mut || Ok(())).unwrap_err();
+            let error = walk(dir, UNWATCHED).unwrap_err();
             assert_eq!(error.exit_code(), 5);
             let path = dir.join(at).display().to_string();
             assert!(error.to_string().starts_with(&path), "{error}");

@@ -116,7 +116,7 @@ pub enum Damaged {
     /// An error with file and place.
     #[default]
     Refuse,
-    /// Left out: of a training set its image, of pairs each pair with it is a non-match.
+    /// Left out of a training set; of what is scored as [`Missing::Miss`] says.
     Skip,
 }
 
@@ -126,7 +126,9 @@ pub enum Missing {
     /// An error that lists what is missing.
     #[default]
     Refuse,
-    /// A failure to acquire: pairs with it are non-matches at every threshold.
+    /// A failure to acquire: pairs with it are non-matches at every threshold, a probe is missed
+    /// at every rank; a template is what its other images make of it. Or to enrol: it is left out
+    /// of the gallery, and probes without another image of their person there are missed.
     Miss,
 }
 

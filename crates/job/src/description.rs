@@ -65,6 +65,11 @@ pub struct IdentificationData {
     pub noisy_probes: Vec<usize>,
     /// Distractor rows on the noise list, ascending; they are left out.
     pub noisy_distractors: Vec<usize>,
+    /// The person of each probe image that is missing or damaged, ascending; none of them is
+    /// among the rows. Images on the noise lists do not count.
+    pub lost_probes: Vec<u32>,
+    /// Number of distractor images that are missing or damaged.
+    pub lost_distractors: usize,
 }
 
 /// Probes, and a gallery with images of their people and perhaps of others; distractors of the
@@ -77,6 +82,13 @@ pub struct GalleryData {
     pub gallery_ids: Vec<u32>,
     /// Number of distractor images; a closed-set gallery has none.
     pub distractors: usize,
+    /// The person of each probe image that is missing or damaged, ascending; none of them is
+    /// among the rows.
+    pub lost_probes: Vec<u32>,
+    /// The same of gallery images.
+    pub lost_gallery: Vec<u32>,
+    /// Number of distractor images that are missing or damaged.
+    pub lost_distractors: usize,
 }
 
 /// Images grouped by template and media, and pairs of templates (IJB 1:1).
@@ -94,6 +106,9 @@ pub struct TemplateData {
     pub same: Vec<bool>,
     /// Person of each template, if known.
     pub subjects: Option<BTreeMap<u32, u32>>,
+    /// The template of each image that is missing or damaged, ascending; none of them is among
+    /// the rows. A template without any other image is in no row, and pairs may name it.
+    pub lost: Vec<u32>,
 }
 
 impl TrainData {
@@ -123,6 +138,18 @@ impl TrainData {
     }
 }
 
+impl TemplateData {
+    /// Templates all of whose images are missing or damaged.
+    pub fn lost_templates(&self) -> BTreeSet<u32> {
+        let left: BTreeSet<u32> = match self.lost.is_empty() {
+            true => return BTreeSet::new(),
+            false => self.template.iter().copied().collect(),
+        };
+        let lost = self.lost.iter().copied();
+        lost.filter(|t| !left.contains(t)).collect()
+    }
+}
+
 impl Description {
     pub fn format(&self) -> DataFormat {
         match self {
@@ -139,6 +166,14 @@ impl Description {
         fn distinct<T: Ord>(items: impl Iterator<Item = T>) -> u64 {
             items.collect::<BTreeSet<T>>().len() as u64
         }
+        // What is lost is counted where there is any.
+        fn with_lost<'a>(
+            mut counts: Vec<(&'a str, usize)>,
+            lost: &[(&'a str, usize)],
+        ) -> Vec<(&'a str, usize)> {
+            counts.extend(lost.iter().filter(|(_, n)| *n > 0));
+            counts
+        }
         let genuine = |same: &[bool]| same.iter().filter(|s| **s).count();
         let (people, counts): (u64, Vec<(&str, usize)>) = match self {
             Description::Train(d) => {
@@ -154,28 +189,47 @@ impl Description {
             ),
             Description::Identification(d) => (
                 distinct(d.probe_ids.iter()),
-                vec![
-                    ("probes", d.probe_ids.len()),
-                    ("distractors", d.distractors),
-                    ("noisy_probes", d.noisy_probes.len()),
-                    ("noisy_distractors", d.noisy_distractors.len()),
-                ],
+                with_lost(
+                    vec![
+                        ("probes", d.probe_ids.len()),
+                        ("distractors", d.distractors),
+                        ("noisy_probes", d.noisy_probes.len()),
+                        ("noisy_distractors", d.noisy_distractors.len()),
+                    ],
+                    &[
+                        ("lost_probes", d.lost_probes.len()),
+                        ("lost_distractors", d.lost_distractors),
+                    ],
+                ),
             ),
             Description::Gallery(d) => (
                 distinct(d.probe_ids.iter().chain(&d.gallery_ids)),
-                vec![
-                    ("probes", d.probe_ids.len()),
-                    ("gallery", d.gallery_ids.len()),
-                    ("distractors", d.distractors),
-                ],
+                with_lost(
+                    vec![
+                        ("probes", d.probe_ids.len()),
+                        ("gallery", d.gallery_ids.len()),
+                        ("distractors", d.distractors),
+                    ],
+                    &[
+                        ("lost_probes", d.lost_probes.len()),
+                        ("lost_gallery_images", d.lost_gallery.len()),
+                        ("lost_distractors", d.lost_distractors),
+                    ],
+                ),
             ),
             Description::Templates(d) => (
                 d.subjects.as_ref().map_or(0, |s| distinct(s.values())),
-                vec![
-                    ("templates", distinct(d.template.iter()) as usize),
-                    ("pairs", d.same.len()),
-                    ("genuine", genuine(&d.same)),
-                ],
+                with_lost(
+                    vec![
+                        ("templates", distinct(d.template.iter()) as usize),
+                        ("pairs", d.same.len()),
+                        ("genuine", genuine(&d.same)),
+                    ],
+                    &[
+                        ("lost_images", d.lost.len()),
+                        ("lost_templates", d.lost_templates().len()),
+                    ],
+                ),
             ),
         };
         let counts = counts.into_iter().map(|(k, n)| (k.to_string(), n as u64));

@@ -18,6 +18,7 @@ pub mod artefact;
 pub mod data;
 pub mod description;
 pub mod job;
+mod left;
 pub mod network;
 pub mod result;
 pub mod training;

@@ -1,6 +1,6 @@
 //! The lists of Celebrities in Frontal-Profile: numbered images, and pairs of numbers.
 
-use super::{bad, lines, safe_path};
+use super::{Text, bad, lines, safe_path};
 use frbench_base::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,9 +10,10 @@ use std::path::Path;
 ///
 /// # Errors
 /// `Error::Data` with the line.
-pub fn parse_numbered(text: &[u8], path: &Path) -> Result<BTreeMap<u32, String>> {
+pub fn parse_numbered<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<BTreeMap<u32, String>> {
     let mut images = BTreeMap::new();
-    for (line, content) in lines(text, path)? {
+    for line in lines(text.into(), path)? {
+        let (line, content) = line?;
         let wrong = || bad(path, line, "want `number path`, a path behind `../Data/`");
         let (number, file) = content.split_once(char::is_whitespace).ok_or_else(wrong)?;
         let number: u32 = number.parse().map_err(|_| wrong())?;
@@ -30,9 +31,13 @@ pub fn parse_numbered(text: &[u8], path: &Path) -> Result<BTreeMap<u32, String>>
 ///
 /// # Errors
 /// `Error::Data` with the line.
-pub fn parse_number_pairs(text: &[u8], path: &Path) -> Result<Vec<(usize, u32, u32)>> {
-    lines(text, path)?
-        .map(|(line, content)| {
+pub fn parse_number_pairs<'a>(
+    text: impl Into<Text<'a>>,
+    path: &Path,
+) -> Result<Vec<(usize, u32, u32)>> {
+    lines(text.into(), path)?
+        .map(|line| {
+            let (line, content) = line?;
             let numbers = content.split_once(',');
             let numbers =
                 numbers.and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));

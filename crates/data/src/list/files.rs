@@ -1,6 +1,7 @@
 //! Lists of images and folders of images.
 
 use crate::walk;
+use crate::watch::{Steps, Watch};
 use frbench_base::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -45,10 +46,11 @@ pub struct FolderList {
 /// names, which unlike the order of a directory listing is the same on every machine.
 ///
 /// # Errors
-/// [`Error::Data`] that names class folders without an image, and what
-/// [`walk`](crate::walk::walk) refuses.
-pub fn image_folder(dir: &Path) -> Result<FolderList> {
-    let found = walk::walk(dir, &mut || Ok(()))?;
+/// [`Error::Data`] that names class folders without an image, what [`walk`](crate::walk::walk)
+/// refuses, and what `watch` returns.
+pub fn image_folder(dir: &Path, watch: Watch) -> Result<FolderList> {
+    let steps = Steps::new(watch);
+    let found = walk::walk(dir, watch)?;
     let mut list = FolderList {
         links: found.links,
         ignored: found.ignored,
@@ -59,6 +61,7 @@ pub fn image_folder(dir: &Path) -> Result<FolderList> {
         classes.insert(utf8(folder, dir)?, Class::default());
     }
     for file in &found.files {
+        steps.next()?;
         let left_out = match (unread(file), depth(file)) {
             (None, 2) => None,
             (None, 1) => Some("outside of the class folders".to_string()),
@@ -136,15 +139,17 @@ pub struct ImageList {
 /// Lists the images in `dir` and in its folders.
 ///
 /// # Errors
-/// What [`walk`](crate::walk::walk) refuses.
-pub fn images_below(dir: &Path) -> Result<ImageList> {
-    let found = walk::walk(dir, &mut || Ok(()))?;
+/// What [`walk`](crate::walk::walk) refuses and what `watch` returns.
+pub fn images_below(dir: &Path, watch: Watch) -> Result<ImageList> {
+    let steps = Steps::new(watch);
+    let found = walk::walk(dir, watch)?;
     let mut list = ImageList {
         links: found.links,
         ignored: found.ignored,
         ..ImageList::default()
     };
     for file in &found.files {
+        steps.next()?;
         let deep = (depth(file) > 2).then(|| "in folders within folders".to_string());
         match unread(file).or(deep) {
             None => list.paths.push(utf8(file, dir)?),
@@ -192,6 +197,7 @@ fn utf8(path: &Path, dir: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::UNWATCHED;
 
     fn put(dir: &Path, files: &[&str]) {
         for file in files {
@@ -213,18 +219,18 @@ mod tests {
             dir,
             &["b/readme.txt", "b/Thumbs", "b/c/deep.png", ".git/y.jpg"],
         );
-        let list = image_folder(dir).unwrap();
+        let list = image_folder(dir, UNWATCHED).unwrap();
         // As names of classes: in a path, `b-/1.jpg` comes before `b/2.JPG`.
         assert_eq!(list.classes, ["B", "b", "b-"]);
         assert_eq!(list.paths, ["B/x.jpeg", "b/10.png", "b/2.JPG", "b-/1.jpg"]);
         assert_eq!(list.labels, [0, 1, 1, 2]);
         put(dir, &["c.png", "d.webp"]);
         assert_eq!(
-            walk::in_words(&image_folder(dir).unwrap().ignored),
+            walk::in_words(&image_folder(dir, UNWATCHED).unwrap().ignored),
             "1 .bmp, 1 .txt, 1 .webp, 1 hidden, 1 in folders within class folders, \
              1 outside of the class folders, 1 without an ending"
         );
-        let below = images_below(dir).unwrap();
+        let below = images_below(dir, UNWATCHED).unwrap();
         assert_eq!(
             below.paths,
             ["B/x.jpeg", "b-/1.jpg", "b/10.png", "b/2.JPG", "c.png"]
@@ -241,7 +247,7 @@ mod tests {
             &["a/1.jpg", "b/1.webp", "b/2.webp", "c/1.jpg", "__MACOSX/._c"],
         );
         std::fs::create_dir(dir.join("d")).unwrap();
-        let error = image_folder(dir).unwrap_err();
+        let error = image_folder(dir, UNWATCHED).unwrap_err();
         assert_eq!(error.exit_code(), 5);
         let text = error.to_string();
         for want in ["b: holds 2 .webp", "d: holds nothing that is read"] {
@@ -251,7 +257,7 @@ mod tests {
         assert!(!text.contains("MACOSX"), "{text}");
         std::fs::remove_dir_all(dir.join("b")).unwrap();
         std::fs::remove_dir(dir.join("d")).unwrap();
-        assert_eq!(image_folder(dir).unwrap().classes, ["a", "c"]);
+        assert_eq!(image_folder(dir, UNWATCHED).unwrap().classes, ["a", "c"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The files under `meta/` of IJB-B and IJB-C, as insightface distributes them.
 
-use super::{bad, lines, safe_path};
+use super::{Text, bad, lines, safe_path};
 use crate::align::Landmarks;
 use frbench_base::Result;
 use std::collections::BTreeMap;
@@ -76,13 +76,14 @@ impl<'a> Fields<'a> {
 }
 
 fn table<T>(
-    text: &[u8],
+    text: Text,
     path: &Path,
     want: &'static str,
     row: impl Fn(&mut Fields) -> Result<T>,
 ) -> Result<Vec<T>> {
     lines(text, path)?
-        .map(|(line, content)| {
+        .map(|line| {
+            let (line, content) = line?;
             let rest = content.split_whitespace();
             let mut fields = Fields {
                 path,
@@ -98,8 +99,8 @@ fn table<T>(
 }
 
 /// Reads `file template media` lines.
-pub fn parse_members(text: &[u8], path: &Path) -> Result<Vec<Member>> {
-    table(text, path, "file template media", |f| {
+pub fn parse_members<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<Member>> {
+    table(text.into(), path, "file template media", |f| {
         Ok(Member {
             file: f.file()?,
             template: f.number()?,
@@ -109,8 +110,8 @@ pub fn parse_members(text: &[u8], path: &Path) -> Result<Vec<Member>> {
 }
 
 /// Reads `template template 0|1` lines.
-pub fn parse_pairs(text: &[u8], path: &Path) -> Result<Vec<TemplatePair>> {
-    table(text, path, "template template 0|1", |f| {
+pub fn parse_pairs<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<TemplatePair>> {
+    table(text.into(), path, "template template 0|1", |f| {
         let (first, second) = (f.number()?, f.number()?);
         let same = match f.number::<u8>()? {
             n @ (0 | 1) => n == 1,
@@ -125,9 +126,9 @@ pub fn parse_pairs(text: &[u8], path: &Path) -> Result<Vec<TemplatePair>> {
 }
 
 /// Reads `file x1 y1 ... x5 y5 score` lines.
-pub fn parse_detections(text: &[u8], path: &Path) -> Result<Vec<Detection>> {
+pub fn parse_detections<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<Detection>> {
     table(
-        text,
+        text.into(),
         path,
         "file x1 y1 x2 y2 x3 y3 x4 y4 x5 y5 score",
         |f| {
@@ -151,10 +152,14 @@ pub fn parse_detections(text: &[u8], path: &Path) -> Result<Vec<Detection>> {
 
 /// Reads `file x1 y1 ... x5 y5` lines: the five points of a face in the pixels of its picture.
 /// Names with blanks need tabs between fields.
-pub fn parse_landmarks(text: &[u8], path: &Path) -> Result<Vec<(String, Landmarks)>> {
+pub fn parse_landmarks<'a>(
+    text: impl Into<Text<'a>>,
+    path: &Path,
+) -> Result<Vec<(String, Landmarks)>> {
     const WANT: &str = "file x1 y1 x2 y2 x3 y3 x4 y4 x5 y5";
-    lines(text, path)?
-        .map(|(line, content)| {
+    lines(text.into(), path)?
+        .map(|line| {
+            let (line, content) = line?;
             let wrong = || bad(path, line, format!("want `{WANT}`"));
             let (file, rest) = match content.split_once('\t') {
                 Some((file, rest)) => (file.trim(), rest),
@@ -182,8 +187,13 @@ pub fn parse_landmarks(text: &[u8], path: &Path) -> Result<Vec<(String, Landmark
 
 /// Template to subject from a 1:N gallery or probe table (`TEMPLATE_ID,SUBJECT_ID,...`, with
 /// a header), added to `subjects`.
-pub fn parse_subjects(text: &[u8], path: &Path, subjects: &mut BTreeMap<u32, u32>) -> Result<()> {
-    for (line, content) in lines(text, path)? {
+pub fn parse_subjects<'a>(
+    text: impl Into<Text<'a>>,
+    path: &Path,
+    subjects: &mut BTreeMap<u32, u32>,
+) -> Result<()> {
+    for line in lines(text.into(), path)? {
+        let (line, content) = line?;
         let mut fields = content.split(',').map(|f| f.trim().parse::<u32>());
         match (fields.next(), fields.next()) {
             (Some(Ok(template)), Some(Ok(subject))) => {

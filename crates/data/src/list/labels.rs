@@ -7,7 +7,8 @@
 //! | `face2rec2` | `aligned<TAB>path<TAB>label` | insightface's face2rec2 |
 //! | MagFace | `path 0 label 0` | MagFace |
 
-use super::{bad, is_image, lines, safe_path};
+use super::{Text, bad, is_image, lines, safe_path};
+use crate::watch::Steps;
 use frbench_base::{Error, Result};
 use std::path::Path;
 
@@ -73,15 +74,22 @@ fn class(label: &str) -> Option<u32> {
 /// # Errors
 /// `Error::Data` with the line that the likeliest layout does not fit, or with an image that
 /// face2rec2 should align, which is not done here.
-pub fn parse_labels(text: &[u8], path: &Path) -> Result<Vec<(String, u32)>> {
-    let all: Vec<(usize, &str)> = lines(text, path)?.collect();
-    let fits = |layout: Layout| {
-        let misfit = all.iter().position(|(_, l)| split(layout, l).is_none());
-        misfit.unwrap_or(all.len())
+pub fn parse_labels<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<(String, u32)>> {
+    let text = text.into();
+    let all: Vec<(usize, &str)> = lines(text, path)?.collect::<Result<_>>()?;
+    let steps = Steps::new(text.watch);
+    let fits = |layout: Layout| -> Result<usize> {
+        for (at, (_, line)) in all.iter().enumerate() {
+            steps.next()?;
+            if split(layout, line).is_none() {
+                return Ok(at);
+            }
+        }
+        Ok(all.len())
     };
-    let mut best = (LAYOUTS[3], fits(Layout::Plain));
+    let mut best = (LAYOUTS[3], fits(Layout::Plain)?);
     for candidate in LAYOUTS {
-        let count = fits(candidate.0);
+        let count = fits(candidate.0)?;
         if count > best.1 || (count > 0 && count == best.1 && best.0.0 == Layout::Plain) {
             best = (candidate, count);
         }
@@ -102,6 +110,7 @@ pub fn parse_labels(text: &[u8], path: &Path) -> Result<Vec<(String, u32)>> {
         });
     }
     let read = all.iter().map(|(line, content)| {
+        steps.next()?;
         let wrong = |what: String| -> Error { bad(path, *line, what) };
         let (file, label) = split(layout, content).ok_or_else(|| wrong(format!("want {form}")))?;
         if layout == Layout::Face2rec2 && content.starts_with('0') {

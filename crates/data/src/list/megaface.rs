@@ -1,6 +1,7 @@
 //! MegaFace's feature lists (JSON) and insightface's noise lists.
 
-use super::{lines, safe_path};
+use super::{Text, lines, safe_path};
+use crate::watch::{Steps, Watch};
 use frbench_base::{Error, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +16,11 @@ pub struct Names {
 }
 
 /// Reads `{"path": [...], "id": [...]}`; distractor lists have no `id`.
-pub fn parse_names(text: &[u8], path: &Path) -> Result<Names> {
+pub fn parse_names<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Names> {
+    let Text { bytes, watch } = text.into();
+    let steps = Steps::new(watch);
     let bad = |what: String| Error::Data(format!("{}: {what}", path.display()));
-    let json: BTreeMap<String, Value> = serde_json::from_slice(text)
+    let json: BTreeMap<String, Value> = serde_json::from_slice(bytes)
         .map_err(|e| bad(format!("not a JSON object with a `path` list: {e}")))?;
     let list = |key: &str| -> Result<Option<Vec<String>>> {
         let Some(value) = json.get(key) else {
@@ -29,16 +32,20 @@ pub fn parse_names(text: &[u8], path: &Path) -> Result<Names> {
         items
             .iter()
             .enumerate()
-            .map(|(i, v)| match v {
-                Value::String(s) => Ok(s.clone()),
-                Value::Number(n) if key == "id" => Ok(n.to_string()),
-                _ => Err(bad(format!("entry {i} of `{key}` is not text"))),
+            .map(|(i, v)| {
+                steps.next()?;
+                match v {
+                    Value::String(s) => Ok(s.clone()),
+                    Value::Number(n) if key == "id" => Ok(n.to_string()),
+                    _ => Err(bad(format!("entry {i} of `{key}` is not text"))),
+                }
             })
             .collect::<Result<_>>()
             .map(Some)
     };
     let paths = list("path")?.ok_or_else(|| bad("no `path` list".into()))?;
     for (i, p) in paths.iter().enumerate() {
+        steps.next()?;
         safe_path(p).map_err(|e| bad(format!("entry {i} of `path`: {e}")))?;
     }
     let ids = list("id")?;
@@ -59,11 +66,14 @@ pub struct Noise(BTreeSet<String>);
 
 impl Noise {
     /// One name a line; `#` starts a comment line, and after a tab the second field counts.
-    pub fn parse(text: &[u8], path: &Path) -> Result<Self> {
-        let names = lines(text, path)?
-            .filter(|(_, l)| !l.starts_with('#'))
-            .map(|(_, l)| plain(l.split('\t').nth(1).unwrap_or(l)))
-            .collect();
+    pub fn parse<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Self> {
+        let mut names = BTreeSet::new();
+        for line in lines(text.into(), path)? {
+            let (_, line) = line?;
+            if !line.starts_with('#') {
+                names.insert(plain(line.split('\t').nth(1).unwrap_or(line)));
+            }
+        }
         Ok(Noise(names))
     }
 
@@ -77,7 +87,10 @@ impl Noise {
 
     /// Indices of the paths that are listed. Lists name an image by its file name or by its
     /// last folders, with another extension or with blanks for underscores; all of these match.
-    pub fn hits(&self, paths: &[String]) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// What `watch` returns.
+    pub fn hits(&self, paths: &[String], watch: Watch) -> Result<Vec<usize>> {
         let listed = |path: &String| {
             let path = plain(path);
             let starts = path.match_indices('/').map(|(at, _)| at + 1);
@@ -85,7 +98,12 @@ impl Noise {
                 .chain(starts)
                 .any(|at| self.0.contains(&path[at..]))
         };
-        (0..paths.len()).filter(|&i| listed(&paths[i])).collect()
+        let steps = Steps::new(watch);
+        let look = |(i, path)| match steps.next() {
+            Ok(()) => listed(path).then_some(Ok(i)),
+            Err(stop) => Some(Err(stop)),
+        };
+        paths.iter().enumerate().filter_map(look).collect()
     }
 }
 
@@ -102,6 +120,7 @@ fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::UNWATCHED;
 
     #[test]
     fn lists_with_and_without_ids_are_read() {
@@ -141,6 +160,7 @@ mod tests {
             "136/7012/1.jpg",
             "275.png",
         ];
-        assert_eq!(noise.hits(&paths.map(String::from)), [0, 1]);
+        let hits = noise.hits(&paths.map(String::from), UNWATCHED);
+        assert_eq!(hits.unwrap(), [0, 1]);
     }
 }

@@ -20,17 +20,42 @@ pub use pairs::{ListedPair, PairList, parse_pair_list, parse_pair_table};
 use files::is_image;
 
 use crate::walk;
+use crate::watch::{Steps, UNWATCHED, Watch};
 use frbench_base::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn bad(path: &Path, line: usize, what: impl std::fmt::Display) -> Error {
     Error::Data(format!("{}:{line}: {what}", path.display()))
 }
 
+/// The bytes of a list, and what is asked while they are read whether to go on: of bytes alone,
+/// nothing.
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) watch: Watch<'a>,
+}
+
+impl<'a> Text<'a> {
+    pub fn watched(bytes: &'a [u8], watch: Watch<'a>) -> Self {
+        Text { bytes, watch }
+    }
+}
+
+impl<'a, B: AsRef<[u8]> + ?Sized> From<&'a B> for Text<'a> {
+    fn from(bytes: &'a B) -> Self {
+        Text::watched(bytes.as_ref(), UNWATCHED)
+    }
+}
+
 /// Lines that hold something, numbered from 1. A file that is not UTF-8 is an error.
-fn lines<'a>(text: &'a [u8], path: &Path) -> Result<impl Iterator<Item = (usize, &'a str)>> {
-    let text = std::str::from_utf8(text).map_err(|e| {
-        let line = text[..e.valid_up_to()]
+fn lines<'a>(
+    Text { bytes, watch }: Text<'a>,
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<(usize, &'a str)>> + use<'a>> {
+    let text = std::str::from_utf8(bytes).map_err(|e| {
+        let line = bytes[..e.valid_up_to()]
             .iter()
             .filter(|b| **b == b'\n')
             .count()
@@ -38,11 +63,13 @@ fn lines<'a>(text: &'a [u8], path: &Path) -> Result<impl Iterator<Item = (usize,
         bad(path, line, "not UTF-8 text")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Ok(text
-        .lines()
-        .enumerate()
-        .map(|(n, l)| (n + 1, l.trim_end()))
-        .filter(|(_, l)| !l.trim().is_empty()))
+    let steps = Steps::new(watch);
+    let line = move |(n, line): (usize, &'a str)| match steps.next() {
+        Ok(()) if line.trim().is_empty() => None,
+        Ok(()) => Some(Ok((n + 1, line.trim_end()))),
+        Err(stop) => Some(Err(stop)),
+    };
+    Ok(text.lines().enumerate().filter_map(line))
 }
 
 /// A whole file.
@@ -54,14 +81,32 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| walk::unreadable(path, e))
 }
 
+/// Names of images, one a line.
+///
+/// # Errors
+/// `Error::Data` with the line: a path that leaves its folder, or one that was named before.
+pub fn parse_image_names<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for line in lines(text.into(), path)? {
+        let (line, name) = line?;
+        let name = name.trim();
+        safe_path(name).map_err(|e| bad(path, line, e))?;
+        if !names.insert(name.to_string()) {
+            return Err(bad(path, line, format!("`{name}` is listed twice")));
+        }
+    }
+    Ok(names)
+}
+
 /// The person on each image: one number a line, one line an image.
 ///
 /// # Errors
 /// `Error::Data` with the line, or with both counts.
-pub fn parse_identities(path: &Path, images: usize) -> Result<Vec<u64>> {
+pub fn parse_identities(path: &Path, images: usize, watch: Watch) -> Result<Vec<u64>> {
     let text = read(path)?;
-    let ids = lines(&text, path)?
-        .map(|(line, text)| {
+    let ids = lines(Text::watched(&text, watch), path)?
+        .map(|line| {
+            let (line, text) = line?;
             text.trim()
                 .parse()
                 .map_err(|_| bad(path, line, "not a whole number"))

@@ -7,7 +7,8 @@
 //! | AgeDB-30 as text | `image image label` and perhaps a fold; label 1 is one person, 0 or -1 two |
 //! | table | CSV with the columns `first`, `second`, `same` and perhaps `fold` |
 
-use super::{bad, is_image, lines, safe_path};
+use super::{Text, bad, is_image, lines, safe_path};
+use crate::watch::Steps;
 use frbench_base::{Error, Result};
 use std::path::Path;
 
@@ -77,11 +78,12 @@ const FORMS: &str = "want `name i j` or `name i name j` (LFW), two lines `image 
 ///
 /// # Errors
 /// `Error::Data` with the line.
-pub fn parse_pair_list(text: &[u8], path: &Path) -> Result<PairList> {
+pub fn parse_pair_list<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<PairList> {
     let mut list = PairList::default();
     let mut form = None;
     let mut open: Option<(usize, &str, i64)> = None;
-    for (n, (line, content)) in lines(text, path)?.enumerate() {
+    for (n, line) in lines(text.into(), path)?.enumerate() {
+        let (line, content) = line?;
         let fields = fields(content);
         if n == 0 && fields.len() <= 2 && fields.iter().all(|f| f.parse::<u32>().is_ok()) {
             let product = fields.iter().filter_map(|f| f.parse::<usize>().ok());
@@ -182,11 +184,13 @@ pub fn parse_pair_list(text: &[u8], path: &Path) -> Result<PairList> {
 ///
 /// # Errors
 /// `Error::Data` with the line.
-pub fn parse_pair_table(text: &[u8], path: &Path) -> Result<Vec<ListedPair>> {
+pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<ListedPair>> {
+    let Text { bytes, watch } = text.into();
+    let steps = Steps::new(watch);
     const COLUMNS: [&str; 4] = ["first", "second", "same", "fold"];
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
-        .from_reader(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
+        .from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
     let failed = |e: csv::Error| {
         let line = e.position().map_or(1, |p| p.line() as usize);
         bad(path, line, e)
@@ -204,6 +208,7 @@ pub fn parse_pair_table(text: &[u8], path: &Path) -> Result<Vec<ListedPair>> {
     }
     let mut pairs = Vec::new();
     for record in reader.records() {
+        steps.next()?;
         let record = record.map_err(failed)?;
         let line = record.position().map_or(0, |p| p.line() as usize);
         let wrong = |what: String| -> Error { bad(path, line, what) };

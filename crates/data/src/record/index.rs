@@ -1,5 +1,7 @@
 //! The `.idx` file: `key<TAB>byte offset`, one record a line.
 
+use crate::list::Text;
+use crate::watch::Steps;
 use frbench_base::{Error, Result};
 use std::path::Path;
 
@@ -7,10 +9,13 @@ use std::path::Path;
 ///
 /// # Errors
 /// A line that is not two whole numbers, or a key that occurs twice.
-pub fn parse_index(text: &[u8], path: &Path) -> Result<Vec<(u64, u64)>> {
+pub fn parse_index<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<(u64, u64)>> {
+    let Text { bytes, watch } = text.into();
+    let steps = Steps::new(watch);
     let bad = |line: usize, what: String| Error::Data(format!("{}:{line}: {what}", path.display()));
     let mut entries = Vec::new();
-    for (n, line) in text.split(|b| *b == b'\n').enumerate() {
+    for (n, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        steps.next()?;
         let shown = String::from_utf8_lossy(line);
         let shown = shown.trim();
         if shown.is_empty() {

@@ -1,6 +1,8 @@
 //! Random access to the images of a record file.
 
 use super::{F32_EXACT, frame, parse_index};
+use crate::list::Text;
+use crate::watch::{Steps, UNWATCHED, Watch};
 use crate::{FileBytes, map_file};
 use frbench_base::{Error, Result};
 use rayon::prelude::*;
@@ -71,27 +73,37 @@ impl RecReader {
     /// # Errors
     /// The file or its index is missing, malformed, or they do not belong together.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_watched(path.as_ref(), UNWATCHED)
+    }
+
+    /// The same, until `watch` returns an error.
+    pub fn open_watched(path: &Path, watch: Watch) -> Result<Self> {
         let file = map_file(path)?;
         let idx = path.with_extension("idx");
         let index = match std::fs::read(&idx) {
-            Ok(text) => Some(parse_index(&text, &idx)?),
+            Ok(text) => Some(parse_index(Text::watched(&text, watch), &idx)?),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(Error::io(idx, e)),
         };
-        Self::read(file, index, path)
+        Self::read(file, index, path, watch)
     }
 
     /// The same from memory, without an index; `path` is for messages.
     pub fn from_bytes(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<Self> {
-        Self::read(FileBytes::Owned(bytes), None, path.as_ref())
+        Self::read(FileBytes::Owned(bytes), None, path.as_ref(), UNWATCHED)
     }
 
-    fn read(file: FileBytes, index: Option<Vec<(u64, u64)>>, path: &Path) -> Result<Self> {
+    fn read(
+        file: FileBytes,
+        index: Option<Vec<(u64, u64)>>,
+        path: &Path,
+        watch: Watch,
+    ) -> Result<Self> {
+        let steps = Steps::new(watch);
         let indexed = index.is_some();
         let entries = match index {
             Some(entries) => entries,
-            None => walk(&file, path)?,
+            None => walk(&file, path, &steps)?,
         };
         // Before any record is read, so that work is bounded by the file and not by its product
         // with an index.
@@ -99,7 +111,10 @@ impl RecReader {
         let heads: Vec<Head> = entries
             .par_iter()
             .enumerate()
-            .map(|(n, &(key, offset))| Head::read(&file, path, n, key, offset))
+            .map(|(n, &(key, offset))| {
+                steps.next()?;
+                Head::read(&file, path, n, key, offset)
+            })
             .collect::<Result<_>>()?;
         if indexed {
             covers(&file, path, &entries, &heads)?;
@@ -320,10 +335,11 @@ fn walk_to(file: &[u8], path: &Path, from: u64, to: u64) -> Result<(usize, u64)>
 }
 
 /// Offsets of all records in file order; keys are their numbers.
-fn walk(map: &[u8], path: &Path) -> Result<Vec<(u64, u64)>> {
+fn walk(map: &[u8], path: &Path, steps: &Steps) -> Result<Vec<(u64, u64)>> {
     let mut entries = Vec::new();
     let mut at = 0;
     while at < map.len() {
+        steps.next()?;
         let (_, next) = frame::read(map, at).map_err(|what| {
             Error::Data(format!(
                 "{}: record {} (offset {at}): {what}",

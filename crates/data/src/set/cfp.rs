@@ -4,8 +4,9 @@
 use super::open::{Reader, any_ends, role};
 use super::pairs::assemble;
 use super::{DataSet, Files, Findings, IDENTITIES, LANDMARKS, bad};
-use crate::list::{self, ListedPair};
+use crate::list::{self, ListedPair, Text};
 use crate::walk::walk;
+use crate::watch::Watch;
 use frbench_base::{Error, Result};
 use frbench_job::{DataFormat, Rules};
 use std::collections::BTreeMap;
@@ -28,13 +29,13 @@ pub(super) static SPLITS: Reader = Reader {
 const FRONTAL: &str = "Pair_list_F.txt";
 const PROFILE: &str = "Pair_list_P.txt";
 
-fn open(files: &Files, rules: &Rules) -> Result<DataSet> {
+fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let splits = role(files, "Protocol/Split/FP/ or Protocol/Split/FF/", |n| {
         n.ends_with("/FP/") || n.ends_with("/FF/")
     })?;
     let images = |suffix: &str| -> Result<BTreeMap<u32, String>> {
         let path = role(files, suffix, |n| n.ends_with(suffix))?;
-        list::parse_numbered(&list::read(&path)?, &path)
+        list::parse_numbered(Text::watched(&list::read(&path)?, watch), &path)
     };
     let frontal = images(FRONTAL)?;
     let second = match splits.ends_with("FP") {
@@ -42,10 +43,11 @@ fn open(files: &Files, rules: &Rules) -> Result<DataSet> {
         false => frontal.clone(),
     };
     let mut pairs = Vec::new();
-    for (fold, dir) in folds(&splits)?.iter().enumerate() {
+    for (fold, dir) in folds(&splits, watch)?.iter().enumerate() {
         for (name, same) in [("same.txt", true), ("diff.txt", false)] {
             let path = dir.join(name);
-            for (line, a, b) in list::parse_number_pairs(&list::read(&path)?, &path)? {
+            let text = list::read(&path)?;
+            for (line, a, b) in list::parse_number_pairs(Text::watched(&text, watch), &path)? {
                 let image = |of: &BTreeMap<u32, String>, n: u32| {
                     let unknown =
                         || Error::Data(format!("{}:{line}: there is no image {n}", path.display()));
@@ -64,12 +66,13 @@ fn open(files: &Files, rules: &Rules) -> Result<DataSet> {
         }
     }
     let order: Vec<usize> = (0..pairs.len()).collect();
-    assemble(files, &splits, pairs, &order, Findings::default(), rules)
+    let findings = Findings::default();
+    assemble(files, &splits, pairs, &order, findings, rules, watch)
 }
 
 /// The folders of the splits, in the order of their names.
-fn folds(splits: &Path) -> Result<Vec<PathBuf>> {
-    let found = walk(splits, &mut || Ok(()))?.folders;
+fn folds(splits: &Path, watch: Watch) -> Result<Vec<PathBuf>> {
+    let found = walk(splits, watch)?.folders;
     let top = found.iter().filter(|f| f.components().count() == 1);
     let folders: Vec<PathBuf> = top.map(|f| splits.join(f)).collect();
     match folders.is_empty() {

@@ -1,8 +1,10 @@
 //! Which files make up a data set.
 
-use super::{DISTRACTOR_NOISE, IDENTITIES, LANDMARKS, PROBE_NOISE, PROPERTY};
+use super::{DISTRACTOR_NAMES, DISTRACTOR_NOISE, GALLERY_NAMES, IDENTITIES};
+use super::{LANDMARKS, PROBE_NAMES, PROBE_NOISE, PROPERTY};
 use crate::noise;
 use crate::walk::regular;
+use crate::watch::Watch;
 use frbench_base::{Error, Result};
 use frbench_job::{DataFormat, DataSource, DataSpec};
 use std::collections::BTreeSet;
@@ -16,6 +18,9 @@ pub(super) const OPTIONAL: &[&str] = &[
     LANDMARKS,
     PROBE_NOISE,
     DISTRACTOR_NOISE,
+    PROBE_NAMES,
+    GALLERY_NAMES,
+    DISTRACTOR_NAMES,
 ];
 
 /// Those of a generated set.
@@ -98,12 +103,12 @@ pub fn missing(spec: &DataSpec, root: &Path) -> Vec<String> {
 /// The files of a set that must be there, and those of the others that are.
 ///
 /// # Errors
-/// [`Error::Data`] for an optional file that is not a file.
-pub fn names(spec: &DataSpec, root: &Path) -> Result<(Vec<String>, Vec<String>)> {
+/// [`Error::Data`] for an optional file that is not a file; what `watch` returns.
+pub fn names(spec: &DataSpec, root: &Path, watch: Watch) -> Result<(Vec<String>, Vec<String>)> {
     let dir = root.join(&spec.name);
     let mut required = required(spec, &dir);
     if spec.format == DataFormat::Train {
-        let listed = super::train::listed_below(&dir, &required);
+        let listed = super::train::listed_below(&dir, &required, watch)?;
         required.extend(listed);
     }
     if matches!(spec.source, DataSource::Noisy(_)) {
@@ -131,8 +136,8 @@ pub fn names(spec: &DataSpec, root: &Path) -> Result<(Vec<String>, Vec<String>)>
 ///
 /// # Errors
 /// `Error::Data` that lists every missing file and where it should be, or names what is not a
-/// file, or not a folder, and should be.
-pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
+/// file, or not a folder, and should be. What `watch` returns.
+pub fn locate(spec: &DataSpec, root: &Path, watch: Watch) -> Result<Files> {
     let absent = missing(spec, root);
     if !absent.is_empty() {
         return Err(Error::Data(crate::declarations::describe_missing(
@@ -140,7 +145,7 @@ pub fn locate(spec: &DataSpec, root: &Path) -> Result<Files> {
         )));
     }
     let dir = root.join(&spec.name);
-    let (mut names, optional) = names(spec, root)?;
+    let (mut names, optional) = names(spec, root, watch)?;
     for name in names.iter().filter(|n| !n.ends_with('/')) {
         regular(&dir.join(name))?;
     }

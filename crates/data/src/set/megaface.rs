@@ -1,12 +1,15 @@
 //! Probes and distractors: as records, or as MegaFace's lists and folders.
 
+use super::absent::{self, absent};
 use super::open::{Reader, any_ends, role};
-use super::{DISTRACTOR_NOISE, DataSet, Files, PROBE_NOISE, bad};
-use crate::list::{self, Noise};
+use super::{DISTRACTOR_NOISE, DataSet, Files, Findings, PROBE_NOISE, bad};
+use crate::list::{self, Noise, Text};
 use crate::source::{FileSource, RecSource};
+use crate::watch::Watch;
 use frbench_base::{Error, Result};
 use frbench_job::description::IdentificationData;
 use frbench_job::{DataFormat, Description, Rules};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) static RECORDS: Reader = Reader {
@@ -40,8 +43,8 @@ fn is_list(name: &str, prefix: &str) -> bool {
     name.starts_with(prefix) && name.contains(".json")
 }
 
-fn records(files: &Files, _: &Rules) -> Result<DataSet> {
-    let open = |name: &str| RecSource::open(role(files, name, |n| n.ends_with(name))?);
+fn records(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
+    let open = |name: &str| RecSource::open(&role(files, name, |n| n.ends_with(name))?, watch);
     let (probes, distractors) = (open("probes.rec")?, open("distractors.rec")?);
     let data = IdentificationData {
         probe_ids: probes.classes().to_vec(),
@@ -57,10 +60,12 @@ fn records(files: &Files, _: &Rules) -> Result<DataSet> {
     ))
 }
 
-fn lists(files: &Files, _: &Rules) -> Result<DataSet> {
+fn lists(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let list_of = |prefix: &str| {
         let path = role(files, &format!("{prefix}*.json*"), |n| is_list(n, prefix))?;
-        Ok::<_, Error>((list::parse_names(&list::read(&path)?, &path)?, path))
+        let text = list::read(&path)?;
+        let names = list::parse_names(Text::watched(&text, watch), &path)?;
+        Ok::<_, Error>((names, path))
     };
     let folder = |prefix: &str| {
         role(files, &format!("the folder {prefix}*/"), |n| {
@@ -70,7 +75,10 @@ fn lists(files: &Files, _: &Rules) -> Result<DataSet> {
     let noise = |name: &str, paths: &[String]| -> Result<Vec<usize>> {
         match files.find(|n| n == name) {
             None => Ok(Vec::new()),
-            Some(path) => Ok(Noise::parse(&list::read(&path)?, &path)?.hits(paths)),
+            Some(path) => {
+                let text = list::read(&path)?;
+                Noise::parse(Text::watched(&text, watch), &path)?.hits(paths, watch)
+            }
         }
     };
     let (probes, path) = list_of(PROBES)?;
@@ -86,16 +94,28 @@ fn lists(files: &Files, _: &Rules) -> Result<DataSet> {
         noisy_distractors: noise(DISTRACTOR_NOISE, &distractors.paths)?,
         probe_ids: probe_ids.clone(),
         distractors: distractors.paths.len(),
+        ..IdentificationData::default()
+    };
+    let mut findings = Findings::default();
+    let mut absent = |source: &FileSource, list: &Path, what: &str| {
+        absent(source, list, what, rules, &mut findings, watch)
     };
     let probes = FileSource::new(folder(PROBES)?, probes.paths, Some(probe_ids));
-    probes.refuse_missing(&path)?;
     let distractors = FileSource::new(folder(DISTRACTORS)?, distractors.paths, None);
-    distractors.refuse_missing(&distractor_list)?;
-    Ok(DataSet::new(
+    let gone = [
+        ("probes", absent(&probes, &path, absent::PROBES_MISSED)?),
+        (
+            "distractors",
+            absent(&distractors, &distractor_list, absent::DISTRACTORS_LEFT_OUT)?,
+        ),
+    ];
+    let set = DataSet::new(
         vec![
             ("probes", Arc::new(probes)),
             ("distractors", Arc::new(distractors)),
         ],
         Description::Identification(data),
-    ))
+    );
+    let gone = gone.map(|(part, images)| (part.to_string(), images));
+    set.found(findings).without(&gone.into(), &files.dir)
 }

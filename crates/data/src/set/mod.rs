@@ -3,6 +3,7 @@
 //! A layout of files is a line of [`READERS`]; its reader makes the images and the
 //! [`Description`] that protocols and trainings see.
 
+mod absent;
 mod cfp;
 mod files;
 mod findings;
@@ -17,7 +18,7 @@ mod without;
 pub(crate) use files::is_there;
 pub use files::{Files, locate, missing, names};
 pub use findings::Findings;
-pub use open::{READERS, Reader, open, open_located, reader, recognise};
+pub use open::{READERS, Reader, open, open_located, open_watched, reader, recognise};
 
 use super::source::ImageSource;
 use frbench_base::{Error, Result};
@@ -38,6 +39,12 @@ const PROPERTY: &str = "property";
 /// Images that MegaFace's users leave out.
 const PROBE_NOISE: &str = "facescrub_noises.txt";
 const DISTRACTOR_NOISE: &str = "megaface_noises.txt";
+
+/// The images that each folder of a gallery should hold, a name a line: of what is missing in a
+/// folder, nothing else tells.
+const PROBE_NAMES: &str = "probes.txt";
+const GALLERY_NAMES: &str = "gallery.txt";
+const DISTRACTOR_NAMES: &str = "distractors.txt";
 
 /// Images of any kind of set.
 pub type Images = Arc<dyn ImageSource>;
@@ -72,6 +79,11 @@ impl DataSet {
             findings: Findings::default(),
             wants_aligned: false,
         }
+    }
+
+    /// The same with what a reader of results must know.
+    fn found(self, findings: Findings) -> Self {
+        DataSet { findings, ..self }
     }
 
     /// The collection called `name`.

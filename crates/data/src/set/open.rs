@@ -3,6 +3,7 @@
 use super::files::OPTIONAL;
 use super::{DataSet, Files, bad, cfp, gallery, locate, megaface, pairs, templates, train};
 use crate::noise;
+use crate::watch::{UNWATCHED, Watch};
 use frbench_base::{Error, Result};
 use frbench_job::{DataFormat, DataSource, DataSpec, Missing, Rules};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub struct Reader {
     pub takes: fn(&str) -> bool,
     /// Files of these names are read where they exist.
     pub optional: &'static [&'static str],
-    pub open: fn(&Files, &Rules) -> Result<DataSet>,
+    pub open: fn(&Files, &Rules, Watch) -> Result<DataSet>,
 }
 
 /// Every layout that is read, the more particular before the more general. Of those of a format
@@ -46,23 +47,31 @@ pub static READERS: &[&Reader] = &[
 /// `Error::Data`: files are missing (all of them are listed), malformed, or contradict each
 /// other.
 pub fn open(spec: &DataSpec, root: &Path) -> Result<DataSet> {
-    open_located(spec, root, &locate(spec, root)?)
+    open_watched(spec, root, UNWATCHED)
+}
+
+/// The same, asking while lists and folders are read whether to go on.
+///
+/// # Errors
+/// As [`open`], and what `watch` returns.
+pub fn open_watched(spec: &DataSpec, root: &Path, watch: Watch) -> Result<DataSet> {
+    open_located(spec, root, &locate(spec, root, watch)?, watch)
 }
 
 /// The same from files that have been located.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_located(spec: &DataSpec, root: &Path, files: &Files) -> Result<DataSet> {
+/// As [`open_watched`].
+pub fn open_located(spec: &DataSpec, root: &Path, files: &Files, watch: Watch) -> Result<DataSet> {
     let rules = match &spec.source {
         DataSource::Noisy(noisy) => {
-            return noise::open(noisy, &root.join(&spec.name), root).map(DataSet::from);
+            return noise::open(noisy, &root.join(&spec.name), root, watch).map(DataSet::from);
         }
         DataSource::Files { rules, .. } => *rules,
         DataSource::Synth(_) => Rules::default(),
     };
     let (reader, files, unused) = reads(spec, files)?;
-    let mut set = (reader.open)(&files, &rules)?;
+    let mut set = (reader.open)(&files, &rules, watch)?;
     for name in unused {
         let path = files.dir.join(&name);
         let what = format!(
@@ -192,7 +201,7 @@ pub fn recognise(dir: &Path) -> Option<(&'static Reader, Vec<String>)> {
                 dir: dir.to_path_buf(),
                 names,
             };
-            ((reader.recognises)(&files.names) && (reader.open)(&files, &rules).is_ok())
+            ((reader.recognises)(&files.names) && (reader.open)(&files, &rules, UNWATCHED).is_ok())
                 .then_some((*reader, files.names))
         })
     })

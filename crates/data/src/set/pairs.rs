@@ -1,13 +1,16 @@
 //! Sets of pairs: packs, tables, and the lists of the field with their folder of images.
 
+use super::absent::absent;
 use super::open::{Reader, any_ends, is_top_folder, only, role};
 use super::{DataSet, Files, Findings, IDENTITIES, Images, LANDMARKS, bad};
+use crate::align::Landmarks;
 use crate::bin::BinReader;
-use crate::list::{self, ListedPair};
+use crate::list::{self, ListedPair, Text};
 use crate::source::{AlignedSource, FileSource};
+use crate::watch::{Steps, Watch};
 use frbench_base::Result;
 use frbench_job::description::PairData;
-use frbench_job::{DataFormat, Description, Missing, Rules};
+use frbench_job::{DataFormat, Description, Rules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,27 +51,28 @@ fn is_list(name: &str) -> bool {
     list && name != IDENTITIES && name != LANDMARKS
 }
 
-fn pack(files: &Files, _: &Rules) -> Result<DataSet> {
+fn pack(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "a .bin pack", |n| n.ends_with(".bin"))?;
     let reader = BinReader::open(&path)?;
     let data = PairData::packed(reader.same().to_vec());
     let findings = Findings::default();
-    finish(files, Arc::new(reader), data, findings, &|k| {
-        format!("pair {k}")
-    })
+    let place = |k: usize| format!("pair {k}");
+    finish(files, Arc::new(reader), data, findings, &place, watch)
 }
 
-fn table(files: &Files, rules: &Rules) -> Result<DataSet> {
+fn table(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "a table of pairs", |n| n.ends_with(".csv"))?;
-    let listed = list::parse_pair_table(&list::read(&path)?, &path)?;
+    let text = list::read(&path)?;
+    let listed = list::parse_pair_table(Text::watched(&text, watch), &path)?;
     let order: Vec<usize> = (0..listed.len()).collect();
-    assemble(files, &path, listed, &order, Findings::default(), rules)
+    let findings = Findings::default();
+    assemble(files, &path, listed, &order, findings, rules, watch)
 }
 
-fn listed(files: &Files, rules: &Rules) -> Result<DataSet> {
+fn listed(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "a list of pairs", is_list)?;
     let mut findings = Findings::default();
-    let list = list::parse_pair_list(&list::read(&path)?, &path)?;
+    let list = list::parse_pair_list(Text::watched(&list::read(&path)?, watch), &path)?;
     if let Some((line, announced)) = list.announced.filter(|a| a.1 != list.pairs.len()) {
         findings.say_odd(format!(
             "line {line} of {} announces {announced} pairs, and {} are listed",
@@ -88,7 +92,7 @@ fn listed(files: &Files, rules: &Rules) -> Result<DataSet> {
         true => in_turns(&list.pairs),
         false => (0..list.pairs.len()).collect(),
     };
-    assemble(files, &path, list.pairs, &order, findings, rules)
+    assemble(files, &path, list.pairs, &order, findings, rules, watch)
 }
 
 /// Whether all genuine pairs come before all impostor pairs, or after them, and no fold is
@@ -125,7 +129,9 @@ pub(super) fn assemble(
     order: &[usize],
     mut findings: Findings,
     rules: &Rules,
+    watch: Watch,
 ) -> Result<DataSet> {
+    let steps = Steps::new(watch);
     if listed.is_empty() {
         return bad(path, "lists no pair");
     }
@@ -137,6 +143,7 @@ pub(super) fn assemble(
     let mut paths: Vec<String> = Vec::new();
     let mut pairs = Vec::with_capacity(listed.len());
     for pair in &listed {
+        steps.next()?;
         let [a, b] = [&pair.first, &pair.second].map(|name| {
             *numbers.entry(name).or_insert_with(|| {
                 paths.push(name.clone());
@@ -147,25 +154,18 @@ pub(super) fn assemble(
     }
     let source = FileSource::new(&root, paths.clone(), None);
     // The number that each image keeps, where it is there.
-    let kept: Vec<Option<u32>> = match rules.missing {
-        Missing::Refuse => {
-            source.refuse_missing(path)?;
-            (0..paths.len() as u32).map(Some).collect()
-        }
-        Missing::Miss => {
-            let gone: BTreeSet<usize> = source.missing().into_iter().collect();
-            let names = gone.iter().map(|&i| paths[i].clone());
-            findings.note("images that the list names are missing; each pair with one is a non-match at every threshold (failure to acquire)", names);
-            let mut next = 0..;
-            (0..paths.len())
-                .map(|i| (!gone.contains(&i)).then(|| next.next()).flatten())
-                .collect()
-        }
-    };
+    let what = "images that the list names are missing; each pair with one is a non-match at \
+                every threshold (failure to acquire)";
+    let gone = absent(&source, path, what, rules, &mut findings, watch)?;
+    let gone: BTreeSet<u32> = gone.into_iter().collect();
+    let mut next = 0..;
+    let kept: Vec<Option<u32>> = (0..paths.len() as u32)
+        .map(|i| (!gone.contains(&i)).then(|| next.next()).flatten())
+        .collect();
     let there = |i: u32| kept[i as usize];
     let used: Vec<usize> = (0..paths.len()).filter(|i| kept[*i].is_some()).collect();
     let used_paths: Vec<String> = used.iter().map(|&i| paths[i].clone()).collect();
-    let points = landmarks(files, &used_paths)?;
+    let points = landmarks(files, &used_paths, watch)?;
     let source = FileSource::new(&root, used_paths, None);
     let wants_aligned = points.is_none() && !rules.aligned;
     let source: Images = match points {
@@ -184,7 +184,7 @@ pub(super) fn assemble(
     };
     odd_pairs(&listed, &pairs, &mut findings);
     let place = |k: usize| format!("{}: {}", path.display(), listed[order[k]].place);
-    let mut set = finish(files, source, data, findings, &place)?;
+    let mut set = finish(files, source, data, findings, &place, watch)?;
     set.wants_aligned = wants_aligned;
     Ok(set)
 }
@@ -263,11 +263,12 @@ fn odd_pairs(listed: &[ListedPair], pairs: &[(u32, u32)], findings: &mut Finding
 }
 
 /// Landmarks of each image, if the set has them: in pixels of the picture as it is stored.
-fn landmarks(files: &Files, paths: &[String]) -> Result<Option<Vec<crate::align::Landmarks>>> {
+fn landmarks(files: &Files, paths: &[String], watch: Watch) -> Result<Option<Vec<Landmarks>>> {
     let Some(path) = files.find(|n| n == LANDMARKS) else {
         return Ok(None);
     };
-    let listed = list::parse_landmarks(&list::read(&path)?, &path)?;
+    let text = list::read(&path)?;
+    let listed = list::parse_landmarks(Text::watched(&text, watch), &path)?;
     let of: BTreeMap<&str, _> = listed.iter().map(|d| (d.0.as_str(), d.1)).collect();
     if of.len() != listed.len() {
         return bad(&path, "lists an image twice");
@@ -286,12 +287,13 @@ fn finish(
     mut data: PairData,
     findings: Findings,
     place: &dyn Fn(usize) -> String,
+    watch: Watch,
 ) -> Result<DataSet> {
     if let Some(path) = files.find(|n| n == IDENTITIES) {
         if data.pairs.iter().any(Option::is_none) {
             return bad(&path, "is one line an image, but images are missing");
         }
-        let ids = list::parse_identities(&path, data.images)?;
+        let ids = list::parse_identities(&path, data.images, watch)?;
         let mut numbers = Numbers::default();
         let ids: Vec<u32> = ids.iter().map(|id| numbers.of(id)).collect();
         let people: Vec<(u32, u32)> = data

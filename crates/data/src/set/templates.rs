@@ -1,9 +1,11 @@
 //! Templates and their pairs: the files of IJB-B and IJB-C as insightface distributes them.
 
+use super::absent::{self, absent};
 use super::open::{Reader, any_ends, role};
-use super::{DataSet, Files, bad};
-use crate::list;
+use super::{DataSet, Files, Findings, bad};
+use crate::list::{self, Text};
 use crate::source::{AlignedSource, FileSource};
+use crate::watch::{Steps, Watch};
 use frbench_base::{Error, Result};
 use frbench_job::description::TemplateData;
 use frbench_job::{DataFormat, Description, Rules};
@@ -26,15 +28,15 @@ pub(super) static IJB: Reader = Reader {
 
 const MEMBERS: &str = "_face_tid_mid.txt";
 
-fn open(files: &Files, _: &Rules) -> Result<DataSet> {
+fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let meta = |suffix: &str| {
         let path = role(files, suffix, |n| n.ends_with(suffix))?;
         Ok::<_, Error>((list::read(&path)?, path))
     };
     let (text, path) = meta(MEMBERS)?;
-    let members = list::parse_members(&text, &path)?;
+    let members = list::parse_members(Text::watched(&text, watch), &path)?;
     let (text, detections_path) = meta("_name_5pts_score.txt")?;
-    let detections = list::parse_detections(&text, &detections_path)?;
+    let detections = list::parse_detections(Text::watched(&text, watch), &detections_path)?;
     let same_order = members.len() == detections.len()
         && members
             .iter()
@@ -47,9 +49,11 @@ fn open(files: &Files, _: &Rules) -> Result<DataSet> {
         );
     }
     let (text, pairs_path) = meta("_template_pair_label.txt")?;
-    let listed = list::parse_pairs(&text, &pairs_path)?;
+    let listed = list::parse_pairs(Text::watched(&text, watch), &pairs_path)?;
     let known: BTreeSet<u32> = members.iter().map(|m| m.template).collect();
+    let steps = Steps::new(watch);
     for (n, pair) in listed.iter().enumerate() {
+        steps.next()?;
         let unknown = [pair.first, pair.second];
         if let Some(t) = unknown.into_iter().find(|t| !known.contains(t)) {
             return bad(
@@ -61,13 +65,16 @@ fn open(files: &Files, _: &Rules) -> Result<DataSet> {
     let mut subjects = BTreeMap::new();
     for name in files.names.iter().filter(|n| n.ends_with(".csv")) {
         let path = files.dir.join(name);
-        list::parse_subjects(&list::read(&path)?, &path, &mut subjects)?;
+        let text = list::read(&path)?;
+        list::parse_subjects(Text::watched(&text, watch), &path, &mut subjects)?;
     }
     let images = role(files, "the folder of loose crops", |n| n.ends_with('/'))?;
     let paths = members.iter().map(|m| m.file.clone()).collect();
     let points = detections.iter().map(|d| d.points).collect();
     let source = FileSource::new(images, paths, None);
-    source.refuse_missing(&path)?;
+    let mut findings = Findings::default();
+    let what = absent::TEMPLATES_LEFT_OUT;
+    let gone = absent(&source, &path, what, rules, &mut findings, watch)?;
     let data = TemplateData {
         template: members.iter().map(|m| m.template).collect(),
         media: members.iter().map(|m| m.media).collect(),
@@ -76,9 +83,12 @@ fn open(files: &Files, _: &Rules) -> Result<DataSet> {
         pair_b: listed.iter().map(|p| p.second).collect(),
         same: listed.iter().map(|p| p.same).collect(),
         subjects: Some(subjects).filter(|s| !s.is_empty()),
+        lost: Vec::new(),
     };
-    Ok(DataSet::new(
+    let set = DataSet::new(
         vec![("images", Arc::new(AlignedSource::new(source, points)))],
         Description::Templates(data),
-    ))
+    );
+    let gone = [("images".to_string(), gone)];
+    set.found(findings).without(&gone.into(), &files.dir)
 }

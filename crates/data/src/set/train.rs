@@ -2,9 +2,10 @@
 
 use super::open::{Reader, any_ends, is_top_folder, only, role};
 use super::{DataSet, Files, IDENTITIES, Images, PROPERTY, bad};
-use crate::list;
+use crate::list::{self, Text};
 use crate::source::{FileSource, RecSource};
-use frbench_base::Result;
+use crate::watch::Watch;
+use frbench_base::{Error, Result};
 use frbench_job::description::TrainData;
 use frbench_job::{DataFormat, Description, Rules};
 use std::collections::BTreeSet;
@@ -46,30 +47,30 @@ fn is_list(name: &str) -> bool {
     list && name != IDENTITIES
 }
 
-fn records(files: &Files, _: &Rules) -> Result<DataSet> {
+fn records(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
     let path = role(files, "a .rec file", |n| n.ends_with(".rec"))?;
-    let source = RecSource::open(&path)?;
+    let source = RecSource::open(&path, watch)?;
     let labels = source.classes().to_vec();
-    set(files, Arc::new(source), labels, &path, &[])
+    set(files, Arc::new(source), labels, &path, &[], watch)
 }
 
-fn listed(files: &Files, _: &Rules) -> Result<DataSet> {
+fn listed(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "the list of images", is_list)?;
-    let (paths, labels): (Vec<_>, Vec<_>) = list::parse_labels(&list::read(&path)?, &path)?
-        .into_iter()
-        .unzip();
+    let text = list::read(&path)?;
+    let listed = list::parse_labels(Text::watched(&text, watch), &path)?;
+    let (paths, labels): (Vec<_>, Vec<_>) = listed.into_iter().unzip();
     files.hold(&paths, &path)?;
     let source = FileSource::new(&files.dir, paths, Some(labels.clone()));
-    source.refuse_missing(&path)?;
-    set(files, Arc::new(source), labels, &path, &[])
+    source.refuse_missing(&path, watch)?;
+    set(files, Arc::new(source), labels, &path, &[], watch)
 }
 
-fn folder(files: &Files, _: &Rules) -> Result<DataSet> {
+fn folder(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
     let dir = only(files, "the folder of classes", |n| n.ends_with('/'))?;
-    let folder = list::image_folder(&dir)?;
+    let folder = list::image_folder(&dir, watch)?;
     let source = FileSource::new(&dir, folder.paths, Some(folder.labels.clone()));
     let images = Arc::new(source);
-    let mut set = set(files, images, folder.labels, &dir, &folder.classes)?;
+    let mut set = set(files, images, folder.labels, &dir, &folder.classes, watch)?;
     set.findings.walked(&dir, folder.links, &folder.ignored);
     Ok(set)
 }
@@ -77,13 +78,19 @@ fn folder(files: &Files, _: &Rules) -> Result<DataSet> {
 /// What the list of a training set names at the top of its folder, where a declaration lists no
 /// folder of images: files and folders that belong to the set. A list that cannot be read is for
 /// its reader to refuse.
-pub(super) fn listed_below(dir: &Path, names: &[String]) -> Vec<String> {
+///
+/// # Errors
+/// What `watch` returns.
+pub(super) fn listed_below(dir: &Path, names: &[String], watch: Watch) -> Result<Vec<String>> {
     let path = names.iter().find(|n| is_list(n)).map(|n| dir.join(n));
     let Some(path) = path.filter(|_| !any_ends(names, "/") && !any_ends(names, ".rec")) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let text = list::read(&path).unwrap_or_default();
-    let listed = list::parse_labels(&text, &path).unwrap_or_default();
+    let listed = match list::parse_labels(Text::watched(&text, watch), &path) {
+        Err(Error::Data(_)) => Vec::new(),
+        other => other?,
+    };
     let top = listed.iter().map(|(image, _)| {
         let image = image.trim_start_matches("./");
         match image.split_once('/') {
@@ -92,11 +99,11 @@ pub(super) fn listed_below(dir: &Path, names: &[String]) -> Vec<String> {
         }
     });
     let top: BTreeSet<String> = top.collect();
-    match top.len() {
+    Ok(match top.len() {
         // One entry for each of many classes would say no more than the folder itself.
         0..=MANY => top.into_iter().collect(),
         _ => vec!["./".into()],
-    }
+    })
 }
 
 /// Of more folders than this, the folder that holds them stands in the record of a set.
@@ -109,6 +116,7 @@ fn set(
     labels: Vec<u32>,
     path: &Path,
     names: &[String],
+    watch: Watch,
 ) -> Result<DataSet> {
     let classes = count_classes(&labels, names).or_else(|what| bad(path, what))?;
     if let Some(property) = files.find(|n| n == PROPERTY) {
@@ -127,7 +135,7 @@ fn set(
     }
     let identities = files
         .find(|n| n == IDENTITIES)
-        .map(|path| list::parse_identities(&path, source.len()))
+        .map(|path| list::parse_identities(&path, source.len(), watch))
         .transpose()?;
     let data = TrainData {
         labels,

@@ -4,6 +4,10 @@
 //! distractors that are most similar to it: its rank is the number of images of others that are
 //! at least as similar as the most similar image of its person. Ties count against the probe;
 //! scripts that sort scores leave them to chance. Similarity is the cosine.
+//!
+//! A probe that is lost (missing or damaged) is a failure to acquire and missed at every rank. A
+//! gallery image or distractor that is lost is a failure to enrol and left out; a probe that has
+//! no other image of its person in the gallery stays, and is missed.
 
 use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
@@ -101,7 +105,10 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let mut notes = Vec::new();
     let mut searched_parts = vec![(gallery, "gallery")];
     match data.distractors {
-        0 => notes.push("the gallery is a closed set: it has no distractors".into()),
+        0 if data.lost_distractors == 0 => {
+            notes.push("the gallery is a closed set: it has no distractors".into());
+        }
+        0 => {}
         _ => searched_parts.push((distractors, "distractors")),
     }
     for (part, name) in [(probes, "probes")].iter().chain(&searched_parts) {
@@ -116,12 +123,16 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     }
 
     let (vectors, mut searched) = with_mates(&probes, &gallery, data)?;
-    let left_out = data.probe_ids.len() - searched.len();
-    if left_out > 0 {
+    let lost = Lost::of(data);
+    let all = data.probe_ids.len() + data.lost_probes.len();
+    let trials = searched.len() + lost.missed.len();
+    if all > trials {
         notes.push(format!(
-            "{left_out} probes have no image of their person in the gallery and are left out"
+            "{} probes have no image of their person in the gallery and are left out",
+            all - trials
         ));
     }
+    notes.extend(lost.notes(data, trials));
     rank(
         &input.device,
         &mut searched,
@@ -137,8 +148,8 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
 
     let total = gallery.matrix.rows() + data.distractors;
     let found = |n: usize| searched.iter().filter(|p| p.rank < n as u64).count();
-    let share = |n: usize| found(n) as f64 / searched.len() as f64;
-    let intervals = resample(&searched, &ranks, resamples);
+    let share = |n: usize| found(n) as f64 / trials as f64;
+    let intervals = resample(&searched, &lost.missed, &ranks, resamples);
     let metrics = ranks
         .iter()
         .zip(intervals)
@@ -146,7 +157,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             id: rank_id(n),
             value: share(n),
             higher_is_better: true,
-            chance: Some(mean_chance(&searched, total, n)),
+            chance: Some(mean_chance(&searched, trials, total, n)),
             interval,
             folds: Vec::new(),
         })
@@ -174,6 +185,53 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             ("probe_rank.npy".into(), evidence::npy_u32(&places)),
         ],
     })
+}
+
+/// Probes that are missed because an image is missing or damaged.
+struct Lost {
+    /// The person of each.
+    missed: Vec<u32>,
+    /// How many of them are there, and have lost all images of their person in the gallery.
+    without_mates: usize,
+}
+
+impl Lost {
+    fn of(data: &GalleryData) -> Self {
+        let left: BTreeSet<u32> = data.gallery_ids.iter().copied().collect();
+        let gone: BTreeSet<u32> = data.lost_gallery.iter().copied().collect();
+        let probes = data.probe_ids.iter().copied();
+        let mut missed: Vec<u32> = probes
+            .filter(|p| gone.contains(p) && !left.contains(p))
+            .collect();
+        let without_mates = missed.len();
+        let lost = data.lost_probes.iter().copied();
+        missed.extend(lost.filter(|p| gone.contains(p) || left.contains(p)));
+        Lost {
+            missed,
+            without_mates,
+        }
+    }
+
+    fn notes(&self, data: &GalleryData, trials: usize) -> Vec<String> {
+        let mut notes = Vec::new();
+        let lost = self.missed.len() - self.without_mates;
+        if lost > 0 {
+            notes.push(format!(
+                "failure to acquire: {lost} of {trials} probes are missing or damaged and missed at \
+                 every rank"
+            ));
+        }
+        let (gallery, distractors) = (data.lost_gallery.len(), data.lost_distractors);
+        if gallery + distractors > 0 {
+            notes.push(format!(
+                "failure to enrol: {gallery} images of the gallery and {distractors} distractors are \
+                 missing or damaged and left out; {} of {trials} probes have no other image of \
+                 their person there and are missed at every rank",
+                self.without_mates
+            ));
+        }
+        notes
+    }
 }
 
 /// The probes with a mate, not yet ranked, and their embeddings.
@@ -231,8 +289,9 @@ fn rank(device: &Device, searched: &mut [Probe], probes: &Vectors, parts: &[Part
     Ok(())
 }
 
-/// Mean over the probes of the chance to be found at rank `n` in a random order.
-fn mean_chance(probes: &[Probe], total: usize, n: usize) -> f64 {
+/// Mean over all `trials` of the chance to be found at rank `n` in a random order; those that are
+/// not among `probes` have none.
+fn mean_chance(probes: &[Probe], trials: usize, total: usize, n: usize) -> f64 {
     let mut by_mates: BTreeMap<usize, usize> = BTreeMap::new();
     for probe in probes {
         *by_mates.entry(probe.mates).or_default() += 1;
@@ -241,7 +300,7 @@ fn mean_chance(probes: &[Probe], total: usize, n: usize) -> f64 {
         .iter()
         .map(|(&mates, &count)| count as f64 * chance(mates, total, n))
         .sum();
-    sum / probes.len() as f64
+    sum / trials as f64
 }
 
 /// The chance that one of `mates` among `total` images is one of `n` drawn without replacement.
@@ -254,9 +313,18 @@ fn chance(mates: usize, total: usize, n: usize) -> f64 {
 }
 
 /// Intervals with persons resampled.
-fn resample(probes: &[Probe], ranks: &[usize], resamples: usize) -> Vec<Option<(f64, f64)>> {
-    let (numbers, people) = bootstrap::number(probes.iter().map(|p| p.person));
+fn resample(
+    probes: &[Probe],
+    missed: &[u32],
+    ranks: &[usize],
+    resamples: usize,
+) -> Vec<Option<(f64, f64)>> {
+    let searched = probes.iter().map(|p| p.person);
+    let (numbers, people) = bootstrap::number(searched.chain(missed.iter().copied()));
     let mut counts = vec![vec![0u64; 1 + ranks.len()]; people];
+    for person in missed {
+        counts[numbers[person] as usize][0] += 1;
+    }
     for probe in probes {
         let row = &mut counts[numbers[&probe.person] as usize];
         row[0] += 1;

@@ -4,6 +4,10 @@
 //! distractors that are strictly more similar to the probe than the gallery image; ties
 //! favour the genuine pair. Rank-N is the share of pairs with rank below N. TAR@FAR takes
 //! every (probe, distractor) score as an impostor.
+//!
+//! A probe image that is lost (missing or damaged) is a failure to acquire. Every ordered pair
+//! with it, on either side, is missed at every rank and threshold, and each comparison of it with
+//! a distractor is a non-match. A distractor that is lost is a failure to enrol and is left out.
 
 use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
@@ -122,10 +126,13 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         part: &distractors,
         rows: &rows,
     };
-    let found = Found::search(&input.device, &probes, &pairs, gallery, &fars)?;
+    let lost = Lost::of(data, &probes);
+    notes.extend(lost.notes(data, pairs.len(), rows.len()));
+    let found = Found::search(&input.device, &probes, &pairs, gallery, &fars, &lost)?;
 
     let mut genuine: Vec<f64> = pairs.iter().map(|p| p.score).collect();
     operating::sort_descending(&mut genuine);
+    genuine.resize(pairs.len() + lost.pairs(), f64::NEG_INFINITY);
     let mut points = Vec::with_capacity(fars.len());
     for &far in &fars {
         let point = operating::at_far(far, &genuine, &found.tail, found.impostors)?;
@@ -139,9 +146,11 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         ));
     }
 
-    let intervals = resample(data, &pairs, &found.ranks, &ranks, &points, resamples);
+    let ranked = (&pairs[..], &found.ranks[..]);
+    let intervals = resample(data, ranked, &lost, &ranks, &points, resamples);
     let below = |n: usize| found.ranks.iter().filter(|&&r| (r as usize) < n).count();
-    let share = |n: usize| below(n) as f64 / pairs.len() as f64;
+    let share = |n: usize| below(n) as f64 / genuine.len() as f64;
+    let acquired = pairs.len() as f64 / genuine.len() as f64;
     let competitors = 1.0 + rows.len() as f64;
     let mut metrics: Vec<Metric> = ranks
         .iter()
@@ -149,7 +158,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             id: rank_id(n),
             value: share(n),
             higher_is_better: true,
-            chance: Some((n as f64 / competitors).min(1.0)),
+            chance: Some((n as f64 / competitors).min(1.0) * acquired),
             interval: None,
             folds: Vec::new(),
         })
@@ -282,6 +291,60 @@ impl Probes {
     }
 }
 
+/// What is not compared, because an image of it is missing or damaged.
+struct Lost {
+    /// Ordered pairs of each person that hold a lost probe.
+    pairs: BTreeMap<u32, u64>,
+    probes: usize,
+}
+
+impl Lost {
+    fn of(data: &IdentificationData, probes: &Probes) -> Self {
+        let mut people: BTreeMap<u32, [u64; 2]> = BTreeMap::new();
+        for &row in &probes.index {
+            people.entry(data.probe_ids[row as usize]).or_default()[0] += 1;
+        }
+        for &person in &data.lost_probes {
+            people.entry(person).or_default()[1] += 1;
+        }
+        let ordered = |n: u64| n * n.saturating_sub(1);
+        let pairs = people
+            .into_iter()
+            .map(|(person, [there, lost])| (person, ordered(there + lost) - ordered(there)))
+            .filter(|(_, pairs)| *pairs > 0);
+        Lost {
+            pairs: pairs.collect(),
+            probes: data.lost_probes.len(),
+        }
+    }
+
+    fn pairs(&self) -> usize {
+        self.pairs.values().sum::<u64>() as usize
+    }
+
+    fn notes(&self, data: &IdentificationData, compared: usize, distractors: usize) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.probes > 0 {
+            let (probes, pairs) = (self.probes, self.pairs());
+            notes.push(format!(
+                "failure to acquire: {probes} probes are missing or damaged; {pairs} of {} ordered \
+                 pairs of one person hold one and are missed at every rank and threshold, and {} \
+                 comparisons with distractors are non-matches",
+                compared + pairs,
+                probes * distractors
+            ));
+        }
+        if data.lost_distractors > 0 {
+            notes.push(format!(
+                "failure to enrol: {} distractors are missing or damaged and left out, {distractors} \
+                 are left",
+                data.lost_distractors
+            ));
+        }
+        notes
+    }
+}
+
 /// What the search among distractors has found.
 struct Found {
     /// Rank of each pair, 0-based.
@@ -301,15 +364,20 @@ impl Found {
         pairs: &[Pair],
         gallery: Gallery,
         fars: &[f64],
+        lost: &Lost,
     ) -> Result<Self> {
-        let impostors = gallery.rows.len() as u64 * probes.index.len() as u64;
+        let compared = gallery.rows.len() as u64 * probes.index.len() as u64;
+        let impostors = compared + gallery.rows.len() as u64 * lost.probes as u64;
         let largest = fars.iter().copied().fold(0.0, f64::max);
-        let keep = operating::allowed(largest, impostors).min(impostors - 1) as usize + 1;
+        let wanted = operating::allowed(largest, impostors).min(impostors - 1) as usize + 1;
+        let keep = wanted.min(compared as usize);
         let mut ladders = vec![Ladder::default(); probes.index.len()];
         for (pairs, slot) in by_probe(probes, pairs) {
             ladders[slot] = Ladder::new(pairs.iter().map(|p| p.score).collect());
         }
-        let tail = search::run(device, &probes.vectors, &mut ladders, gallery, keep)?;
+        let mut tail = search::run(device, &probes.vectors, &mut ladders, gallery, keep)?;
+        // Of the comparisons that could not be made, as many as a rate reaches into.
+        tail.resize(tail.len().max(wanted), f64::NEG_INFINITY);
         let ranks = by_probe(probes, pairs)
             .flat_map(|(pairs, slot)| {
                 let ladder = &ladders[slot];
@@ -342,15 +410,18 @@ fn by_probe<'a>(
 /// Intervals with persons resampled and thresholds held.
 fn resample(
     data: &IdentificationData,
-    pairs: &[Pair],
-    rank: &[u32],
+    (pairs, rank): (&[Pair], &[u32]),
+    lost: &Lost,
     ranks: &[usize],
     points: &[operating::OperatingPoint],
     resamples: usize,
 ) -> Vec<Option<(f64, f64)>> {
-    let (numbers, people) =
-        bootstrap::number(pairs.iter().map(|p| data.probe_ids[p.probe as usize]));
+    let compared = pairs.iter().map(|p| data.probe_ids[p.probe as usize]);
+    let (numbers, people) = bootstrap::number(compared.chain(lost.pairs.keys().copied()));
     let mut counts = vec![vec![0u64; 1 + ranks.len() + points.len()]; people];
+    for (person, missed) in &lost.pairs {
+        counts[numbers[person] as usize][0] += missed;
+    }
     for (pair, &rank) in pairs.iter().zip(rank) {
         let row = &mut counts[numbers[&data.probe_ids[pair.probe as usize]] as usize];
         row[0] += 1;

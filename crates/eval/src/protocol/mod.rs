@@ -78,7 +78,13 @@ pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
 /// # Errors
 /// [`Error::Data`] with what is wrong with it.
 pub fn check(spec: &ProtocolSpec, data: &Description) -> Result<()> {
-    (find(&spec.name)?.check)(spec, data)
+    let entry = find(&spec.name)?;
+    match data.beyond_use() {
+        Some(why) => Err(Error::Data(format!(
+            "nothing can be scored without the images that are missing or damaged: {why}"
+        ))),
+        None => (entry.check)(spec, data),
+    }
 }
 
 /// Scores embeddings under the protocol that `spec` names.

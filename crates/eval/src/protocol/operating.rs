@@ -155,6 +155,9 @@ pub struct Nearest {
 /// at every distinct score, without those on a straight line between their neighbours
 /// (`drop_intermediate`). Both slices descend.
 fn curve(genuine: &[f64], impostor: &[f64]) -> Vec<Nearest> {
+    // A pair that could not be scored is accepted at no threshold.
+    let scored = |s: &'_ [f64]| s.partition_point(|&x| x > f64::NEG_INFINITY);
+    let (genuine, impostor) = (&genuine[..scored(genuine)], &impostor[..scored(impostor)]);
     let mut all: Vec<Nearest> = Vec::new();
     let (mut g, mut i) = (0, 0);
     while g < genuine.len() || i < impostor.len() {

@@ -3,6 +3,9 @@
 //! Views of an image are added; the norm is kept or removed; the detector score multiplies.
 //! Images of one media are averaged, media are summed, the template is L2-normalised; the
 //! score of a pair of templates is their dot product.
+//!
+//! An image that is lost (missing or damaged) is left out of its template. A pair with a template
+//! that has no other image is a non-match at every threshold.
 
 use super::input::{Part, ScoreInput};
 use super::scores::dot_f64;
@@ -109,6 +112,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let scores = templates.scores(data, &input.device)?;
 
     let mut notes: Vec<String> = check::zero_note(zeros, "images").into_iter().collect();
+    notes.extend(lost(data, &scores));
     let class = |same: bool| {
         let mut of: Vec<f64> = scores
             .iter()
@@ -174,6 +178,26 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             evidence: Vec::new(),
         },
         evidence: vec![("pair_scores.npy".into(), evidence::npy_f64(&scores))],
+    })
+}
+
+/// A note on images that are missing or damaged.
+fn lost(data: &TemplateData, scores: &[f64]) -> Option<String> {
+    let pairs = |same: bool| {
+        let of = scores.iter().zip(&data.same);
+        of.filter(|(score, s)| **s == same && **score == f64::NEG_INFINITY)
+            .count()
+    };
+    (!data.lost.is_empty()).then(|| {
+        format!(
+            "failure to acquire: {} images are missing or damaged and left out of their templates; \
+             {} templates have no other image, so that {} genuine and {} impostor pairs are \
+             non-matches at every threshold",
+            data.lost.len(),
+            data.lost_templates().len(),
+            pairs(true),
+            pairs(false)
+        )
     })
 }
 
@@ -265,7 +289,7 @@ impl Templates {
         })
     }
 
-    /// The score of every pair.
+    /// The score of every pair; that of a pair with a template that is lost is below all others.
     fn scores(&self, data: &TemplateData, device: &Device) -> Result<Vec<f64>> {
         let pairs = data.same.len();
         if data.pair_a.len() != pairs || data.pair_b.len() != pairs {
@@ -275,22 +299,35 @@ impl Templates {
                 data.pair_b.len()
             )));
         }
-        let rows = |templates: &[u32]| -> Result<Vec<u32>> {
-            let row = |(pair, template): (usize, &u32)| {
-                self.row.get(template).copied().ok_or_else(|| {
-                    Error::Data(format!(
-                        "pair {pair} names template {template}, which has no image"
-                    ))
-                })
+        let lost = data.lost_templates();
+        let rows = |templates: &[u32]| -> Result<Vec<Option<u32>>> {
+            let row = |(pair, template): (usize, &u32)| match self.row.get(template) {
+                Some(row) => Ok(Some(*row)),
+                None if lost.contains(template) => Ok(None),
+                None => Err(Error::Data(format!(
+                    "pair {pair} names template {template}, which has no image"
+                ))),
             };
             templates.par_iter().enumerate().map(row).collect()
         };
         let (left, right) = (rows(&data.pair_a)?, rows(&data.pair_b)?);
-        if let Some(scores) = device.pair_scores(&self.data, self.dim, [&left, &right])? {
+        let all = || left.iter().zip(&right).map(|(a, b)| Option::zip(*a, *b));
+        let (left, right): (Vec<u32>, Vec<u32>) = all().flatten().unzip();
+        let mut scored = self.compared(device, &left, &right)?.into_iter();
+        let score = |pair: Option<(u32, u32)>| match pair {
+            Some(_) => scored.next(),
+            None => Some(f64::NEG_INFINITY),
+        };
+        Ok(all().map_while(score).collect())
+    }
+
+    /// The scores of pairs of rows.
+    fn compared(&self, device: &Device, left: &[u32], right: &[u32]) -> Result<Vec<f64>> {
+        if let Some(scores) = device.pair_scores(&self.data, self.dim, [left, right])? {
             return Ok(scores);
         }
         let row = |&at: &u32| &self.data[at as usize * self.dim..][..self.dim];
-        let pairs = left.par_iter().zip(&right);
+        let pairs = left.par_iter().zip(right);
         Ok(pairs.map(|(a, b)| dot_f64(row(a), row(b))).collect())
     }
 }

@@ -84,6 +84,7 @@ fn template_verification(case: &Case) -> Result<Vec<Check>> {
         pair_b: case.u32("input.pair_b")?,
         same: case.flags("input.label")?,
         subjects: None,
+        lost: Vec::new(),
     };
     // The scripts' `use_norm_score` keeps an embedding's length as its weight.
     let kept = Args::new(&case.op, &case.params).bool_or("norm_score", true)?;

@@ -2,13 +2,16 @@
 //! it. Only a protocol knows what it makes of a set: a list of pairs in class order is a sound
 //! data set, and no fold of it is.
 
+use super::context::heed;
 use super::failures::Failures;
 use super::observer::Observer;
 use super::scheduler::Finished;
+use super::stop::Stop;
 use super::store::Store;
 use crate::plan::Layout;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
+use frbench_data::watch::Watch;
 use frbench_eval::protocol;
 use frbench_job::{DataSpec, Job, JobSpec, ScoreSpec};
 use std::collections::BTreeMap;
@@ -17,13 +20,14 @@ use std::collections::BTreeMap;
 /// not there are not looked at.
 ///
 /// # Errors
-/// [`Error::Usage`] where the protocol itself is wrong.
+/// [`Error::Usage`] where the protocol itself is wrong; a stop signal.
 pub(super) fn check(
     jobs: &[Job],
     layout: &Layout,
     finished: &Finished,
     store: &Store,
     observer: &dyn Observer,
+    stop: &Stop,
     failures: &mut Failures,
 ) -> Result<()> {
     let specs: BTreeMap<&Key, &JobSpec> = jobs.iter().map(|j| (&j.key, &j.spec)).collect();
@@ -49,9 +53,11 @@ pub(super) fn check(
         let Some(JobSpec::Data(data)) = specs.get(&spec.data) else {
             continue;
         };
-        match scorable(data, spec, store) {
+        match scorable(data, spec, store, &heed(stop, name)) {
             Ok(()) => {}
-            Err(e @ (Error::Usage(_) | Error::Bug(_))) => return Err(e),
+            Err(
+                e @ (Error::Usage(_) | Error::Bug(_) | Error::Incomplete(_) | Error::Preempted(_)),
+            ) => return Err(e),
             Err(e) => {
                 observer.refused(name, &e.to_string());
                 failures.add(name, &e, scores);
@@ -61,7 +67,7 @@ pub(super) fn check(
     Ok(())
 }
 
-fn scorable(data: &DataSpec, spec: &ScoreSpec, store: &Store) -> Result<()> {
-    let set = super::open::as_found(data, &spec.data, store)?;
+fn scorable(data: &DataSpec, spec: &ScoreSpec, store: &Store, watch: Watch) -> Result<()> {
+    let set = super::open::as_found(data, &spec.data, store, watch)?;
     protocol::check(&spec.protocol, &set.description)
 }

@@ -5,9 +5,12 @@ use super::observer::Observer;
 use super::options::Options;
 use super::stop::Stop;
 use super::store::{Jobs, Store};
+use crate::train::Images;
 use frbench_base::Result;
+use frbench_base::key::Key;
+use frbench_data::source::ImageSource;
 use frbench_job::Job;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// What an executor works with.
 pub struct Context<'a> {
@@ -42,6 +45,19 @@ impl Context<'_> {
         }
     }
 
+    /// The images of a part of a set at this side, decoded until a stop signal comes.
+    pub fn images(
+        &self,
+        data: &Key,
+        part: &str,
+        source: &Arc<dyn ImageSource>,
+        size: usize,
+    ) -> Result<Arc<dyn Images>> {
+        let watch = heed(self.stop, &self.job.label);
+        let images = &self.store.images;
+        images.view_watched(data, part, source, size, &watch)
+    }
+
     /// Sets aside a file of this job that cannot be gone on from, and says so and what the job
     /// does `then`.
     pub fn set_aside(&mut self, name: &str, what: &str, then: &str) -> Result<()> {
@@ -50,6 +66,14 @@ impl Context<'_> {
         self.observer.warn(&format!("{text}; `{label}` {then}"));
         Ok(())
     }
+}
+
+/// Ends the reading of data on a stop signal; `what` is said to be left unfinished.
+pub(super) fn heed<'a>(
+    stop: &'a Stop,
+    what: &'a str,
+) -> impl Fn(u64, u64, &'static str) -> Result<()> + Sync + 'a {
+    move |_, _, _| stop.check(what)
 }
 
 /// Shows how far the reading of data is, and ends it on a stop signal.

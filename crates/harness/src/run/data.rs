@@ -1,7 +1,7 @@
 //! Executes a data job: renders what the face world should render, records the identity of
 //! what is there, and holds it against what was pinned.
 
-use super::context::Context;
+use super::context::{Context, heed};
 use super::rendering::{self, Rendering, Watch, render};
 use super::store::Store;
 use frbench_base::files;
@@ -16,13 +16,14 @@ use std::path::Path;
 pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
     let root = cx.store.data_root().to_path_buf();
     let dir = root.join(&spec.name);
-    make(spec, &cx.job.key, &root, &mut |now| {
+    let (job, stop) = (cx.job, cx.stop);
+    make(spec, &job.key, &root, &heed(stop, &job.label), &mut |now| {
         cx.lock.heartbeat();
-        now.tell(cx.job, cx.observer);
+        now.tell(job, cx.observer);
         if let Rendering::Resumed(image) = now {
             cx.lock.event("resumed", json!({ "image": image }))?;
         }
-        cx.stop.check(&now.state())
+        stop.check(&now.state())
     })?;
     let stamps = cx.lock.folder().file(STAMPS);
     let known = cx.options.read_again.known(&stamps);
@@ -37,14 +38,21 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
 pub(super) const STAMPS: &str = "stamps";
 
 /// Makes what can be made and is not there: renders a set of the face world, plants noise. A list
-/// of noise that is there must be the one that would be drawn.
-pub(super) fn make(spec: &DataSpec, key: &Key, root: &Path, watch: Watch) -> Result<()> {
+/// of noise that is there must be the one that would be drawn. `reading` is asked while sets are
+/// read that this one is made of.
+pub(super) fn make(
+    spec: &DataSpec,
+    key: &Key,
+    root: &Path,
+    reading: frbench_data::watch::Watch,
+    watch: Watch,
+) -> Result<()> {
     let dir = root.join(&spec.name);
     files::sweep(&dir);
     match &spec.source {
         DataSource::Synth(synth) if !dir.exists() => render(synth, &spec.name, root, key, watch),
         DataSource::Synth(_) => rendering::tidy(&spec.name, root),
-        DataSource::Noisy(noisy) => noise::plant(noisy, &dir, root),
+        DataSource::Noisy(noisy) => noise::plant(noisy, &dir, root, reading),
         _ => Ok(()),
     }
 }

@@ -46,10 +46,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             .as_ref()
             .ok_or_else(|| Error::Bug("teacher embeddings without a teacher".into()))?;
         let model = cx.jobs.train(key)?;
-        let images = cx
-            .store
-            .images
-            .view(&spec.data, "images", &set.source, model.input.size)?;
+        let images = cx.images(&spec.data, "images", &set.source, model.input.size)?;
         let network = load_network(model, &cx.store.folder(key), cx)?;
         // An image, and its mirror image, each in a row.
         let extraction = Extraction {

@@ -22,10 +22,7 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let model = cx.jobs.train(&spec.model)?;
     let set = super::open::data_set(&spec.data, cx)?;
     let source = set.part(&spec.part)?;
-    let images = cx
-        .store
-        .images
-        .view(&spec.data, &spec.part, source, model.input.size)?;
+    let images = cx.images(&spec.data, &spec.part, source, model.input.size)?;
     let network = load_network(model, &cx.store.folder(&spec.model), cx)?;
     let mut input = model.input.clone();
     if spec.native {

@@ -4,7 +4,8 @@ use crate::train::Images;
 use frbench_base::Result;
 use frbench_base::key::Key;
 use frbench_data::cache::{self, PixelCache};
-use frbench_data::source::{ImageSource, Selected};
+use frbench_data::source::{ImageSource, Selected, Watched};
+use frbench_data::watch::{UNWATCHED, Watch};
 use frbench_job::InputSpec;
 use std::sync::{Arc, Mutex};
 
@@ -20,12 +21,27 @@ pub struct ImageCache(Mutex<Vec<(Id, Arc<PixelCache>)>>);
 
 impl ImageCache {
     /// The images of `source`, which is `part` of data job `data`, at `size` x `size` pixels.
+    ///
+    /// # Errors
+    /// An image that cannot be decoded.
     pub fn view(
         &self,
         data: &Key,
         part: &str,
         source: &Arc<dyn ImageSource>,
         size: usize,
+    ) -> Result<Arc<dyn Images>> {
+        self.view_watched(data, part, source, size, UNWATCHED)
+    }
+
+    /// The same, until `watch` returns an error.
+    pub fn view_watched(
+        &self,
+        data: &Key,
+        part: &str,
+        source: &Arc<dyn ImageSource>,
+        size: usize,
+        watch: Watch,
     ) -> Result<Arc<dyn Images>> {
         let bytes = |n: usize| n * size * size * 3;
         if bytes(source.len()) > KEEP_BYTES {
@@ -38,7 +54,10 @@ impl ImageCache {
         let mut kept = self.0.lock().unwrap_or_else(|e| e.into_inner());
         let pixels = match kept.iter().position(|(k, _)| *k == id) {
             Some(i) => kept.remove(i).1,
-            None => Arc::new(PixelCache::build(source.as_ref(), size)?),
+            None => {
+                let source = source.as_ref();
+                Arc::new(PixelCache::build(&Watched { source, watch }, size)?)
+            }
         };
         kept.push((id, pixels.clone()));
         let size_of = |p: &PixelCache| p.len() * p.size() * p.size() * 3;

@@ -145,7 +145,15 @@ impl Session<'_> {
         let data: Vec<Job> = selected.iter().filter(|j| is_data(j)).cloned().collect();
         self.jobs(&data, &mut now)?;
         let (layout, done) = (&now.layout, &now.finished);
-        columns::check(&selected, layout, done, store, observer, &mut now.failed)?;
+        columns::check(
+            &selected,
+            layout,
+            done,
+            store,
+            observer,
+            self.stop,
+            &mut now.failed,
+        )?;
         now.failed.spread(&selected, |key| done.contains_key(key));
         self.jobs(&selected, &mut now)?;
         (self.executed, self.failed) = (now.executed, now.failed.clone());

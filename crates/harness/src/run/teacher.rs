@@ -71,10 +71,7 @@ impl InStep {
             // At the student's size the images are the student's.
             let images = match model.input.size == size {
                 true => images.clone(),
-                false => cx
-                    .store
-                    .images
-                    .view(data, "images", source, model.input.size)?,
+                false => cx.images(data, "images", source, model.input.size)?,
             };
             let network = load_network(model, &folder, cx)?;
             out.network = Some((network, model.input.clone(), images));

@@ -31,10 +31,7 @@ pub const TEACHER_EMBEDDINGS: &str = "teacher-embeddings";
 pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
     let data_spec = cx.jobs.data(&spec.data)?;
     let set = super::open::train_set(&spec.data, cx)?;
-    let images = cx
-        .store
-        .images
-        .view(&spec.data, "images", &set.source, spec.input.size)?;
+    let images = cx.images(&spec.data, "images", &set.source, spec.input.size)?;
     let mut rows = None;
     let mut derived = BTreeMap::new();
     for (name, key) in &spec.derived {

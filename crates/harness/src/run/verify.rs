@@ -1,7 +1,7 @@
 //! Data before anything is built on it: what is missing, and what is not what was recorded.
 
 use super::Observer;
-use super::context::watch;
+use super::context::{heed, watch};
 use super::data;
 use super::options::{Options, ReadAgain};
 use super::program::Program;
@@ -11,9 +11,10 @@ use super::store::Store;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_data::declarations::describe_missing;
-use frbench_data::hashes::{self, Compared, Watch};
+use frbench_data::hashes::{self, Compared};
 use frbench_data::set;
 use frbench_data::stamps::Stamps;
+use frbench_data::watch::Watch;
 use frbench_job::result::{DataResult, JobResult};
 use frbench_job::{DataSource, DataSpec, Job, JobSpec};
 use std::collections::BTreeSet;
@@ -70,7 +71,8 @@ pub fn verify_data(
         }
         observer.verifying(job);
         if gone {
-            data::make(spec, &job.key, store.data_root(), &mut |now| {
+            let reading = heed(stop, &job.label);
+            data::make(spec, &job.key, store.data_root(), &reading, &mut |now| {
                 now.tell(job, observer);
                 stop.check(&now.state())
             })?;
