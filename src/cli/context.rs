@@ -5,7 +5,7 @@ use clap::Args;
 use frbench::engine::device::DeviceChoice;
 use frbench::job::{Job, JobSpec};
 use frbench::plan::{self, DeviceKind, Next, Round, Selection};
-use frbench::run::Store;
+use frbench::run::{Failures, Store};
 use frbench::suite::{self, Catalogue, Resolved, Suite};
 use frbench::{Error, Result};
 use frbench::{build, embedded};
@@ -211,6 +211,16 @@ pub fn done_elsewhere(
 /// All jobs on such a device, as far as the data sets that are already there let them be foreseen.
 /// What is known of one set may name another that is made of it.
 pub fn outlook(suite: &Resolved, store: &Store, device: DeviceKind) -> Result<Round> {
+    outlook_without(suite, store, device, &Failures::default())
+}
+
+/// The same where nothing is known of sets that failed.
+pub fn outlook_without(
+    suite: &Resolved,
+    store: &Store,
+    device: DeviceKind,
+    failed: &Failures,
+) -> Result<Round> {
     plan::rounds(
         suite,
         &build::code(device),
@@ -220,6 +230,7 @@ pub fn outlook(suite: &Resolved, store: &Store, device: DeviceKind) -> Result<Ro
             let mut results = known.results.clone();
             let standing = store.finished(round.jobs.iter().filter(is_data));
             results.extend(standing.finished);
+            results.retain(|key, _| !failed.has(key));
             Ok(Next::Known(results, round))
         },
     )

@@ -61,8 +61,9 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
 }
 
 /// What has been run of a plan, by whichever process; `failed` is what could not be.
-pub fn so_far(round: Round, store: &Store, failed: Failures) -> Outcome {
-    let standing = store.finished(&round.jobs);
+pub fn so_far(round: Round, store: &Store, mut failed: Failures) -> Outcome {
+    let mut standing = store.finished(&round.jobs);
+    failed.cut(&round.jobs, &mut standing.finished);
     for (key, damage) in &standing.damaged {
         let text = damage.text(&store.folder(key));
         output::warn(&format!(

@@ -132,7 +132,7 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     }
     // The report is of all that is done of the profile, whichever part was asked for now and
     // whoever has done the rest.
-    let round = super::context::outlook(&whole, &store, kind)?;
+    let round = super::context::outlook_without(&whole, &store, kind, &outcome.failed)?;
     let so_far = super::report::so_far(round, &store, outcome.failed.clone());
     let command = super::report::command(&args.suite);
     let input = super::report::input(&whole, &so_far, &store, command.clone())?;

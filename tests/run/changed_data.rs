@@ -314,9 +314,9 @@ fn optional_files_are_noticed_and_only_what_depends_on_them_is_done_again() {
     let list = place.data().join("mf/megaface_features_list.json");
     let text = fs::read_to_string(&list).unwrap();
     put(&list, text.replace("1/3.jpg", "1/2.jpg"));
-    let error = place.run().err().unwrap();
-    assert_eq!(error.exit_code(), 5);
-    assert!(error.to_string().contains("bring back"), "{error}");
+    let ran = place.run().unwrap();
+    let reason = ran.refused("mf");
+    assert!(reason.contains("bring back"), "{reason}");
 }
 
 #[test]
@@ -342,21 +342,47 @@ fn a_change_in_a_set_that_is_not_read_on_every_run_is_noticed() {
     fs::write(&image, &other).unwrap();
     let file = fs::File::options().write(true).open(&image).unwrap();
     file.set_modified(time).unwrap();
-    let error = place.run().err().unwrap().to_string();
+    let ran = place.run().unwrap();
+    let reason = ran.refused("mf");
     assert!(
-        error.contains("megaface_images/1/2.jpg (changed)"),
-        "{error}"
+        reason.contains("megaface_images/1/2.jpg (changed)"),
+        "{reason}"
     );
     fs::write(&image, &bytes).unwrap();
     assert!(place.run().unwrap().begun.is_empty());
     fs::remove_file(&image).unwrap();
-    let error = place.run().err().unwrap().to_string();
+    let ran = place.run().unwrap();
+    let reason = ran.refused("mf");
     assert!(
-        error.contains("megaface_images/1/2.jpg (missing)"),
-        "{error}"
+        reason.contains("megaface_images/1/2.jpg (missing)"),
+        "{reason}"
     );
     fs::write(&image, &bytes).unwrap();
     place.options.read_again = ReadAgain::EVERYTHING;
+    assert!(place.run().unwrap().begun.is_empty());
+}
+
+/// Of the training set nothing is built on, so that there is nothing to show: the run ends.
+#[test]
+fn without_the_training_set_nothing_is_left() {
+    let place = place();
+    sets(&place.data(), &place.declared());
+    place.run().unwrap();
+    let rec = place.data().join("tr/train.rec");
+    let whole = fs::read(&rec).unwrap();
+    fs::remove_file(&rec).unwrap();
+    fs::remove_dir_all(place.data().join("ij/loose_crop")).unwrap();
+    let error = place.run().err().unwrap();
+    assert_eq!(error.exit_code(), 5);
+    for word in ["train.rec", "ij/loose_crop"] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    fs::write(&rec, &whole[..whole.len() / 2]).unwrap();
+    let error = place.run().err().unwrap();
+    for word in ["train.rec: sha256", "ij/loose_crop"] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    fs::write(&rec, &whole).unwrap();
     assert!(place.run().unwrap().begun.is_empty());
 }
 

@@ -196,6 +196,53 @@ fn a_set_that_cannot_be_read_stops_its_own_column() {
     assert_eq!(run(dir, "a.toml").0, Some(0));
 }
 
+/// What is done stays done, and is shown again once the files are back.
+#[test]
+fn a_set_whose_files_changed_or_went_stops_its_own_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    pack(dir, "changed", |i| i % 2 == 0);
+    pack(dir, "fine", |i| i % 2 == 0);
+    let columns = [("changed", "ten-fold"), ("fine", "ten-fold")];
+    fs::write(dir.join("a.toml"), suite("A", &columns)).unwrap();
+    assert_eq!(run(dir, "a.toml").0, Some(0));
+    // A further column is done at the same time.
+    pack(dir, "new", |i| i % 2 == 1);
+    let columns = [columns[0], columns[1], ("new", "ten-fold")];
+    fs::write(dir.join("a.toml"), suite("A", &columns)).unwrap();
+    let file = dir.join("data/changed/pairs.bin");
+    let whole = fs::read(&file).unwrap();
+    let check = |words: &[&str]| {
+        let (code, said) = run(dir, "a.toml");
+        assert_eq!(code, Some(5), "{said}");
+        assert_eq!(said.matches("data changed failed").count(), 1, "{said}");
+        assert!(said.contains("report: reports/packs-demo"), "{said}");
+        assert!(said.contains("the first: `data changed`"), "{said}");
+        let found = report(dir);
+        let cells = found["derived"]["rows"][0]["cells"].as_array().unwrap();
+        let states: Vec<&str> = cells.iter().map(|c| c["state"].as_str().unwrap()).collect();
+        assert_eq!(states[..3], ["failed", "complete", "complete"], "{said}");
+        let reason = cells[0]["reasons"][0].as_str().unwrap();
+        assert_eq!(reason, "seed 1: not run, because `data changed` failed");
+        let notes = found["input"]["notes"].to_string();
+        for word in words {
+            assert!(
+                said.contains(word) && notes.contains(word),
+                "{word}: {notes}"
+            );
+        }
+    };
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    check(&["is not what was recorded", "pairs.bin: sha256 is"]);
+    fs::remove_file(&file).unwrap();
+    check(&["data set `changed`", "is missing", "data/changed/pairs.bin"]);
+    fs::write(&file, &whole).unwrap();
+    let (code, said) = run(dir, "a.toml");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nothing was run"), "{said}");
+    assert_eq!(trainings(dir), 1);
+}
+
 #[test]
 fn shares_of_a_suite_on_data_of_ones_own_make_the_data_first() {
     let dir = tempfile::tempdir().unwrap();

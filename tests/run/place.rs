@@ -128,6 +128,23 @@ impl Place {
 }
 
 impl Ran {
+    /// Why the only set failed that did: its data job has this label, and its scores are gone with
+    /// it, while those of all others are there.
+    #[track_caller]
+    pub fn refused(&self, set: &str) -> &str {
+        let failed = &self.outcome.failed.list;
+        let what: Vec<&str> = failed.iter().map(|f| f.what.as_str()).collect();
+        assert_eq!(what, [format!("data {set}")]);
+        assert_eq!(failed[0].exit_code, 5);
+        let results = self.results();
+        let of = |label: &str| label.contains(&format!(" {set}/"));
+        for job in &self.outcome.jobs {
+            let score = job.label.starts_with("score");
+            assert!(!score || of(&job.label) != results.contains_key(job.label.as_str()));
+        }
+        &failed[0].reason
+    }
+
     /// The results of the finished jobs, by label.
     pub fn results(&self) -> BTreeMap<&str, &JobResult> {
         let label = |key: &Key| self.outcome.jobs.iter().find(|j| j.key == *key);

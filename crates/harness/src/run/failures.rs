@@ -1,5 +1,6 @@
 //! What could not be done in a run, and what was left undone because of it.
 
+use super::scheduler::Finished;
 use frbench_base::Error;
 use frbench_base::key::Key;
 use frbench_job::{Job, JobSpec};
@@ -66,6 +67,28 @@ impl Failures {
             reason,
             exit_code: error.exit_code(),
         });
+    }
+
+    /// Marks whatever builds on sets that failed and takes it out of `finished`: what was made of
+    /// a set is worth nothing while the set is not what it was. `jobs` are in dependency order.
+    pub fn cut(&mut self, jobs: &[Job], finished: &mut Finished) {
+        let failed = |job: &&Job| matches!(job.spec, JobSpec::Data(_)) && self.has(&job.key);
+        let mut cut: BTreeSet<&Key> = jobs.iter().filter(failed).map(|j| &j.key).collect();
+        if cut.is_empty() {
+            return;
+        }
+        let by_key: BTreeMap<Key, Job> = jobs.iter().map(|j| (j.key.clone(), j.clone())).collect();
+        for job in jobs {
+            if job.needs.iter().any(|need| cut.contains(need)) {
+                cut.insert(&job.key);
+                if !self.has(&job.key) {
+                    self.mark(job, &by_key);
+                }
+            }
+            if cut.contains(&job.key) {
+                finished.remove(&job.key);
+            }
+        }
     }
 
     /// Marks the job if something it needs has no result.

@@ -63,9 +63,9 @@ use frbench_base::Result;
 /// Runs a suite, by the executors of this crate, until the planner has no further jobs.
 ///
 /// # Errors
-/// Data that are missing or not what was recorded, arithmetic that the device lacks, a stop
-/// signal. What fails otherwise, data that cannot be read included, is part of the [`Outcome`]:
-/// whatever does not build on it is done.
+/// Data that are missing or not what was recorded, where nothing is left without them; arithmetic
+/// that the device lacks, a stop signal. What fails otherwise is part of the [`Outcome`]: whatever
+/// does not build on it is done.
 pub fn execute(
     suite: &Resolved,
     program: &Program,

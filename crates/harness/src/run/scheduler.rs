@@ -129,16 +129,7 @@ impl Session<'_> {
         if !open(&now).is_empty() {
             self.computable(&now.finished)?;
         }
-        missing_files(&selected, store, self.program)?;
-        verify_data(
-            &selected,
-            &mut now.finished,
-            store,
-            self.options,
-            observer,
-            self.stop,
-            &mut self.verified,
-        )?;
+        self.verify(&selected, &mut now)?;
         let open = open(&now);
         observer.planned(&open, selected.len() - open.len());
 
@@ -158,6 +149,63 @@ impl Session<'_> {
         self.jobs(&selected, &mut now)?;
         (self.executed, self.failed) = (now.executed, now.failed.clone());
         Ok(now)
+    }
+
+    /// Looks at the data that are there. Sets that are missing or not what was recorded fail, and
+    /// with them all that builds on them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with all of them where nothing else is left to do; a stop signal.
+    fn verify(&mut self, selected: &[Job], now: &mut Outcome) -> Result<()> {
+        let usable = |now: &mut Outcome| -> Vec<Job> {
+            now.failed.cut(selected, &mut now.finished);
+            let usable = selected.iter().filter(|j| !now.failed.has(&j.key));
+            usable.cloned().collect()
+        };
+        let told = now.failed.list.len();
+        for (job, error) in missing_files(&usable(now), self.store, self.program) {
+            now.failed.add(&job.label, &error, [&job.key]);
+        }
+        let refused = verify_data(
+            &usable(now),
+            &mut now.finished,
+            self.store,
+            self.options,
+            self.observer,
+            self.stop,
+            &mut self.verified,
+        )?;
+        for (job, error) in refused {
+            now.failed.add(&job.label, &error, [&job.key]);
+        }
+        usable(now);
+        let refused = &now.failed.list[told..];
+        let Some(first) = refused.first() else {
+            return Ok(());
+        };
+        if !self.is_anything_left(now) {
+            let reasons: Vec<&str> = refused.iter().map(|f| f.reason.as_str()).collect();
+            return Err(first.error(reasons.join("\n\n")));
+        }
+        for job in selected.iter().filter(|j| is_data(j)) {
+            if let Some(failure) = refused.iter().find(|f| f.what == job.label) {
+                self.observer.failed(job, &failure.reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything can be computed or shown without what has failed, in all that is planned.
+    fn is_anything_left(&self, now: &Outcome) -> bool {
+        let known = Known {
+            results: now.finished.clone(),
+        };
+        let all = plan::outlook(self.suite, &known, &self.program.code).jobs;
+        let mut failed = now.failed.clone();
+        failed.cut(&all, &mut now.finished.clone());
+        failed.spread(&all, |_| false);
+        let mut computed = all.iter().filter(|j| !is_data(j));
+        computed.any(|j| !failed.has(&j.key))
     }
 
     /// Refuses arithmetic that the device lacks, also in what will be built on data that are
