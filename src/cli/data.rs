@@ -130,9 +130,9 @@ fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String>
         }
         stop.check(&spec.name)
     };
-    let read = manifest::read(spec, root, &Stamps::default(), &watch);
+    let read = manifest::read(spec, root, (&Stamps::default(), None), &watch);
     progress.clear();
-    let (found, _) = read?;
+    let (found, ..) = read?;
     let dir = root.join(&spec.name);
     run::data::hold_against_generator(spec, &found, &dir)?;
     run::data::hold_against_pin(spec, &found, &dir)?;

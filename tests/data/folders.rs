@@ -112,7 +112,7 @@ fn what_would_hang_is_refused_wherever_a_file_is_wanted() {
 /// Recorded, with the stamps of files that have settled.
 fn settled(spec: &DataSpec, root: &Path) -> (DataResult, Stamps) {
     std::thread::sleep(Duration::from_millis(2100));
-    let (result, stamps) = read(spec, root, &Stamps::default(), UNWATCHED).unwrap();
+    let (result, stamps, _) = read(spec, root, (&Stamps::default(), None), UNWATCHED).unwrap();
     assert!(stamps.files().iter().all(|f| f.stamp.is_some()));
     (result, stamps)
 }
@@ -132,7 +132,9 @@ fn only_files_whose_stamps_differ_are_read_and_every_change_is_found() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     let spec = classes(root);
-    let young = read(&spec, root, &Stamps::default(), UNWATCHED).unwrap().1;
+    let young = read(&spec, root, (&Stamps::default(), None), UNWATCHED)
+        .unwrap()
+        .1;
     assert!(young.files().iter().all(|f| f.stamp.is_none()));
     let (recorded, stamps) = settled(&spec, root);
     assert_eq!(
@@ -198,7 +200,7 @@ fn reading_ends_when_it_is_told_to() {
             true => Err(frbench::Error::Preempted("stop".into())),
             false => Ok(()),
         };
-        let error = read(&spec, root.path(), &Stamps::default(), &stop).unwrap_err();
+        let error = read(&spec, root.path(), (&Stamps::default(), None), &stop).unwrap_err();
         assert_eq!(error.exit_code(), 75);
     }
 }

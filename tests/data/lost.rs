@@ -4,8 +4,10 @@
 use crate::common::miniatures::*;
 use crate::common::scoring::metric;
 use crate::folder::{declared, put, score};
-use frbench::data::manifest::describe;
+use frbench::data::manifest::{describe, read};
+use frbench::data::seen::Seen;
 use frbench::data::set::open_watched;
+use frbench::data::stamps::Stamps;
 use frbench::data::watch::UNWATCHED;
 use frbench::job::result::DataResult;
 use frbench::job::{Damaged, DataSpec, Missing, Rules};
@@ -14,6 +16,7 @@ use frbench::protocol::Scored;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const LEFT_OUT: Rules = Rules {
     damaged: Damaged::Skip,
@@ -418,9 +421,9 @@ fn pairs_of_which_none_is_left_are_refused() {
 fn every_reader_heeds_a_stop() {
     for of in [LFW, CALFW, AGEDB, CFP, MEGAFACE, TINYFACE, IJBC] {
         let set = Set::new(of);
-        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let asked = AtomicUsize::new(0);
         let count = |_, _, _: &'static str| {
-            asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            asked.fetch_add(1, Ordering::Relaxed);
             Ok(())
         };
         let spec = set.spec(LEFT_OUT);
@@ -429,11 +432,8 @@ fn every_reader_heeds_a_stop() {
         assert!(all >= 2, "{}: {all}", set.of.name);
         // Whichever question is answered with an error, it is what comes out.
         for last in 0..all {
-            let asked = std::sync::atomic::AtomicUsize::new(0);
-            let stop = |_, _, _: &'static str| match asked
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-                < last
-            {
+            let asked = AtomicUsize::new(0);
+            let stop = |_, _, _: &'static str| match asked.fetch_add(1, Ordering::Relaxed) < last {
                 true => Ok(()),
                 false => Err(frbench::Error::Preempted("stop".into())),
             };
@@ -442,4 +442,36 @@ fn every_reader_heeds_a_stop() {
         }
         open_watched(&spec, set.root(), UNWATCHED).unwrap();
     }
+}
+
+/// What is described with what was seen before equals what is described anew.
+#[test]
+fn a_list_that_says_more_of_images_does_not_have_them_decoded_again() {
+    let set = megaface_set();
+    set.lose(&["megaface_images/1/4/0.png"]);
+    set.damage(&["facescrub_images/A 2/A 2_0.png"]);
+    let spec = set.spec(LEFT_OUT);
+    let look = |before: Option<&Seen>| {
+        let decoded = AtomicUsize::new(0);
+        let watch = |_, _, unit: &'static str| {
+            decoded.fetch_add(usize::from(unit == "images"), Ordering::Relaxed);
+            Ok(())
+        };
+        let known = (&Stamps::default(), before);
+        let (found, _, seen) = read(&spec, set.root(), known, &watch).unwrap();
+        assert_eq!(found, describe(&spec, set.root()).unwrap());
+        (decoded.into_inner(), seen)
+    };
+    let (decoded, seen) = look(None);
+    assert_eq!(decoded, 33);
+    assert_eq!(look(Some(&seen)), (0, seen.clone()));
+    put(set.path("facescrub_noises.txt"), "A_1_3.png\nA_2_0.png\n");
+    assert_eq!(look(Some(&seen)), (0, seen.clone()));
+    // Another picture, or one less.
+    put(set.path("facescrub_images/A 2/A 2_1.png"), face(2, 7));
+    let (decoded, other) = look(Some(&seen));
+    assert_eq!(decoded, 33);
+    assert_ne!(other.pixels_sha256, seen.pixels_sha256);
+    set.lose(&["facescrub_images/A 2/A 2_1.png"]);
+    assert_eq!(look(Some(&other)).0, 32);
 }

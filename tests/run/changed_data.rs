@@ -405,3 +405,22 @@ fn a_stop_signal_is_heeded_while_data_are_read() {
     assert_eq!(error.exit_code(), 4, "{error}");
     assert!(late < Duration::from_secs(1), "{late:?}");
 }
+
+#[test]
+fn a_stop_signal_is_heeded_while_lists_are_read() {
+    let place = place();
+    sets(&place.data(), &place.declared());
+    let list = place.data().join("ij/meta/x_template_pair_label.txt");
+    put(&list, "1 2 1\n3 4 1\n1 3 0\n2 4 0\n".repeat(1 << 20));
+    let stop = Stop::default();
+    let soon = stop.clone();
+    let watcher = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        soon.interrupt();
+        Instant::now()
+    });
+    let error = place.run_with(&stop).err().unwrap();
+    let late = watcher.join().unwrap().elapsed();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert!(late < Duration::from_secs(1), "{late:?}");
+}

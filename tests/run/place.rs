@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A suite that scores one small training on sets; `protocols` are its tables, `columns` each a
 /// set and a protocol.
@@ -70,6 +71,8 @@ pub struct Ran {
     /// The jobs that were begun, by label.
     pub begun: BTreeSet<String>,
     pub notes: Vec<String>,
+    /// How many images were decoded to describe data.
+    pub decoded: usize,
     pub outcome: Outcome,
 }
 
@@ -116,12 +119,14 @@ impl Place {
         let executor = self.executor;
         let outcome =
             scheduler::execute(&resolved, &program, &store, options, &log, stop, executor)?;
-        let (jobs, notes) = log.0.into_inner().unwrap();
+        let (jobs, notes) = log.told.into_inner().unwrap();
+        let decoded = log.decoded.into_inner();
         let begun: BTreeSet<String> = jobs.iter().cloned().collect();
         assert_eq!(begun.len(), jobs.len(), "twice: {jobs:?}");
         Ok(Ran {
             begun,
             notes,
+            decoded,
             outcome,
         })
     }
@@ -157,15 +162,23 @@ impl Ran {
 
 /// What was begun and what was said.
 #[derive(Default)]
-struct Log(Mutex<(Vec<String>, Vec<String>)>);
+struct Log {
+    told: Mutex<(Vec<String>, Vec<String>)>,
+    decoded: AtomicUsize,
+}
 
 impl Observer for Log {
     fn started(&self, job: &Job) {
-        self.0.lock().unwrap().0.push(job.label.clone());
+        self.told.lock().unwrap().0.push(job.label.clone());
+    }
+
+    fn progress(&self, _: &Job, _: u64, _: u64, unit: &str, _: &str) {
+        let images = usize::from(unit == "images");
+        self.decoded.fetch_add(images, Ordering::Relaxed);
     }
 
     fn note(&self, text: &str) {
-        self.0.lock().unwrap().1.push(text.to_string());
+        self.told.lock().unwrap().1.push(text.to_string());
     }
 }
 

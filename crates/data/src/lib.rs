@@ -10,6 +10,7 @@
 //! | [`walk`](mod@walk) | what lies below a folder, in one order |
 //! | [`manifest`] | what identifies a data set: hashes of files and of pixels |
 //! | [`hashes`] | the hashes of files, and what became of them since |
+//! | [`seen`] | what was seen of the pixels, and what that depends on |
 //! | [`stamps`] | whether a file can have changed since it was hashed |
 //! | [`watch`](mod@watch) | whether to go on: how a stop signal ends the reading |
 //! | [`degrade`] | what a network sees of an image whose resolution is taken away |
@@ -33,6 +34,7 @@ pub mod noise;
 pub mod record;
 pub mod resize;
 pub mod sampler;
+pub mod seen;
 pub mod set;
 pub mod source;
 pub mod stamps;

@@ -4,7 +4,8 @@ pub use super::hashes::hash_file;
 
 use super::decode::DECODER;
 use super::hashes::hash_files;
-use super::set::{DataSet, locate, open_located};
+use super::seen::{Seen, fingerprint};
+use super::set::{DataSet, Findings, locate, open_located};
 use super::stamps::Stamps;
 use super::survey::Survey;
 use super::watch::{UNWATCHED, Watch};
@@ -21,48 +22,62 @@ use std::path::Path;
 /// # Errors
 /// Anything that is missing or cannot be read or decoded.
 pub fn describe(spec: &DataSpec, root: &Path) -> Result<DataResult> {
-    read(spec, root, &Stamps::default(), UNWATCHED).map(|(described, _)| described)
+    let nothing = (&Stamps::default(), None);
+    read(spec, root, nothing, UNWATCHED).map(|(described, ..)| described)
 }
 
-/// The same, with what is known of each of its files. Of those that bear their stamps in `known`
-/// the hash is taken from there.
+/// The same, with what is known of each of its files and what was seen of its images. Of files
+/// that bear their stamps in `known` the hash is taken from there; images are not decoded if what
+/// they depend on is what it was when they were `seen`.
 ///
 /// # Errors
 /// Also what `watch` returns.
 pub fn read(
     spec: &DataSpec,
     root: &Path,
-    known: &Stamps,
+    (known, seen): (&Stamps, Option<&Seen>),
     watch: Watch,
-) -> Result<(DataResult, Stamps)> {
+) -> Result<(DataResult, Stamps, Seen)> {
     let located = locate(spec, root, watch)?;
-    let set = open_located(spec, root, &located, watch)?;
+    let mut set = open_located(spec, root, &located, watch)?;
     let (files, stamps) = hash_files(&located, known, watch)?;
     let skip = match &spec.source {
         DataSource::Files { rules, .. } => rules.damaged == Damaged::Skip,
         DataSource::Synth(_) | DataSource::Noisy(_) => false,
     };
-    let survey = Survey::of(&set, skip, watch)?;
-    let mut findings = set.findings.clone();
-    survey.tell(&set, &mut findings)?;
-    let damaged = survey.damaged();
-    let set = set.without(&damaged, &located.dir)?;
+    let of = fingerprint(&set, &files, skip, watch)?;
+    let seen = match seen.filter(|s| of.is_some() && s.of == of) {
+        Some(seen) => {
+            set = set.without(&seen.damaged, &located.dir)?;
+            seen.clone()
+        }
+        None => {
+            let survey = Survey::of(&set, skip, watch)?;
+            let mut findings = Findings::default();
+            survey.tell(&set, &mut findings)?;
+            let damaged = survey.damaged();
+            set = set.without(&damaged, &located.dir)?;
+            Seen {
+                of,
+                pixels_sha256: hashed(&survey, &set.description),
+                damaged,
+                notes: findings.notes(),
+            }
+        }
+    };
+    let notes = [set.findings.notes(), seen.notes.clone()].concat();
     if let Some(why) = set.description.beyond_use() {
         return Err(Error::Data(format!(
             "{}: nothing can be scored without the images that are missing or damaged: {why}{}",
             located.dir.display(),
-            findings
-                .notes()
-                .iter()
-                .map(|n| format!("\n  {n}"))
-                .collect::<String>()
+            notes.iter().map(|n| format!("\n  {n}")).collect::<String>()
         )));
     }
     let (identities, counts) = set.description.counts();
     let described = DataResult {
         name: spec.name.clone(),
         files,
-        pixels_sha256: hashed(&survey, &set.description),
+        pixels_sha256: seen.pixels_sha256.clone(),
         facts_sha256: match spec.source {
             DataSource::Files { .. } => hash_facts(&set.description),
             // They follow from the generator, or from the sets that it is made of.
@@ -72,10 +87,10 @@ pub fn read(
         images: set.parts.iter().map(|(_, s)| s.len() as u64).sum(),
         identities,
         counts,
-        damaged,
-        notes: findings.notes(),
+        damaged: seen.damaged.clone(),
+        notes,
     };
-    Ok((described, stamps))
+    Ok((described, stamps, seen))
 }
 
 /// The identity of pixels and labels, as a sha256.
@@ -94,12 +109,18 @@ pub fn hash_pixels(set: &DataSet, watch: Watch) -> Result<String> {
 
 fn hashed(survey: &Survey, description: &Description) -> String {
     let mut hash = survey.hash();
+    relations(&mut hash, description);
+    hex(&hash.finalize())
+}
+
+/// What pairs and templates say of images.
+pub(crate) fn relations(hash: &mut Sha256, description: &Description) {
     match description {
         Description::Train(_) | Description::Identification(_) | Description::Gallery(_) => {}
         Description::Pairs(d) => {
             for (pair, same) in d.pairs.iter().zip(&d.same) {
                 let (a, b) = pair.unwrap_or((u32::MAX, u32::MAX));
-                relate(&mut hash, a, b, *same);
+                relate(hash, a, b, *same);
             }
         }
         Description::Templates(d) => {
@@ -110,11 +131,10 @@ fn hashed(survey: &Survey, description: &Description) -> String {
             let scores = d.detector.iter().flatten();
             scores.for_each(|s| hash.update(s.to_le_bytes()));
             for ((a, b), same) in d.pair_a.iter().zip(&d.pair_b).zip(&d.same) {
-                relate(&mut hash, *a, *b, *same);
+                relate(hash, *a, *b, *same);
             }
         }
     }
-    hex(&hash.finalize())
 }
 
 fn relate(hash: &mut Sha256, a: u32, b: u32, same: bool) {
@@ -125,8 +145,9 @@ fn relate(hash: &mut Sha256, a: u32, b: u32, same: bool) {
 
 /// sha256 over what a set says beyond its pixels, labels and pairs, and what not every set of
 /// its format says: the folds of pairs, who is on each image, which probes and distractors are
-/// noise, who is on a template, what is missing or damaged. Each enters with its name and number; none where nothing is said. It changes
-/// scores and what is counted of a training, but no embedding.
+/// noise, who is on a template, what is missing or damaged. Each enters with its name and number;
+/// none where nothing is said. It changes scores and what is counted of a training, but no
+/// embedding.
 pub fn hash_facts(description: &Description) -> Option<String> {
     let mut facts = Facts::default();
     match description {

@@ -5,7 +5,6 @@ use crate::set::{DataSet, Findings};
 use crate::source::ImageSource;
 use crate::watch::{Counter, Watch};
 use frbench_base::{Error, Result};
-use frbench_job::Description;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -38,12 +37,8 @@ impl Survey {
         let all = set.parts.iter().map(|(_, s)| s.len() as u64).sum();
         let counter = Counter::images(all, watch);
         let parts = set.parts.iter().map(|(name, source)| {
-            let labels = labels(&set.description, name);
             let look = |i: usize| {
-                let label = match labels {
-                    Some(labels) => labels.get(i).copied(),
-                    None => source.label(i),
-                };
+                let label = set.label(name, source.as_ref(), i);
                 let seen = match see(source.as_ref(), i, label) {
                     Err(Error::Data(what)) if skip => Ok(Seen::Damaged(what)),
                     other => other,
@@ -133,18 +128,6 @@ impl Survey {
             findings.note("pictures are damaged and left out", damaged);
         }
         Ok(())
-    }
-}
-
-/// The class or person of each image of a part, where the set states them: what is scored, which
-/// is not always what a source says of itself.
-fn labels<'a>(description: &'a Description, part: &str) -> Option<&'a [u32]> {
-    match (description, part) {
-        (Description::Train(d), _) => Some(&d.labels),
-        (Description::Identification(d), "probes") => Some(&d.probe_ids),
-        (Description::Gallery(d), "probes") => Some(&d.probe_ids),
-        (Description::Gallery(d), "gallery") => Some(&d.gallery_ids),
-        _ => None,
     }
 }
 

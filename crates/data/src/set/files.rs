@@ -23,6 +23,9 @@ pub(super) const OPTIONAL: &[&str] = &[
     DISTRACTOR_NAMES,
 ];
 
+/// Those of them on which it does not depend which images there are and what they show.
+pub(super) const SAYING_MORE: &[&str] = &[PROPERTY, IDENTITIES, PROBE_NOISE, DISTRACTOR_NOISE];
+
 /// Those of a generated set.
 fn generated(format: DataFormat) -> &'static [&'static str] {
     match format {

@@ -60,6 +60,9 @@ pub struct DataSet {
     /// Whether pictures of another size than 112 x 112 are refused: the layout is one in which
     /// sets are distributed unaligned, and nothing says how to align these.
     pub wants_aligned: bool,
+    /// The files on which it depends which images there are and what they show, as far as they lie
+    /// in the folder of the set; none where other sets are part of it.
+    pub made_from: Option<Vec<String>>,
 }
 
 /// Images to learn from.
@@ -78,12 +81,26 @@ impl DataSet {
             description,
             findings: Findings::default(),
             wants_aligned: false,
+            made_from: None,
         }
     }
 
     /// The same with what a reader of results must know.
     fn found(self, findings: Findings) -> Self {
         DataSet { findings, ..self }
+    }
+
+    /// The class or person of image `i` of a part, where the set states it: what is scored, which
+    /// is not always what a source says of itself.
+    pub(crate) fn label(&self, part: &str, source: &dyn ImageSource, i: usize) -> Option<u32> {
+        let stated = match (&self.description, part) {
+            (Description::Train(d), _) => &d.labels,
+            (Description::Identification(d), "probes") => &d.probe_ids,
+            (Description::Gallery(d), "probes") => &d.probe_ids,
+            (Description::Gallery(d), "gallery") => &d.gallery_ids,
+            _ => return source.label(i),
+        };
+        stated.get(i).copied()
     }
 
     /// The collection called `name`.

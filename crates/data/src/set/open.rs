@@ -1,6 +1,6 @@
 //! The table of layouts, and opening a set by it.
 
-use super::files::OPTIONAL;
+use super::files::{OPTIONAL, SAYING_MORE};
 use super::{DataSet, Files, bad, cfp, gallery, locate, megaface, pairs, templates, train};
 use crate::noise;
 use crate::watch::{UNWATCHED, Watch};
@@ -72,6 +72,7 @@ pub fn open_located(spec: &DataSpec, root: &Path, files: &Files, watch: Watch) -
     };
     let (reader, files, unused) = reads(spec, files)?;
     let mut set = (reader.open)(&files, &rules, watch)?;
+    set.made_from = Some(made_from(spec, &files));
     for name in unused {
         let path = files.dir.join(&name);
         let what = format!(
@@ -85,6 +86,22 @@ pub fn open_located(spec: &DataSpec, root: &Path, files: &Files, watch: Watch) -
         set.findings.refuse_odd(&files.dir)?;
     }
     Ok(set)
+}
+
+/// The files on which the images of a set depend: those that must be there, and of the others all
+/// but those that only say more of its images.
+fn made_from(spec: &DataSpec, files: &Files) -> Vec<String> {
+    let declared: &[String] = match &spec.source {
+        DataSource::Files { files, .. } => files,
+        _ => &[],
+    };
+    let subjects = |n: &str| spec.format == DataFormat::Templates && n.ends_with(".csv");
+    let says_more = |n: &String| SAYING_MORE.contains(&n.as_str()) || subjects(n);
+    let names = files.names.iter();
+    names
+        .filter(|n| declared.contains(n) || !says_more(n))
+        .cloned()
+        .collect()
 }
 
 /// What reads a set, the files that are for it, and those that another layout would read.

@@ -3,14 +3,17 @@
 
 use super::context::{Context, heed};
 use super::rendering::{self, Rendering, Watch, render};
+use super::seal::{self, Seal};
 use super::store::Store;
 use frbench_base::files;
 use frbench_base::key::{Key, sha256_hex};
 use frbench_base::{Error, Result};
+use frbench_data::seen::Seen;
 use frbench_data::{manifest, noise};
 use frbench_job::result::DataResult;
 use frbench_job::{DataSource, DataSpec};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
@@ -27,15 +30,25 @@ pub fn run(spec: &DataSpec, cx: &mut Context) -> Result<DataResult> {
     })?;
     let stamps = cx.lock.folder().file(STAMPS);
     let known = cx.options.read_again.known(&stamps);
-    let (result, now) = manifest::read(spec, &root, &known, &cx.watch("read"))?;
+    let before = seal::read::<Seen>(&cx.lock.folder().file(SEEN), &job.key);
+    let before = before.ok().map(|(seen, _)| seen);
+    let known = (&known, before.as_ref());
+    let (result, now, seen) = manifest::read(spec, &root, known, &cx.watch("read"))?;
     hold_against_generator(spec, &result, &dir)?;
     hold_against_pin(spec, &result, &dir)?;
     now.write(&stamps)?;
+    if before.as_ref() != Some(&seen) {
+        let seal = Seal::new(&job.key, Vec::new(), BTreeMap::new());
+        seal::write(&cx.lock.folder().file(SEEN), &seen, seal)?;
+    }
     Ok(result)
 }
 
 /// What is known of each file of a set, in the folder of its job.
 pub(super) const STAMPS: &str = "stamps";
+
+/// What was seen of the images of a set, in the folder of its job.
+const SEEN: &str = "seen";
 
 /// Makes what can be made and is not there: renders a set of the face world, plants noise. A list
 /// of noise that is there must be the one that would be drawn. `reading` is asked while sets are

@@ -8,6 +8,7 @@
 //! | `events.jsonl` | appended | claims, steps, checkpoints, errors |
 //! | `lock` | held while running | process id and host of the owner |
 //! | `stamps` | with the result | what is known of each file of a data set |
+//! | `seen` | with the result | what was seen of the images of a data set, and what that depends on |
 //! | artefacts | during | checkpoint, embeddings, scores |
 //! | `result.json` | atomically | the [`frbench_job::result::JobResult`], and its [`seal`] |
 //! | `done` | last | empty; its presence means all of the above is whole |
