@@ -1,4 +1,5 @@
 #![no_main]
+use frbench::data::seen::Seen;
 use frbench::data::stamps::Stamps;
 use frbench::key::Key;
 use frbench::protocol::embeddings::{EmbeddingWriter, Embeddings};
@@ -13,7 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(found) = Embeddings::open(&path) {
         (0..found.rows()).for_each(|i| assert_eq!(found.row(i).len(), found.dim()));
     }
-    let _ = seal::read::<serde_json::Value>(&path, &Key("k".into()), "plain");
+    let _ = seal::read::<serde_json::Value>(&path, &Key("k".into()));
+    let _ = seal::read::<Seen>(&path, &Key("k".into()));
     let stamps = Stamps::read(&path);
     for file in stamps.files() {
         assert!(stamps.get(&file.path).is_some());
