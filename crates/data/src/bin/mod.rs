@@ -1,13 +1,11 @@
 //! `.bin` verification packs: a Python pickle of `(images, issame)`, where pair `i` is images
 //! `2i` and `2i + 1`.
 //!
-//! Unpickling can run any code, and these files come from strangers' drives. The reader here
-//! is a small machine that knows byte strings, lists, tuples, numbers and NumPy's u8 arrays,
-//! and refuses everything else.
+//! Beside Python's own values a pack may hold NumPy's arrays of bytes, booleans and whole numbers.
+//! Everything else is refused (`frbench_pickle`).
 
-mod machine;
+mod numpy;
 mod reader;
-mod value;
 mod writer;
 
 pub use reader::BinReader;

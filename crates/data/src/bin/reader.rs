@@ -1,9 +1,9 @@
 //! Reading a verification pack.
 
-use super::machine::{Fault, Machine, Payload};
-use super::value::{Object, Value};
+use super::numpy::{Numpy, numbers, payload};
 use crate::{FileBytes, map_file};
 use frbench_base::{Error, Result};
+use frbench_pickle::{Payload, read};
 use std::path::{Path, PathBuf};
 
 /// A memory-mapped pack.
@@ -70,20 +70,10 @@ impl BinReader {
 
 /// The images and labels of a pickled pack; errors name the byte.
 fn parse(file: &[u8]) -> Result<(Vec<Payload>, Vec<bool>), String> {
-    let mut machine = Machine::new(file);
-    let top = machine
-        .run()
-        .map_err(|Fault { offset, what }| format!("byte {offset}: {what}"))?;
-    let sequence = |value: &Value| match value {
-        Value::Object(id) => match machine.object(*id) {
-            Object::List(items) | Object::Tuple(items) => Some(items),
-            _ => None,
-        },
-        _ => None,
-    };
-    let parts = sequence(&top)
-        .filter(|t| t.len() == 2)
-        .and_then(|t| Some((sequence(&t[0])?, machine.numbers(&t[1])?)));
+    let pack = read(file, 0, &Numpy).map_err(|fault| fault.to_string())?;
+    let heap = &pack.heap;
+    let parts = heap.sequence(&pack.value).filter(|t| t.len() == 2);
+    let parts = parts.and_then(|t| Some((heap.sequence(&t[0])?, numbers(heap, &t[1])?)));
     let (images, same) = parts.ok_or("not a pair (list of images, list of booleans)")?;
     if images.len() != 2 * same.len() {
         return Err(format!(
@@ -95,11 +85,7 @@ fn parse(file: &[u8]) -> Result<(Vec<Payload>, Vec<bool>), String> {
     let images = images
         .iter()
         .enumerate()
-        .map(|(i, v)| {
-            machine
-                .payload(v)
-                .ok_or_else(|| format!("image {i} is not bytes"))
-        })
+        .map(|(i, v)| payload(heap, v).ok_or_else(|| format!("image {i} is not bytes")))
         .collect::<Result<_, _>>()?;
     let same = same
         .iter()

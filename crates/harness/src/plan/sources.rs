@@ -25,6 +25,7 @@ pub fn all() -> BTreeMap<String, String> {
         frbench_job::SOURCES,
         frbench_kernels::SOURCES,
         frbench_methods::SOURCES,
+        frbench_pickle::SOURCES,
         frbench_synth::SOURCES,
         OWN,
     ];
