@@ -179,17 +179,30 @@ fn parameter_counts_are_the_published_ones() {
 fn parts(name: &str) -> (BTreeMap<String, Vec<usize>>, usize) {
     let spec = training::network(name, 16, 0.125);
     let network = Network::new(backbone::build(&spec, 32).unwrap());
+    let state = network.state_dict();
+    // Where all blocks are in one row, a stage is told by its channels.
+    let channels = |block: usize| {
+        let conv = state.get(&format!("body.{block}.res_layer.1.weight"))?;
+        Some(conv.0[0])
+    };
     let mut parts = BTreeMap::new();
     let mut later = 0;
-    for (parameter, (shape, _)) in network.state_dict() {
+    for (parameter, (shape, _)) in &state {
         let mut path: Vec<&str> = parameter.split('.').collect();
-        if path[0].starts_with("layer") && path[1] != "0" {
+        let stage;
+        if path[0] == "body" {
+            let block: usize = path[1].parse().unwrap();
+            let first = block == 0 || channels(block - 1) != channels(block);
+            later += usize::from(!first);
+            stage = format!("{:?}, first: {first}", channels(block));
+            path[1] = &stage;
+        } else if path[0].starts_with("layer") && path[1] != "0" {
             path[1] = "later";
             later += 1;
         }
         let part = path.join(".");
         let before = parts.insert(part, shape.clone());
-        assert!(before.is_none_or(|b| b == shape), "{name}: {parameter}");
+        assert!(before.is_none_or(|b| b == *shape), "{name}: {parameter}");
     }
     (parts, later)
 }

@@ -19,7 +19,6 @@ use frbench::key::sha256_hex;
 use frbench::method::{self, METHODS};
 use frbench::rng::Stream;
 use frbench::suite::resolve::Row;
-use frbench::suite::source::Source;
 use frbench::suite::{parse, resolve};
 use frbench::train::{FrozenClassifier, FrozenNetwork, Teacher, TeacherRows, Trainer};
 use serde::{Deserialize, Serialize};
@@ -86,7 +85,7 @@ fn small(entry: &str) -> Line {
     let known = embedded::catalogue(None).unwrap();
     let (kind, name) = entry.split_once('/').unwrap();
     for (suite, text) in embedded::SUITES {
-        let suite = parse(Source::new(*suite, *text)).unwrap();
+        let suite = parse(embedded::source(*suite, *text)).unwrap();
         for profile in &suite.profiles {
             let rows = resolve(&suite, &profile.id, &known).unwrap().rows;
             // Some rows only declare what they would need.

@@ -9,6 +9,7 @@ use super::ops::conv::chain::{self, Part};
 use super::ops::elementwise::Spread;
 use super::ops::moments::Moments;
 use super::ops::{self, conv, elementwise, linear, pool};
+use super::subsample;
 use super::team;
 use super::value::Value;
 use frbench_base::Result;
@@ -274,6 +275,10 @@ impl Network {
                 self.make(id, n, |y| pool::mean_max_channels(x.data(), hwc, y))
             }
             Layer::SumPixels => self.make(id, n, |y| pool::sum_pixels(x.data(), hwc, y)),
+            Layer::Subsample { stride } => {
+                let shape = self.graph.nodes()[node.inputs[0].0].shape;
+                self.make(id, n, |y| subsample::forward(x.data(), shape, *stride, y))
+            }
             other => unreachable!("{other:?} has a kernel of its own"),
         }
     }

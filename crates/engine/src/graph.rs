@@ -99,6 +99,10 @@ pub enum Layer {
     MeanMaxChannels,
     /// Sum over the pixels, `[1, 1, c]`.
     SumPixels,
+    /// The pixels whose row and column the stride divides.
+    Subsample {
+        stride: usize,
+    },
 }
 
 /// One layer of a graph.
@@ -185,6 +189,21 @@ impl Graph {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The names and shapes of all parameters and buffers, as in a network's state dict.
+    pub fn state(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = Vec::new();
+        for (id, node) in self.nodes.iter().enumerate() {
+            all.extend(self.parameters(id));
+            if let Layer::BatchNorm(affine) = node.layer {
+                let frozen = (affine == Affine::FrozenScale).then_some("weight");
+                for what in frozen.into_iter().chain(["running_mean", "running_var"]) {
+                    all.push((format!("{}.{what}", node.name), vec![node.shape[2]]));
+                }
+            }
+        }
+        all
     }
 
     /// Multiply-accumulates of convolutions and linear layers for one image.
@@ -364,6 +383,19 @@ impl GraphBuilder {
 
     pub fn sum_pixels(&mut self, x: NodeId) -> NodeId {
         self.push(Layer::SumPixels, "sum", &[x], [1, 1, self.shape(x)[2]])
+    }
+
+    /// The pixels whose row and column `stride` divides; with a stride of 1, `x` itself.
+    pub fn subsample(&mut self, x: NodeId, stride: usize) -> NodeId {
+        if stride == 0 {
+            self.fail("a stride of 0".into());
+        }
+        if stride <= 1 {
+            return x;
+        }
+        let [h, w, c] = self.shape(x);
+        let shape = [h.div_ceil(stride), w.div_ceil(stride), c];
+        self.push(Layer::Subsample { stride }, "subsample", &[x], shape)
     }
 
     /// Makes a node's value an output under this name.

@@ -81,6 +81,7 @@ pub mod schedule;
 pub mod settings;
 pub mod sgd;
 pub mod store;
+mod subsample;
 mod tape;
 mod taps;
 pub mod value;

@@ -5,6 +5,7 @@ use super::super::fusion::Step;
 use super::super::graph::{Layer, NodeId};
 use super::super::network::Network;
 use super::super::ops::{act, elementwise, linear, pool};
+use super::super::subsample;
 use super::super::tape::Saved;
 use super::super::value::Value;
 
@@ -113,6 +114,12 @@ impl Network {
             }),
             (Layer::SumPixels, _) => {
                 one(want[0], &|dx| pool::sum_pixels_backward(dy.data(), hwc, dx))
+            }
+            (Layer::Subsample { stride }, _) => {
+                let shape = self.graph.nodes()[first.0].shape;
+                one(want[0], &|dx| {
+                    subsample::backward(dy.data(), shape, *stride, dx)
+                })
             }
             (layer, _) => unreachable!("{layer:?} saves something else in its forward pass"),
         }

@@ -212,6 +212,10 @@ impl Pass<'_> {
                 };
                 self.arrive_if_wanted(first, |_| gpu.sum_pixels_back(&dy, shape, factor))
             }
+            (Layer::Subsample { stride }, _) => {
+                let shape = net.shape_of(first.0, self.n);
+                self.arrive_if_wanted(first, |_| gpu.subsample_back(&dy, shape, *stride))
+            }
             (Layer::MeanMaxPixels, Saved::One(x)) => {
                 self.arrive_if_wanted(first, |_| gpu.mean_max_back(&x, &dy, false))
             }

@@ -303,6 +303,7 @@ impl Replica {
             Layer::Mul => gpu.multiply(x, value(values, node.inputs[1].0)?, spread(net, id)),
             Layer::GlobalAvgPool => gpu.sum_pixels(x, 1.0 / hw),
             Layer::SumPixels => gpu.sum_pixels(x, 1.0),
+            Layer::Subsample { stride } => gpu.subsample(x, *stride),
             Layer::MeanMaxPixels => gpu.mean_max(x, false),
             Layer::MeanMaxChannels => gpu.mean_max(x, true),
             other => Err(Error::Bug(format!("{other:?} has a kernel of its own"))),

@@ -364,3 +364,20 @@ fn attention_poolings() {
         );
     }
 }
+
+#[test]
+fn subsampling() {
+    for (shape, stride) in [([2, 6, 4, 7], 2), ([3, 5, 7, 4], 2), ([1, 7, 4, 3], 3)] {
+        check(
+            shape,
+            shape[0],
+            |b, x| b.subsample(x, stride),
+            |x, _| {
+                let pick = |side: usize| -> Vec<u32> { (0..side as u32).step_by(stride).collect() };
+                let index = |side| Tensor::new(pick(side), x.device());
+                x.index_select(&index(shape[1])?, 2)?
+                    .index_select(&index(shape[2])?, 3)
+            },
+        );
+    }
+}

@@ -8,7 +8,7 @@
 use super::check::{self, Check};
 use super::{Case, Family, Run, size};
 use candle_core::{Device, Tensor};
-use frbench_base::registry::{self, Proof};
+use frbench_base::registry::{self, Args, Proof};
 use frbench_base::{Error, Result};
 use frbench_engine::{Graph, Layer, Network, StateDict, Value};
 use frbench_job::BackboneSpec;
@@ -48,9 +48,11 @@ fn run(case: &Case) -> Result<Vec<Check>> {
     let input: String = param(case, "input")?;
     let shape: [usize; 4] = param(case, "input_shape")?;
     let (_, embedding) = case.shape2("expect.embedding")?;
-    if shape[0] == 0 || shape[1] != 3 || shape[2] != shape[3] {
+    let channels = Args::new(&case.op, &case.params).usize_or("input_channels", 3)?;
+    if shape[0] == 0 || shape[1] != channels || shape[2] != shape[3] {
         return Err(wrong(format!(
-            "`input_shape` is {shape:?}, want `[N, 3, S, S]`: images of three colours, square"
+            "`input_shape` is {shape:?}, want `[N, {channels}, S, S]`: square images of {channels} \
+             channels"
         )));
     }
 

@@ -18,6 +18,7 @@ macro_rules! depth {
 }
 
 pub mod cbam_iresnet;
+mod ir;
 mod iresnet;
 mod mobilefacenet;
 mod mobilefacenet_mbf;
@@ -56,6 +57,18 @@ entries! {
         cbam_iresnet::R34,
         cbam_iresnet::R50,
         cbam_iresnet::R100,
+        ir::IR18,
+        ir::IR34,
+        ir::IR50,
+        ir::IR101,
+        ir::SE18,
+        ir::SE34,
+        ir::SE50,
+        ir::SE101,
+        ir::T50,
+        ir::T100,
+        ir::TSE50,
+        ir::TSE100,
         iresnet::R18,
         iresnet::R34,
         iresnet::R50,

@@ -231,6 +231,7 @@ impl Check<'_> {
         self.attempt("product", Self::multiply);
         self.attempt("sum", Self::sum);
         self.attempt("pooling", Self::pooling);
+        self.attempt("subsampling", Self::subsampling);
         self.attempt("SGD", Self::sgd);
         self.attempt("images of a set", Self::images);
         self.attempt("powers of a tap", Self::powers);

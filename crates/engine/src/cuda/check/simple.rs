@@ -67,6 +67,29 @@ impl Check<'_> {
         self.compare("sum in place", &there, &want)
     }
 
+    pub(super) fn subsampling(&mut self) -> Result<()> {
+        let shape = [3, 5, 7, 6];
+        let [n, h, w, c] = shape;
+        let x = self.tensor(shape)?;
+        for stride in [2, 3] {
+            let (rows, columns) = (h.div_ceil(stride), w.div_ceil(stride));
+            let dy = self.tensor([n, rows, columns, c])?;
+            let (mut y, mut dx) = (vec![0.0; dy.here.len()], vec![0.0; x.here.len()]);
+            for i in 0..dy.here.len() {
+                let pixel = i / c;
+                let (row, column) = (pixel / columns % rows, pixel % columns);
+                let at = (pixel / columns / rows * h + row * stride) * w + column * stride;
+                y[i] = x.here[at * c + i % c];
+                dx[at * c + i % c] = dy.here[i];
+            }
+            let got = self.gpu.subsample(&x.there, stride)?;
+            self.compare("every other pixel, forward", &got, &y)?;
+            let got = self.gpu.subsample_back(&dy.there, shape, stride)?;
+            self.compare("every other pixel, dx", &got, &dx)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn pooling(&mut self) -> Result<()> {
         let gpu = self.gpu;
         let shape = [3, 5, 7, 6];

@@ -18,6 +18,35 @@ KERNEL(sum_pixels_back)
     if (i < n) put(dx, i, get(dy, i / (hw * c) * c + i % c, low) * factor, low);
 }
 
+// The pixels of `whole`, `[images, h, w, c]`, whose row and column `stride` divides.
+KERNEL(subsample)
+(const void* whole, void* part, unsigned n, unsigned h, unsigned w, unsigned c, unsigned stride,
+ int low) {
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    unsigned rows = (h + stride - 1) / stride, columns = (w + stride - 1) / stride;
+    unsigned pixel = i / c;
+    unsigned column = pixel % columns, row = pixel / columns % rows, image = pixel / columns / rows;
+    unsigned at = (image * h + row * stride) * w + column * stride;
+    put(part, i, get(whole, at * c + i % c, low), low);
+}
+
+KERNEL(subsample_back)
+(void* whole, const void* part, unsigned n, unsigned h, unsigned w, unsigned c, unsigned stride,
+ int low) {
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    unsigned rows = (h + stride - 1) / stride, columns = (w + stride - 1) / stride;
+    unsigned pixel = i / c;
+    unsigned column = pixel % w, row = pixel / w % h, image = pixel / w / h;
+    float d = 0.0f;
+    if (row % stride == 0 && column % stride == 0) {
+        unsigned at = (image * rows + row / stride) * columns + column / stride;
+        d = get(part, at * c + i % c, low);
+    }
+    put(whole, i, d, low);
+}
+
 // The first place of the largest of `count` elements, `step` apart.
 __device__ __forceinline__ unsigned largest(const void* x, unsigned at, unsigned count,
                                             unsigned step, int low) {

@@ -45,6 +45,51 @@ impl Gpu {
         Ok(dx)
     }
 
+    /// The pixels whose row and column `stride` divides.
+    pub(in crate::cuda) fn subsample(self: &Arc<Self>, x: &Array, stride: usize) -> Result<Array> {
+        let [n, h, w, c] = x.shape;
+        let y = Array::new(self, [n, h.div_ceil(stride), w.div_ceil(stride), c], x.low)?;
+        self.subsample_launch("subsample", x, &y, stride)?;
+        Ok(y)
+    }
+
+    pub(in crate::cuda) fn subsample_back(
+        self: &Arc<Self>,
+        dy: &Array,
+        shape: [usize; 4],
+        stride: usize,
+    ) -> Result<Array> {
+        let dx = Array::new(self, shape, dy.low)?;
+        self.subsample_launch("subsample_back", &dx, dy, stride)?;
+        Ok(dx)
+    }
+
+    /// `whole` has the pixels that `part` has of it.
+    fn subsample_launch(
+        &self,
+        kernel: &str,
+        whole: &Array,
+        part: &Array,
+        stride: usize,
+    ) -> Result<()> {
+        let [_, h, w, c] = whole.shape;
+        let threads = match kernel {
+            "subsample" => part.len(),
+            _ => whole.len(),
+        };
+        let args = args![
+            whole.pointer(),
+            part.pointer(),
+            threads as u32,
+            h as u32,
+            w as u32,
+            c as u32,
+            stride as u32,
+            whole.low,
+        ];
+        self.launch(kernel, over(threads), LINE, args)
+    }
+
     /// Mean and maximum over the pixels, or over the channels.
     pub(in crate::cuda) fn mean_max(
         self: &Arc<Self>,
