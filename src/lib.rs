@@ -14,6 +14,7 @@
 //! | [`synth`] | the procedural face world, the embedded default data |
 //! | [`engine`] | values, layers, graph and tape, initialisers, optimiser, checkpoints |
 //! | [`backbone`], [`head`], [`distill`], [`method`] | one file per architecture, margin head, loss, method |
+//! | [`weights`] | networks that were trained elsewhere: files to backbones |
 //! | [`train`] | the training loop |
 //! | [`protocol`], [`stats`] | verification, identification, templates; intervals and verdicts; pure |
 //! | [`report`] | result files to HTML, Markdown, CSV and JSON |
@@ -36,3 +37,4 @@ pub use frbench_job as job;
 pub use frbench_methods::{backbone, distill, head, method};
 pub use frbench_report as report;
 pub use frbench_synth as synth;
+pub use frbench_weights as weights;
