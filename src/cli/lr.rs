@@ -20,24 +20,28 @@ pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
         let ids = suite.rows.iter().map(|r| r.id.as_str());
         Error::NothingSelected(format!("no method `{method}`; {}", suggest(method, ids)))
     })?;
-    let images = images(&row.data)?;
-    let pass = images.map(|n| row.pass(n)).transpose()?;
-    let per_epoch = match (pass, row.schedule.length) {
+    let Some(trained) = row.trained() else {
+        let what = format!("`{}` is read from a file and not trained", row.id);
+        return Err(Error::NothingSelected(what));
+    };
+    let images = images(&trained.data)?;
+    let pass = images.map(|n| trained.pass(n)).transpose()?;
+    let per_epoch = match (pass, trained.schedule.length) {
         (Some(pass), _) => pass.steps,
         (None, Length::Steps(_)) => 1,
         (None, Length::Epochs(_)) => {
             return Err(Error::Data(format!(
                 "`{}` trains for epochs of `{}`, whose size is known only from its files; its \
                  declaration states no `images`",
-                row.id, row.data.name
+                row.id, trained.data.name
             )));
         }
     };
-    let total = total_steps(row.schedule.length, per_epoch);
-    let lr = |step: u64| lr_at(&row.schedule, step, per_epoch, total);
+    let total = total_steps(trained.schedule.length, per_epoch);
+    let lr = |step: u64| lr_at(&trained.schedule, step, per_epoch, total);
     let mut steps: BTreeSet<u64> = (0..LINES).map(|i| i * total / LINES).collect();
     steps.insert(total.saturating_sub(1));
-    if matches!(row.schedule.decay, Decay::Step { .. }) {
+    if matches!(trained.schedule.decay, Decay::Step { .. }) {
         let jumps = (1..total).filter(|&s| lr(s) < lr(s - 1));
         steps.extend(jumps.flat_map(|s| [s - 1, s]));
     }
@@ -57,7 +61,7 @@ pub fn curve(suite: &Resolved, method: &str) -> Result<String> {
     Ok(format!(
         "{}: {total} steps of {} images\n{}",
         row.id,
-        row.batch,
+        trained.batch,
         table(&out)
     ))
 }

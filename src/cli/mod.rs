@@ -5,6 +5,8 @@ mod bench_tables;
 pub mod check;
 pub mod context;
 pub mod data;
+pub mod embed;
+pub mod eval;
 pub mod exit;
 pub mod explain;
 pub mod list;
@@ -58,6 +60,12 @@ macro_rules! commands {
 commands! {
     /// Train, evaluate and report a suite
     Run(run::RunArgs) => run::run,
+    /// Evaluate networks that were trained elsewhere, from their files
+    Eval(eval::EvalArgs) => eval::eval,
+    /// Embed pictures with a network from a file, into a NumPy file
+    Embed(embed::EmbedArgs) => embed::embed,
+    /// Compare two pictures with a network from a file
+    Match(embed::MatchArgs) => embed::matches,
     /// List suites and everything that a suite can name
     List(list::ListArgs) => list::list,
     /// Show what a suite would run: jobs, sharing, what is done, rough cost

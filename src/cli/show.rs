@@ -13,7 +13,7 @@ use frbench::plan::recipe::{self, Recipe};
 use frbench::plan::{Kind, Round};
 use frbench::run::Store;
 use frbench::suite::Resolved;
-use frbench::suite::resolve::Row;
+use frbench::suite::resolve::{ModelSource, Row};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -111,8 +111,8 @@ fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
             format!("{:?}", row.role).to_lowercase(),
             network(row),
             data(suite, row),
-            recipe::batches(row),
-            few(row.seeds.iter().map(u64::to_string), SEEDS, " "),
+            length(row),
+            seeds(row),
             match layout.runs.len() {
                 0 => "not run".into(),
                 runs => format!("{}/{runs}", trained.count()),
@@ -120,6 +120,27 @@ fn rows(suite: &Resolved, round: &Round, done: &BTreeSet<&Key>) -> String {
         ]);
     }
     table(&out) + "\n"
+}
+
+/// `12 epochs of 128`, or the file.
+fn length(row: &Row) -> String {
+    match &row.model {
+        ModelSource::Trained(trained) => recipe::batches(trained),
+        ModelSource::File(file) => {
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            format!(
+                "from {name} ({})",
+                &file.sha256[..12.min(file.sha256.len())]
+            )
+        }
+    }
+}
+
+fn seeds(row: &Row) -> String {
+    match row.trained() {
+        Some(_) => few(row.seeds.iter().map(u64::to_string), SEEDS, " "),
+        None => String::from("-"),
+    }
 }
 
 fn network(row: &Row) -> String {
@@ -141,7 +162,10 @@ fn network(row: &Row) -> String {
 }
 
 fn data(suite: &Resolved, row: &Row) -> String {
-    let name = &row.data.name;
+    let Some(trained) = row.trained() else {
+        return String::from("-");
+    };
+    let name = &trained.data.name;
     match &row.keep {
         Some(keep) => format!(
             "{name}, within {} degrees by {}",

@@ -95,18 +95,26 @@ fn small(entry: &str) -> Line {
                 .filter(|row| runs(row) && row.teacher.is_none_or(|t| runs(&rows[t])));
             let found = runnable.find(|row| match kind {
                 "backbone" => row.backbone.name == name,
-                "head" => row.head.as_ref().is_some_and(|h| h.name == name),
-                "method" => row.method.name == name,
-                _ => losses(&row.method).any(|l| l == name) || is_built_on(&row.method, name),
+                "head" => row
+                    .trained()
+                    .unwrap()
+                    .head
+                    .as_ref()
+                    .is_some_and(|h| h.name == name),
+                "method" => row.trained().unwrap().method.name == name,
+                _ => {
+                    losses(&row.trained().unwrap().method).any(|l| l == name)
+                        || is_built_on(&row.trained().unwrap().method, name)
+                }
             });
             let Some(row) = found else { continue };
             let net = |row: &Row| Net {
                 backbone: narrow(&row.backbone),
-                head: row.head.clone(),
+                head: row.trained().unwrap().head.clone(),
             };
             return Line {
                 entry: entry.into(),
-                method: tame(&row.method),
+                method: tame(&row.trained().unwrap().method),
                 student: net(row),
                 teacher: row.teacher.map(|t| net(&rows[t])),
                 sha256: BTreeMap::new(),

@@ -124,11 +124,13 @@ fn used() -> Used {
         let suite = parse(embedded::source(*name, *text)).unwrap();
         for profile in &suite.profiles {
             for row in resolve(&suite, &profile.id, &known).unwrap().rows {
-                used.backbones.insert(row.backbone.name);
-                used.heads.extend(row.head.map(|h| h.name));
-                match row.method.name.as_str() {
+                let trained = row.trained().unwrap();
+                used.heads
+                    .extend(trained.head.as_ref().map(|h| h.name.clone()));
+                used.backbones.insert(row.backbone.name.clone());
+                match trained.method.name.as_str() {
                     "distill" => {
-                        let losses = row.method.params["losses"].as_array().unwrap().iter();
+                        let losses = trained.method.params["losses"].as_array().unwrap().iter();
                         let names = losses.map(|l| l["name"].as_str().unwrap().to_owned());
                         used.losses.extend(names);
                     }

@@ -205,6 +205,7 @@ pub fn only_data(spec: &JobSpec, cx: &mut Context) -> frbench::Result<JobResult>
             "checkpoint.json",
             "model.safetensors",
         ],
+        JobSpec::Import(_) => &["model.safetensors"],
         JobSpec::Embed(_) => &["embeddings.f32"],
         _ => &[],
     };
@@ -216,6 +217,10 @@ pub fn only_data(spec: &JobSpec, cx: &mut Context) -> frbench::Result<JobResult>
         JobSpec::Train(_) => json!({
             "job": "train", "steps": 1, "images": 1, "seconds": 0.0, "images_per_second": 1.0,
             "parameters": 1, "macs": 1, "embedding": 1, "checkpoint_sha256": "", "curve": [],
+        }),
+        JobSpec::Import(_) => json!({
+            "job": "import", "name": "", "file_sha256": "", "format": "", "parameters": 1,
+            "macs": 1, "embedding": 1, "model_sha256": "",
         }),
         JobSpec::Derive(_) => json!({ "job": "derive", "seconds": 0.0, "files": [] }),
         JobSpec::Embed(_) => json!({

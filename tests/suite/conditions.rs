@@ -66,11 +66,14 @@ fn entries_run_under_every_condition_and_the_teacher_once() {
     assert_eq!(row("fcd@noisy").seeds, [1, 2]);
     // Noise is in the data, the loss of resolution in what the network sees of it.
     assert_eq!(
-        row("student@noisy").data.name,
+        row("student@noisy").trained().unwrap().data.name,
         "synth-train-40x6-v1+c30-seed4"
     );
     assert_eq!(row("student@noisy").input.degrade, None);
-    assert_eq!(row("student@small").data.name, "synth-train-40x6-v1");
+    assert_eq!(
+        row("student@small").trained().unwrap().data.name,
+        "synth-train-40x6-v1"
+    );
     assert_eq!(row("student@small").input.degrade.unwrap().side, 8);
     assert_eq!(row("teacher").input.degrade, None);
     // A claim is tested within each condition.

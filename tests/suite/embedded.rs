@@ -45,17 +45,21 @@ fn the_heads_suite_drops_and_retrains() {
     let keep = kept.keep.unwrap();
     let judge = &full.rows[keep.by];
     assert_eq!(keep.degrees, 75.0);
-    assert_eq!(judge.head.as_ref().unwrap().name, "subcenter-arcface");
+    assert_eq!(
+        judge.trained().unwrap().head.as_ref().unwrap().name,
+        "subcenter-arcface"
+    );
     // The paper's second training has one centre per class and the same margin.
-    let head = kept.head.as_ref().unwrap();
+    let head = kept.trained().unwrap().head.as_ref().unwrap();
     assert_eq!(head.name, "arcface");
     for constant in ["s", "m"] {
-        let of = |row: &Row| row.head.as_ref().unwrap().params[constant].as_f64();
+        let of =
+            |row: &Row| row.trained().unwrap().head.as_ref().unwrap().params[constant].as_f64();
         assert_eq!(of(kept), of(judge), "{constant}");
     }
     assert_eq!(
-        (&kept.schedule, &kept.backbone),
-        (&judge.schedule, &judge.backbone)
+        (&kept.trained().unwrap().schedule, &kept.backbone),
+        (&judge.trained().unwrap().schedule, &judge.backbone)
     );
     assert_eq!(kept.seeds, judge.seeds);
 }
@@ -85,17 +89,23 @@ fn coupleface_demo_trains_what_it_promises() {
         (
             r.backbone.clone(),
             r.input.clone(),
-            r.schedule.length,
-            r.schedule.decay.clone(),
-            r.batch,
-            r.flip,
+            r.trained().unwrap().schedule.length,
+            r.trained().unwrap().schedule.decay.clone(),
+            r.trained().unwrap().batch,
+            r.trained().unwrap().flip,
         )
     };
     assert!(students().all(|r| material(r) == material(&demo.rows[1])));
     let distilled = || students().skip(1);
     assert!(distilled().all(|r| {
         let first = &demo.rows[2];
-        (&r.schedule, &r.optimizer) == (&first.schedule, &first.optimizer)
+        (
+            &r.trained().unwrap().schedule,
+            &r.trained().unwrap().optimizer,
+        ) == (
+            &first.trained().unwrap().schedule,
+            &first.trained().unwrap().optimizer,
+        )
     }));
     assert!(students().all(|r| r.backbone.embedding == demo.rows[0].backbone.embedding));
 }

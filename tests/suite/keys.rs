@@ -21,7 +21,7 @@ fn pinned_identities_need_no_first_round_and_no_other_key() {
     let mut pinned = suite.clone();
     let identity = |name: &str| Some(Key::of(&name).0);
     for row in &mut pinned.rows {
-        row.data.identity = identity(&row.data.name);
+        row.trained_mut().unwrap().data.identity = identity(&row.trained_mut().unwrap().data.name);
     }
     for column in &mut pinned.columns {
         column.data.identity = identity(&column.data.name);
@@ -70,7 +70,8 @@ fn a_pin_does_not_say_what_else_the_files_of_a_user_say() {
     }
     let known = data_known(&suite, &cpu());
     for row in &mut suite.rows {
-        row.data.identity = Some(Key::of(&row.data.name).0);
+        row.trained_mut().unwrap().data.identity =
+            Some(Key::of(&row.trained_mut().unwrap().data.name).0);
     }
     for column in &mut suite.columns {
         column.data.identity = Some(Key::of(&column.data.name).0);
@@ -110,10 +111,15 @@ fn balanced_batches_are_part_of_the_trainings_that_have_them() {
         unclassified: false,
     };
     assert_eq!(
-        suite.rows[0].balanced, None,
+        suite.rows[0].trained().unwrap().balanced,
+        None,
         "the teacher has another recipe"
     );
-    assert!(suite.rows[1..].iter().all(|r| r.balanced == Some(wanted)));
+    assert!(
+        suite.rows[1..]
+            .iter()
+            .all(|r| r.trained().unwrap().balanced == Some(wanted))
+    );
     let new = new_jobs(&full(&tiny()), &full(&suite));
     assert_eq!(new.iter().filter(|l| l.starts_with("train")).count(), 5 * 2);
     assert!(!new.iter().any(|l| l.contains("teacher")), "{new:?}");

@@ -33,7 +33,10 @@ fn columns(suite: &Resolved) -> Vec<String> {
 
 /// Epochs, milestones, factor.
 fn steps(row: &Row) -> (f64, Vec<f64>, f64) {
-    match (&row.schedule.length, &row.schedule.decay) {
+    match (
+        &row.trained().unwrap().schedule.length,
+        &row.trained().unwrap().schedule.decay,
+    ) {
         (Length::Epochs(epochs), Decay::Step { milestones, gamma }) => {
             (*epochs, milestones.clone(), *gamma)
         }
@@ -56,10 +59,21 @@ const BOUNDARYFACE_SETS: [&str; 10] = [
 
 /// Nesterov's momentum, all parameters decayed, flips, no image dropped, BGR.
 fn as_in_face_pytorch(row: &Row) {
-    let o = &row.optimizer;
-    assert!(o.nesterov && !o.spare_norms && row.flip && row.keep_last);
+    let o = &row.trained().unwrap().optimizer;
+    assert!(
+        o.nesterov
+            && !o.spare_norms
+            && row.trained().unwrap().flip
+            && row.trained().unwrap().keep_last
+    );
     assert_eq!((o.momentum, o.weight_decay, o.clip), (0.9, 5e-4, None));
-    assert_eq!((row.schedule.lr, row.schedule.warmup), (0.1, 0.0));
+    assert_eq!(
+        (
+            row.trained().unwrap().schedule.lr,
+            row.trained().unwrap().schedule.warmup
+        ),
+        (0.1, 0.0)
+    );
     assert_eq!(row.input.color, Color::Bgr);
     assert_eq!(
         (row.input.mean, row.input.std, row.input.size),
@@ -73,7 +87,10 @@ fn as_in_face_pytorch(row: &Row) {
 fn heads_are_compared_on_noisy_ms1m() {
     let suite = paper("heads");
     let on = |name: &str| -> Vec<&str> {
-        let rows = suite.rows.iter().filter(|r| r.data.name == name);
+        let rows = suite
+            .rows
+            .iter()
+            .filter(|r| r.trained().unwrap().data.name == name);
         rows.map(|r| r.entry.as_str()).collect()
     };
     let all = [
@@ -88,14 +105,20 @@ fn heads_are_compared_on_noisy_ms1m() {
     for row in &suite.rows {
         as_in_face_pytorch(row);
         assert_eq!(row.backbone.name, "res50-ir");
-        assert_eq!((row.batch, row.bn_group), (8 * 32, 32));
+        assert_eq!(
+            (
+                row.trained().unwrap().batch,
+                row.trained().unwrap().bn_group
+            ),
+            (8 * 32, 32)
+        );
         assert_eq!(steps(row), (24.0, vec![10.0, 18.0, 22.0], 0.1));
-        let head = row.head.as_ref().unwrap();
+        let head = row.trained().unwrap().head.as_ref().unwrap();
         assert_eq!(head.params["s"].as_f64(), Some(32.0), "{}", row.id);
         assert_eq!(head.params["m"].as_f64(), Some(0.5), "{}", row.id);
     }
     for entry in ["boundary-f1", "boundaryface", "boundaryface-ms1mv2"] {
-        let head = row(&suite, entry).head.as_ref().unwrap();
+        let head = row(&suite, entry).trained().unwrap().head.as_ref().unwrap();
         assert_eq!(head.params["epoch_start"], json!(11), "{entry}");
     }
     let mut want: Vec<&str> = BOUNDARYFACE_SETS.into();
@@ -139,10 +162,16 @@ fn boundaryface_is_trained_and_tested_as_its_code_does() {
     for row in &suite.rows {
         as_in_face_pytorch(row);
         assert_eq!(row.backbone.name, "res50-ir");
-        assert_eq!((row.batch, row.bn_group), (64, 64));
+        assert_eq!(
+            (
+                row.trained().unwrap().batch,
+                row.trained().unwrap().bn_group
+            ),
+            (64, 64)
+        );
         assert_eq!(steps(row), (30.0, vec![5.0, 11.0, 18.0], 0.1));
         if row.entry.starts_with("boundary") {
-            let head = row.head.as_ref().unwrap();
+            let head = row.trained().unwrap().head.as_ref().unwrap();
             assert_eq!(head.params["epoch_start"], json!(7), "{}", row.id);
         }
     }
@@ -151,7 +180,11 @@ fn boundaryface_is_trained_and_tested_as_its_code_does() {
     let casia = casia.get("casia-webface").unwrap();
     assert_eq!(casia.counts["identities"], 10_572);
     // The last of an epoch's batches is a whole one but for an image.
-    let pass = row(&suite, "arcface").pass(casia.counts["images"]).unwrap();
+    let pass = row(&suite, "arcface")
+        .trained()
+        .unwrap()
+        .pass(casia.counts["images"])
+        .unwrap();
     assert_eq!((pass.steps, pass.last), (490_623_u64.div_ceil(64), 63));
 }
 
@@ -161,7 +194,13 @@ fn askd_is_trained_as_its_code_does() {
     for row in suite.rows.iter().filter(|r| !r.seeds.is_empty()) {
         as_in_face_pytorch(row);
         assert_eq!(row.backbone.name, "cbam-iresnet50");
-        assert_eq!((row.batch, row.bn_group), (128, 128));
+        assert_eq!(
+            (
+                row.trained().unwrap().batch,
+                row.trained().unwrap().bn_group
+            ),
+            (128, 128)
+        );
         assert_eq!(steps(row), (20.0, vec![5.0, 10.0, 14.0, 16.0], 0.1));
     }
     assert_eq!(columns(&suite), ["agedb-30 face-pytorch", "tinyface"]);
@@ -171,9 +210,9 @@ fn askd_is_trained_as_its_code_does() {
 fn ekd_is_trained_as_its_code_does() {
     let suite = paper("distillation");
     let ekd = row(&suite, "ekd");
-    let balanced = ekd.balanced.unwrap();
+    let balanced = ekd.trained().unwrap().balanced.unwrap();
     // Of the 8 x (32 + 32) images of a step the head sees the first half.
-    assert_eq!(ekd.batch, 8 * (32 + 32));
+    assert_eq!(ekd.trained().unwrap().batch, 8 * (32 + 32));
     assert_eq!((balanced.images, balanced.per_identity), (8 * 32, 4));
     assert!(balanced.unclassified);
     // Its epochs show all images among the random ones: two of ours each.
@@ -183,15 +222,21 @@ fn ekd_is_trained_as_its_code_does() {
         (twice(26.0), [10.0, 18.0, 22.0].map(twice).into(), 0.1)
     );
     for row in &suite.rows {
-        if let Some(head) = &row.head {
+        if let Some(head) = &row.trained().unwrap().head {
             assert_eq!(head.params["m"].as_f64(), Some(0.4), "{}", row.id);
             assert_eq!(head.params["s"].as_f64(), Some(64.0), "{}", row.id);
         }
-        assert_eq!((row.schedule.lr, row.optimizer.momentum), (0.1, 0.9));
-        assert!(!row.optimizer.nesterov);
+        assert_eq!(
+            (
+                row.trained().unwrap().schedule.lr,
+                row.trained().unwrap().optimizer.momentum
+            ),
+            (0.1, 0.9)
+        );
+        assert!(!row.trained().unwrap().optimizer.nesterov);
         // Names of the teacher's batch norms hide them from the released code.
         assert_eq!(
-            row.optimizer.spare_norms,
+            row.trained().unwrap().optimizer.spare_norms,
             row.entry != "teacher",
             "{}",
             row.id
@@ -201,7 +246,13 @@ fn ekd_is_trained_as_its_code_does() {
     for entry in ["triplet-distillation", "margin-distillation"] {
         assert!(row(&suite, entry).teacher.is_some());
     }
-    assert!(row(&suite, "margin-distillation").head.is_none());
+    assert!(
+        row(&suite, "margin-distillation")
+            .trained()
+            .unwrap()
+            .head
+            .is_none()
+    );
     let want = [
         "lfw insightface",
         "cfp-fp insightface",
@@ -221,10 +272,13 @@ fn what_a_paper_profile_wants_is_declared() {
     let declared = embedded::declarations(None).unwrap();
     for (name, _) in embedded::SUITES {
         let suite = paper(name);
-        let trained = suite.rows.iter().map(|r| match &r.data.source {
-            frbench::job::DataSource::Noisy(noisy) => noisy.base.name.as_str(),
-            _ => r.data.name.as_str(),
-        });
+        let trained = suite
+            .rows
+            .iter()
+            .map(|r| match &r.trained().unwrap().data.source {
+                frbench::job::DataSource::Noisy(noisy) => noisy.base.name.as_str(),
+                _ => r.trained().unwrap().data.name.as_str(),
+            });
         let tested = suite.columns.iter().map(|c| c.data.name.as_str());
         for set in trained.chain(tested) {
             assert!(declared.get(set).is_some(), "{name}: `{set}`");

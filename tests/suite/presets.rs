@@ -7,7 +7,7 @@ use serde_json::json;
 fn head(from: &str, to: &str, row: &str) -> serde_json::Value {
     let suite = changed(from, to);
     let row = suite.rows.into_iter().find(|r| r.id == row).unwrap();
-    serde_json::to_value(row.head.unwrap().params).unwrap()
+    serde_json::to_value(&row.trained().unwrap().head.as_ref().unwrap().params).unwrap()
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_preset_stands_for_its_constants() {
         let text = TINY.replace(stated, base);
         let text = text.replacen("[profile.demo.network.large]", &overridden(over), 1);
         let row = resolved(&text, "demo").rows.remove(1);
-        serde_json::to_value(row.head.unwrap().params).unwrap()
+        serde_json::to_value(&row.trained().unwrap().head.as_ref().unwrap().params).unwrap()
     };
     // A preset replaces all that was stated before; a constant replaces itself.
     let easy = "{ name = \"arcface\", preset = \"sv-x-softmax\" }";

@@ -22,8 +22,8 @@ pub fn resolved(text: &str, profile: &str) -> Resolved {
 pub fn open(suite: &Suite, profile: &str) -> Resolved {
     let mut suite = resolve(suite, profile, &embedded::catalogue(None).unwrap()).unwrap();
     for row in &mut suite.rows {
-        row.data.identity = None;
-        if let DataSource::Noisy(noisy) = &mut row.data.source {
+        row.trained_mut().unwrap().data.identity = None;
+        if let DataSource::Noisy(noisy) = &mut row.trained_mut().unwrap().data.source {
             noisy.base.identity = None;
         }
     }

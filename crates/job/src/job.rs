@@ -1,6 +1,6 @@
 //! What a job is: the specification of one unit of work, and the jobs that it needs.
 
-use crate::{DataSpec, TrainSpec};
+use crate::{DataSpec, ImportSpec, TrainSpec};
 use frbench_base::key::Key;
 use frbench_base::registry::Params;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub enum JobSpec {
     Data(DataSpec),
     Train(TrainSpec),
+    Import(ImportSpec),
     Derive(DeriveSpec),
     Embed(EmbedSpec),
     Score(ScoreSpec),

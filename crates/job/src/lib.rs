@@ -10,13 +10,15 @@
 //! | [`description`] | what a data set says of its images: people, pairs, templates |
 //! | [`network`] | backbone, input, head |
 //! | [`training`] | one training |
-//! | [`job`] | the five kinds of jobs |
+//! | [`import`] | a network that was trained elsewhere |
+//! | [`job`] | the six kinds of jobs |
 //! | [`artefact`] | what is derived of a whole set before a training |
 //! | [`result`] | what a finished job leaves behind |
 
 pub mod artefact;
 pub mod data;
 pub mod description;
+pub mod import;
 pub mod job;
 mod left;
 pub mod network;
@@ -28,6 +30,7 @@ pub use description::Description;
 pub use frbench_engine::settings::{
     ConvMode, Decay, Length, OptimizerSpec, Precision, ScheduleSpec,
 };
+pub use import::ImportSpec;
 pub use job::{DeriveSpec, EmbedSpec, Job, JobSpec, ProtocolSpec, ScoreSpec, Views};
 pub use network::{BackboneSpec, Color, DegradeKind, DegradeSpec, HeadSpec, InputSpec};
 pub use training::{BalancedSpec, KEPT_IMAGES, MethodSpec, TrainSpec};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 pub enum JobResult {
     Data(DataResult),
     Train(TrainResult),
+    Import(ImportResult),
     Derive(DeriveResult),
     Embed(EmbedResult),
     Score(ScoreResult),
@@ -84,6 +85,28 @@ pub struct TrainResult {
     /// Pictures about this network, in the folder of its job.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pictures: Vec<Picture>,
+}
+
+/// A network that was read from a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImportResult {
+    /// The name of the file, without its folders.
+    pub name: String,
+    /// sha256 of the file.
+    pub file_sha256: String,
+    /// The name of its format.
+    pub format: String,
+    /// Trainable parameters of the network.
+    pub parameters: u64,
+    /// Multiply-accumulates of one forward pass of one image.
+    pub macs: u64,
+    pub embedding: usize,
+    /// Of the network as it is evaluated.
+    pub model_sha256: String,
+    /// Things a reader must know: what of the file was left aside, what it does not say and was
+    /// assumed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One epoch of a training on a set whose true labels are known.

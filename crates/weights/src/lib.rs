@@ -14,6 +14,7 @@
 pub mod aliases;
 pub mod container;
 pub mod fit;
+mod foreign;
 pub mod names;
 pub mod npy;
 mod tensor;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use container::WeightsFile;
 pub use fit::{Fit, fit};
+pub use foreign::{Foreign, read};
 pub use tensor::{Dtype, Tensor};
 pub use tree::Tree;
 

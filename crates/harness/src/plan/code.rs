@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Kind {
     Data,
     Train,
+    Import,
     Derive,
     Embed,
     Score,
@@ -24,6 +25,7 @@ impl Kind {
         match spec {
             JobSpec::Data(_) => Kind::Data,
             JobSpec::Train(_) => Kind::Train,
+            JobSpec::Import(_) => Kind::Import,
             JobSpec::Derive(_) => Kind::Derive,
             JobSpec::Embed(_) => Kind::Embed,
             JobSpec::Score(_) => Kind::Score,
@@ -80,6 +82,7 @@ impl DeviceKind {
 fn numeric(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Data => &["image", "libm", "rand_chacha", "zune-jpeg"],
+        Kind::Import => &["half", "safetensors"],
         Kind::Train | Kind::Derive | Kind::Embed => &[
             "candle-core",
             "gemm",

@@ -5,7 +5,8 @@ use super::keys::{Keys, Names, keys};
 use super::layout::*;
 use super::recipe::Recipe;
 use super::{Known, Round, cost, full_identity, identity};
-use crate::suite::resolve::{Column, Keep, Row};
+use crate::suite::model_file::ModelFile;
+use crate::suite::resolve::{Column, Keep, ModelSource, Row, Trained};
 use crate::suite::{Resolved, dataset};
 use frbench_base::key::Key;
 use frbench_base::registry::Params;
@@ -43,7 +44,7 @@ impl<'a> Planner<'a> {
     pub fn run(mut self) -> Round {
         let suite = self.suite;
         let listed = || suite.rows.iter().filter(|r| r.listed);
-        let sets = listed().map(|r| &r.data);
+        let sets = listed().filter_map(|r| Some(&r.trained()?.data));
         let data = self.data_jobs(sets.chain(suite.columns.iter().map(|c| &c.data)));
         let mut runs: Vec<Vec<SeedRun>> = vec![Vec::new(); suite.rows.len()];
         let mut cells = Vec::new();
@@ -55,7 +56,7 @@ impl<'a> Planner<'a> {
                 let Some(&seed) = spec.seeds.get(i) else {
                     continue;
                 };
-                let train = self.train(row, seed);
+                let train = self.network(row, seed);
                 runs[row].push(SeedRun {
                     seed,
                     comparison: self.comparison(&train),
@@ -163,15 +164,37 @@ impl<'a> Planner<'a> {
         set
     }
 
-    fn train(&mut self, index: usize, seed: u64) -> Key {
+    /// The job that leaves the network of a row.
+    fn network(&mut self, index: usize, seed: u64) -> Key {
+        let suite = self.suite;
+        match &suite.rows[index].model {
+            ModelSource::Trained(trained) => self.train(index, trained, seed),
+            ModelSource::File(file) => self.import(index, file),
+        }
+    }
+
+    fn import(&mut self, index: usize, file: &ModelFile) -> Key {
+        let row = &self.suite.rows[index];
+        let spec = JobSpec::Import(ImportSpec {
+            file: file.sha256.clone(),
+            backbone: row.backbone.clone(),
+            input: row.input.clone(),
+        });
+        // Reading a weight is no work beside using it.
+        self.add(format!("import {}", row.id), spec, &[], 1e9)
+    }
+
+    fn train(&mut self, index: usize, trained: &Trained, seed: u64) -> Key {
         let suite = self.suite;
         let row = &suite.rows[index];
-        let data = self.data(&row.data);
+        let data = self.data(&trained.data);
         let mut needs = vec![data.clone()];
-        let teacher = row.teacher.map(|t| self.train(t, suite.rows[t].first_seed));
+        let teacher = row
+            .teacher
+            .map(|t| self.network(t, suite.rows[t].first_seed));
         needs.extend(teacher.clone());
         let mut derived: BTreeMap<String, Key> = BTreeMap::new();
-        for need in &row.needs.derive {
+        for need in &trained.needs.derive {
             let from: BTreeMap<String, Key> = need
                 .from
                 .iter()
@@ -180,8 +203,8 @@ impl<'a> Planner<'a> {
             // The one pass that looks at images; the others compute with artefacts and labels.
             let model = teacher.clone().filter(|_| need.derivation == "embeddings");
             let passes = match row.teacher.filter(|_| model.is_some()) {
-                Some(t) => cost::images(&row.data) * self.forward[t],
-                None => cost::images(&row.data) * 1e4,
+                Some(t) => cost::images(&trained.data) * self.forward[t],
+                None => cost::images(&trained.data) * 1e4,
             };
             let mut on: Vec<Key> = vec![data.clone()];
             on.extend(model.clone());
@@ -198,33 +221,33 @@ impl<'a> Planner<'a> {
             derived.insert(need.name.to_string(), key);
         }
         if let Some(keep) = &row.keep {
-            let key = self.kept_images(keep, seed, row, &data);
+            let key = self.kept_images(keep, seed, trained, &data);
             derived.insert(KEPT_IMAGES.to_string(), key);
         }
         needs.extend(derived.values().cloned());
         let spec = JobSpec::Train(TrainSpec {
-            method: row.method.clone(),
+            method: trained.method.clone(),
             backbone: row.backbone.clone(),
             input: row.input.clone(),
-            head: row.head.clone(),
+            head: trained.head.clone(),
             data,
             teacher,
             derived,
             seed,
-            schedule: row.schedule.clone(),
-            optimizer: row.optimizer.clone(),
-            batch: row.batch,
-            bn_group: row.bn_group,
-            flip: row.flip,
-            balanced: row.balanced,
-            keep_last: row.keep_last,
-            precision: row.precision,
+            schedule: trained.schedule.clone(),
+            optimizer: trained.optimizer.clone(),
+            batch: trained.batch,
+            bn_group: trained.bn_group,
+            flip: trained.flip,
+            balanced: trained.balanced,
+            keep_last: trained.keep_last,
+            precision: trained.precision,
         });
-        let seen = cost::seen(&row.schedule, row.batch, &row.data);
+        let seen = cost::seen(&trained.schedule, trained.batch, &trained.data);
         let mut work = cost::train(seen, self.forward[index]);
-        if let Some(t) = row.teacher.filter(|_| row.needs.teacher_network()) {
+        if let Some(t) = row.teacher.filter(|_| trained.needs.teacher_network()) {
             work += seen * self.forward[t];
-            if row.needs.input_gradients {
+            if trained.needs.input_gradients {
                 work += cost::input_gradients(seen, self.forward[index], self.forward[t]);
             }
         }
@@ -233,13 +256,13 @@ impl<'a> Planner<'a> {
 
     /// The images of the data job `data` that `row` is confined to: those that the network of
     /// another row, trained on all of them with the same seed, finds near to their class.
-    fn kept_images(&mut self, keep: &Keep, seed: u64, row: &Row, data: &Key) -> Key {
-        let model = self.train(keep.by, seed);
-        let images = cost::images(&row.data);
+    fn kept_images(&mut self, keep: &Keep, seed: u64, trained: &Trained, data: &Key) -> Key {
+        let model = self.network(keep.by, seed);
+        let images = cost::images(&trained.data);
         let views = Views::Original;
         let by = &self.suite.rows[keep.by].id;
         let embeddings = self.add(
-            format!("embed {by} seed {seed} {} images", row.data.name),
+            format!("embed {by} seed {seed} {} images", trained.data.name),
             JobSpec::Embed(EmbedSpec {
                 model: model.clone(),
                 data: data.clone(),
@@ -332,6 +355,10 @@ fn forward(suite: &Resolved) -> Vec<f64> {
     let mut known: Vec<(&BackboneSpec, usize, f64)> = Vec::new();
     let mut out = Vec::with_capacity(suite.rows.len());
     for row in &suite.rows {
+        if let ModelSource::File(file) = &row.model {
+            out.push(2.0 * file.macs as f64);
+            continue;
+        }
         let (spec, size) = (&row.backbone, row.input.size);
         let found = known.iter().find(|(s, n, _)| (*s, *n) == (spec, size));
         out.push(match found {
@@ -357,7 +384,7 @@ fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
         settings: row.settings.clone(),
         teacher: row.teacher.map(|t| suite.rows[t].id.clone()),
         condition: row.condition.clone(),
-        recipe: Recipe::of(row),
+        recipe: row.trained().map(Recipe::of).unwrap_or_default(),
         runs,
     }
 }

@@ -39,7 +39,9 @@ pub fn keys(spec: &JobSpec, names: &Names, codes: &Codes) -> Keys {
     }
     let data = match spec {
         JobSpec::Train(_) | JobSpec::Score(_) => &names.described,
-        JobSpec::Data(_) | JobSpec::Derive(_) | JobSpec::Embed(_) => &names.data,
+        JobSpec::Data(_) | JobSpec::Import(_) | JobSpec::Derive(_) | JobSpec::Embed(_) => {
+            &names.data
+        }
     };
     rename(&mut plain, data);
     let mut compared = plain.clone();

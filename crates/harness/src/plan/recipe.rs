@@ -1,7 +1,7 @@
 //! How a network is trained, in words, for `frbench show` and the report: what a suite states, with
 //! its presets and overrides in place.
 
-use crate::suite::resolve::Row;
+use crate::suite::resolve::Trained;
 use frbench_base::registry::Params;
 use frbench_job::{Decay, Length, Precision, ScheduleSpec};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    pub fn of(row: &Row) -> Recipe {
+    pub fn of(row: &Trained) -> Recipe {
         let mut loss = named(&row.method.name, &row.method.params);
         if let Some(head) = &row.head {
             loss += &format!("; {}", named(&head.name, &head.params));
@@ -29,7 +29,7 @@ impl Recipe {
     }
 }
 
-fn training(row: &Row) -> String {
+fn training(row: &Trained) -> String {
     let mut out = vec![
         batches(row),
         rate(&row.schedule),
@@ -63,7 +63,7 @@ fn training(row: &Row) -> String {
 }
 
 /// `12 epochs of 128`.
-pub fn batches(row: &Row) -> String {
+pub fn batches(row: &Trained) -> String {
     let length = match row.schedule.length {
         Length::Epochs(e) => format!("{e} epochs"),
         Length::Steps(s) => format!("{s} steps"),

@@ -94,12 +94,23 @@ const SOME: &[(&str, &[Kind])] = &[
     ("eval", &[Kind::Score]),
     (
         "methods/backbone",
-        &[Kind::Train, Kind::Derive, Kind::Embed],
+        &[Kind::Train, Kind::Import, Kind::Derive, Kind::Embed],
     ),
     ("methods", &[Kind::Train, Kind::Derive]),
     (
         "engine",
-        &[Kind::Train, Kind::Derive, Kind::Embed, Kind::Score],
+        &[
+            Kind::Train,
+            Kind::Import,
+            Kind::Derive,
+            Kind::Embed,
+            Kind::Score,
+        ],
+    ),
+    ("harness/run/import.rs", &[Kind::Import]),
+    (
+        "harness/run/network.rs",
+        &[Kind::Train, Kind::Import, Kind::Derive, Kind::Embed],
     ),
     (
         "kernels",
@@ -215,6 +226,9 @@ impl Entries {
         let mut modules = BTreeSet::new();
         match spec {
             JobSpec::Train(spec) => self.of_training(spec, &mut modules),
+            JobSpec::Import(spec) => {
+                self.add("methods/backbone", &spec.backbone.name, &mut modules);
+            }
             JobSpec::Score(spec) => self.add("eval/protocol", &spec.protocol.name, &mut modules),
             // What they need names them: their data, and the training of their network.
             JobSpec::Data(_) | JobSpec::Derive(_) | JobSpec::Embed(_) => {}

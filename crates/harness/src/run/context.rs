@@ -10,6 +10,8 @@ use frbench_base::Result;
 use frbench_base::key::Key;
 use frbench_data::source::ImageSource;
 use frbench_job::Job;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// What an executor works with.
@@ -20,6 +22,8 @@ pub struct Context<'a> {
     pub observer: &'a dyn Observer,
     pub stop: &'a Stop,
     pub options: &'a Options,
+    /// Files of weights by the sha256 that they had when the suite was read.
+    pub models: &'a BTreeMap<String, PathBuf>,
     pub lock: &'a mut JobLock,
 }
 

@@ -5,7 +5,6 @@ use super::embed::Extraction;
 use super::folder::RunFolder;
 use super::store::Store;
 use super::teacher::class_weights;
-use super::train::load_network;
 use frbench_base::files;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
@@ -45,14 +44,14 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
             .model
             .as_ref()
             .ok_or_else(|| Error::Bug("teacher embeddings without a teacher".into()))?;
-        let model = cx.jobs.train(key)?;
+        let model = cx.jobs.network(key)?;
         let images = cx.images(&spec.data, "images", &set.source, model.input.size)?;
-        let network = load_network(model, &cx.store.folder(key), cx)?;
+        let network = model.load(&cx.store.folder(key), cx)?;
         // An image, and its mirror image, each in a row.
         let extraction = Extraction {
             network: &network,
             images,
-            input: &model.input,
+            input: model.input,
             views: Views::Both,
             dim: model.backbone.embedding,
             rows_per_image: 2,

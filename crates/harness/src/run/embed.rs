@@ -2,8 +2,8 @@
 
 use super::checkpoint::CHECKPOINT;
 use super::context::Context;
+use super::network::MODEL;
 use super::own;
-use super::train::{MODEL, load_network};
 use crate::train::{Images, InputPipeline, Made, Queue};
 use frbench_base::{Error, Result};
 use frbench_engine::{Device, Network};
@@ -19,11 +19,11 @@ use std::time::Instant;
 pub const EMBEDDINGS: &str = "embeddings.f32";
 
 pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
-    let model = cx.jobs.train(&spec.model)?;
+    let model = cx.jobs.network(&spec.model)?;
     let set = super::open::data_set(&spec.data, cx)?;
     let source = set.part(&spec.part)?;
     let images = cx.images(&spec.data, &spec.part, source, model.input.size)?;
-    let network = load_network(model, &cx.store.folder(&spec.model), cx)?;
+    let network = model.load(&cx.store.folder(&spec.model), cx)?;
     let mut input = model.input.clone();
     if spec.native {
         input.degrade = None;
@@ -40,7 +40,10 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let mut result = extraction.run(cx)?;
     let seal = cx.store.seal(&spec.model)?;
     result.model = Some(Model {
-        checkpoint_sha256: own::hash_of(&seal, CHECKPOINT)?,
+        checkpoint_sha256: match model.file {
+            Some(sha256) => sha256.to_string(),
+            None => own::hash_of(&seal, CHECKPOINT)?,
+        },
         model_sha256: own::hash_of(&seal, MODEL)?,
     });
     Ok(result)

@@ -5,9 +5,9 @@ use super::checkpoint::{CHECKPOINT, RECORD, is_rolling};
 use super::contact_sheet::LIST;
 use super::embed::EMBEDDINGS;
 use super::folder::{RESULT, RunFolder};
+use super::network::MODEL;
 use super::seal::{self, Seal};
 use super::stamps;
-use super::train::MODEL;
 use frbench_base::key::Key;
 use frbench_base::stamp::Stamp;
 use frbench_base::{Error, Result};
@@ -88,6 +88,7 @@ pub fn left(folder: &RunFolder, result: &JobResult) -> Result<Vec<FileHash>> {
                 names.push(LIST);
             }
         }
+        JobResult::Import(_) => names.push(MODEL),
         JobResult::Derive(d) => names.extend(d.files.iter().map(|f| f.path.as_str())),
         JobResult::Embed(_) => names.push(EMBEDDINGS),
         JobResult::Score(s) => names.extend(s.evidence.iter().map(|f| f.path.as_str())),

@@ -1,9 +1,10 @@
 //! What a device cannot compute is refused before any work.
 
+use super::network::NetworkSpec;
 use super::store::Jobs;
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
-use frbench_job::{Job, JobSpec, TrainSpec};
+use frbench_job::{Job, JobSpec};
 use frbench_methods::method;
 use std::collections::BTreeMap;
 
@@ -24,22 +25,22 @@ pub fn check(open: &[&Job], jobs: &[Job], device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// The networks that a job runs, by what they were trained as.
-fn networks<'a>(spec: &'a JobSpec, jobs: Jobs<'a>) -> Result<Vec<&'a TrainSpec>> {
+/// The networks that a job runs.
+fn networks<'a>(spec: &'a JobSpec, jobs: Jobs<'a>) -> Result<Vec<NetworkSpec<'a>>> {
     Ok(match spec {
         JobSpec::Train(spec) => {
             let needs = (method::find(&spec.method.name)?.needs)(&spec.method, spec.head.as_ref())?;
             let teacher = spec.teacher.iter().filter(|_| needs.teacher_network());
-            let teacher = teacher.map(|key| jobs.train(key));
-            std::iter::once(Ok(spec))
+            let teacher = teacher.map(|key| jobs.network(key));
+            std::iter::once(Ok(NetworkSpec::of_training(spec)))
                 .chain(teacher)
                 .collect::<Result<_>>()?
         }
-        JobSpec::Embed(spec) => vec![jobs.train(&spec.model)?],
+        JobSpec::Embed(spec) => vec![jobs.network(&spec.model)?],
         JobSpec::Derive(spec) => match &spec.model {
-            Some(key) if super::derive::runs_network(spec) => vec![jobs.train(key)?],
+            Some(key) if super::derive::runs_network(spec) => vec![jobs.network(key)?],
             _ => Vec::new(),
         },
-        JobSpec::Data(_) | JobSpec::Score(_) => Vec::new(),
+        JobSpec::Data(_) | JobSpec::Import(_) | JobSpec::Score(_) => Vec::new(),
     })
 }

@@ -16,12 +16,14 @@ use super::store::{Jobs, Store};
 use super::verify::{missing_files, verify_data};
 use crate::plan::{self, Known, Layout, Next, Round};
 use crate::suite::Resolved;
+use crate::suite::resolve::{ModelSource, Row};
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_job::result::JobResult;
 use frbench_job::{Job, JobSpec};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Results by cache key.
@@ -54,6 +56,10 @@ pub fn execute(
     stop: &Stop,
     executor: Executor,
 ) -> Result<Outcome> {
+    let file = |row: &Row| match &row.model {
+        ModelSource::File(file) => Some((file.sha256.clone(), file.path.clone())),
+        ModelSource::Trained(_) => None,
+    };
     let mut session = Session {
         suite,
         program,
@@ -63,6 +69,7 @@ pub fn execute(
         stop,
         executor,
         env: super::environment::capture(&program.build, &options.device),
+        models: suite.rows.iter().filter_map(file).collect(),
         stock: Stock::new(store, observer),
         executed: 0,
         failed: Failures::default(),
@@ -101,6 +108,8 @@ struct Session<'a> {
     stop: &'a Stop,
     executor: Executor,
     env: Value,
+    /// Files of weights by their sha256.
+    models: BTreeMap<String, PathBuf>,
     stock: Stock<'a>,
     executed: usize,
     failed: Failures,
@@ -306,6 +315,7 @@ impl Session<'_> {
             observer: self.observer,
             stop: self.stop,
             options: self.options,
+            models: &self.models,
             lock: &mut lock,
         };
         match (self.executor)(&job.spec, &mut context) {
@@ -349,6 +359,10 @@ fn is_data(job: &Job) -> bool {
     matches!(job.spec, JobSpec::Data(_))
 }
 
+fn leaves_network(job: &Job) -> bool {
+    matches!(job.spec, JobSpec::Train(_) | JobSpec::Import(_))
+}
+
 /// The jobs of one shard: every n-th training and what it needs, with the embeddings and
 /// scores that follow from it. What several shards need, the first to lock it does.
 fn select(jobs: &[Job], shard: Option<(usize, usize)>) -> Vec<Job> {
@@ -367,7 +381,7 @@ fn select(jobs: &[Job], shard: Option<(usize, usize)>) -> Vec<Job> {
         .collect();
     let mut keep: BTreeSet<&Key> = jobs
         .iter()
-        .filter(|j| matches!(j.spec, JobSpec::Train(_)) && !needed_by_training.contains(&j.key))
+        .filter(|j| leaves_network(j) && !needed_by_training.contains(&j.key))
         .enumerate()
         .filter(|(i, _)| i % n == m - 1)
         .map(|(_, j)| &j.key)
@@ -376,9 +390,7 @@ fn select(jobs: &[Job], shard: Option<(usize, usize)>) -> Vec<Job> {
         // Trainings that others build on (the teacher) are scored by the first shard.
         keep.extend(
             jobs.iter()
-                .filter(|j| {
-                    matches!(j.spec, JobSpec::Train(_)) && needed_by_training.contains(&j.key)
-                })
+                .filter(|j| leaves_network(j) && needed_by_training.contains(&j.key))
                 .map(|j| &j.key),
         );
     }

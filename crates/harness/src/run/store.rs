@@ -2,6 +2,7 @@
 
 use super::folder::RunFolder;
 use super::images::ImageCache;
+use super::network::NetworkSpec;
 use super::own::{self, Damage, Depth, Reader};
 use super::seal::Seal;
 use frbench_base::key::Key;
@@ -147,6 +148,15 @@ impl<'a> Jobs<'a> {
         match self.spec(key)? {
             JobSpec::Data(d) => Ok(d),
             _ => Err(Error::Bug(format!("job {} is not a data job", key.short()))),
+        }
+    }
+
+    /// The network that a training leaves, or that is read from a file.
+    pub fn network(&self, key: &Key) -> Result<NetworkSpec<'a>> {
+        match self.spec(key)? {
+            JobSpec::Train(t) => Ok(NetworkSpec::of_training(t)),
+            JobSpec::Import(i) => Ok(NetworkSpec::of_file(i)),
+            _ => Err(Error::Bug(format!("job {} leaves no network", key.short()))),
         }
     }
 

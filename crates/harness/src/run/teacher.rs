@@ -4,7 +4,6 @@
 use super::checkpoint::CHECKPOINT;
 use super::context::Context;
 use super::folder::RunFolder;
-use super::train::load_network;
 use crate::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, TeacherRows};
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
@@ -61,7 +60,7 @@ impl InStep {
         (size, images): (usize, &Arc<dyn Images>),
         cx: &Context,
     ) -> Result<Self> {
-        let model = cx.jobs.train(key)?;
+        let model = cx.jobs.network(key)?;
         let folder = cx.store.folder(key);
         let mut out = InStep {
             network: None,
@@ -73,11 +72,11 @@ impl InStep {
                 true => images.clone(),
                 false => cx.images(data, "images", source, model.input.size)?,
             };
-            let network = load_network(model, &folder, cx)?;
+            let network = model.load(&folder, cx)?;
             out.network = Some((network, model.input.clone(), images));
         }
         if needs.teacher_classifier() {
-            let classifier = load_classifier(model, &folder)?;
+            let classifier = load_classifier(cx.jobs.train(key)?, &folder)?;
             out.classifier = Some(match needs.teacher_logits {
                 true => classifier,
                 false => classifier.without_logits(),

@@ -5,14 +5,13 @@ use super::checkpoint::{self, Kept, Record};
 use super::contact_sheet;
 use super::context::Context;
 use super::curve::{Curve, Waits};
-use super::folder::RunFolder;
+use super::network::MODEL;
 use super::teacher::{InStep, Rows};
 use crate::train::{Teacher, TeacherRows, Trainer};
 use frbench_base::files;
 use frbench_base::key::{Key, sha256_hex};
 use frbench_base::{Error, Result};
 use frbench_data::set::TrainSet;
-use frbench_engine::Network;
 use frbench_engine::checkpoint::Checkpoint;
 use frbench_job::artefact::Artefact;
 use frbench_job::result::TrainResult;
@@ -23,7 +22,6 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// The finished network, under its PyTorch names.
-pub const MODEL: &str = "model.safetensors";
 
 /// The name under which a method's teacher embeddings are derived.
 pub const TEACHER_EMBEDDINGS: &str = "teacher-embeddings";
@@ -310,15 +308,4 @@ fn notes_of(checkpoint: &Checkpoint) -> Result<Vec<String>> {
         return Ok(Vec::new());
     };
     serde_json::from_str(text).map_err(|e| Error::Data(format!("checkpoint: notes: {e}")))
-}
-
-/// The trained network of a finished job, ready to embed on the device of the run.
-pub fn load_network(spec: &TrainSpec, folder: &RunFolder, cx: &Context) -> Result<Network> {
-    let mut network = Network::new(frbench_methods::backbone::build(
-        &spec.backbone,
-        spec.input.size,
-    )?);
-    network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
-    network.move_to(&cx.options.device, spec.precision)?;
-    Ok(network)
 }

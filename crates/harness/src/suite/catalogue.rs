@@ -2,6 +2,7 @@
 
 use super::check::{self, suggest};
 use super::model::Named;
+use super::model_file::ModelFiles;
 use super::source::{At, Source};
 use super::tree::{Node, Value};
 use frbench_base::registry::{Info, Kind, Params};
@@ -31,6 +32,8 @@ pub struct Catalogue {
     pub pins: BTreeMap<String, String>,
     /// Where data sets are, to tell a folder without a declaration from a wrong name.
     pub data_root: Option<PathBuf>,
+    /// Files of weights that were read.
+    pub models: ModelFiles,
 }
 
 /// A method and what it asks of the planner.
@@ -96,6 +99,7 @@ impl Catalogue {
                 .collect(),
             pins: pins(embedded, folder)?,
             data_root: None,
+            models: ModelFiles::default(),
         })
     }
 

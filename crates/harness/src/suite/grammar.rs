@@ -1,6 +1,7 @@
 //! The suite format, as data: every key with its type, range and meaning. Checking, the
 //! JSON Schema and the messages are all derived from these tables.
 
+use super::preprocessing;
 use Shape::{Bool, Choice, Float, Floats, Int, Ints, Map, Matrix, Named, Text, Texts};
 
 /// The format version this build reads.
@@ -130,6 +131,11 @@ pub const SUITE: &[Field] = &[
         Shape::Tables(CONDITION),
         "What may be done to the data; profiles say under which conditions their entries run.",
     ),
+    may(
+        "model",
+        Map(MODEL),
+        "Networks that were trained elsewhere, by the name that entries use.",
+    ),
     PROTOCOLS,
     must(
         "profile",
@@ -172,6 +178,44 @@ const UNDER_DOC: &str =
 const MATRIX_DOC: &str = "Method parameters, and as `\"head.NAME\"` those of the head, by the values they take; one row per combination.";
 const KEEP_DOC: &str = "Train on the images that another entry's network finds near to their class alone (Sub-center ArcFace's drop and retrain).";
 
+/// `[model.NAME]`
+pub const MODEL: &[Field] = &[
+    must(
+        "file",
+        Text,
+        "File of weights, from the folder of the suite on: PyTorch, safetensors, ONNX.",
+    ),
+    may(
+        "preset",
+        Choice(preprocessing::NAMES),
+        "Whose preprocessing the network was trained with. State this or `input`.",
+    ),
+    may(
+        "input",
+        Shape::Table(MODEL_INPUT),
+        "How images become its input. State this or `preset`.",
+    ),
+    may(
+        "backbone",
+        Named,
+        "Architecture and its parameters, where the file leaves several possible.",
+    ),
+];
+
+/// `input` of a model; its size follows from the file.
+pub const MODEL_INPUT: &[Field] = &[COLOR, MEAN, STD];
+
+const COLOR: Field = must("color", Choice(&["rgb", "bgr"]), "Channel order.");
+const MEAN: Field = must("mean", RATE, "Subtracted from x / 255.");
+const STD: Field = must(
+    "std",
+    Float {
+        min: 1e-6,
+        max: 10.0,
+    },
+    "Divides x / 255 - mean.",
+);
+
 /// `[teacher]`, `[student]`, `[[baseline]]`, `[[method]]`
 pub const ENTRY: &[Field] = &[
     must(
@@ -185,7 +229,16 @@ pub const ENTRY: &[Field] = &[
         "Name in tables. With a matrix, `{key}` stands for the value.",
     ),
     may("note", Text, "What a reader of the table must know."),
-    must("method", Named, "Training method and its parameters."),
+    may(
+        "method",
+        Named,
+        "Training method and its parameters; with `network` and `training`, or `model` in place of the three.",
+    ),
+    may(
+        "model",
+        Text,
+        "Name of a model of the suite, which is read from its file and not trained.",
+    ),
     may(
         "head",
         Named,
@@ -196,8 +249,8 @@ pub const ENTRY: &[Field] = &[
         Text,
         "Id of the entry whose network is the teacher.",
     ),
-    must("network", Text, "Name of a network of the profile."),
-    must(
+    may("network", Text, "Name of a network of the profile."),
+    may(
         "training",
         Text,
         "Name of a training recipe of the profile.",
@@ -452,16 +505,9 @@ pub const INPUT: &[Field] = &[
         Int { min: 16, max: 448 },
         "Side in pixels; 112 x 112 crops are reduced by area.",
     ),
-    must("color", Choice(&["rgb", "bgr"]), "Channel order."),
-    must("mean", RATE, "Subtracted from x / 255."),
-    must(
-        "std",
-        Float {
-            min: 1e-6,
-            max: 10.0,
-        },
-        "Divides x / 255 - mean.",
-    ),
+    COLOR,
+    MEAN,
+    STD,
     may(
         "degrade",
         Shape::Table(DEGRADE),

@@ -8,9 +8,12 @@
 pub mod catalogue;
 pub mod check;
 pub mod dataset;
+pub mod evaluation;
 pub mod grammar;
 pub mod library;
 pub mod model;
+pub mod model_file;
+pub mod preprocessing;
 pub mod preset;
 pub mod read;
 mod recipes;

@@ -17,6 +17,7 @@ pub struct Suite {
     /// Teacher, student, baselines, methods, ablations: in this order.
     pub entries: Vec<Entry>,
     pub conditions: Vec<Condition>,
+    pub models: Vec<Model>,
     pub protocols: Vec<Protocol>,
     pub profiles: Vec<Profile>,
     pub claims: Vec<Claim>,
@@ -68,6 +69,7 @@ pub struct Entry {
 pub struct Settings {
     pub method: Option<Named>,
     pub head: Option<Named>,
+    pub model: Option<At<String>>,
     pub network: Option<At<String>>,
     pub training: Option<At<String>>,
     pub keep: Option<Keep>,
@@ -125,6 +127,18 @@ pub enum Reduced {
     Side(usize),
 }
 
+/// A network that was trained elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub id: At<String>,
+    /// From the folder of the suite on.
+    pub file: At<String>,
+    pub preset: Option<At<String>>,
+    /// Colour order, mean and standard deviation, where they are stated.
+    pub input: Option<At<(frbench_job::Color, f64, f64)>>,
+    pub backbone: Option<Named>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
     pub id: At<String>,
@@ -135,8 +149,10 @@ pub struct Protocol {
 pub struct Profile {
     pub id: At<String>,
     pub summary: String,
-    pub train_data: At<String>,
-    pub seeds: At<Vec<u64>>,
+    /// None in a profile that trains nothing.
+    pub train_data: Option<At<String>>,
+    /// None in a profile that trains nothing.
+    pub seeds: Option<At<Vec<u64>>>,
     pub entries: Vec<At<String>>,
     pub conditions: Vec<At<String>>,
     pub outliers: Option<At<String>>,

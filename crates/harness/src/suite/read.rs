@@ -37,10 +37,11 @@ pub fn parse(source: Source) -> Result<Suite> {
             .iter()
             .map(|n| condition(&source, n))
             .collect::<Result<_>>()?,
+        models: pairs(&root, "model").iter().map(model).collect(),
         protocols: pairs(&root, "protocol").iter().map(protocol).collect(),
         profiles: pairs(&root, "profile")
             .iter()
-            .map(|p| profile(&source, p))
+            .map(|p| profile(&source, p, root.get("model").is_some()))
             .collect::<Result<_>>()?,
         claims: items(&root, "claim").iter().map(claim).collect(),
         references: items(&root, "reference").iter().map(reference).collect(),
@@ -155,6 +156,7 @@ fn settings(node: &Node) -> Settings {
     Settings {
         method: node.get("method").map(named),
         head: node.get("head").map(named),
+        model: opt_text(node, "model"),
         network: opt_text(node, "network"),
         training: opt_text(node, "training"),
         keep: node.get("keep").map(|n| Keep {
@@ -228,6 +230,27 @@ fn degrade(source: &Source, node: &Node) -> Result<Option<At<Degrade>>> {
     Ok(Some(At::new(Degrade { kind, to }, node.span.clone())))
 }
 
+fn model((id, node): &(At<String>, Node)) -> Model {
+    Model {
+        id: id.clone(),
+        file: text(node, "file"),
+        preset: opt_text(node, "preset"),
+        input: node.get("input").map(|input| {
+            let (mean, std) = (number(input, "mean"), number(input, "std"));
+            let stated = (color(input), mean.unwrap_or(0.0), std.unwrap_or(1.0));
+            At::new(stated, input.span.clone())
+        }),
+        backbone: node.get("backbone").map(named),
+    }
+}
+
+fn color(input: &Node) -> Color {
+    match text(input, "color").as_str() {
+        "bgr" => Color::Bgr,
+        _ => Color::Rgb,
+    }
+}
+
 fn protocol((id, node): &(At<String>, Node)) -> Protocol {
     Protocol {
         id: id.clone(),
@@ -261,29 +284,27 @@ fn reference(node: &Node) -> Reference {
     }
 }
 
-fn profile(source: &Source, (id, node): &(At<String>, Node)) -> Result<Profile> {
+/// `models`: whether the suite has networks that come from files.
+fn profile(source: &Source, (id, node): &(At<String>, Node), models: bool) -> Result<Profile> {
     let missing = |key: &str| {
         source.error(
             &id.span,
             format_args!("profile `{}` states no `{key}`", id.value),
         )
     };
-    for key in [
-        "train-data",
-        "seeds",
-        "entries",
-        "evaluate",
-        "network",
-        "training",
-    ] {
+    // Where no network comes from a file, all are trained.
+    let of_training: &[&str] = match models {
+        true => &[],
+        false => &["train-data", "seeds", "network", "training"],
+    };
+    for key in ["entries", "evaluate"].iter().chain(of_training) {
         node.get(key).ok_or_else(|| missing(key))?;
     }
-    let seeds = seeds(node).filter(|s| !s.is_empty());
     Ok(Profile {
         id: id.clone(),
         summary: text(node, "summary").value.trim().to_string(),
-        train_data: text(node, "train-data"),
-        seeds: seeds.ok_or_else(|| missing("seeds"))?,
+        train_data: opt_text(node, "train-data"),
+        seeds: seeds(node).filter(|s| !s.is_empty()),
         entries: names(node, "entries"),
         conditions: names(node, "conditions"),
         outliers: opt_text(node, "outliers"),
@@ -319,10 +340,7 @@ fn network(source: &Source, (id, node): &(At<String>, Node)) -> Result<Network> 
         embedding: int(node, "embedding").unwrap_or(0) as usize,
         input: InputSpec {
             size: int(input, "size").unwrap_or(0) as usize,
-            color: match text(input, "color").as_str() {
-                "bgr" => Color::Bgr,
-                _ => Color::Rgb,
-            },
+            color: color(input),
             mean: number(input, "mean").unwrap_or(0.0),
             std: number(input, "std").unwrap_or(1.0),
             degrade: None,

@@ -86,41 +86,46 @@ pub(super) fn rows(source: &Source, profile: &At<String>, rows: usize) -> Result
 
 /// Refuses a training without a step, a batch that is larger than the set, and a learning rate
 /// that falls before it has risen.
-pub(super) fn training(source: &Source, at: &At<String>, row: &Row) -> Result<()> {
+pub(super) fn training(
+    source: &Source,
+    at: &At<String>,
+    row: &str,
+    trained: &Trained,
+) -> Result<()> {
     let wrong = |what: String| {
-        let what = format!("training `{}` of `{}`: {what}", at.value, row.id);
+        let what = format!("training `{}` of `{}`: {what}", at.value, row);
         Err(source.error(&at.span, what))
     };
-    let unit = match row.schedule.length {
+    let unit = match trained.schedule.length {
         Length::Epochs(_) => "epochs",
         Length::Steps(_) => "steps",
     };
-    if let Decay::Step { milestones, .. } = &row.schedule.decay
+    if let Decay::Step { milestones, .. } = &trained.schedule.decay
         && let Some(first) = milestones.iter().copied().reduce(f64::min)
-        && first < row.schedule.warmup
+        && first < trained.schedule.warmup
     {
         return wrong(format!(
             "the rate falls after {first} {unit}, within the {} {unit} of warm-up, so that it \
              never reaches its peak; put the first milestone behind the warm-up",
-            row.schedule.warmup
+            trained.schedule.warmup
         ));
     }
-    let Some(images) = dataset::images(&row.data) else {
+    let Some(images) = dataset::images(&trained.data) else {
         return Ok(());
     };
-    let per_epoch = match row.pass(images) {
+    let per_epoch = match trained.pass(images) {
         Ok(pass) => pass.steps,
-        Err(e) if images >= row.batch as u64 => return wrong(e.to_string()),
+        Err(e) if images >= trained.batch as u64 => return wrong(e.to_string()),
         Err(_) => 0,
     };
     if per_epoch == 0 {
         return wrong(format!(
             "a batch of {} is larger than `{}`, which has {images} images",
-            row.batch, row.data.name
+            trained.batch, trained.data.name
         ));
     }
-    if let Length::Epochs(epochs) = row.schedule.length
-        && total_steps(row.schedule.length, per_epoch) == 0
+    if let Length::Epochs(epochs) = trained.schedule.length
+        && total_steps(trained.schedule.length, per_epoch) == 0
     {
         return wrong(format!(
             "{epochs} epochs of {per_epoch} steps are no step at all; one step is {:.3} epochs",
@@ -131,12 +136,17 @@ pub(super) fn training(source: &Source, at: &At<String>, row: &Row) -> Result<()
 }
 
 /// Refuses more neighbours of an identity than there are others.
-pub(super) fn neighbours(source: &Source, at: &At<String>, row: &Row) -> Result<()> {
-    let people = match &row.data.source {
+pub(super) fn neighbours(
+    source: &Source,
+    at: &At<String>,
+    row: &str,
+    trained: &Trained,
+) -> Result<()> {
+    let people = match &trained.data.source {
         DataSource::Noisy(noisy) => identities(&noisy.base),
-        _ => identities(&row.data),
+        _ => identities(&trained.data),
     };
-    for need in &row.needs.derive {
+    for need in &trained.needs.derive {
         let k = need.params.get("k").and_then(serde_json::Value::as_f64);
         if let (Some(k), Some(people)) = (k, people)
             && need.derivation.ends_with("neighbors")
@@ -147,8 +157,8 @@ pub(super) fn neighbours(source: &Source, at: &At<String>, row: &Row) -> Result<
                 format_args!(
                     "`{}`: {k} neighbours of each identity, but `{}` has {people} identities; take \
                      at most {}",
-                    row.id,
-                    row.data.name,
+                    row,
+                    trained.data.name,
                     people - 1
                 ),
             ));

@@ -28,7 +28,8 @@ pub(super) fn connect(
     }
     let of = &of;
     for (i, stated) in stated.iter().enumerate() {
-        if let Some(id) = stated.teacher.filter(|_| rows[i].needs.teacher) {
+        let taught = rows[i].trained().is_some_and(|t| t.needs.teacher);
+        if let Some(id) = stated.teacher.filter(|_| taught) {
             let teacher = only(names, profile, (rows, of), i, ("teacher", id))?;
             if let Some(why) = no_teacher(&rows[i], &rows[teacher]) {
                 let message = format!("`{}` cannot teach `{}`: {why}", id.value, rows[i].entry);
@@ -50,15 +51,24 @@ pub(super) fn connect(
 
 /// Why a network cannot teach what the method of a student wants to know of it.
 fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
-    let needs = &student.needs;
-    if needs.teacher_classifier() && teacher.head.is_none() {
-        return Some("its classifier is looked at, and it is trained without a head".to_string());
+    let trained = student.trained()?;
+    let needs = &trained.needs;
+    let its_head = teacher.trained().and_then(|t| t.head.as_ref());
+    if needs.teacher_classifier() && its_head.is_none() {
+        let why = match &teacher.model {
+            ModelSource::Trained(_) => "it is trained without a head",
+            ModelSource::File(_) => "a network from a file has none",
+        };
+        return Some(format!("its classifier is looked at, and {why}"));
     }
-    if needs.teacher_classifier() && teacher.data != student.data {
+    if let Some(its) = teacher.trained()
+        && needs.teacher_classifier()
+        && its.data != trained.data
+    {
         return Some(format!(
             "its classifier is looked at, so both have to know the same classes; it is trained \
              on `{}`, the student on `{}`",
-            teacher.data.name, student.data.name
+            its.data.name, trained.data.name
         ));
     }
     if needs.teacher_classes {
@@ -69,7 +79,7 @@ fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
                 teacher.backbone.embedding, student.backbone.embedding
             ));
         }
-        let head = teacher.head.as_ref().map(frbench_methods::head::build);
+        let head = its_head.map(frbench_methods::head::build);
         if let Some(Ok(head)) = head
             && head.rows_per_class() != 1
         {
@@ -140,14 +150,21 @@ fn judge(
     stated: &[Stated],
 ) -> Result<usize> {
     let by = only(names, profile, (rows, by_entry), of, ("judge", &keep.by))?;
-    let wrong = if rows[by].head.is_none() {
+    let own = |row: usize| rows[row].trained().map(|t| &t.data);
+    let set = |row: usize| own(row).map_or("", |data| data.name.as_str());
+    let has_head = |t: &Trained| t.head.is_some();
+    let wrong = if rows[by].trained().is_none() {
+        "comes from a file, which has no centres of classes".to_string()
+    } else if !rows[by].trained().is_some_and(has_head) {
         "is trained without a head, so its classes have no centres".to_string()
     } else if rows[by].teacher.is_some() || stated[by].keep.is_some() {
         "itself builds on another entry; images are kept by a network that stands alone".to_string()
-    } else if rows[by].data != rows[of].data {
+    } else if own(by) != own(of) {
         format!(
             "is trained on `{}`, and `{}` on `{}`; images are kept of one set",
-            rows[by].data.name, rows[of].entry, rows[of].data.name
+            set(by),
+            rows[of].entry,
+            set(of)
         )
     } else {
         return Ok(by);

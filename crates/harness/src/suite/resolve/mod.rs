@@ -2,6 +2,7 @@
 //! claims to test. What is wrong with a suite beyond its grammar is found here.
 
 mod columns;
+mod files;
 mod limits;
 mod links;
 mod names;
@@ -11,6 +12,7 @@ use super::catalogue::{self, Catalogue};
 use super::check::suggest;
 use super::dataset;
 use super::model::*;
+use super::model_file::ModelFile;
 use super::source::{At, Source};
 use frbench_base::Result;
 use frbench_base::registry::Params;
@@ -63,11 +65,26 @@ pub struct Row {
     pub teacher: Option<usize>,
     /// Which images of the set it is trained on, if not all.
     pub keep: Option<Keep>,
+    pub backbone: BackboneSpec,
+    pub input: InputSpec,
+    pub model: ModelSource,
+}
+
+/// Where the weights of a network come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelSource {
+    /// They are trained here.
+    Trained(Box<Trained>),
+    /// They lie in a file.
+    File(ModelFile),
+}
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
     pub method: MethodSpec,
     pub head: Option<HeadSpec>,
     pub needs: Needs,
-    pub backbone: BackboneSpec,
-    pub input: InputSpec,
     pub data: DataSpec,
     pub schedule: ScheduleSpec,
     pub optimizer: OptimizerSpec,
@@ -81,6 +98,24 @@ pub struct Row {
 }
 
 impl Row {
+    /// How its network is trained, if it is trained here.
+    pub fn trained(&self) -> Option<&Trained> {
+        match &self.model {
+            ModelSource::Trained(trained) => Some(trained),
+            ModelSource::File(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn trained_mut(&mut self) -> Option<&mut Trained> {
+        match &mut self.model {
+            ModelSource::Trained(trained) => Some(trained),
+            ModelSource::File(_) => None,
+        }
+    }
+}
+
+impl Trained {
     /// An epoch over `images` images.
     ///
     /// # Errors

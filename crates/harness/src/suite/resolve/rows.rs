@@ -1,6 +1,7 @@
 //! What is trained: entries with their matrices expanded and every setting in place.
 
 use super::columns::holds;
+use super::files;
 use super::links::{self, Stated};
 use super::names::Names;
 use super::*;
@@ -137,6 +138,7 @@ impl Settings {
         overlay_named(&mut self.method, &over.method);
         overlay_named(&mut self.head, &over.head);
         for (mine, theirs) in [
+            (&mut self.model, &over.model),
             (&mut self.network, &over.network),
             (&mut self.training, &over.training),
         ] {
@@ -229,6 +231,34 @@ fn row(
     let values_of = values.iter().map(|(k, n)| (k.value.clone(), n.json()));
     let stated: Params = values_of.collect();
 
+    if let Some(model) = &settings.model {
+        let file = files::model(names, entry, settings, model)?;
+        let degrade = condition.and_then(|c| c.degrade.as_ref());
+        let degrade = degrade.map(|d| degraded(source, d, file.input.size));
+        return Ok(Row {
+            id,
+            entry: entry.id.value.clone(),
+            condition: condition.map(|c| (c.id.value.clone(), c.label.clone())),
+            of,
+            role: entry.role,
+            label,
+            note: entry.note.clone(),
+            settings: stated,
+            // A file is one network, whatever seed it was trained with.
+            seeds: vec![0],
+            first_seed: 0,
+            listed: true,
+            teacher: None,
+            keep: None,
+            backbone: file.found.backbone.clone(),
+            input: InputSpec {
+                degrade: degrade.transpose()?.flatten(),
+                ..file.input
+            },
+            model: ModelSource::File(file.found),
+        });
+    }
+
     let Some(mut method) = settings.method.clone() else {
         return Err(missing(source, entry, "method"));
     };
@@ -282,9 +312,17 @@ fn row(
         let ids = profile.trainings.iter().map(|t| t.id.as_str());
         names.undefined(profile, "training", wanted, ids)
     })?;
-    let seeds = settings.seeds.as_ref().unwrap_or(&profile.seeds);
+    let lacks = |key: &str| {
+        source.error(
+            &profile.id.span,
+            format_args!("profile `{}` states no `{key}`", profile.id.value),
+        )
+    };
+    let seeds = settings.seeds.as_ref().or(profile.seeds.as_ref());
+    let seeds = seeds.ok_or_else(|| lacks("seeds"))?;
     distinct(source, seeds)?;
-    let data_name = training.data.as_ref().unwrap_or(&profile.train_data);
+    let data_name = training.data.as_ref().or(profile.train_data.as_ref());
+    let data_name = data_name.ok_or_else(|| lacks("train-data"))?;
     let data = known.dataset(source, data_name)?;
     if data.format != DataFormat::Train {
         return Err(source.error(
@@ -309,6 +347,25 @@ fn row(
             .flatten(),
         ..network.input.clone()
     };
+    let trained = Trained {
+        method: method_spec,
+        // A head that the method does not use must not change the key of its training.
+        head: head.filter(|_| needs.head),
+        needs,
+        data,
+        schedule: training.schedule.clone(),
+        optimizer: training.optimizer.clone(),
+        batch: training.batch,
+        bn_group: training.bn_group,
+        flip: training.flip,
+        precision: training.precision,
+        balanced: training.balanced,
+        keep_last: training.keep_last,
+    };
+    if empty.is_none() {
+        limits::training(source, &training.id, &id, &trained)?;
+        limits::neighbours(source, &entry.id, &id, &trained)?;
+    }
     let row = Row {
         id,
         entry: entry.id.value.clone(),
@@ -330,10 +387,6 @@ fn row(
         listed: true,
         teacher: None,
         keep: None,
-        method: method_spec,
-        // A head that the method does not use must not change the key of its training.
-        head: head.filter(|_| needs.head),
-        needs,
         backbone: BackboneSpec {
             name: backbone.name.to_string(),
             embedding: network.embedding,
@@ -341,23 +394,11 @@ fn row(
             conv: network.conv,
         },
         input,
-        data,
-        schedule: training.schedule.clone(),
-        optimizer: training.optimizer.clone(),
-        batch: training.batch,
-        bn_group: training.bn_group,
-        flip: training.flip,
-        precision: training.precision,
-        balanced: training.balanced,
-        keep_last: training.keep_last,
+        model: ModelSource::Trained(Box::new(trained)),
     };
-    if empty.is_none() {
+    if empty.is_none() && first {
         // Building one takes a while, and a matrix does not change it.
-        if first {
-            limits::network(source, &network.id, &row)?;
-        }
-        limits::training(source, &training.id, &row)?;
-        limits::neighbours(source, &entry.id, &row)?;
+        limits::network(source, &network.id, &row)?;
     }
     Ok(row)
 }

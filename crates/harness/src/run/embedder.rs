@@ -1,0 +1,89 @@
+//! Embeddings of pictures by a network from a file, outside of any plan.
+
+use frbench_base::Result;
+use frbench_data::cache::PixelCache;
+use frbench_data::source::{ImageSource, Selected};
+use frbench_engine::{Device, Network, Value};
+use frbench_job::{InputSpec, Precision, Views};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A network, and how images become its input.
+pub struct Embedder {
+    pub network: Network,
+    pub input: InputSpec,
+    /// Things a reader must know of the file.
+    pub notes: Vec<String>,
+    device: Device,
+}
+
+impl Embedder {
+    /// The network in the file of weights `path`, on `device`; the side of `input` is replaced by
+    /// that of the network's input.
+    ///
+    /// # Errors
+    /// What [`frbench_weights::read`] refuses, and a GPU that fails.
+    pub fn open(path: &Path, input: InputSpec, device: &Device) -> Result<Embedder> {
+        let read = frbench_weights::read(path)?;
+        let mut network = read.network;
+        network.move_to(device, Precision::F32)?;
+        Ok(Embedder {
+            network,
+            input: InputSpec {
+                size: read.size,
+                ..input
+            },
+            notes: read.notes,
+            device: device.clone(),
+        })
+    }
+
+    /// Embeddings of all images, `[len, dim]` row-major, chunk by chunk: `take` gets the rows of
+    /// each, and how many images are done.
+    ///
+    /// # Errors
+    /// An image that cannot be decoded; what `take` returns.
+    pub fn embed(
+        &self,
+        images: &Arc<dyn ImageSource>,
+        views: Views,
+        mut take: impl FnMut(&[f32], usize) -> Result<()>,
+    ) -> Result<()> {
+        let chunk = self.device.embedding_batch();
+        let side = self.input.size;
+        for from in (0..images.len()).step_by(chunk) {
+            let some: Vec<u32> = (from as u32..images.len().min(from + chunk) as u32).collect();
+            let cache = PixelCache::build(
+                &Selected {
+                    source: images.clone(),
+                    indices: &some,
+                },
+                side,
+            )?;
+            let embed = |mirrored: bool| -> Result<Vec<f32>> {
+                let indices: Vec<u32> = (0..some.len() as u32).collect();
+                let mut pixels = vec![0.0; some.len() * side * side * 3];
+                let flips = vec![mirrored; some.len()];
+                cache.fill_batch(&indices, &flips, &self.input, &mut pixels)?;
+                let input = Value::new([some.len(), side, side, 3], pixels)?;
+                Ok(self.network.infer(&input)?.embedding.to_vec())
+            };
+            let original = embed(false)?;
+            let rows = match views {
+                Views::Original => original,
+                Views::Sum => {
+                    let mirrored = embed(true)?;
+                    original.iter().zip(&mirrored).map(|(a, b)| a + b).collect()
+                }
+                Views::Both => {
+                    let mirrored = embed(true)?;
+                    let dim = original.len() / some.len().max(1);
+                    let pairs = original.chunks(dim).zip(mirrored.chunks(dim));
+                    pairs.flat_map(|(a, b)| [a, b].concat()).collect()
+                }
+            };
+            take(&rows, from + some.len())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! The suite that evaluates networks from files: what `frbench eval` writes and runs.
+
+use super::catalogue::Catalogue;
+use super::preprocessing::{self, Preset};
+use frbench_base::{Error, Result};
+use frbench_job::{Color, DataFormat, InputSpec};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How images become input: as a code base does it, or as stated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    Preset(&'static Preset),
+    Stated { color: Color, mean: f64, std: f64 },
+}
+
+impl Input {
+    /// As networks take it; its side is still to be said.
+    pub fn spec(&self) -> InputSpec {
+        let (color, mean, std) = match self {
+            Input::Preset(p) => (p.color, p.mean, p.std),
+            Input::Stated { color, mean, std } => (*color, *mean, *std),
+        };
+        InputSpec {
+            size: 0,
+            color,
+            mean,
+            std,
+            degrade: None,
+        }
+    }
+}
+
+impl std::str::FromStr for Input {
+    type Err = String;
+
+    /// The name of a preset, or `rgb,MEAN,STD` or `bgr,MEAN,STD` for `(x / 255 - MEAN) / STD`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(preset) = preprocessing::find(text) {
+            return Ok(Input::Preset(preset));
+        }
+        let wrong = || {
+            format!(
+                "want one of {}, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD",
+                preprocessing::NAMES.join(", ")
+            )
+        };
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let &[color, mean, std] = parts.as_slice() else {
+            return Err(wrong());
+        };
+        let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
+        let color = match color {
+            "rgb" => Color::Rgb,
+            "bgr" => Color::Bgr,
+            _ => return Err(wrong()),
+        };
+        match (number(mean), number(std)) {
+            (Some(mean), Some(std)) => Ok(Input::Stated { color, mean, std }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// A network to evaluate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Its name in tables.
+    pub label: String,
+    pub file: PathBuf,
+    pub input: Input,
+}
+
+impl Candidate {
+    /// From `[NAME=]PATH[@INPUT]`, an argument of the command line; `input` is that of models
+    /// which state none.
+    ///
+    /// # Errors
+    /// A usage error for a path that is no file, and where no input is stated.
+    pub fn parse(text: &str, input: Option<&Input>) -> Result<Candidate> {
+        let is_file = |path: &str| Path::new(path).is_file();
+        let (rest, own) = match text.rsplit_once('@') {
+            Some((rest, own)) if !is_file(text) => match own.parse::<Input>() {
+                Ok(own) => (rest, Some(own)),
+                Err(what) => return Err(Error::Usage(format!("{text}: after `@`: {what}"))),
+            },
+            _ => (text, None),
+        };
+        let (label, path) = match rest.split_once('=') {
+            Some((name, path)) if !is_file(rest) => (name.to_string(), path),
+            _ => {
+                let stem = Path::new(rest).file_stem().unwrap_or_default();
+                (stem.to_string_lossy().into_owned(), rest)
+            }
+        };
+        if !is_file(path) {
+            return Err(Error::Usage(format!(
+                "{path}: there is no such file; a model is a file of weights, as \
+                 [NAME=]PATH[@INPUT]"
+            )));
+        }
+        let Some(input) = own.or_else(|| input.cloned()) else {
+            return Err(Error::Usage(format!(
+                "{path}: how images become input is not in a file of weights; state --input, one \
+                 of {}, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD",
+                preprocessing::NAMES.join(", ")
+            )));
+        };
+        Ok(Candidate {
+            label,
+            file: std::path::absolute(path).map_err(|e| Error::io(path, e))?,
+            input,
+        })
+    }
+}
+
+/// The protocol that a data set of some format is scored by, unless another is asked for.
+const PROTOCOLS: &[(DataFormat, &str, &str)] = &[
+    (
+        DataFormat::Pairs,
+        "ten-fold",
+        "{ name = \"verification\", rule = \"insightface\", folds = 10, fars = [1e-3, 1e-2, 1e-1] }",
+    ),
+    (
+        DataFormat::Identification,
+        "megaface",
+        "{ name = \"identification\", ranks = [1, 10], fars = [1e-6, 1e-5, 1e-4, 1e-3] }",
+    ),
+    (
+        DataFormat::Templates,
+        "ijb",
+        "{ name = \"template-verification\", norm = \"keep\", detector_score = true, \
+         far_selection = \"nearest\", fars = [1e-6, 1e-5, 1e-4] }",
+    ),
+    (
+        DataFormat::Gallery,
+        "gallery",
+        "{ name = \"gallery-identification\", ranks = [1, 5, 10, 20] }",
+    ),
+];
+
+/// The one profile of such a suite.
+pub const PROFILE: &str = "eval";
+
+/// The text of the suite called `name` that evaluates `models` on the data sets `sets`.
+///
+/// # Errors
+/// A usage error for a data set that is unknown or holds nothing to be scored, and for two models
+/// of one name.
+pub fn suite(
+    name: &str,
+    models: &[Candidate],
+    sets: &[String],
+    known: &Catalogue,
+) -> Result<String> {
+    let mut protocols: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut evaluate = String::new();
+    for set in sets {
+        let spec = known.lookup(set).map_err(Error::Usage)?;
+        let found = PROTOCOLS
+            .iter()
+            .find(|(format, _, _)| *format == spec.format);
+        let Some((_, protocol, kind)) = found else {
+            return Err(Error::Usage(format!(
+                "`{set}` is a training set; a model is evaluated on pairs, templates, or probes \
+                 and a gallery"
+            )));
+        };
+        protocols.insert(protocol, kind);
+        evaluate += &format!("  {{ data = {}, protocol = \"{protocol}\" }},\n", text(set));
+    }
+    let ids: Vec<String> = models.iter().map(|m| id(&m.label)).collect();
+    if let Some(twice) = (1..ids.len()).find(|&i| ids[..i].contains(&ids[i])) {
+        return Err(Error::Usage(format!(
+            "two models are called `{}`; tell them apart as NAME=PATH",
+            ids[twice]
+        )));
+    }
+    let mut out = format!(
+        "schema = 1\nname = {}\ntitle = {}\nanalysis = \"Written by `frbench eval`.\"\n",
+        text(name),
+        text(&format!(
+            "{} on {}",
+            labels(models).join(", "),
+            sets.join(", ")
+        )),
+    );
+    for (id, model) in ids.iter().zip(models) {
+        let input = match &model.input {
+            Input::Preset(preset) => format!("preset = \"{}\"", preset.name),
+            Input::Stated { color, mean, std } => format!(
+                "input = {{ color = \"{}\", mean = {mean:?}, std = {std:?} }}",
+                match color {
+                    Color::Rgb => "rgb",
+                    Color::Bgr => "bgr",
+                }
+            ),
+        };
+        let file = text(&model.file.to_string_lossy());
+        out += &format!("\n[model.{id}]\nfile = {file}\n{input}\n");
+    }
+    for (id, model) in ids.iter().zip(models) {
+        let label = text(&model.label);
+        out += &format!("\n[[method]]\nid = \"{id}\"\nlabel = {label}\nmodel = \"{id}\"\n");
+    }
+    for (protocol, kind) in protocols {
+        out += &format!("\n[protocol.{protocol}]\nkind = {kind}\n");
+    }
+    let entries: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+    out += &format!(
+        "\n[profile.{PROFILE}]\nsummary = \"Nothing is trained.\"\nentries = [{}]\nevaluate = \
+         [\n{evaluate}]\n",
+        entries.join(", ")
+    );
+    Ok(out)
+}
+
+fn labels(models: &[Candidate]) -> Vec<&str> {
+    models.iter().map(|m| m.label.as_str()).collect()
+}
+
+/// A name of an entry: lower-case letters, digits and dashes.
+pub fn id(label: &str) -> String {
+    let plain = |c: char| match c.is_ascii_alphanumeric() {
+        true => c.to_ascii_lowercase(),
+        false => '-',
+    };
+    let id: String = label.chars().map(plain).collect();
+    match id.trim_matches('-') {
+        "" => String::from("model"),
+        id => id.to_string(),
+    }
+}
+
+/// A text as TOML writes it.
+fn text(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_is_a_preset_or_stated() {
+        let preset = preprocessing::find("magface").unwrap();
+        assert_eq!("magface".parse(), Ok(Input::Preset(preset)));
+        let stated = Input::Stated {
+            color: Color::Bgr,
+            mean: 0.5,
+            std: 0.25,
+        };
+        assert_eq!("bgr, 0.5,0.25".parse(), Ok(stated));
+        for wrong in ["", "rgb", "grb,0.5,0.5", "rgb,half,0.5", "rgb,0.5,nan"] {
+            let said = wrong.parse::<Input>().unwrap_err();
+            assert!(said.contains("insightface"), "{said}");
+        }
+    }
+
+    #[test]
+    fn labels_become_ids() {
+        assert_eq!(id("R50 (MS1MV3)"), "r50--ms1mv3");
+        assert_eq!(id("__"), "model");
+    }
+}

@@ -1,0 +1,244 @@
+//! `frbench embed` and `frbench match`
+
+use super::exit::ExitStatus;
+use super::output::{self, print, print_json};
+use super::text::duration;
+use clap::{Args, ValueEnum};
+use frbench::data::bin::BinReader;
+use frbench::data::source::{FileSource, ImageSource, RecSource};
+use frbench::data::walk::{in_words, walk};
+use frbench::data::watch::Watch;
+use frbench::engine::{Device, DeviceChoice};
+use frbench::job::Views;
+use frbench::run::Stop;
+use frbench::run::embedder::Embedder;
+use frbench::suite::evaluation::{Candidate, Input};
+use frbench::{Error, Result, files};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[derive(Args, Debug)]
+pub struct EmbedArgs {
+    /// File of weights, as PATH[@INPUT]
+    model: String,
+    /// Pictures: a folder, a text file with a path on each line, a verification pack (.bin), a
+    /// record file (.rec)
+    images: PathBuf,
+    /// File of embeddings: float32, one row per picture; names go beside it
+    #[arg(long, short, value_name = "FILE.npy")]
+    out: PathBuf,
+    #[command(flatten)]
+    how: How,
+    /// What is embedded of a picture
+    #[arg(long, value_enum, default_value = "sum")]
+    views: View,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct MatchArgs {
+    /// Two pictures of aligned faces
+    #[arg(num_args = 2, required = true, value_names = ["A", "B"])]
+    pictures: Vec<PathBuf>,
+    /// File of weights, as PATH[@INPUT]
+    #[arg(long)]
+    model: String,
+    #[command(flatten)]
+    how: How,
+    /// Print the cosine as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a network is run.
+#[derive(Args, Debug)]
+struct How {
+    /// How images become the network's input, unless the model says it after `@`
+    #[arg(long, value_name = "INPUT")]
+    input: Option<Input>,
+    /// Where to compute: cpu, cuda or cuda:N, or auto
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
+    /// Threads; results do not depend on them [default: as many as cores]
+    #[arg(long, value_name = "N", value_parser = super::context::threads)]
+    jobs: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum View {
+    /// The picture
+    Original,
+    /// The sum of the embeddings of the picture and of its mirror image
+    Sum,
+    /// Both, side by side
+    Both,
+}
+
+impl How {
+    fn open(&self, model: &str) -> Result<Embedder> {
+        super::context::set_threads(self.jobs)?;
+        let model = Candidate::parse(model, self.input.as_ref())?;
+        let choice = self.device.unwrap_or(DeviceChoice::of_build());
+        let (device, why) = Device::open(choice)?;
+        why.iter().for_each(|why| output::note(why));
+        let embedder = Embedder::open(&model.file, model.input.spec(), &device)?;
+        for note in &embedder.notes {
+            output::note(&format!("{}: {note}", model.file.display()));
+        }
+        Ok(embedder)
+    }
+}
+
+pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
+    let stop = Stop::on_signals()?;
+    let pictures = Pictures::open(&args.images, &|_, _, _| stop.check("reading"))?;
+    let embedder = args.how.open(&args.model)?;
+    let started = Instant::now();
+    let (mut values, mut told) = (Vec::new(), Instant::now());
+    let count = pictures.source.len();
+    let views = match args.views {
+        View::Original => Views::Original,
+        View::Sum => Views::Sum,
+        View::Both => Views::Both,
+    };
+    embedder.embed(&pictures.source, views, |rows, done| {
+        values.extend_from_slice(rows);
+        if told.elapsed() > Duration::from_secs(10) {
+            told = Instant::now();
+            let left = started.elapsed().as_secs_f64() / done as f64 * (count - done) as f64;
+            output::note(&format!(
+                "{done} of {count} pictures, {} left",
+                duration(left)
+            ));
+        }
+        stop.check("embedding")
+    })?;
+    let dim = values.len() / count.max(1);
+    frbench::weights::npy::write(&args.out, &[count, dim], &values)?;
+    let names = args.out.with_extension("txt");
+    let text: String = pictures.names.iter().map(|n| format!("{n}\n")).collect();
+    files::write_atomic(&names, text.as_bytes())?;
+    if args.json {
+        return print_json(&json!({
+            "embeddings": args.out, "names": names, "pictures": count, "dim": dim,
+            "notes": embedder.notes,
+        }))
+        .map(|()| ExitStatus::Success);
+    }
+    print(&format!(
+        "{}: {count} x {dim}; the picture of each row: {}\n",
+        args.out.display(),
+        names.display()
+    ))?;
+    Ok(ExitStatus::Success)
+}
+
+pub fn matches(args: MatchArgs) -> Result<ExitStatus> {
+    let paths: Vec<String> = args
+        .pictures
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
+    let source: Arc<dyn ImageSource> = Arc::new(FileSource::new("", paths, None));
+    let embedder = args.how.open(&args.model)?;
+    let mut rows = Vec::new();
+    embedder.embed(&source, Views::Sum, |some, _| {
+        rows.extend_from_slice(some);
+        Ok(())
+    })?;
+    let (a, b) = rows.split_at(rows.len() / 2);
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
+    };
+    let norm = (dot(a, a) * dot(b, b)).sqrt();
+    if norm == 0.0 {
+        return Err(Error::Compute(
+            "an embedding is 0, which has no direction".into(),
+        ));
+    }
+    let cosine = dot(a, b) / norm;
+    if args.json {
+        print_json(&json!({ "cosine": cosine }))?;
+    } else {
+        print(&format!(
+            "cosine {cosine:.4}\nThe faces have to be aligned to the model's template. What cosine \
+             tells people apart is the model's: `frbench eval` finds it on pairs.\n"
+        ))?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// Pictures and what they are called.
+struct Pictures {
+    source: Arc<dyn ImageSource>,
+    names: Vec<String>,
+}
+
+impl Pictures {
+    fn open(path: &Path, watch: Watch) -> Result<Pictures> {
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let numbered = |source: Arc<dyn ImageSource>| {
+            let names = (0..source.len()).map(|i| i.to_string()).collect();
+            Ok(Pictures { source, names })
+        };
+        if path.is_dir() {
+            return Self::folder(path, watch);
+        }
+        match ending.to_str() {
+            Some("bin") => numbered(Arc::new(BinReader::open(path)?)),
+            Some("rec") => numbered(Arc::new(RecSource::open(path, watch)?)),
+            _ => Self::list(path, watch),
+        }
+    }
+
+    fn folder(path: &Path, watch: Watch) -> Result<Pictures> {
+        let found = walk(path, watch)?;
+        let is_picture = |p: &&PathBuf| {
+            let ending = p.extension().unwrap_or_default().to_ascii_lowercase();
+            matches!(ending.to_str(), Some("jpg" | "jpeg" | "png"))
+        };
+        let (pictures, others): (Vec<_>, Vec<_>) = found.files.iter().partition(is_picture);
+        if !others.is_empty() || !found.ignored.is_empty() {
+            output::note(&format!(
+                "{}: left out are {} files that are neither .jpg nor .png{}",
+                path.display(),
+                others.len(),
+                match found.ignored.is_empty() {
+                    true => String::new(),
+                    false => format!(", and {}", in_words(&found.ignored)),
+                }
+            ));
+        }
+        let names: Vec<String> = pictures
+            .iter()
+            .map(|p| p.to_string_lossy().into_owned())
+            .collect();
+        Self::files(path, names, path, watch)
+    }
+
+    fn list(path: &Path, watch: Watch) -> Result<Pictures> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::files(folder, lines.map(String::from).collect(), path, watch)
+    }
+
+    fn files(root: &Path, names: Vec<String>, list: &Path, watch: Watch) -> Result<Pictures> {
+        if names.is_empty() {
+            return Err(Error::Data(format!("{}: no picture", list.display())));
+        }
+        let source = FileSource::new(root, names.clone(), None);
+        source.refuse_missing(list, watch)?;
+        Ok(Pictures {
+            source: Arc::new(source),
+            names,
+        })
+    }
+}
