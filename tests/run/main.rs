@@ -14,6 +14,7 @@ mod keep_images;
 mod kill_resume;
 mod label_noise;
 mod line;
+mod lost;
 mod nine_sets;
 mod one_bad_set;
 mod own_files;

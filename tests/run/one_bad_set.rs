@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 /// One network, on the columns that a test names.
-fn suite(title: &str, columns: &[(&str, &str)]) -> String {
+pub fn suite(title: &str, columns: &[(&str, &str)]) -> String {
     let evaluate: Vec<String> = columns
         .iter()
         .map(|(data, protocol)| format!("{{ data = \"{data}\", protocol = \"{protocol}\" }}"))
@@ -91,13 +91,13 @@ fn pack(dir: &Path, name: &str, same: impl Fn(usize) -> bool) {
 }
 
 /// Exit code and what was said.
-fn run(dir: &Path, file: &str) -> (Option<i32>, String) {
+pub fn run(dir: &Path, file: &str) -> (Option<i32>, String) {
     let out = runs::command(dir, file).output().unwrap();
     let said = [&out.stdout[..], &out.stderr[..]].map(|t| String::from_utf8_lossy(t).into_owned());
     (out.status.code(), said.concat())
 }
 
-fn report(dir: &Path) -> Value {
+pub fn report(dir: &Path) -> Value {
     let text = fs::read(dir.join("reports/packs-demo/results.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
