@@ -4,21 +4,18 @@ use super::context::{self, DeviceArgs, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
 use super::origin::Origin;
 use super::output::{self, print};
-use super::text::{iso_time, table};
+use super::text::table;
 use clap::Args;
 use frbench::embedded;
-use frbench::key::{Key, sha256_hex};
-use frbench::plan::Round;
-use frbench::report::derive::{Cell, CellState, Derived, derive};
-use frbench::report::{self, ReportInput, collect};
-use frbench::run::{Failures, Outcome, Store};
+use frbench::job::Job;
+use frbench::plan::layout::Layout;
+use frbench::report::derive::{Cell, CellState};
+use frbench::report::{Report, Sources, assemble, claims};
+use frbench::run::{Failures, Store};
 use frbench::stats::ClaimVerdict;
 use frbench::suite::Resolved;
 use frbench::{Error, Result};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 #[derive(Args, Debug)]
 pub struct ReportArgs {
@@ -41,9 +38,11 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
     let suite = context::resolve(&args.suite)?;
     let store = Store::new("data", &args.runs.runs);
     let round = args.device.outlook(&suite, &store)?;
-    let outcome = so_far(round, &store, Failures::default());
     let command = command(&args.suite);
-    if outcome.finished.is_empty() && !args.json {
+    let (layout, jobs) = (&round.layout, &round.jobs);
+    let report = read(layout, jobs, &store, &Failures::default(), command.clone())?;
+    warn(&report);
+    if report.standing.finished == 0 && !args.json {
         print(&format!(
             "nothing of this suite has been run in `{}` yet; `{command}` does\n",
             args.runs.runs.display(),
@@ -51,32 +50,42 @@ pub fn report(args: ReportArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Incomplete);
     }
     let place = Place::of(&args.suite, &suite, &args.reports)?;
-    let input = input(&suite, &outcome, &store, command)?;
-    publish(&input, &suite, &store, &place, args.json)?;
-    Ok(if outcome.finished.len() < outcome.jobs.len() {
+    publish(&report, &suite, &place, args.json)?;
+    Ok(if report.standing.finished < report.standing.jobs {
         ExitStatus::Incomplete
     } else {
         ExitStatus::Success
     })
 }
 
-/// What has been run of a plan, by whichever process; `failed` is what could not be.
-pub fn so_far(round: Round, store: &Store, mut failed: Failures) -> Outcome {
-    let mut standing = store.finished(&round.jobs);
-    failed.cut(&round.jobs, &mut standing.finished);
-    for (key, damage) in &standing.damaged {
-        let text = damage.text(&store.folder(key));
-        output::warn(&format!(
-            "{text}; it is not reported, and `frbench run` makes it again"
-        ));
+/// The report of what has been run of a plan, by whichever process; `failed` is what could not
+/// be, `command` is said to make the report again.
+pub fn read(
+    layout: &Layout,
+    jobs: &[Job],
+    store: &Store,
+    failed: &Failures,
+    command: String,
+) -> Result<Report> {
+    let mut published = Vec::new();
+    for source in &layout.published {
+        let folder = Path::new(context::PUBLISHED);
+        published.extend(embedded::published(source, Some(folder))?);
     }
-    Outcome {
-        finished: standing.finished,
-        jobs: round.jobs,
-        layout: round.layout,
-        executed: 0,
+    Ok(assemble(&Sources {
+        layout,
+        jobs,
+        store,
         failed,
-        left: 0,
+        published,
+        command,
+    }))
+}
+
+/// Says what of the run folders could not be reported.
+pub fn warn(report: &Report) {
+    for damage in &report.standing.damaged {
+        output::warn(damage);
     }
 }
 
@@ -113,13 +122,7 @@ impl Place {
 }
 
 /// Write the report's folder and print its summary.
-pub fn publish(
-    input: &ReportInput,
-    suite: &Resolved,
-    store: &Store,
-    place: &Place,
-    json: bool,
-) -> Result<()> {
+pub fn publish(report: &Report, suite: &Resolved, place: &Place, json: bool) -> Result<()> {
     if let Some(theirs) = place.origin.other(&place.folder)? {
         return Err(Error::Usage(format!(
             "{} became the report of `{theirs}` meanwhile, another suite of this name; run this \
@@ -127,113 +130,21 @@ pub fn publish(
             place.folder.display()
         )));
     }
-    let locate = |train: &str, file: &str| store.folder(&Key(train.to_string())).file(file);
-    let written = report::write(input, &place.folder, &locate)?;
+    let written = report.write(&place.folder)?;
     place.origin.record(&place.folder)?;
     if json {
         let text =
             std::fs::read_to_string(&written.json).map_err(|e| Error::io(&written.json, e))?;
         return print(&text);
     }
-    print(&summary(input))?;
+    print(&summary(report))?;
     print(&format!("\n{}: {}\n", suite.profile, suite.summary))?;
     print(&format!("\nreport: {}\n", written.html.display()))
 }
 
-/// What is known about a suite's runs; `command` is said to make the report again.
-pub fn input(
-    suite: &Resolved,
-    outcome: &Outcome,
-    store: &Store,
-    command: String,
-) -> Result<ReportInput> {
-    let mut published = Vec::new();
-    for source in &suite.published {
-        published.extend(embedded::published(
-            source,
-            Some(Path::new(context::PUBLISHED)),
-        )?);
-    }
-    let (started, finished) = times(outcome, store);
-    collect::collect(&collect::Sources {
-        layout: &outcome.layout,
-        jobs: &outcome.jobs,
-        finished: &outcome.finished,
-        failed: &outcome.failed,
-        published,
-        environment: environment(outcome, store),
-        command,
-        started,
-        finished_at: finished,
-    })
-}
-
-/// When the first job began and the last one ended.
-fn times(outcome: &Outcome, store: &Store) -> (String, String) {
-    let modified = |key: &_, name: &str| {
-        let meta = std::fs::metadata(store.folder(key).file(name)).ok()?;
-        Some(
-            meta.modified()
-                .ok()?
-                .duration_since(UNIX_EPOCH)
-                .ok()?
-                .as_secs(),
-        )
-    };
-    let keys = || outcome.jobs.iter().map(|j| &j.key);
-    let first = keys().filter_map(|k| modified(k, "spec.json")).min();
-    let last = keys().filter_map(|k| modified(k, "done")).max();
-    let text = |t: Option<u64>| t.map(iso_time).unwrap_or_default();
-    (text(first), text(last))
-}
-
-/// Facts on which all trainings agree; where they do not, every value that occurred.
-fn environment(outcome: &Outcome, store: &Store) -> BTreeMap<String, String> {
-    let mut facts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for job in outcome
-        .jobs
-        .iter()
-        .filter(|j| matches!(j.spec, frbench::job::JobSpec::Train(_)))
-    {
-        let Ok(seal) = store.seal(&job.key) else {
-            continue;
-        };
-        let path = store.folder(&job.key).file("env.json");
-        let text = std::fs::read(&path).unwrap_or_default();
-        let written = seal.hash("env.json") == Some(&sha256_hex(&text));
-        let Some(Value::Object(env)) = serde_json::from_slice(&text).ok().filter(|_| written)
-        else {
-            output::warn(&format!(
-                "{}: it is not what was written there; `frbench run` makes it again",
-                path.display()
-            ));
-            continue;
-        };
-        // A report travels; who ran it where stays in `env.json`.
-        for (name, value) in env.into_iter().filter(|(name, _)| name != "host") {
-            let text = match value {
-                Value::String(s) => s,
-                Value::Object(m) if name == "build" => ["revision", "tree"]
-                    .iter()
-                    .filter_map(|k| m.get(*k)?.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                Value::Object(m) if m.is_empty() => continue,
-                Value::Array(_) => continue,
-                other => other.to_string(),
-            };
-            let known = facts.entry(name).or_default();
-            if !known.contains(&text) {
-                known.push(text);
-            }
-        }
-    }
-    facts.into_iter().map(|(k, v)| (k, v.join("; "))).collect()
-}
-
 /// The answer to the paper's question, the headline table and the claims, as plain text.
-pub fn summary(input: &ReportInput) -> String {
-    let derived = derive(input);
+fn summary(report: &Report) -> String {
+    let (input, derived) = (&report.input, &report.derived);
     let answers = derived.claims.iter().filter_map(|c| c.answer.as_ref());
     let answers: String = answers.map(|a| format!("{a}\n")).collect();
     let gap = if answers.is_empty() { "" } else { "\n" };
@@ -258,7 +169,7 @@ pub fn summary(input: &ReportInput) -> String {
         for (claim, result) in input.claims.iter().zip(&derived.claims) {
             out += &format!(
                 "  {:<13} {}\n{:<16}{}\n",
-                verdict(result.verdict),
+                claims::name(result.verdict),
                 claim.text,
                 "",
                 result.sentence
@@ -266,14 +177,6 @@ pub fn summary(input: &ReportInput) -> String {
         }
     }
     out
-}
-
-fn verdict(verdict: ClaimVerdict) -> &'static str {
-    match verdict {
-        ClaimVerdict::Reproduced => "reproduced",
-        ClaimVerdict::Contradicted => "contradicted",
-        ClaimVerdict::Inconclusive => "inconclusive",
-    }
 }
 
 fn figure(cell: &Cell) -> String {
@@ -288,10 +191,7 @@ fn figure(cell: &Cell) -> String {
 }
 
 /// Whether the evidence leaves any claim open.
-pub fn any_inconclusive(input: &ReportInput) -> bool {
-    let derived: Derived = derive(input);
-    derived
-        .claims
-        .iter()
-        .any(|c| c.verdict == ClaimVerdict::Inconclusive)
+pub fn any_inconclusive(report: &Report) -> bool {
+    let mut claims = report.derived.claims.iter();
+    claims.any(|c| c.verdict == ClaimVerdict::Inconclusive)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use frbench::Result;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::plan::DeviceKind;
-use frbench::report::ReportInput;
+use frbench::report::Report;
 use frbench::run::{self, Options, Outcome, Program, ReadAgain, Stop, Store};
 use frbench::{build, embedded};
 use std::path::PathBuf;
@@ -133,16 +133,23 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
     // The report is of all that is done of the profile, whichever part was asked for now and
     // whoever has done the rest.
     let round = super::context::outlook_without(&whole, &store, kind, &outcome.failed)?;
-    let so_far = super::report::so_far(round, &store, outcome.failed.clone());
-    let command = super::report::command(&args.suite);
-    let input = super::report::input(&whole, &so_far, &store, command.clone())?;
-    super::report::publish(&input, &whole, &store, &place, args.json)?;
-    let asked = super::report::input(&suite, &outcome, &store, command)?;
-    conclude(&args, &outcome, &asked)
+    let report = |layout, jobs| {
+        let command = super::report::command(&args.suite);
+        super::report::read(layout, jobs, &store, &outcome.failed, command)
+    };
+    let so_far = report(&round.layout, &round.jobs)?;
+    super::report::warn(&so_far);
+    super::report::publish(&so_far, &whole, &place, args.json)?;
+    let asked = || report(&outcome.layout, &outcome.jobs);
+    conclude(&args, &outcome, asked)
 }
 
 /// The exit status of a run that came to its end, by what it was asked for.
-fn conclude(args: &RunArgs, outcome: &Outcome, input: &ReportInput) -> Result<ExitStatus> {
+fn conclude(
+    args: &RunArgs,
+    outcome: &Outcome,
+    asked: impl Fn() -> Result<Report>,
+) -> Result<ExitStatus> {
     if let Some(first) = outcome.failed.list.first() {
         let failed = outcome.failed.list.len();
         let (more, them) = match failed {
@@ -166,7 +173,7 @@ fn conclude(args: &RunArgs, outcome: &Outcome, input: &ReportInput) -> Result<Ex
     if outcome.finished.len() < outcome.jobs.len() {
         return Ok(ExitStatus::Incomplete);
     }
-    if args.strict && super::report::any_inconclusive(input) {
+    if args.strict && super::report::any_inconclusive(&asked()?) {
         return Ok(ExitStatus::Inconclusive);
     }
     Ok(ExitStatus::Success)

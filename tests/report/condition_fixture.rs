@@ -201,6 +201,7 @@ fn claims() -> Vec<Claim> {
         on: fixture::input().columns[0].id.clone(),
         margin: 0.0,
         question,
+        source: "BoundaryFace, README".into(),
     };
     let helps = "Correcting labels beats ArcFace.";
     vec![

@@ -3,7 +3,7 @@
 use crate::condition_fixture::{input, put_pictures};
 use crate::skeleton::skeleton;
 use frbench::report::model::*;
-use frbench::report::{Written, derive, write};
+use frbench::report::{Report, Written, derive};
 use frbench::stats::ClaimVerdict;
 use std::path::Path;
 
@@ -17,7 +17,8 @@ fn written(input: &ReportInput) -> (tempfile::TempDir, Written) {
 
 fn into(input: &ReportInput, dir: &Path) -> Written {
     let locate = |key: &str, file: &str| dir.join("runs").join(key).join(file);
-    write(input, &dir.join("report"), &locate).unwrap()
+    let report = Report::new(input.clone(), &locate);
+    report.write(&dir.join("report")).unwrap()
 }
 
 fn read(path: &Path) -> String {
@@ -111,18 +112,18 @@ fn questions_are_answered_first_and_lead_to_their_evidence() {
     assert_eq!(answers.len(), 3);
     let (_dir, files) = written(&input);
     let (page, text) = (read(&files.html), read(&files.markdown));
-    let first = page.find(r#"<p class="answer">"#).unwrap();
+    let first = page.find(r#"<p class="lead">"#).unwrap();
     let paragraph = &page[first..first + page[first..].find("</p>").unwrap()];
     for (n, answer) in answers.iter().enumerate() {
         assert!(paragraph.contains(answer), "{answer}");
-        assert!(text.find(answer).unwrap() < text.find("## ").unwrap());
+        assert!(text.find(answer).unwrap() < text.find("## Claims").unwrap());
         let anchor = ["claim-helps-1", "claim-helps-2", "claim-mining-1"][n];
         assert!(paragraph.contains(&format!("href=\"#{anchor}\"")));
         assert!(page.contains(&format!("<li id=\"{anchor}\"")));
     }
     // Every claim leads to the column it is judged on.
     assert_eq!(
-        page.matches(r##" <a href="#m1">All rows on synth-lfw</a></p>"##)
+        page.matches(r##" <a class="see" href="#m1">All rows on synth-lfw</a></p>"##)
             .count(),
         4
     );

@@ -213,6 +213,11 @@ pub fn input() -> ReportInput {
         on: columns()[column].id.clone(),
         margin: 0.001,
         question: false,
+        source: if column == 0 {
+            "CoupleFace, abstract".into()
+        } else {
+            String::new()
+        },
     };
     let mut references = embedded::published("coupleface", None).unwrap();
     references.extend(
@@ -228,10 +233,12 @@ pub fn input() -> ReportInput {
             profile: "demo".into(),
             paper: Paper {
                 title: "CoupleFace: Relation Matters for Face Recognition Distillation".into(),
-                authors: "Liu, Qin, Wu, Liang, Ren, Xu".into(),
-                venue: "ECCV 2022".into(),
+                authors: ["Liu", "Qin", "Wu", "Liang", "Ren", "Xu"].map(String::from).to_vec(),
+                venue: Some("ECCV".into()),
+                year: Some(2022),
                 arxiv: Some("2204.05502".into()),
                 doi: Some("10.1007/978-3-031-19775-8_40".into()),
+                ..Paper::default()
             },
             analysis: "The paper adds *mutual relation distillation* to feature consistency.\n\nVerified in the abstract: `FCD` and `MRD`. Reconstructed:\n- the hinge with `+ q`\n- the update of the feature bank".into(),
         },

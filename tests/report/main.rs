@@ -5,7 +5,7 @@
     reason = "tests fail where they panic"
 )]
 
-mod collect;
+mod assemble;
 mod condition_fixture;
 mod conditions;
 mod fixture;

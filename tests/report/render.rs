@@ -3,7 +3,7 @@
 use crate::fixture::input;
 use crate::skeleton::skeleton;
 use frbench::report::model::*;
-use frbench::report::{Written, derive, write};
+use frbench::report::{Report, Written, derive};
 use frbench::stats::ClaimVerdict;
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,19 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+fn report(input: &ReportInput) -> Report {
+    Report::new(input.clone(), &nowhere)
+}
+
 fn written(input: &ReportInput) -> (tempfile::TempDir, Written) {
     let dir = tempfile::tempdir().unwrap();
-    let written = write(input, &dir.path().join("new/coupleface-demo"), &nowhere).unwrap();
+    let folder = dir.path().join("new/coupleface-demo");
+    let written = report(input).write(&folder).unwrap();
     (dir, written)
 }
 
 fn html(input: &ReportInput) -> String {
-    read(&written(input).1.html)
+    report(input).html().unwrap()
 }
 
 #[test]
@@ -101,7 +106,7 @@ fn equal_input_gives_equal_bytes() {
     }
     // A second report replaces the first, and leaves nothing else behind.
     let folder = first.html.parent().unwrap();
-    write(&input(), folder, &nowhere).unwrap();
+    report(&input()).write(folder).unwrap();
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 4);
 }
 
@@ -176,8 +181,8 @@ fn holes_are_named() {
         .values_mut()
         .for_each(|m| m.value = f64::NAN);
     let page = html(&input);
-    assert!(page.contains(r#"<span class="hole failed" title="seed 1: out of memory; seed 2: out of memory; seed 3: out of memory">failed: out of memory</span>"#));
-    assert!(page.contains(r#"title="seed 1: the value is not a number">2 of 3 seeds</span>"#));
+    assert!(page.contains(r#"title="seed 1: out of memory; seed 2: out of memory; seed 3: out of memory"><span class="hole failed">failed: out of memory</span>"#));
+    assert!(page.contains(r#"title="seed 1: the value is not a number"><span class="value">"#));
     let (_dir, files) = written(&input);
     assert!(!read(&files.csv).contains("NaN,"));
     assert!(read(&files.csv).contains(",failed,not a number,"));
@@ -186,7 +191,7 @@ fn holes_are_named() {
 #[test]
 fn generated_is_said_of_what_is_scored() {
     let mut input = input();
-    let says = |input: &ReportInput| frbench::report::markdown(input);
+    let says = |input: &ReportInput| report(input).markdown();
     assert!(says(&input).contains("The data are generated"));
     let real = input.columns.len() - 1;
     let set = input.columns[0].dataset.clone();
@@ -218,7 +223,7 @@ fn a_column_that_cannot_be_scored_says_why() {
         run.metrics.remove(&column);
         run.failed.insert(column.clone(), why.into());
     }
-    let said = frbench::report::markdown(&input);
+    let said = report(&input).markdown();
     assert!(
         said.contains("failed: fold 0 of 10 holds 6 genuine and 0 impostor"),
         "{said}"
@@ -373,10 +378,11 @@ fn hostile_text_stays_text() {
         profile: bad(),
         paper: Paper {
             title: bad(),
-            authors: bad(),
-            venue: bad(),
+            authors: vec![bad()],
+            venue: Some(bad()),
             arxiv: Some(bad()),
             doi: Some(bad()),
+            ..Paper::default()
         },
         analysis: format!("{hostile}\n\n- {hostile}"),
     };
@@ -395,7 +401,7 @@ fn hostile_text_stays_text() {
         (c.context.data, c.context.checkpoint) = (bad(), bad());
     }
     for c in &mut input.claims {
-        c.text = bad();
+        (c.text, c.source) = (bad(), bad());
         if c.id == "lfw" {
             c.on = bad();
         }
@@ -443,5 +449,5 @@ fn hostile_text_stays_text() {
 #[test]
 fn page_for_looking_at() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
-    assert!(write(&input(), &dir, &nowhere).unwrap().html.is_file());
+    assert!(report(&input()).write(&dir).unwrap().html.is_file());
 }

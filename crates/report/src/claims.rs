@@ -35,7 +35,7 @@ impl ClaimResult {
 }
 
 /// The word a reader sees.
-pub(super) fn name(verdict: ClaimVerdict) -> &'static str {
+pub fn name(verdict: ClaimVerdict) -> &'static str {
     match verdict {
         ClaimVerdict::Reproduced => "reproduced",
         ClaimVerdict::Contradicted => "contradicted",

@@ -134,11 +134,11 @@ pub fn derive(input: &ReportInput) -> Derived {
         })
         .collect();
     let teacher = input.rows.iter().position(|r| r.role == Role::Teacher);
-    let mut blocks = input.blocks(|r| r.role != Role::Teacher);
-    if blocks.is_empty() {
-        blocks.push(("", Vec::new()));
+    let mut groups = input.groups(|r| r.role != Role::Teacher);
+    if groups.is_empty() {
+        groups.push(("", Vec::new()));
     }
-    let yardsticks = blocks
+    let yardsticks = groups
         .into_iter()
         .map(|(condition, members)| {
             let is_student = |i: &usize| input.rows[*i].role == Role::Student;

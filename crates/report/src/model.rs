@@ -3,6 +3,7 @@
 //! [`super::derive()`].
 
 use frbench_harness::plan::recipe::Recipe;
+pub use frbench_harness::suite::model::{Paper, Role};
 use frbench_job::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,8 +64,8 @@ impl ReportInput {
     }
 
     /// Rows that `chosen` picks, by number: first those of no condition, then condition by
-    /// condition, each with its label. Nothing is in an empty block.
-    pub fn blocks(&self, chosen: impl Fn(&Row) -> bool) -> Vec<(&str, Vec<usize>)> {
+    /// condition, each with its label. No group is empty.
+    pub fn groups(&self, chosen: impl Fn(&Row) -> bool) -> Vec<(&str, Vec<usize>)> {
         let labels = std::iter::once("").chain(self.conditions());
         let of = |label: &str| {
             let here = |(_, row): &(usize, &Row)| row.condition == label && chosen(row);
@@ -83,54 +84,12 @@ pub struct SuiteInfo {
     pub name: String,
     pub title: String,
     pub profile: String,
+    #[serde(with = "super::citation")]
     pub paper: Paper,
     /// Prose: paragraphs are separated by blank lines, list items begin with `- `, and
     /// `` `code` `` is set as code. Nothing else is markup.
     #[serde(default)]
     pub analysis: String,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Paper {
-    pub title: String,
-    #[serde(default)]
-    pub authors: String,
-    #[serde(default)]
-    pub venue: String,
-    /// Such as `2204.05502`.
-    #[serde(default)]
-    pub arxiv: Option<String>,
-    #[serde(default)]
-    pub doi: Option<String>,
-}
-
-/// What a row is in the comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The network that is distilled.
-    Teacher,
-    /// The small network without a teacher.
-    Student,
-    /// A method the paper compares with.
-    Baseline,
-    /// What the paper proposes.
-    Method,
-    /// A proposed method with one thing changed.
-    Ablation,
-}
-
-impl Role {
-    /// The word a reader sees.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Teacher => "teacher",
-            Role::Student => "student",
-            Role::Baseline => "baseline",
-            Role::Method => "method",
-            Role::Ablation => "ablation",
-        }
-    }
 }
 
 /// One model of the comparison, trained once per seed.
@@ -273,6 +232,9 @@ pub struct Claim {
     /// The question of the paper: the report's first paragraph answers it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub question: bool,
+    /// Where the paper says so; it is no part of `results.json`.
+    #[serde(default, skip_serializing)]
+    pub source: String,
 }
 
 /// Whether a published number could be had.

@@ -1,12 +1,12 @@
 //! Pictures that trainings left in their folders, copied beside the page under names that
 //! follow from their content.
 
+use super::block::{self, Address};
 use super::model::*;
 use frbench_base::files;
 use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
 use frbench_job::result::{Picture, PictureKind};
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,22 +16,6 @@ const KINDS: [PictureKind; 2] = [PictureKind::Attention, PictureKind::Correction
 
 /// Where a file of a training job lies: its cache key and the file's name.
 pub type Locate<'a> = &'a dyn Fn(&str, &str) -> PathBuf;
-
-/// A picture as it stands in the report.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Figure {
-    /// The row, and what it was trained under.
-    pub title: String,
-    pub condition: String,
-    pub seed: u64,
-    /// Relative to the page; empty where the picture is missing.
-    pub source: String,
-    pub caption: String,
-    /// Whether the caption stands below it, and not only in place of it.
-    pub explained: bool,
-    pub width: u32,
-    pub height: u32,
-}
 
 /// The pictures of a report, by key of the training job and name of the file.
 #[derive(Debug, Default)]
@@ -77,21 +61,20 @@ impl Pictures {
     }
 
     /// The pictures of one kind that a row shows.
-    pub fn of(&self, row: &Row, kind: PictureKind) -> Vec<Figure> {
+    pub fn of(&self, row: &Row, kind: PictureKind) -> Vec<block::Picture> {
         shown(row, kind)
             .into_iter()
-            .map(|(run, picture)| Figure {
-                title: row.label.clone(),
-                condition: row.condition.clone(),
-                seed: run.seed,
-                source: self
-                    .found
-                    .get(&address(run, picture))
-                    .map_or(String::new(), |f| format!("{FOLDER}/{}", f.name)),
-                caption: picture.caption.clone(),
-                explained: true,
-                width: picture.size.0,
-                height: picture.size.1,
+            .map(|(run, picture)| {
+                let found = self.found.get(&address(run, picture));
+                block::Picture {
+                    caption: row.label.clone(),
+                    note: format!("seed {}", run.seed),
+                    file: found.map(|f| Address::beside(&format!("{FOLDER}/{}", f.name))),
+                    alt: picture.caption.clone(),
+                    explained: true,
+                    width: picture.size.0,
+                    height: picture.size.1,
+                }
             })
             .collect()
     }

@@ -1,10 +1,11 @@
 //! Which plots a report shows, and what is in them.
 
+use super::block::{Figure, Key};
 use super::derive::{CellState, Derived};
 use super::format::Unit;
+use super::labels::{precision, recall, to_label, to_truth};
 use super::model::*;
 use super::svg::{DotGroup, DotRow, LineChart, Scale, Series, dots, lines};
-use super::view::{self, Plot};
 use frbench_job::result::LabelEpoch;
 use std::collections::BTreeSet;
 
@@ -13,14 +14,14 @@ const LOG_FROM: f64 = 20.0;
 
 /// Seeds, mean and interval of every row but the ablations on one column, condition by
 /// condition.
-pub(super) fn dot_plot(input: &ReportInput, derived: &Derived, c: usize) -> String {
+pub(super) fn dots_of(input: &ReportInput, derived: &Derived, c: usize) -> Figure {
     let column = &input.columns[c];
     let unit = Unit::of(&column.unit);
     let mean = |i: usize| derived.rows[i].cells[c].mean.map(|m| m * unit.factor);
     let guide = |i: usize| Some((input.rows[i].role.name(), mean(i)?));
     let mut teacher = Vec::new();
     let mut groups = Vec::new();
-    for (condition, rows) in input.blocks(|r| r.role != Role::Ablation) {
+    for (condition, rows) in input.groups(|r| r.role != Role::Ablation) {
         let of = |role| rows.iter().filter(move |i| input.rows[**i].role == role);
         teacher.extend(of(Role::Teacher).filter_map(|&i| guide(i)));
         groups.push(DotGroup {
@@ -38,7 +39,12 @@ pub(super) fn dot_plot(input: &ReportInput, derived: &Derived, c: usize) -> Stri
         column.label
     );
     let rates = (unit.name == "%").then_some((0.0, 100.0));
-    dots(&label, axis.trim_end(), &groups, &teacher, rates)
+    Figure {
+        caption: String::new(),
+        drawing: dots(&label, axis.trim_end(), &groups, &teacher, rates),
+        legend: Vec::new(),
+        note: String::new(),
+    }
 }
 
 fn dot_row(row: &Row, derived: &Derived, (i, c): (usize, usize), factor: f64) -> DotRow {
@@ -66,18 +72,21 @@ fn bracket(unit: &str) -> String {
 }
 
 /// A small plot of lines, with their legend.
-fn plot(title: String, caption: String, chart: LineChart) -> Plot {
-    let legend = chart.series.iter();
-    Plot {
-        title,
+fn plot(caption: String, note: String, chart: LineChart) -> Figure {
+    let key = |s: &Series| Key {
+        name: s.label.clone(),
+        class: s.class.clone(),
+    };
+    Figure {
         caption,
-        legend: legend.map(|s| (s.label.clone(), s.class.clone())).collect(),
-        svg: lines(&chart),
+        note,
+        legend: chart.series.iter().map(key).collect(),
+        drawing: lines(&chart),
     }
 }
 
 /// The loss of a row over epochs, one line per seed.
-pub(super) fn training(row: &Row) -> Plot {
+pub(super) fn training(row: &Row) -> Figure {
     let series: Vec<Series> = row
         .runs
         .iter()
@@ -115,14 +124,14 @@ pub(super) fn training(row: &Row) -> Plot {
 
 /// One ROC plot per condition and column that has curves: the first seed of every row but the
 /// ablations, the teacher in all of them.
-pub(super) fn roc(input: &ReportInput) -> Vec<Plot> {
+pub(super) fn roc(input: &ReportInput) -> Vec<Figure> {
     let mut plots = Vec::new();
     for column in &input.columns {
-        let mut blocks = input.blocks(|r| !matches!(r.role, Role::Teacher | Role::Ablation));
-        if blocks.is_empty() {
-            blocks.push(("", Vec::new()));
+        let mut groups = input.groups(|r| !matches!(r.role, Role::Teacher | Role::Ablation));
+        if groups.is_empty() {
+            groups.push(("", Vec::new()));
         }
-        for (condition, rows) in blocks {
+        for (condition, rows) in groups {
             let teachers = input.rows.iter().filter(|r| r.role == Role::Teacher);
             let rows = teachers.chain(rows.iter().map(|&i| &input.rows[i]));
             let series = curves(rows, column);
@@ -177,42 +186,35 @@ fn curves<'a>(rows: impl Iterator<Item = &'a Row>, column: &Column) -> Vec<Serie
 type ShareLine = (&'static str, &'static str, fn(&LabelEpoch) -> Option<f64>);
 
 /// What a row has learned of right and wrong labels, over epochs; none where none was wrong.
-pub(super) fn fits(row: &Row) -> Option<Plot> {
+pub(super) fn fits(row: &Row) -> Option<Figure> {
     let epochs = || row.runs.iter().flat_map(|r| &r.labels);
     if epochs().all(|e| e.flipped.images + e.outliers.images == 0) {
         return None;
     }
     let lines: [ShareLine; 4] = [
-        ("right labels", "s2", |e| view::to_label(&e.clean)),
-        ("wrong labels, at the label", "s5", |e| {
-            view::to_label(&e.flipped)
-        }),
+        ("right labels", "s2", |e| to_label(&e.clean)),
+        ("wrong labels, at the label", "s5", |e| to_label(&e.flipped)),
         ("wrong labels, at the person", "s0", |e| {
-            view::to_truth(&e.flipped)
+            to_truth(&e.flipped)
         }),
-        ("outliers, at the label", "s4", |e| {
-            view::to_label(&e.outliers)
-        }),
+        ("outliers, at the label", "s4", |e| to_label(&e.outliers)),
     ];
     Some(shares(row, "share of images nearest to a class", &lines))
 }
 
 /// Precision and recall of a row's corrections over epochs; none of a head that corrects
 /// nothing.
-pub(super) fn corrections(row: &Row) -> Option<Plot> {
+pub(super) fn corrections(row: &Row) -> Option<Figure> {
     // Where no label is wrong, the precision is 0 and the recall nothing: the table says so.
     let wrong = |e: &LabelEpoch| e.flipped.images + e.outliers.images > 0;
     let mut epochs = row.runs.iter().flat_map(|r| &r.labels);
     epochs.find(|e| e.corrections.is_some() && wrong(e))?;
-    let lines: [ShareLine; 2] = [
-        ("precision", "s0", view::precision),
-        ("recall", "s1", view::recall),
-    ];
+    let lines: [ShareLine; 2] = [("precision", "s0", precision), ("recall", "s1", recall)];
     Some(shares(row, "precision and recall of corrections", &lines))
 }
 
 /// Shares over epochs, means over seeds, on an axis from 0 to 100 %.
-fn shares(row: &Row, what: &str, lines: &[ShareLine]) -> Plot {
+fn shares(row: &Row, what: &str, lines: &[ShareLine]) -> Figure {
     let all = || row.runs.iter().flat_map(|r| &r.labels);
     let numbers: BTreeSet<u64> = all().map(|e| e.epoch).collect();
     let mean = |n: u64, value: fn(&LabelEpoch) -> Option<f64>| {

@@ -1,20 +1,6 @@
-//! A suite's prose, cut into paragraphs, lists and code. The pieces stay plain text and are
-//! escaped by whoever writes them out.
+//! A suite's prose, cut into paragraphs, lists and code.
 
-use serde::Serialize;
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Block {
-    /// A list has one entry per item, a paragraph has one.
-    pub list: bool,
-    pub items: Vec<Vec<Span>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Span {
-    pub text: String,
-    pub code: bool,
-}
+use super::block::{Block, Text};
 
 pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -32,11 +18,9 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
         }
         for (list, text) in lines {
             match blocks.last_mut() {
-                Some(Block { list: true, items }) if list => items.push(spans(&text)),
-                _ => blocks.push(Block {
-                    list,
-                    items: vec![spans(&text)],
-                }),
+                Some(Block::List(items)) if list => items.push(spans(&text)),
+                _ if list => blocks.push(Block::List(vec![spans(&text)])),
+                _ => blocks.push(Block::prose(spans(&text))),
             }
         }
     }
@@ -44,55 +28,31 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// Splits at back quotes; one without a partner is an ordinary character.
-fn spans(text: &str) -> Vec<Span> {
+fn spans(text: &str) -> Text {
     let pieces: Vec<&str> = text.split('`').collect();
-    let mut spans = Vec::new();
     let last = pieces.len() - 1;
-    for (i, piece) in pieces.iter().enumerate() {
-        let unpaired = i % 2 == 1 && i == last;
-        let (text, code) = if unpaired {
-            (format!("`{piece}"), false)
-        } else {
-            (piece.to_string(), i % 2 == 1)
-        };
-        if !text.is_empty() {
-            spans.push(Span { text, code });
-        }
-    }
-    spans
+    let pieces = pieces.into_iter().enumerate();
+    pieces.fold(Text::new(), |all, (i, piece)| match i % 2 == 1 {
+        true if i == last => all.plain(format!("`{piece}")),
+        true => all.code(piece),
+        false => all.plain(piece),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plain(text: &str) -> Vec<Span> {
-        vec![Span {
-            text: text.into(),
-            code: false,
-        }]
-    }
-
     #[test]
     fn paragraphs_lists_and_code() {
         let found = blocks("one\ntwo\n\nthree:\n- a\n  b\n- `c`\n\n\n");
         let want = [
-            (false, vec![plain("one two")]),
-            (false, vec![plain("three:")]),
-            (
-                true,
-                vec![
-                    plain("a b"),
-                    vec![Span {
-                        text: "c".into(),
-                        code: true,
-                    }],
-                ],
-            ),
+            Block::prose("one two"),
+            Block::prose("three:"),
+            Block::List(vec!["a b".into(), Text::new().code("c")]),
         ];
-        let found: Vec<_> = found.into_iter().map(|b| (b.list, b.items)).collect();
         assert_eq!(found, want);
-        assert_eq!(spans("a ` b"), [plain("a "), plain("` b")].concat());
+        assert_eq!(spans("a ` b"), Text::from("a ").plain("` b"));
         assert!(blocks(" \n \n\n").is_empty());
     }
 }

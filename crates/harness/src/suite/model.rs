@@ -42,11 +42,29 @@ pub struct Paper {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// The network that others learn from.
     Teacher,
+    /// The small network without a teacher.
     Student,
+    /// A method the paper compares with.
     Baseline,
+    /// What the paper proposes.
     Method,
+    /// A proposed method with one thing changed.
     Ablation,
+}
+
+impl Role {
+    /// The word for it in suites and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Teacher => "teacher",
+            Role::Student => "student",
+            Role::Baseline => "baseline",
+            Role::Method => "method",
+            Role::Ablation => "ablation",
+        }
+    }
 }
 
 /// A way to train a network, or a variant of one.

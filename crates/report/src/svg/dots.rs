@@ -1,6 +1,6 @@
 //! Dot plot: one line per model, one dot per seed, the mean and its interval.
 
-use super::{Axis, Canvas, Scale, wrap};
+use super::{Axis, Canvas, Drawing, Scale, wrap};
 
 /// One model. Values are in display units.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub fn dots(
     groups: &[DotGroup],
     guides: &[(&'static str, f64)],
     limits: Option<(f64, f64)>,
-) -> String {
+) -> Drawing {
     let height = |g: &DotGroup| g.head() + ROW * g.rows.len() as f64;
     let bottom = TOP + groups.iter().map(height).sum::<f64>();
     let mut canvas = Canvas::new(WIDTH, bottom + 40.0);
@@ -61,9 +61,9 @@ pub fn dots(
             r.values.iter().copied().chain(r.mean).chain(ends)
         })
         .collect();
-    let mut x = Axis::around(Scale::Linear, values.clone(), LEFT, WIDTH - RIGHT);
+    let mut x = Axis::around(Scale::Linear, values, LEFT, WIDTH - RIGHT);
     if let Some(limits) = limits {
-        x = x.within(limits, values);
+        x = x.within(limits);
     }
 
     for (value, text) in x.ticks() {
@@ -152,7 +152,7 @@ mod tests {
             },
             row("b"),
         ];
-        let svg = dots("plot", "%", &[group("", rows)], &[], None);
+        let svg = dots("plot", "%", &[group("", rows)], &[], None).svg;
         // 90 and 92 are the ends of the axis.
         assert!(
             svg.contains(r#"<line class="whisker method" x1="138.0" y1="22.0" x2="426.0""#),
@@ -168,7 +168,7 @@ mod tests {
             group("C0", vec![row("a")]),
             group("C30", vec![row("a"), row("b")]),
         ];
-        let svg = dots("plot", "%", &groups, &[], None);
+        let svg = dots("plot", "%", &groups, &[], None).svg;
         for ends in [
             r#"y1="30.0" x2="426.0" y2="58.0""#,
             r#"y1="80.0" x2="426.0" y2="136.0""#,
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn long_labels_are_whole_on_hovering() {
         let long = "An unreasonably verbose description of a model";
-        let svg = dots("plot", "%", &[group("", vec![row(long)])], &[], None);
+        let svg = dots("plot", "%", &[group("", vec![row(long)])], &[], None).svg;
         assert!(svg.contains(&format!("<title>{long}</title>")));
         assert!(svg.contains(">An unreasonably</tspan>"), "{svg}");
     }

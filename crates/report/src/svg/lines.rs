@@ -1,6 +1,6 @@
 //! Line charts: training curves and ROC.
 
-use super::{Axis, Canvas, Scale, shorten};
+use super::{Axis, Canvas, Drawing, Scale, shorten};
 
 /// One line. `class` picks colour and dash pattern from the style sheet.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
 
 /// Draws the chart; points that are not finite (or not positive on a log axis) are left out.
-pub fn lines(chart: &LineChart) -> String {
+pub fn lines(chart: &LineChart) -> Drawing {
     let mut canvas = Canvas::new(WIDTH, chart.height);
     let points = || chart.series.iter().flat_map(|s| s.points.iter());
     let (right, bottom) = (WIDTH - RIGHT, chart.height - BOTTOM);
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn points_lie_where_the_axes_say() {
-        let svg = lines(&chart(vec![(0.0, 0.0), (1.0, f64::NAN), (10.0, 5.0)]));
+        let svg = lines(&chart(vec![(0.0, 0.0), (1.0, f64::NAN), (10.0, 5.0)])).svg;
         assert!(
             svg.contains(r#"<path class="line s1" d="M48.0 200.0L426.0 24.0">"#),
             "{svg}"
@@ -145,12 +145,20 @@ mod tests {
         let mut low = chart(vec![(0.0, 1.0), (10.0, 2.0)]);
         low.y_range = Some((0.0, 100.0));
         // 2 of 100 over a height of 176.
-        assert!(lines(&low).contains("L426.0 196.5"), "{}", lines(&low));
+        assert!(
+            lines(&low).svg.contains("L426.0 196.5"),
+            "{}",
+            lines(&low).svg
+        );
     }
 
     #[test]
     fn nothing_to_draw_is_an_empty_plot() {
-        assert!(!lines(&chart(vec![])).contains("NaN"));
-        assert!(!lines(&chart(vec![(f64::INFINITY, 1.0)])).contains("inf"));
+        assert!(!lines(&chart(vec![])).svg.contains("NaN"));
+        assert!(
+            !lines(&chart(vec![(f64::INFINITY, 1.0)]))
+                .svg
+                .contains("inf")
+        );
     }
 }

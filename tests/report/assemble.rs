@@ -1,13 +1,12 @@
-//! From a planned suite to the input of its report, before anything has been run.
+//! From a planned suite to its report, before anything has been run.
 
 use frbench::plan::{DeviceKind, Known, outlook};
-use frbench::report::collect::{Sources, collect};
 use frbench::report::model::{RunStatus, Status};
-use frbench::run::Failures;
+use frbench::report::{Sources, assemble};
+use frbench::run::{Failures, Store};
 use frbench::suite::source::Source;
 use frbench::suite::{parse, resolve};
 use frbench::{build, embedded};
-use std::collections::BTreeMap;
 
 const REFERENCES: &str = r#"
 [[reference]]
@@ -33,18 +32,20 @@ fn references_stated_in_a_suite_are_shown_and_what_has_not_run_is_missing() {
     let suite = parse(Source::new("tiny.toml", text)).unwrap();
     let suite = resolve(&suite, "demo", &embedded::catalogue(None).unwrap()).unwrap();
     let round = outlook(&suite, &Known::default(), &build::code(DeviceKind::Cpu));
-    let input = collect(&Sources {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path().join("data"), folder.path().join("runs"));
+    let report = assemble(&Sources {
         layout: &round.layout,
         jobs: &round.jobs,
-        finished: &BTreeMap::new(),
+        store: &store,
         failed: &Failures::default(),
         published: Vec::new(),
-        environment: BTreeMap::new(),
         command: String::new(),
-        started: String::new(),
-        finished_at: String::new(),
-    })
-    .unwrap();
+    });
+    assert_eq!(report.standing.finished, 0);
+    assert_eq!(report.standing.jobs, round.jobs.len());
+    assert!(report.standing.damaged.is_empty());
+    let input = report.input;
     let fcd = input.rows.iter().find(|r| r.id == "fcd").unwrap();
     // The suite states one of its own before them.
     let [_, first, second] = &input.published[..] else {

@@ -1,0 +1,143 @@
+//! The columns of a report: one per metric that any model has under a protocol.
+
+use super::{Parts, column_id};
+use crate::model::{Column, Context};
+use frbench_harness::plan::layout::{Layout, LayoutColumn};
+use frbench_job::result::Metric;
+use frbench_job::{DataSource, DataSpec, JobSpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One column per metric that any model has under a protocol, in the protocol's order.
+pub(super) fn columns(s: &Parts) -> Vec<Column> {
+    let training = training_data(s);
+    let mut columns = Vec::new();
+    for column in &s.layout.columns {
+        let scored = s
+            .layout
+            .cells
+            .iter()
+            .filter(|c| c.column == column.id)
+            .find_map(|c| s.score(&c.score));
+        let Some(scored) = scored else {
+            columns.extend(failed(s, column, &training));
+            continue;
+        };
+        for (i, metric) in scored.metrics.iter().enumerate() {
+            let mut column = self::column(column, &scored.protocol, metric, &training);
+            column.headline = i == 0;
+            columns.push(column);
+        }
+    }
+    tell_apart(s.layout, &mut columns);
+    // What speaks for a protocol comes before its details; the order is otherwise the suite's.
+    columns.sort_by_key(|c| !c.headline);
+    columns
+}
+
+/// Gives columns of one heading, such as two sizes of a twin or one set under two protocols, the
+/// names of their data sets and protocols.
+fn tell_apart(layout: &Layout, columns: &mut [Column]) {
+    let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, column) in columns.iter().enumerate() {
+        alike.entry(column.label.clone()).or_default().push(i);
+    }
+    for group in alike.into_values().filter(|group| group.len() > 1) {
+        let of = |i: usize| {
+            let (id, metric) = (&columns[i].id, &columns[i].metric);
+            let own = |c: &&LayoutColumn| column_id(&c.id, metric) == *id;
+            layout.columns.iter().find(own)
+        };
+        let places: Vec<Option<&LayoutColumn>> = group.iter().map(|&i| of(i)).collect();
+        let several = |name: fn(&LayoutColumn) -> &str| {
+            let names = places.iter().flatten().map(|c| name(c));
+            names.collect::<BTreeSet<_>>().len() > 1
+        };
+        let (data, protocols) = (several(|c| &c.data), several(|c| &c.protocol));
+        for (i, place) in group.into_iter().zip(&places) {
+            let (Some(place), metric) = (place, &columns[i].metric) else {
+                continue;
+            };
+            let set = if data { &place.data } else { &place.family };
+            columns[i].label = match protocols {
+                true => format!("{set} {metric} ({})", place.protocol),
+                false => format!("{set} {metric}"),
+            };
+        }
+    }
+}
+
+/// The headline of a column without a value, where that is because something failed.
+fn failed(s: &Parts, column: &LayoutColumn, training: &Training) -> Option<Column> {
+    let mut cells = s.layout.cells.iter().filter(|c| c.column == column.id);
+    let cell = cells.find(|c| s.failed.has(&c.score))?;
+    let JobSpec::Score(spec) = s.spec(&cell.score)? else {
+        return None;
+    };
+    let protocol = frbench_eval::protocol::find(&spec.protocol.name).ok()?;
+    let metric = Metric {
+        id: (protocol.metrics)(&spec.protocol)
+            .ok()?
+            .into_iter()
+            .next()?,
+        value: f64::NAN,
+        higher_is_better: true,
+        chance: None,
+        interval: None,
+        folds: Vec::new(),
+    };
+    Some(self::column(column, &column.kind, &metric, training))
+}
+
+fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &Training) -> Column {
+    Column {
+        id: column_id(&c.id, &metric.id),
+        dataset: c.data.clone(),
+        protocol: protocol.to_string(),
+        metric: metric.id.clone(),
+        label: format!("{} {}", c.family, metric.id),
+        headline: true,
+        unit: "%".into(),
+        higher_is_better: metric.higher_is_better,
+        chance: metric.chance,
+        generated: c.synthetic,
+        context: Context {
+            data: training.name.clone(),
+            protocol: protocol.to_string(),
+            checkpoint: "last".into(),
+            synthetic: c.synthetic || training.generated,
+        },
+    }
+}
+
+/// What networks are trained on.
+#[derive(Default)]
+struct Training {
+    /// The set of the first row.
+    name: String,
+    /// Some row's is rendered.
+    generated: bool,
+}
+
+fn training_data(s: &Parts) -> Training {
+    let runs = s.layout.rows.iter().filter_map(|r| r.runs.first());
+    let sets = runs.filter_map(|r| match s.spec(&s.train_spec(&r.train)?.data)? {
+        JobSpec::Data(d) => Some(d),
+        _ => None,
+    });
+    let mut training = Training::default();
+    for (i, set) in sets.enumerate() {
+        if i == 0 {
+            training.name = set.name.clone();
+        }
+        training.generated |= is_generated(set);
+    }
+    training
+}
+
+fn is_generated(set: &DataSpec) -> bool {
+    match &set.source {
+        DataSource::Synth(_) => true,
+        DataSource::Files { .. } => false,
+        DataSource::Noisy(noisy) => is_generated(&noisy.base),
+    }
+}

@@ -1,0 +1,147 @@
+//! The rows of a report: each network with its runs, and what was scored of them.
+
+use super::{Parts, column_id};
+use crate::model::{Column, Row, RunStatus, SeedRun};
+use frbench_harness::plan::layout::{self, Cell, LayoutRow};
+use frbench_harness::run::failures::NOT_RUN;
+use frbench_job::BackboneSpec;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The cells of a row and seed.
+type Cells<'a> = BTreeMap<(&'a str, u64), Vec<&'a Cell>>;
+
+/// All rows; what a reader must know of their runs is added to `notes`.
+pub(super) fn rows(s: &Parts, columns: &[Column], notes: &mut BTreeSet<String>) -> Vec<Row> {
+    let mut cells = Cells::new();
+    for cell in &s.layout.cells {
+        cells.entry((&cell.row, cell.seed)).or_default().push(cell);
+    }
+    let rows = s.layout.rows.iter();
+    rows.map(|row| self::row(s, row, columns, &cells, notes))
+        .collect()
+}
+
+fn row(
+    s: &Parts,
+    row: &LayoutRow,
+    columns: &[Column],
+    cells: &Cells,
+    notes: &mut BTreeSet<String>,
+) -> Row {
+    let first = row.runs.first().and_then(|r| s.train_spec(&r.train));
+    let capacity = row.runs.iter().find_map(|r| s.trained(&r.train));
+    let runs = row.runs.iter().map(|run| {
+        let cells = cells.get(&(row.id.as_str(), run.seed));
+        let cells = cells.map_or(&[][..], Vec::as_slice);
+        self::run(s, row, run, columns, cells, notes)
+    });
+    Row {
+        id: row.id.clone(),
+        label: row.label.clone(),
+        role: row.role,
+        group: if row.settings.is_empty() {
+            String::new()
+        } else {
+            row.entry.clone()
+        },
+        of: row.of.clone(),
+        note: row.note.clone().unwrap_or_default(),
+        condition: row
+            .condition
+            .as_ref()
+            .map_or(String::new(), |(_, label)| label.clone()),
+        backbone: first
+            .map(|t| backbone(&t.backbone, t.input.size))
+            .unwrap_or_default(),
+        parameters: capacity.map_or(0, |t| t.parameters),
+        macs: capacity.map_or(0, |t| t.macs),
+        recipe: row.recipe.clone(),
+        runs: runs.collect(),
+    }
+}
+
+/// One training and its scores.
+fn run(
+    s: &Parts,
+    row: &LayoutRow,
+    run: &layout::SeedRun,
+    columns: &[Column],
+    cells: &[&Cell],
+    notes: &mut BTreeSet<String>,
+) -> SeedRun {
+    let mut out = SeedRun {
+        seed: run.seed,
+        status: RunStatus::Missing,
+        metrics: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        curve: Vec::new(),
+        roc: BTreeMap::new(),
+        train_seconds: None,
+        images_per_second: None,
+        train_key: run.train.to_string(),
+        checkpoint_sha256: String::new(),
+        model_sha256: String::new(),
+        labels: Vec::new(),
+        attention: Vec::new(),
+        pictures: Vec::new(),
+    };
+    if let Some(t) = s.trained(&run.train) {
+        out.status = RunStatus::Done;
+        out.curve = t.curve.clone();
+        out.train_seconds = Some(t.seconds);
+        out.images_per_second = Some(t.images_per_second);
+        out.checkpoint_sha256 = t.checkpoint_sha256.clone();
+        out.labels = t.labels.clone();
+        out.attention = t.attention.clone();
+        out.pictures = t.pictures.clone();
+        for note in &t.notes {
+            notes.insert(format!("{} (seed {}): {note}", row.label, run.seed));
+        }
+    }
+    if let Some(reason) = s.failed.jobs.get(&run.train) {
+        out.status = RunStatus::Failed(reason.clone());
+    }
+    for cell in cells {
+        // Where the network itself is missing, why it is says more.
+        let told = out.status == RunStatus::Done;
+        let reason = s.failed.jobs.get(&cell.score);
+        if let Some(reason) = reason.filter(|r| told || !r.starts_with(NOT_RUN)) {
+            let here = columns
+                .iter()
+                .filter(|c| c.id == column_id(&cell.column, &c.metric));
+            let failed = here.map(|c| (c.id.clone(), reason.clone()));
+            out.failed.extend(failed);
+        }
+        let Some(scored) = s.score(&cell.score) else {
+            continue;
+        };
+        if let Some(model) = &scored.model {
+            out.checkpoint_sha256 = model.checkpoint_sha256.clone();
+            out.model_sha256 = model.model_sha256.clone();
+        }
+        for metric in &scored.metrics {
+            out.metrics
+                .insert(column_id(&cell.column, &metric.id), metric.clone());
+        }
+        if let (Some(roc), Some(metric)) = (scored.series.get("roc"), scored.metrics.first()) {
+            out.roc
+                .insert(column_id(&cell.column, &metric.id), roc.clone());
+        }
+        for note in &scored.notes {
+            notes.insert(format!("{}: {note}", cell.column));
+        }
+    }
+    out
+}
+
+/// Such as `mobilefacenet x0.5 @64`.
+fn backbone(b: &BackboneSpec, side: usize) -> String {
+    let width = b
+        .params
+        .get("width")
+        .and_then(Value::as_f64)
+        .filter(|w| *w != 1.0);
+    let width = width.map(|w| format!(" x{w}")).unwrap_or_default();
+    format!("{}{width} @{side}", b.name)
+}

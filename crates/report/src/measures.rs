@@ -1,0 +1,86 @@
+//! Which columns stand in the main tables, and which are folded away.
+
+use super::block::{Block, Head, Place, Table, Text};
+use super::model::Column;
+
+/// The columns, by number, of one data set under one protocol.
+pub(super) struct Measure {
+    /// What speaks for the protocol.
+    pub main: Vec<usize>,
+    pub secondary: Vec<usize>,
+}
+
+/// All measures, in the order of their first column.
+pub(super) fn measures(columns: &[Column]) -> Vec<Measure> {
+    let place = |c: &usize| {
+        let column = &columns[*c];
+        let id = column.id.strip_suffix(column.metric.as_str());
+        id.unwrap_or(&column.id)
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for c in 0..columns.len() {
+        match groups.iter_mut().find(|g| place(&g[0]) == place(&c)) {
+            Some(group) => group.push(c),
+            None => groups.push(vec![c]),
+        }
+    }
+    let split = |group: Vec<usize>| {
+        let (mut main, mut secondary): (Vec<usize>, Vec<usize>) =
+            group.into_iter().partition(|&c| columns[c].headline);
+        if main.is_empty() {
+            main.push(secondary.remove(0));
+        }
+        Measure { main, secondary }
+    };
+    groups.into_iter().map(split).collect()
+}
+
+/// The columns of the main tables.
+pub(super) fn main(columns: &[Column]) -> Vec<usize> {
+    measures(columns).into_iter().flat_map(|m| m.main).collect()
+}
+
+/// Secondary columns, folded: one table for each measure that has any.
+pub(super) fn folded(columns: &[Column], table: impl Fn(&[usize]) -> Table) -> Option<Block> {
+    let mut metrics: Vec<&str> = Vec::new();
+    let mut blocks = Vec::new();
+    for measure in measures(columns) {
+        let Some(&first) = measure.secondary.first() else {
+            continue;
+        };
+        for &c in &measure.secondary {
+            if !metrics.contains(&columns[c].metric.as_str()) {
+                metrics.push(&columns[c].metric);
+            }
+        }
+        let Column {
+            dataset, protocol, ..
+        } = &columns[first];
+        blocks.push(Block::heading(4, dataset.as_str(), protocol.as_str()));
+        blocks.push(Block::Table(table(&measure.secondary)));
+    }
+    let summary = Text::from("Secondary metrics").soft(format!(" {}", metrics.join(", ")));
+    (!blocks.is_empty()).then(|| Block::details(summary, blocks))
+}
+
+/// The heading of a column, which leads to its part of the report.
+pub(super) fn head(columns: &[Column], c: usize) -> Head {
+    let column = &columns[c];
+    let text = Text::new().here(&column.label, Place::of_column(c));
+    let arrow = if column.higher_is_better {
+        "↑"
+    } else {
+        "↓"
+    };
+    Head::right(text)
+        .note(format!("{} {arrow}", column.unit).trim_start())
+        .title(format!("{}: {}", column.label, direction(column)))
+}
+
+pub(super) fn direction(column: &Column) -> &'static str {
+    if column.higher_is_better {
+        "higher is better"
+    } else {
+        "lower is better"
+    }
+}
