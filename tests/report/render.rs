@@ -347,6 +347,75 @@ fn published_numbers_are_compared_in_the_same_context_only() {
     assert!(greyed.contains("generated data"), "{greyed}");
 }
 
+/// The section of a page with this address.
+fn section<'a>(page: &'a str, id: &str) -> &'a str {
+    let start = page.find(&format!("<section id=\"{id}\">")).unwrap();
+    let end = page[start..].find("</section>").unwrap();
+    &page[start..start + end]
+}
+
+#[test]
+fn secondary_metrics_are_folded_away() {
+    let mut input = input();
+    let (of, metric) = (input.columns[0].clone(), "tar@far=1e-3");
+    for run in input.rows.iter_mut().flat_map(|r| &mut r.runs) {
+        if let Some(mut value) = run.metrics.get(&of.id).cloned() {
+            value.value -= 0.2;
+            run.metrics
+                .insert(format!("{}/{metric}", of.dataset), value);
+        }
+    }
+    input.columns.push(Column {
+        id: format!("{}/{metric}", of.dataset),
+        metric: metric.into(),
+        label: format!("{} {metric}", of.label),
+        headline: false,
+        ..of
+    });
+    let page = html(&input);
+    for id in ["results", "protocols", "ablations", "runs"] {
+        let (main, folded) = section(&page, id).split_once("<details>").unwrap();
+        assert!(!main.contains(metric), "{id}");
+        let (summary, table) = folded.split_once("</summary>").unwrap();
+        assert!(summary.contains(metric) && table.contains(metric), "{id}");
+        assert!(table.contains("71.70") || id == "runs", "{id}");
+    }
+    // Links lead into what is folded.
+    assert!(page.contains("href=\"#m5\"") && page.contains("<article id=\"m5\">"));
+    let text = report(&input).markdown();
+    assert!(
+        text.contains("**Secondary metrics** tar@far=1e-3\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn claims_say_where_they_come_from() {
+    let mut input = input();
+    input.claims[1].source = "https://example.org/a paper".into();
+    input.claims[2].source = "javascript:alert(1)".into();
+    let page = html(&input);
+    let claims = section(&page, "claims");
+    assert!(claims.contains("<p class=\"fine\">Source: CoupleFace, abstract</p>"));
+    assert!(claims.contains(
+        "Source: <a href=\"https://example.org/a%20paper\">https://example.org/a paper</a>"
+    ));
+    assert!(claims.contains("Source: javascript:alert(1)</p>"));
+    // The results stay what they were.
+    let with = report(&input).json().unwrap();
+    input.claims.iter_mut().for_each(|c| c.source.clear());
+    assert_eq!(report(&input).json().unwrap(), with);
+}
+
+#[test]
+fn a_long_name_is_whole_on_hovering() {
+    let mut input = input();
+    let long = "An unreasonably verbose description of a model";
+    input.rows[2].label = long.into();
+    let title = format!("<th scope=\"row\" title=\"{long}\">");
+    assert!(section(&html(&input), "results").contains(&title));
+}
+
 /// Everything that would make a browser fetch something.
 #[test]
 fn nothing_is_loaded_from_elsewhere() {

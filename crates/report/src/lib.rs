@@ -22,6 +22,8 @@ mod pictures;
 mod plots;
 mod prose;
 pub mod published;
+#[cfg(test)]
+mod render_tests;
 mod report;
 mod section;
 pub mod svg;

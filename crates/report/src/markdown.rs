@@ -69,7 +69,7 @@ fn callout(c: &Callout) -> String {
 
 /// What would begin a list or a rule at the beginning of a line is text there.
 fn paragraph(line: &str) -> String {
-    let line = line.trim_end();
+    let line = line.trim();
     let digits = line.chars().take_while(char::is_ascii_digit).count();
     match line.as_bytes().get(digits) {
         Some(b'.' | b')') if digits > 0 => format!("{}\\{}", &line[..digits], &line[digits..]),
@@ -108,12 +108,14 @@ fn span(s: &Span) -> String {
 
 /// Marks hold words only if they touch them.
 fn marked(mark: &str, raw: &str) -> String {
-    let words = raw.trim();
-    if words.is_empty() {
-        return escape(raw);
+    let text = escape(raw);
+    let words = text.trim();
+    match text.split_once(words) {
+        Some((before, after)) if !words.is_empty() => {
+            format!("{before}{mark}{words}{mark}{after}")
+        }
+        _ => text,
     }
-    let (before, after) = raw.split_once(words).unwrap_or_default();
-    format!("{before}{mark}{}{mark}{after}", escape(words))
 }
 
 fn table(t: &Table) -> String {

@@ -2,6 +2,8 @@
 //! [`markdown`](super::markdown) each render a block in one way. All text in blocks is plain: the
 //! renderers escape it, so no section can forget to.
 
+#[cfg(test)]
+pub(crate) mod samples;
 mod table;
 mod text;
 
