@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod assembled;
 mod changed_data;
 mod done_again;
 mod keep_images;

@@ -9,6 +9,7 @@ mod block;
 mod cells;
 mod citation;
 pub mod claims;
+mod csv_file;
 pub mod derive;
 mod escape;
 mod finding;
@@ -27,7 +28,6 @@ mod render_tests;
 mod report;
 mod section;
 pub mod svg;
-mod table;
 mod words;
 
 pub use assemble::{Sources, assemble};

@@ -5,7 +5,7 @@ use super::derive::{Derived, derive};
 use super::model::{self, ReportInput};
 use super::pictures::{Locate, Pictures};
 use super::section::Page;
-use super::{html, markdown, table};
+use super::{csv_file, html, markdown};
 use frbench_base::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +69,7 @@ impl Report {
     /// # Errors
     /// [`Error::Bug`] where they cannot be written.
     pub fn csv(&self) -> Result<String> {
-        table::csv(&self.input)
+        csv_file::csv(&self.input)
     }
 
     /// The whole input and all that was derived from it, in full precision.

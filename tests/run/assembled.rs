@@ -1,0 +1,102 @@
+//! A report that a user of the library assembles from run folders.
+
+use crate::common::runs;
+use frbench::job::JobSpec;
+use frbench::plan::{self, DeviceKind, Next};
+use frbench::report::{Report, Sources, assemble};
+use frbench::run::{Failures, Store};
+use frbench::suite::{parse, resolve};
+use frbench::{build, embedded};
+use std::fs;
+use std::path::Path;
+
+const SUITE: &str = r#"
+schema = 1
+name = "assembled"
+title = "Assembled"
+analysis = "Nothing follows from it."
+
+[[method]]
+id = "m"
+label = "M"
+method = { name = "margin-softmax" }
+head = { name = "arcface", s = 16.0, m = 0.3 }
+network = "network"
+training = "training"
+
+[protocol.ten-fold]
+kind = { name = "verification", folds = 10 }
+
+[profile.demo]
+train-data = "synth-train-16x4-v1"
+seeds = [1, 2]
+entries = ["m"]
+evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
+
+[profile.demo.network.network]
+@network
+
+[profile.demo.training.training]
+steps = 2
+batch = 16
+lr = 0.05
+decay = { kind = "constant" }
+@sgd
+"#;
+
+fn assembled(dir: &Path) -> Report {
+    let source = embedded::source("assembled.toml", runs::suite(SUITE));
+    let catalogue = embedded::catalogue(None).unwrap();
+    let suite = resolve(&parse(source).unwrap(), "demo", &catalogue).unwrap();
+    let store = Store::new(dir.join("data"), dir.join("runs"));
+    let code = build::code(DeviceKind::Cpu);
+    // What is known of the data makes the keys of what is built on it.
+    let plan = plan::rounds(&suite, &code, plan::outlook, |round, _| {
+        let data = round.jobs.iter();
+        let data = data.filter(|j| matches!(j.spec, JobSpec::Data(_)));
+        Ok(Next::Known(store.finished(data).finished, round))
+    });
+    let plan = plan.unwrap();
+    assemble(&Sources {
+        layout: &plan.layout,
+        jobs: &plan.jobs,
+        store: &store,
+        failed: &Failures::default(),
+        published: Vec::new(),
+        command: "frbench run assembled.toml --profile demo".into(),
+    })
+}
+
+#[test]
+fn the_program_writes_the_report_that_the_library_assembles() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("assembled.toml"), runs::suite(SUITE)).unwrap();
+    let nothing = assembled(dir);
+    assert_eq!(nothing.standing.finished, 0);
+    runs::told(runs::command(dir, "assembled.toml").args(["--device", "cpu"]));
+    let report = assembled(dir);
+    assert_eq!(report.standing.finished, report.standing.jobs);
+    assert!(report.standing.damaged.is_empty());
+    let ours = report.write(&dir.join("ours")).unwrap();
+    let theirs = dir.join("reports/assembled-demo");
+    for file in [ours.html, ours.markdown, ours.csv, ours.json] {
+        let name = file.file_name().unwrap();
+        let (a, b) = (
+            fs::read(&file).unwrap(),
+            fs::read(theirs.join(name)).unwrap(),
+        );
+        assert!(a == b, "{name:?}");
+    }
+    // A folder whose facts are not those that were written is said to be so.
+    let (_, training) = runs::jobs(&dir.join("runs"))
+        .into_iter()
+        .find(|(label, _)| label.starts_with("train m seed 2"))
+        .unwrap();
+    fs::write(training.join("env.json"), "{}").unwrap();
+    let damaged = assembled(dir).standing.damaged;
+    assert!(
+        damaged.len() == 1 && damaged[0].contains("env.json"),
+        "{damaged:?}"
+    );
+}
