@@ -37,8 +37,8 @@ pub(super) fn told(jobs: &[Job], store: &Store, damaged: &mut Vec<String>) -> To
 
 fn facts(jobs: &[Job], store: &Store, damaged: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut facts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let is_training = |job: &&Job| matches!(job.spec, JobSpec::Train(_));
-    for job in jobs.iter().filter(is_training) {
+    let leaves_network = |job: &&Job| matches!(job.spec, JobSpec::Train(_) | JobSpec::Import(_));
+    for job in jobs.iter().filter(leaves_network) {
         let Ok(seal) = store.seal(&job.key) else {
             continue;
         };

@@ -11,8 +11,8 @@ use frbench_base::key::Key;
 use frbench_harness::plan::layout::Layout;
 use frbench_harness::run::{Failures, Store};
 use frbench_harness::suite::resolve::ReferenceRow;
-use frbench_job::result::{JobResult, ScoreResult, TrainResult};
-use frbench_job::{Job, JobSpec, TrainSpec};
+use frbench_job::result::{ImportResult, JobResult, ScoreResult, TrainResult};
+use frbench_job::{BackboneSpec, InputSpec, Job, JobSpec, TrainSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a report is assembled from.
@@ -83,9 +83,25 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The network that a job leaves, and what it takes.
+    fn network(&self, key: &Key) -> Option<(&'a BackboneSpec, &'a InputSpec)> {
+        match self.spec(key)? {
+            JobSpec::Train(t) => Some((&t.backbone, &t.input)),
+            JobSpec::Import(i) => Some((&i.backbone, &i.input)),
+            _ => None,
+        }
+    }
+
     fn score(&self, key: &Key) -> Option<&'a ScoreResult> {
         match self.finished.get(key)? {
             JobResult::Score(r) => Some(r),
+            _ => None,
+        }
+    }
+
+    fn imported(&self, key: &Key) -> Option<&'a ImportResult> {
+        match self.finished.get(key)? {
+            JobResult::Import(r) => Some(r),
             _ => None,
         }
     }

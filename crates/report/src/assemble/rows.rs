@@ -2,6 +2,7 @@
 
 use super::{Parts, column_id};
 use crate::model::{Column, Row, RunStatus, SeedRun};
+use frbench_base::key::Key;
 use frbench_harness::plan::layout::{self, Cell, LayoutRow};
 use frbench_harness::run::failures::NOT_RUN;
 use frbench_job::BackboneSpec;
@@ -29,8 +30,8 @@ fn row(
     cells: &Cells,
     notes: &mut BTreeSet<String>,
 ) -> Row {
-    let first = row.runs.first().and_then(|r| s.train_spec(&r.train));
-    let capacity = row.runs.iter().find_map(|r| s.trained(&r.train));
+    let first = row.runs.first().and_then(|r| s.network(&r.train));
+    let capacity = row.runs.iter().find_map(|r| capacity(s, &r.train));
     let runs = row.runs.iter().map(|run| {
         let cells = cells.get(&(row.id.as_str(), run.seed));
         let cells = cells.map_or(&[][..], Vec::as_slice);
@@ -52,16 +53,22 @@ fn row(
             .as_ref()
             .map_or(String::new(), |(_, label)| label.clone()),
         backbone: first
-            .map(|t| backbone(&t.backbone, t.input.size))
+            .map(|(network, input)| backbone(network, input.size))
             .unwrap_or_default(),
-        parameters: capacity.map_or(0, |t| t.parameters),
-        macs: capacity.map_or(0, |t| t.macs),
+        parameters: capacity.map_or(0, |(parameters, _)| parameters),
+        macs: capacity.map_or(0, |(_, macs)| macs),
         recipe: row.recipe.clone(),
         runs: runs.collect(),
     }
 }
 
-/// One training and its scores.
+/// Parameters and multiply-accumulates of the network that a job has left.
+fn capacity(s: &Parts, key: &Key) -> Option<(u64, u64)> {
+    let trained = s.trained(key).map(|t| (t.parameters, t.macs));
+    trained.or_else(|| s.imported(key).map(|i| (i.parameters, i.macs)))
+}
+
+/// One network and its scores.
 fn run(
     s: &Parts,
     row: &LayoutRow,
@@ -98,6 +105,15 @@ fn run(
         for note in &t.notes {
             notes.insert(format!("{} (seed {}): {note}", row.label, run.seed));
         }
+    }
+    if let Some(file) = s.imported(&run.train) {
+        out.status = RunStatus::Done;
+        out.checkpoint_sha256 = file.file_sha256.clone();
+        out.model_sha256 = file.model_sha256.clone();
+        let (name, format, sha256) = (&file.name, &file.format, &file.file_sha256);
+        let of = format!("{}: from {name} ({format}, sha256 {sha256})", row.label);
+        let told = file.notes.iter().map(|note| format!("; {note}"));
+        notes.insert(of + &told.collect::<String>() + ".");
     }
     if let Some(reason) = s.failed.jobs.get(&run.train) {
         out.status = RunStatus::Failed(reason.clone());
