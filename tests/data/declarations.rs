@@ -65,3 +65,31 @@ fn other_versions_of_a_set_are_told_apart() {
     let differences = registry.get("lfw").unwrap().differences(&found);
     assert_eq!(differences, ["pairs: 5999, published 6000"]);
 }
+
+#[test]
+fn misses_are_of_sets_that_are_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    for (format, known) in [
+        ("train", false),
+        ("pairs", true),
+        ("identification", true),
+        ("gallery", true),
+        ("templates", true),
+    ] {
+        let text = format!(
+            "name = \"x\"\ntitle = \"\"\nformat = \"{format}\"\nfiles = [\"a/\"]\nobtain = \"\"\n\
+             licence = \"\"\ncitation = \"\"\ndamaged = \"skip\"\nmissing = \"miss\"\n"
+        );
+        std::fs::write(dir.path().join("x.toml"), text).unwrap();
+        match declarations(Some(dir.path())) {
+            Ok(_) => assert!(known, "{format}"),
+            Err(error) => {
+                assert!(!known && error.exit_code() == 2, "{error}");
+                assert!(
+                    error.to_string().contains("x.toml:1:1: `missing"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}

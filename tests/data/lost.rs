@@ -179,7 +179,7 @@ fn tinyface_counts_lost_probes_and_probes_without_a_mate() {
     says(&found.notes, "1 pictures are damaged and left out");
     says(
         &found.notes,
-        "6 images that the list of the gallery names are missing",
+        "6 images of the gallery that the list names are missing",
     );
     says(
         &found.notes,
@@ -391,7 +391,7 @@ fn templates_lose_images_and_are_lost_with_the_last() {
     assert_eq!((count("templates"), count("pairs")), (22, 52));
     says(
         &found.notes,
-        "4 images that the list names are missing and left out of their templates",
+        "4 images that the list names are missing; a template without any other",
     );
     either_way(ijb, &["loose_crop/17.jpg", "loose_crop/18.jpg"]);
     // Of every genuine pair one template is gone.

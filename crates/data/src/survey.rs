@@ -1,7 +1,7 @@
 //! One look at every image of a set: the hash of its pixels, whether it can be read, its shape.
 
 use crate::decode::orientation;
-use crate::set::{DataSet, Findings};
+use crate::set::{DataSet, Findings, becomes};
 use crate::source::ImageSource;
 use crate::watch::{Counter, Watch};
 use frbench_base::{Error, Result};
@@ -125,7 +125,9 @@ impl Survey {
                 Seen::Damaged(what) => Some(what.clone()),
                 Seen::Image { .. } => None,
             });
-            findings.note("pictures are damaged and left out", damaged);
+            let becomes = becomes(set.description.format(), set.parts[at].0);
+            let what = format!("pictures are damaged and left out{becomes}");
+            findings.note(&what, damaged);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Probes, a gallery, and perhaps distractors in it: as records, or as TinyFace's folders.
 
-use super::absent::{self, absent};
+use super::absent::absent;
 use super::open::{Reader, any_ends, role};
 use super::{DISTRACTOR_NAMES, GALLERY_NAMES, PROBE_NAMES};
 use super::{DataSet, Files, Findings, Images, bad};
@@ -78,27 +78,22 @@ struct Folder {
     part: &'static str,
     /// The file that names its images.
     names: &'static str,
-    /// What becomes of images that are missing.
-    absent: &'static str,
 }
 
 const PROBES: Folder = Folder {
     folder: "Probe/",
     part: "probes",
     names: PROBE_NAMES,
-    absent: absent::PROBES_MISSED,
 };
 const GALLERY: Folder = Folder {
     folder: "Gallery_Match/",
     part: "gallery",
     names: GALLERY_NAMES,
-    absent: absent::GALLERY_LEFT_OUT,
 };
 const DISTRACTORS: Folder = Folder {
     folder: "Gallery_Distractor/",
     part: "distractors",
     names: DISTRACTOR_NAMES,
-    absent: absent::DISTRACTORS_LEFT_OUT,
 };
 
 /// Reads folders.
@@ -142,7 +137,8 @@ impl Folders<'_> {
         self.findings.note(&what, more);
         let source = FileSource::new(dir, names.into_iter().collect(), None);
         let (rules, findings) = (self.rules, &mut self.findings);
-        let gone = absent(&source, &path, of.absent, rules, findings, self.watch)?;
+        let part = (DataFormat::Gallery, of.part);
+        let gone = absent(&source, &path, part, rules, findings, self.watch)?;
         self.gone.insert(of.part.into(), gone);
         Ok(source)
     }

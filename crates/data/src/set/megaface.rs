@@ -1,6 +1,6 @@
 //! Probes and distractors: as records, or as MegaFace's lists and folders.
 
-use super::absent::{self, absent};
+use super::absent::absent;
 use super::open::{Reader, any_ends, role};
 use super::{DISTRACTOR_NOISE, DataSet, Files, Findings, PROBE_NOISE, bad};
 use crate::list::{self, Noise, Text};
@@ -9,7 +9,7 @@ use crate::watch::Watch;
 use frbench_base::{Error, Result};
 use frbench_job::description::IdentificationData;
 use frbench_job::{DataFormat, Description, Rules};
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) static RECORDS: Reader = Reader {
@@ -97,18 +97,17 @@ fn lists(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         ..IdentificationData::default()
     };
     let mut findings = Findings::default();
-    let mut absent = |source: &FileSource, list: &Path, what: &str| {
-        absent(source, list, what, rules, &mut findings, watch)
-    };
     let probes = FileSource::new(folder(PROBES)?, probes.paths, Some(probe_ids));
     let distractors = FileSource::new(folder(DISTRACTORS)?, distractors.paths, None);
-    let gone = [
-        ("probes", absent(&probes, &path, absent::PROBES_MISSED)?),
-        (
-            "distractors",
-            absent(&distractors, &distractor_list, absent::DISTRACTORS_LEFT_OUT)?,
-        ),
-    ];
+    let mut gone = BTreeMap::new();
+    for (part, source, list) in [
+        ("probes", &probes, &path),
+        ("distractors", &distractors, &distractor_list),
+    ] {
+        let of = (DataFormat::Identification, part);
+        let images = absent(source, list, of, rules, &mut findings, watch)?;
+        gone.insert(part.to_string(), images);
+    }
     let set = DataSet::new(
         vec![
             ("probes", Arc::new(probes)),
@@ -116,6 +115,5 @@ fn lists(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         ],
         Description::Identification(data),
     );
-    let gone = gone.map(|(part, images)| (part.to_string(), images));
-    set.found(findings).without(&gone.into(), &files.dir)
+    set.found(findings).without(&gone, &files.dir)
 }

@@ -15,6 +15,7 @@ mod templates;
 mod train;
 mod without;
 
+pub(crate) use absent::becomes;
 pub(crate) use files::is_there;
 pub use files::{Files, locate, missing, names};
 pub use findings::Findings;

@@ -154,9 +154,8 @@ pub(super) fn assemble(
     }
     let source = FileSource::new(&root, paths.clone(), None);
     // The number that each image keeps, where it is there.
-    let what = "images that the list names are missing; each pair with one is a non-match at \
-                every threshold (failure to acquire)";
-    let gone = absent(&source, path, what, rules, &mut findings, watch)?;
+    let part = (DataFormat::Pairs, "images");
+    let gone = absent(&source, path, part, rules, &mut findings, watch)?;
     let gone: BTreeSet<u32> = gone.into_iter().collect();
     let mut next = 0..;
     let kept: Vec<Option<u32>> = (0..paths.len() as u32)

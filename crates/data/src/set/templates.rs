@@ -1,6 +1,6 @@
 //! Templates and their pairs: the files of IJB-B and IJB-C as insightface distributes them.
 
-use super::absent::{self, absent};
+use super::absent::absent;
 use super::open::{Reader, any_ends, role};
 use super::{DataSet, Files, Findings, bad};
 use crate::list::{self, Text};
@@ -73,8 +73,8 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let points = detections.iter().map(|d| d.points).collect();
     let source = FileSource::new(images, paths, None);
     let mut findings = Findings::default();
-    let what = absent::TEMPLATES_LEFT_OUT;
-    let gone = absent(&source, &path, what, rules, &mut findings, watch)?;
+    let part = (DataFormat::Templates, "images");
+    let gone = absent(&source, &path, part, rules, &mut findings, watch)?;
     let data = TemplateData {
         template: members.iter().map(|m| m.template).collect(),
         media: members.iter().map(|m| m.media).collect(),
