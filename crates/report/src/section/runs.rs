@@ -29,7 +29,8 @@ fn table(r: &Report, columns: &[usize], whole: bool) -> Table {
     head.extend(whole.then(|| Head::words("Status")));
     head.extend(columns.iter().map(|&c| {
         let column = &r.input.columns[c];
-        Head::right(column.label.as_str()).note(column.unit.as_str())
+        let head = Head::right(column.label.as_str()).note(column.unit.as_str());
+        head.title(column.label.as_str())
     }));
     if whole {
         head.extend(["Training", "Images/s"].map(Head::right));
