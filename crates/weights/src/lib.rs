@@ -5,6 +5,7 @@
 //! | [`container`] | the formats of files: bytes to named tensors |
 //! | [`names`] | where in a file the state of a network is |
 //! | [`fit`](mod@fit) | which backbone it is of, and its state by that backbone's names |
+//! | [`onnx`] | models with their graph, to networks of the engine |
 //! | [`npy`] | arrays of NumPy |
 //! | [`aliases`] | other names of the same networks |
 //!
@@ -17,12 +18,14 @@ pub mod fit;
 mod foreign;
 pub mod names;
 pub mod npy;
+pub mod onnx;
 mod tensor;
 mod tree;
 
 pub use container::WeightsFile;
 pub use fit::{Fit, fit};
 pub use foreign::{Foreign, read};
+pub use onnx::OnnxNetwork;
 pub use tensor::{Dtype, Tensor};
 pub use tree::Tree;
 

@@ -128,6 +128,9 @@ fn unknown(bytes: &[u8]) -> String {
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return format!("no file of weights but {what}");
     }
+    if crate::onnx::looks_like(bytes) {
+        return "an ONNX model, which is read as a network of its own, not as weights".into();
+    }
     if bytes.starts_with(b"\x80") {
         return "a pickle that is none of PyTorch's files; save the state dictionary with \
                 `torch.save(model.state_dict(), ...)`"
