@@ -97,7 +97,7 @@ onnx.save(m.save("last", ["batch", 16, 16, 3], x, ["batch", 6], 13, False), HERE
 
 # Numbers beside the model.
 m = Model()
-x = m.op("GlobalAveragePool", m.conv("image", 3, 6, bias=True))
+x = m.op("ReduceMean", m.conv("image", 3, 6, bias=True), axes=[2, 3], keepdims=1)
 x = m.op("Squeeze", x, m.const(np.array([2, 3]), "axes"))
 model = m.save("beside", ["batch", 3, 8, 8], x, ["batch", 6], 13, False)
 onnx.save(model, HERE / "beside.onnx", save_as_external_data=True, location="beside.bin", size_threshold=16)

@@ -1,7 +1,8 @@
 //! Sums, differences, products and quotients; lengths of vectors.
 
-use super::build::{Build, Inputs, Made, Value, ints};
+use super::build::{Build, Inputs, Made, Value};
 use super::node::Node;
+use super::shapes::axes;
 use frbench_engine::NodeId;
 
 fn both(inputs: Inputs<'_>) -> Result<(&Value, &Value), String> {
@@ -110,11 +111,7 @@ pub fn length(_: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
     let Some(Some(Value::Flat(x))) = inputs.first() else {
         return Err("lengths of vectors are supported, and of nothing else".into());
     };
-    let axes = match (node.ints("axes"), inputs.get(1)) {
-        (Some(axes), _) => axes.to_vec(),
-        (None, Some(Some(axes))) => ints(Some(axes), "axes")?,
-        _ => Vec::new(),
-    };
+    let axes = axes(node, inputs)?;
     if !matches!(axes.as_slice(), [1] | [-1]) || node.int("keepdims", 1) != 1 {
         return Err(format!(
             "lengths over the axes {axes:?}; 1, kept, is supported"

@@ -3,6 +3,7 @@
 use super::build::{Build, Inputs, Made, Value};
 use super::constant::Constant;
 use super::node::Node;
+use super::shapes::axes;
 use frbench_engine::{Conv, NodeId};
 
 /// The map that an operator works on.
@@ -215,6 +216,22 @@ pub fn clip(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
 pub fn global_average(b: &mut Build, _: &Node, inputs: Inputs<'_>) -> Made {
     let x = map(inputs)?;
     Ok(Value::Map(b.graph.global_avg_pool(x)))
+}
+
+/// The mean over both sides, under its other name.
+pub fn reduce_mean(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
+    let x = map(inputs)?;
+    let axes = axes(node, inputs)?;
+    if !matches!(axes.as_slice(), [2, 3] | [-2, -1]) {
+        return Err(format!(
+            "a mean over the axes {axes:?}; 2 and 3 are supported"
+        ));
+    }
+    let mean = b.graph.global_avg_pool(x);
+    Ok(match node.int("keepdims", 1) {
+        0 => Value::Flat(mean),
+        _ => Value::Map(mean),
+    })
 }
 
 pub fn average_pool(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {

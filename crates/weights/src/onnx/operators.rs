@@ -31,6 +31,7 @@ static OPERATORS: &[(&str, Operator)] = &[
     ("Mul", arithmetic::mul),
     ("PRelu", layers::prelu),
     ("ReduceL2", arithmetic::length),
+    ("ReduceMean", layers::reduce_mean),
     ("Relu", layers::relu),
     ("Reshape", shapes::reshape),
     ("Shape", shapes::shape_of),

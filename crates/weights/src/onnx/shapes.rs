@@ -128,15 +128,21 @@ fn of_constant(constant: &Constant, to: &[i64]) -> Made {
     }
 }
 
-/// Drops or adds sides of one pixel.
-pub fn squeeze(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
-    let value = only(inputs)?;
+/// The axes of an operator, sorted: an attribute at first, later an input.
+pub fn axes(node: &Node, inputs: Inputs<'_>) -> Result<Vec<i64>, String> {
     let mut axes = match (node.ints("axes"), inputs.get(1)) {
         (Some(axes), _) => axes.to_vec(),
         (None, Some(Some(axes))) => ints(Some(axes), "axes")?,
         _ => Vec::new(),
     };
     axes.sort_unstable();
+    Ok(axes)
+}
+
+/// Drops or adds sides of one pixel.
+pub fn squeeze(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
+    let value = only(inputs)?;
+    let axes = axes(node, inputs)?;
     let one = |x| {
         let [h, w, _] = b.graph.shape(x);
         (h, w) == (1, 1)
