@@ -11,6 +11,7 @@ mod common;
 mod assembled;
 mod changed_data;
 mod done_again;
+mod foreign;
 mod keep_images;
 mod kill_resume;
 mod label_noise;

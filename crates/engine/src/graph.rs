@@ -3,14 +3,15 @@
 use super::init::Init;
 use crate::settings::ConvMode;
 use frbench_base::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A node of a [`Graph`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub(crate) usize);
 
 /// A convolution with a square kernel.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conv {
     /// Output channels.
     pub out: usize,
@@ -58,7 +59,7 @@ impl Conv {
 }
 
 /// Which of a batch norm's scale and shift are learned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Affine {
     Learned,
     /// The scale stays 1 and is stored (insightface's `features`); the shift is learned.
@@ -68,7 +69,7 @@ pub enum Affine {
 }
 
 /// What a node computes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Layer {
     Input,
     Conv(Conv),
@@ -106,7 +107,7 @@ pub enum Layer {
 }
 
 /// One layer of a graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
     pub layer: Layer,
     /// PyTorch's module path; parameters are `name.weight`, `name.bias`, ...
@@ -119,7 +120,7 @@ pub struct Node {
 }
 
 /// A network as a graph of layers, in topological order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) embedding: NodeId,
@@ -129,6 +130,34 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// As a text that [`Graph::from_json`] reads.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a graph holds numbers and names")
+    }
+
+    /// Reads what [`Graph::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a text that is no graph, or of which a node comes before its input.
+    pub fn from_json(text: &str) -> Result<Graph> {
+        let graph: Graph = serde_json::from_str(text)
+            .map_err(|e| Error::Data(format!("no graph of a network: {e}")))?;
+        let count = graph.nodes.len();
+        let first = matches!(graph.nodes.first().map(|n| &n.layer), Some(Layer::Input));
+        let mut nodes = graph.nodes.iter().enumerate();
+        let ordered = nodes.all(|(i, node)| node.inputs.iter().all(|input| input.0 < i));
+        let named = [graph.embedding].into_iter();
+        let there = named
+            .chain(graph.taps.values().copied())
+            .all(|id| id.0 < count);
+        if !first || !ordered || !there {
+            return Err(Error::Data(
+                "no graph of a network: a node comes before its input".into(),
+            ));
+        }
+        Ok(graph)
+    }
+
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }

@@ -2,10 +2,11 @@
 //! that the weights of one layer do not depend on which other layers exist.
 
 use frbench_base::rng::Stream;
+use serde::{Deserialize, Serialize};
 
 /// How a weight starts. `fan_in` and `fan_out` are PyTorch's: inputs or outputs per group
 /// times the kernel's area (for a grouped convolution `fan_out` counts all outputs).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Init {
     Constant(f32),
     /// Normal with mean 0 and this standard deviation.

@@ -2,10 +2,16 @@
 
 use crate::container::WeightsFile;
 use crate::fit::fit;
+use crate::onnx::{self, OnnxNetwork};
+use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
-use frbench_engine::Network;
+use frbench_engine::{Graph, Network, StateDict};
 use frbench_job::BackboneSpec;
+use frbench_methods::backbone;
 use std::path::Path;
+
+/// What stands for the name of a backbone where the graph is the file's own.
+pub const ONNX: &str = "onnx";
 
 /// A network that was trained elsewhere.
 pub struct Foreign {
@@ -16,8 +22,13 @@ pub struct Foreign {
     pub backbone: BackboneSpec,
     /// The side of its square input, in pixels.
     pub size: usize,
-    /// In evaluation, ready to embed.
-    pub network: Network,
+    /// Its layers.
+    pub graph: Graph,
+    /// Its parameters and statistics.
+    pub state: StateDict,
+    /// `(mean, std)` of `(x / 255 - mean) / std`, where preprocessing stands in the graph, so that
+    /// nothing else may be done to images.
+    pub takes: Option<(f64, f64)>,
     /// Things a reader must know: where in the file it was, what is no part of it, what the file
     /// cannot say and was assumed.
     pub notes: Vec<String>,
@@ -29,10 +40,83 @@ pub struct Foreign {
 /// [`Error::Usage`] where there is no such file; [`Error::Data`] for a file that is damaged, of no
 /// known format, or of no known network, with how it differs from the nearest.
 pub fn read(path: &Path) -> Result<Foreign> {
+    match onnx::is_model(path)? {
+        true => of_model(path),
+        false => of_weights(path),
+    }
+}
+
+impl Foreign {
+    /// The network, ready to embed.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the state does not fit, which reading has made sure of.
+    pub fn network(&self) -> Result<Network> {
+        let mut network = Network::new(self.graph.clone());
+        network.load_state_dict(&self.state)?;
+        Ok(network)
+    }
+}
+
+fn of_model(path: &Path) -> Result<Foreign> {
+    let model = OnnxNetwork::open(path)?;
+    let wrong = |what: String| Err(Error::Data(format!("{}: {what}", path.display())));
+    let [height, width, channels] = model.graph.input_shape();
+    if height != width || channels != 3 {
+        return wrong(format!(
+            "its input is {height} x {width} pixels of {channels} channels; networks take squares \
+             of three"
+        ));
+    }
+    let mut notes = model.notes;
+    let mut takes = None;
+    if let Some(first) = &model.preprocessing {
+        // The largest factor tells what it begins from: levels of 0 to 255 come down to a few.
+        let largest = first.scale.iter().fold(0.0f32, |all, s| all.max(s.abs()));
+        let (said, input) = match largest {
+            ..0.2 => ("levels of 0 to 255", (0.0, 1.0 / 255.0)),
+            0.2..20.0 => ("levels of 0 to 1", (0.0, 1.0)),
+            _ => {
+                return wrong(format!(
+                    "it multiplies its input by {largest} before anything else"
+                ));
+            }
+        };
+        notes.push(format!(
+            "preprocessing stands in the graph, which takes {said}; mean and standard deviation \
+             that are stated beside it are not applied"
+        ));
+        takes = Some(input);
+    }
+    if model.unit_length {
+        notes.push("it ends with unit length, which is left to the protocol".into());
+    }
+    let sha256: Vec<&str> = model.sha256.values().map(String::as_str).collect();
+    Ok(Foreign {
+        // A model in several files is all of them.
+        sha256: match sha256.as_slice() {
+            [one] => one.to_string(),
+            several => sha256_hex(several.join("\n").as_bytes()),
+        },
+        format: "ONNX",
+        backbone: BackboneSpec {
+            name: ONNX.to_string(),
+            embedding: model.graph.embedding_size(),
+            params: Default::default(),
+            conv: Default::default(),
+        },
+        size: height,
+        graph: model.graph,
+        state: model.state,
+        takes,
+        notes,
+    })
+}
+
+fn of_weights(path: &Path) -> Result<Foreign> {
     let file = WeightsFile::open(path)?;
     let fit = fit(&file)?;
-    let network = fit
-        .network()
+    let graph = backbone::build(&fit.spec, fit.size)
         .map_err(|e| Error::Data(format!("{}: {e}", path.display())))?;
     let mut notes = file.notes.clone();
     if !fit.place.is_empty() {
@@ -71,7 +155,9 @@ pub fn read(path: &Path) -> Result<Foreign> {
         format: file.format,
         backbone: fit.spec,
         size: fit.size,
-        network,
+        graph,
+        state: fit.state,
+        takes: None,
         notes,
     })
 }

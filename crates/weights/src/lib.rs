@@ -24,7 +24,7 @@ mod tree;
 
 pub use container::WeightsFile;
 pub use fit::{Fit, fit};
-pub use foreign::{Foreign, read};
+pub use foreign::{Foreign, ONNX, read};
 pub use onnx::OnnxNetwork;
 pub use tensor::{Dtype, Tensor};
 pub use tree::Tree;

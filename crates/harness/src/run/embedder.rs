@@ -25,12 +25,15 @@ impl Embedder {
     /// What [`frbench_weights::read`] refuses, and a GPU that fails.
     pub fn open(path: &Path, input: InputSpec, device: &Device) -> Result<Embedder> {
         let read = frbench_weights::read(path)?;
-        let mut network = read.network;
+        let mut network = read.network()?;
         network.move_to(device, Precision::F32)?;
+        let (mean, std) = read.takes.unwrap_or((input.mean, input.std));
         Ok(Embedder {
             network,
             input: InputSpec {
                 size: read.size,
+                mean,
+                std,
                 ..input
             },
             notes: read.notes,

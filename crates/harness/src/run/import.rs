@@ -1,7 +1,7 @@
 //! Executes an import job: a file of weights to a network as trainings leave it.
 
 use super::context::Context;
-use super::network::MODEL;
+use super::network::{GRAPH, MODEL};
 use frbench_base::files;
 use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
@@ -20,8 +20,9 @@ pub fn run(spec: &ImportSpec, cx: &mut Context) -> Result<ImportResult> {
             path.display()
         )));
     }
-    let network = read.network;
+    let network = read.network()?;
     let mut model = Checkpoint::default();
+    model.metadata.insert(GRAPH.into(), read.graph.to_json());
     model.insert_all("", network.state_dict());
     let bytes = model.to_bytes();
     files::write_atomic(&cx.lock.folder().file(MODEL), &bytes)?;

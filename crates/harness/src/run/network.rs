@@ -3,13 +3,17 @@
 use super::context::Context;
 use super::folder::RunFolder;
 use frbench_base::Result;
-use frbench_engine::Network;
 use frbench_engine::checkpoint::Checkpoint;
+use frbench_engine::{Graph, Network};
 use frbench_job::{BackboneSpec, ImportSpec, InputSpec, Precision, TrainSpec};
 use frbench_methods::backbone;
 
 /// The network as it is evaluated.
 pub const MODEL: &str = "model.safetensors";
+
+/// What its graph is called among the remarks of that file, where a network from elsewhere brings
+/// its own.
+pub const GRAPH: &str = "graph";
 
 /// A network as the job that leaves it was specified.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +46,13 @@ impl<'a> NetworkSpec<'a> {
 
     /// The network that lies in the folder of its job, ready to embed on the device of the run.
     pub fn load(&self, folder: &RunFolder, cx: &Context) -> Result<Network> {
-        let graph = backbone::build(self.backbone, self.input.size)?;
+        let model = Checkpoint::load(&folder.file(MODEL))?;
+        let graph = match model.metadata.get(GRAPH) {
+            Some(text) => Graph::from_json(text)?,
+            None => backbone::build(self.backbone, self.input.size)?,
+        };
         let mut network = Network::new(graph);
-        network.load_state_dict(&Checkpoint::load(&folder.file(MODEL))?.tensors)?;
+        network.load_state_dict(&model.tensors)?;
         network.move_to(&cx.options.device, self.precision)?;
         Ok(network)
     }

@@ -17,6 +17,8 @@ pub struct ModelFile {
     pub size: usize,
     /// Multiply-accumulates of one forward pass of one image.
     pub macs: u64,
+    /// Mean and standard deviation, where preprocessing stands in the file.
+    pub takes: Option<(f64, f64)>,
 }
 
 /// Files that were read, so that a suite with several profiles reads each of them once.
@@ -36,7 +38,8 @@ impl ModelFiles {
         let read_now = frbench_weights::read(path)?;
         let found = ModelFile {
             path: path.to_path_buf(),
-            macs: read_now.network.macs(),
+            macs: read_now.graph.macs(),
+            takes: read_now.takes,
             sha256: read_now.sha256,
             size: read_now.size,
             backbone: read_now.backbone,

@@ -89,6 +89,14 @@ impl OnnxNetwork {
     }
 }
 
+/// Whether the file at `path` may be a model.
+///
+/// # Errors
+/// As [`OnnxNetwork::open`] for one that cannot be read.
+pub fn is_model(path: &Path) -> Result<bool> {
+    Ok(looks_like(&map(path)?))
+}
+
 /// Whether a file that is no other may be a model: it begins with the version of the format.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
     matches!(bytes, [0x08, 1..=0x1f, 0x12 | 0x3a | 0x42 | 0x1a, ..])

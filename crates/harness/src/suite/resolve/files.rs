@@ -57,6 +57,7 @@ pub(super) fn model(
         .models
         .open(&path)
         .map_err(|e| source.error(&model.file.span, e))?;
+    let (mean, std) = found.takes.unwrap_or((mean, std));
     let input = InputSpec {
         size: found.size,
         color,

@@ -1,0 +1,285 @@
+//! Networks that were trained elsewhere: as entries of suites, and by `eval`, `embed` and `match`.
+
+use crate::common::runs;
+use frbench::backbone;
+use frbench::data::bin::BinReader;
+use frbench::data::decode::decode;
+use frbench::engine::checkpoint::Checkpoint;
+use frbench::engine::{Network, Value as Tensor};
+use frbench::job::BackboneSpec;
+use frbench::key::sha256_hex;
+use frbench::weights::npy::Npy;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const SIDE: usize = 32;
+
+fn network(seed: u64) -> Network {
+    let spec = BackboneSpec {
+        name: "mobilefacenet".into(),
+        embedding: 32,
+        params: serde_json::from_value(json!({ "width": 0.25 })).unwrap(),
+        conv: Default::default(),
+    };
+    let mut network = Network::new(backbone::build(&spec, SIDE).unwrap());
+    network.init(seed);
+    network
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+/// Writes it as a file of weights.
+fn put(network: &Network, path: &Path) {
+    let mut file = Checkpoint::default();
+    file.insert_all("", network.state_dict());
+    fs::write(path, file.to_bytes()).unwrap();
+}
+
+const SUITE: &str = r#"
+schema = 1
+name = "foreign"
+title = "Foreign"
+analysis = "Nothing follows from it."
+
+[model.big]
+file = "files/big.safetensors"
+preset = "insightface"
+
+[teacher]
+id = "big"
+label = "Big"
+model = "big"
+
+[student]
+id = "alone"
+label = "Alone"
+method = { name = "margin-softmax" }
+head = { name = "arcface", s = 16.0, m = 0.3 }
+network = "network"
+training = "training"
+
+[[method]]
+id = "fcd"
+label = "FCD"
+teacher = "big"
+method = { name = "fcd", normalize = true }
+network = "network"
+training = "training"
+
+[protocol.ten-fold]
+kind = { name = "verification", folds = 10 }
+
+[profile.demo]
+train-data = "synth-train-16x4-v1"
+seeds = [1]
+entries = ["big", "alone", "fcd"]
+evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold", entries = ["big", "alone"] }]
+
+[profile.demo.network.network]
+@network
+
+[profile.demo.training.training]
+steps = 2
+batch = 16
+lr = 0.05
+decay = { kind = "constant" }
+@sgd
+"#;
+
+fn place() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("files")).unwrap();
+    put(&network(1), &dir.path().join("files/big.safetensors"));
+    fs::write(dir.path().join("foreign.toml"), runs::suite(SUITE)).unwrap();
+    dir
+}
+
+fn outcome(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    let out = runs::frbench(dir).args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        out.status.code().unwrap(),
+        text(&out.stdout),
+        text(&out.stderr),
+    )
+}
+
+fn results(dir: &Path) -> Value {
+    let (code, out, told) = outcome(dir, &["run", "foreign.toml", "--json"]);
+    assert_eq!(code, 0, "{told}");
+    serde_json::from_str(&out).unwrap()
+}
+
+fn run_of<'a>(results: &'a Value, row: &str) -> &'a Value {
+    let rows = results["input"]["rows"].as_array().unwrap();
+    &rows.iter().find(|r| r["id"] == row).unwrap()["runs"][0]
+}
+
+#[test]
+fn a_network_from_a_file_is_scored_and_teaches() {
+    let dir = place();
+    let dir = dir.path();
+    let before = results(dir);
+    let file = sha256_hex(&fs::read(dir.join("files/big.safetensors")).unwrap());
+    let big = run_of(&before, "big");
+    assert_eq!(big["checkpoint_sha256"], json!(file));
+    assert!(big["metrics"]["synth-lfw-20-v1/ten-fold/accuracy"]["value"].is_number());
+    let (_, _, told) = outcome(dir, &["run", "foreign.toml"]);
+    assert!(told.contains("nothing was run"), "{told}");
+
+    put(&network(2), &dir.join("files/big.safetensors"));
+    let after = results(dir);
+    let key = |results: &Value, row: &str| run_of(results, row)["train_key"].clone();
+    assert_ne!(key(&after, "big"), key(&before, "big"));
+    assert_ne!(key(&after, "fcd"), key(&before, "fcd"));
+    assert_eq!(key(&after, "alone"), key(&before, "alone"));
+}
+
+/// What is wrong with the suite after an edit.
+fn refused(from: &str, to: &str) -> String {
+    let dir = place();
+    let text = runs::suite(SUITE);
+    assert!(text.contains(from), "{from}");
+    let path = dir.path().join("foreign.toml");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+    let (code, _, told) = outcome(dir.path(), &["check", "foreign.toml"]);
+    assert_eq!(code, 2, "{told}");
+    told
+}
+
+#[test]
+fn what_a_file_cannot_say_has_to_be_stated_and_the_rest_has_no_meaning() {
+    let told = refused("preset = \"insightface\"\n", "");
+    assert!(told.contains("foreign.toml:7"), "{told}");
+    assert!(
+        told.contains("adaface") && told.contains("neither"),
+        "{told}"
+    );
+    let told = refused("model = \"big\"", "model = \"bg\"");
+    assert!(told.contains("`bg`") && told.contains("`big`"), "{told}");
+    let told = refused("model = \"big\"", "model = \"big\"\nseeds = [1]");
+    assert!(told.contains("`seeds` has no meaning"), "{told}");
+    let told = refused("files/big", "files/bigger");
+    assert!(told.contains("bigger.safetensors"), "{told}");
+    let told = refused(
+        "teacher = \"big\"\nmethod = { name = \"fcd\", normalize = true }",
+        "teacher = \"big\"\nhead = { name = \"arcface\", s = 16.0, m = 0.3 }\nmethod = { name = \"distill\", losses = [{ name = \"logit-kd\", weight = 1.0 }] }",
+    );
+    assert!(
+        told.contains("cannot teach") || told.contains("logit"),
+        "{told}"
+    );
+}
+
+#[test]
+fn embeddings_are_those_of_the_network() {
+    let dir = place();
+    let dir = dir.path();
+    let (code, _, told) = outcome(dir, &["data", "synth", "synth-lfw-20-v1"]);
+    assert_eq!(code, 0, "{told}");
+    let pack = fs::read_dir(dir.join("data/synth-lfw-20-v1")).unwrap();
+    let pack = pack
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "bin"))
+        .unwrap();
+    let pictures = pack.to_str().unwrap();
+    let model = "files/big.safetensors@bgr,0.25,0.5";
+    let args = ["embed", model, pictures, "-o", "out.npy", "--views", "both"];
+    let (code, _, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+
+    let reader = BinReader::open(&pack).unwrap();
+    let out = Npy::open(dir.join("out.npy")).unwrap();
+    assert_eq!(out.shape(), [reader.len(), 64]);
+    let names = fs::read_to_string(dir.join("out.txt")).unwrap();
+    assert_eq!(names.lines().count(), reader.len());
+    let network = network(1);
+    let cache = frbench::data::cache::PixelCache::build(&reader, SIDE).unwrap();
+    for i in [0, reader.len() - 1] {
+        assert!(decode(reader.encoded(i).unwrap()).is_ok());
+        for mirrored in [false, true] {
+            let pixels = cache.image(i);
+            let input = (0..SIDE * SIDE * 3).map(|k| {
+                let (y, x, c) = (k / 3 / SIDE, k / 3 % SIDE, k % 3);
+                let x = if mirrored { SIDE - 1 - x } else { x };
+                let level = f64::from(pixels[(y * SIDE + x) * 3 + 2 - c]);
+                ((level / 255.0 - 0.25) / 0.5) as f32
+            });
+            let input = Tensor::new([1, SIDE, SIDE, 3], input.collect()).unwrap();
+            let wanted = network.infer(&input).unwrap().embedding.to_vec();
+            let row = out.row(i).unwrap();
+            let found = &row[32 * usize::from(mirrored)..][..32];
+            let error = frbench::compare::relative_error(&wide(found), &wide(&wanted));
+            assert!(error < 1e-6, "{i} {mirrored}: {error}");
+        }
+    }
+}
+
+#[test]
+fn eval_writes_a_suite_and_a_report_of_several_models() {
+    let dir = place();
+    let dir = dir.path();
+    put(&network(3), &dir.join("files/other.pth"));
+    let eval = |more: &[&str]| {
+        let mut args = vec![
+            "eval",
+            "A=files/big.safetensors@insightface",
+            "files/other.pth",
+        ];
+        args.extend(["--on", "synth-lfw-20-v1,synth-lfw-60-v1", "--json"]);
+        args.extend(more);
+        outcome(dir, &args)
+    };
+    let (code, _, told) = eval(&[]);
+    assert_eq!(code, 2, "{told}");
+    assert!(
+        told.contains("--input") && told.contains("facex-zoo"),
+        "{told}"
+    );
+    let (code, out, told) = eval(&["--input", "magface", "--name", "two"]);
+    assert_eq!(code, 0, "{told}");
+    let results: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(results["input"]["rows"].as_array().unwrap().len(), 2);
+    for row in ["a", "other"] {
+        let metrics = run_of(&results, row)["metrics"].as_object().unwrap();
+        for set in ["synth-lfw-20-v1", "synth-lfw-60-v1"] {
+            let accuracy = &metrics[&format!("{set}/ten-fold/accuracy")]["value"];
+            assert!(accuracy.as_f64().unwrap() > 0.3, "{accuracy}");
+        }
+    }
+    assert!(dir.join("reports/two-eval/index.html").is_file());
+    let (code, _, told) = outcome(dir, &["run", "reports/two.toml", "--profile", "eval"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("nothing was run"), "{told}");
+}
+
+#[test]
+fn two_pictures_are_compared() {
+    let dir = place();
+    let dir = dir.path();
+    let mut picture = frbench::data::image::Image::black(112, 112);
+    picture.pixels[..3000].fill(200);
+    let png = frbench::data::decode::encode_png(&picture).unwrap();
+    fs::write(dir.join("a.png"), &png).unwrap();
+    fs::write(dir.join("b.png"), &png).unwrap();
+    let args = [
+        "match",
+        "a.png",
+        "b.png",
+        "--model",
+        "files/big.safetensors",
+    ];
+    let (code, out, told) = outcome(
+        dir,
+        &[&args[..], &["--input", "adaface", "--json"]].concat(),
+    );
+    assert_eq!(code, 0, "{told}");
+    let cosine: Value = serde_json::from_str(&out).unwrap();
+    assert!(
+        (cosine["cosine"].as_f64().unwrap() - 1.0).abs() < 1e-6,
+        "{cosine}"
+    );
+}
