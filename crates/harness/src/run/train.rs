@@ -21,8 +21,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The finished network, under its PyTorch names.
-
 /// The name under which a method's teacher embeddings are derived.
 pub const TEACHER_EMBEDDINGS: &str = "teacher-embeddings";
 
