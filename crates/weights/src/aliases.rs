@@ -2,6 +2,8 @@
 
 /// Names by which another code base calls the tensors of a backbone.
 pub struct Alias {
+    /// What the network is called there.
+    pub name: &'static str,
     /// The backbone, by the name that suites use.
     pub of: &'static str,
     /// Whose names they are.
@@ -14,6 +16,7 @@ pub struct Alias {
 }
 
 pub static ALIASES: &[Alias] = &[Alias {
+    name: "mobilefacenet-tface",
     of: "mobilefacenet",
     source: "TFace torchkit/backbone/model_mobilefacenet.py",
     rename: &[

@@ -13,6 +13,7 @@ use frbench_base::{Error, Result};
 use frbench_engine::{Graph, Layer, Network, StateDict, Value};
 use frbench_job::BackboneSpec;
 use frbench_methods::backbone::{self, BACKBONES};
+use frbench_weights::aliases::{ALIASES, Alias};
 use std::collections::BTreeMap;
 
 pub(super) const FAMILY: Family = Family {
@@ -25,11 +26,23 @@ pub(super) const FAMILY: Family = Family {
 };
 
 /// The backbone that an operation means: several networks are called MobileFaceNet, and each
-/// says in its proof which name of a case is its own.
+/// says in its proof which name of a case is its own. Other code bases have names of their own for
+/// the same network.
 fn ours(operation: &str) -> &str {
+    if operation == "mobilefacenet-treb1en" {
+        return "mobilefacenet";
+    }
+    if let Some(alias) = alias(operation) {
+        return alias.of;
+    }
     let known_so = |proof| matches!(proof, Proof::GoldenAs(name) if name == operation);
     let backbone = BACKBONES.iter().find(|b| known_so(b.proof));
     backbone.map_or(operation, |b| b.info.name)
+}
+
+/// Whose names the weights of an operation have, if they are not the backbone's own.
+fn alias(operation: &str) -> Option<&'static Alias> {
+    ALIASES.iter().find(|alias| alias.name == operation)
 }
 
 fn run(case: &Case) -> Result<Vec<Check>> {
@@ -80,13 +93,18 @@ fn run(case: &Case) -> Result<Vec<Check>> {
     size::check(case, &held)?;
     let graph = backbone::build(&spec, shape[2])?;
     fits(case, &graph, shape[0])?;
-    let state: StateDict = shapes
+    let alias = alias(case.operation());
+    let mut state: StateDict = shapes
         .into_iter()
         .map(|(name, shape)| {
             let values = weights(&name, &shape, &prelu);
-            (name, (shape, values))
+            let ours = alias.map_or_else(|| name.clone(), |alias| alias.ours(&name));
+            (ours, (shape, values))
         })
         .collect();
+    for &(name, value) in alias.map_or(&[][..], |alias| alias.fill) {
+        state.insert(name.into(), (vec![embedding], vec![value; embedding]));
+    }
     let mut net = Network::new(graph);
     net.load_state_dict(&state)
         .map_err(|e| Error::Compute(e.to_string()))?;

@@ -67,7 +67,7 @@ impl Gpu {
     /// `whole` has the pixels that `part` has of it.
     fn subsample_launch(
         &self,
-        kernel: &str,
+        kernel: &'static str,
         whole: &Array,
         part: &Array,
         stride: usize,
