@@ -1,6 +1,8 @@
 //! Trains a small network on people of the face world: `cargo run --release --example train`.
+//! With a path behind `--`, the network is written there.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
+use frbench::engine::checkpoint::Checkpoint;
 use frbench::job::{DataSource, TrainSpec};
 use frbench::key::Key;
 use frbench::run::images::ImageCache;
@@ -10,6 +12,7 @@ use frbench::train::{Teacher, Trainer};
 use frbench::{Error, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 fn main() -> Result<()> {
     // 20 people with 10 images each, rendered into a folder that goes with the program.
@@ -57,10 +60,13 @@ fn main() -> Result<()> {
             println!("step {}: loss {:.3}", trainer.step_count(), report.loss);
         }
     }
-    let path = root.path().join("model.safetensors");
-    trainer.save()?.save(&path)?;
+    let path = std::env::args_os().nth(1).map(PathBuf::from);
+    let path = path.unwrap_or_else(|| root.path().join("model.safetensors"));
+    let mut model = Checkpoint::default();
+    model.insert_all("", trainer.network().state_dict());
+    model.save(&path)?;
     println!(
-        "a checkpoint of {} parameters",
+        "a network of {} parameters",
         trainer.network().parameter_count()
     );
     Ok(())

@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     for pair in list::parse_pair_list(bytes, path).unwrap_or_default().pairs {
         assert!(list::safe_path(&pair.first).is_ok() && list::safe_path(&pair.second).is_ok());
     }
-    for pair in list::parse_pair_table(bytes, path).unwrap_or_default() {
+    for pair in list::parse_pair_table(bytes, path).unwrap_or_default().pairs {
         assert!(list::safe_path(&pair.first).is_ok() && list::safe_path(&pair.second).is_ok());
     }
     for name in list::parse_image_names(bytes, path).unwrap_or_default() {

@@ -27,6 +27,8 @@ pub enum DataCommand {
     Synth(SynthArgs),
     /// Read data sets, print their hashes and hold them against what is pinned
     Verify(VerifyArgs),
+    /// Declare a folder as a data set: recognise its layout, read it, pin what it is
+    Add(AddArgs),
 }
 
 #[derive(Args, Debug)]
@@ -37,6 +39,17 @@ pub struct SynthArgs {
     /// Write a sheet of 8 people under 8 conditions to this PNG
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct AddArgs {
+    /// The folder; where it is not in the folder of data sets, a link to it is made there
+    pub dir: PathBuf,
+    /// What suites call it [default: the folder's name]
+    #[arg(long)]
+    pub name: Option<String>,
     #[command(flatten)]
     pub data: DataArgs,
 }
@@ -62,13 +75,14 @@ pub fn data(command: DataCommand) -> Result<ExitStatus> {
                 render(name, &args.data.root())?;
             }
         }
+        DataCommand::Add(args) => super::data_add::add(&args)?,
         DataCommand::Verify(args) => {
             let catalogue = super::context::catalogue()?;
             let public = embedded::declarations(None)?;
             let root = args.data.root();
             for name in &args.names {
                 let spec = catalogue.lookup(name).map_err(Error::Usage)?;
-                print(&verify(&spec, &public, &root)?)?;
+                print(&verify(&spec, &public, &root)?.0)?;
             }
         }
     }
@@ -111,7 +125,12 @@ fn render(name: &str, root: &Path) -> Result<()> {
     print(&format!("{}\n", dir.display()))
 }
 
-fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String> {
+/// What a set is found to be, in words, and its identity.
+pub(super) fn verify(
+    spec: &DataSpec,
+    public: &Declarations,
+    root: &Path,
+) -> Result<(String, String)> {
     let gone = missing(spec, root);
     if !gone.is_empty() {
         let describe = frbench::data::declarations::describe_missing;
@@ -173,5 +192,5 @@ fn verify(spec: &DataSpec, public: &Declarations, root: &Path) -> Result<String>
             out += &format!("  differs from the published set: {difference}\n");
         }
     }
-    Ok(out)
+    Ok((out, plan::identity(&found).to_string()))
 }

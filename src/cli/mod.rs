@@ -5,6 +5,7 @@ mod bench_tables;
 pub mod check;
 pub mod context;
 pub mod data;
+mod data_add;
 pub mod embed;
 pub mod eval;
 pub mod exit;

@@ -283,3 +283,49 @@ fn two_pictures_are_compared() {
         "{cosine}"
     );
 }
+
+#[test]
+fn a_folder_of_pictures_is_added_and_scored() {
+    let dir = place();
+    let dir = dir.path();
+    let elsewhere = dir.join("elsewhere/mine");
+    fs::create_dir_all(elsewhere.join("faces")).unwrap();
+    let mut table = String::from("a,b,same,remark\n");
+    for i in 0..40usize {
+        let mut picture = frbench::data::image::Image::black(112, 112);
+        let shade = |k: usize| (k * (i / 2 + 3) / 7) as u8;
+        picture
+            .pixels
+            .iter_mut()
+            .enumerate()
+            .for_each(|(k, p)| *p = shade(k));
+        let png = frbench::data::decode::encode_png(&picture).unwrap();
+        fs::write(elsewhere.join(format!("faces/{i}.png")), png).unwrap();
+        if i % 2 == 1 {
+            // The pictures of a genuine pair are alike.
+            table += &format!("faces/{}.png,faces/{i}.png,1,alike\n", i - 1);
+            table += &format!("faces/{i}.png,faces/{}.png,0,\n", (i + 1) % 40);
+        }
+    }
+    fs::write(elsewhere.join("pairs.csv"), table).unwrap();
+    let (code, out, told) = outcome(dir, &["data", "add", "elsewhere/mine"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("a table of pairs"), "{out}");
+    assert!(out.contains("not read are the columns remark"), "{out}");
+    let declared = fs::read_to_string(dir.join("suites/datasets/mine.toml")).unwrap();
+    assert!(declared.contains("identity = \""), "{declared}");
+    let args = [
+        "eval",
+        "files/big.safetensors@insightface",
+        "--on",
+        "mine",
+        "--json",
+    ];
+    let (code, out, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+    let results: Value = serde_json::from_str(&out).unwrap();
+    let metrics = &run_of(&results, "big")["metrics"];
+    assert_eq!(metrics["mine/ten-fold/accuracy"]["value"], json!(1.0));
+    let (code, _, told) = outcome(dir, &["data", "add", "elsewhere/mine"]);
+    assert_eq!(code, 2, "{told}");
+}

@@ -183,19 +183,12 @@ pub fn describe_undeclared(name: &str, root: &Path) -> Option<String> {
         "there is a folder {}, but no declaration of it; ",
         dir.display()
     );
-    Some(match crate::set::recognise(&dir) {
-        Some((reader, files)) => {
-            let files: Vec<String> = files.iter().map(|f| format!("{f:?}")).collect();
-            format!(
-                "{start}it looks like {}: write this into suites/datasets/{name}.toml\n\n\
-                 name = \"{name}\"\ntitle = \"{name}\"\nformat = \"{}\"\nfiles = [{}]\n\
-                 obtain = \"how to get it\"\nlicence = \"its terms\"\n\
-                 citation = \"who made it\"\n",
-                reader.name,
-                reader.format.name(),
-                files.join(", ")
-            )
-        }
+    Some(match propose(name, &dir) {
+        Some((looks, text)) => format!(
+            "{start}it looks like {looks}: `frbench data add {}` declares it so, or write this \
+             into suites/datasets/{name}.toml\n\n{text}",
+            dir.display()
+        ),
         None => {
             let known = crate::set::READERS.iter();
             let known: Vec<String> = known
@@ -208,6 +201,20 @@ pub fn describe_undeclared(name: &str, root: &Path) -> Option<String> {
             )
         }
     })
+}
+
+/// What the folder `dir` looks like, and the text of a declaration that calls it `name`. None for
+/// a layout that is not read.
+pub fn propose(name: &str, dir: &Path) -> Option<(&'static str, String)> {
+    let (reader, files) = crate::set::recognise(dir)?;
+    let files: Vec<String> = files.iter().map(|f| format!("{f:?}")).collect();
+    let text = format!(
+        "name = \"{name}\"\ntitle = \"{name}\"\nformat = \"{}\"\nfiles = [{}]\n\
+         obtain = \"how to get it\"\nlicence = \"its terms\"\ncitation = \"who made it\"\n",
+        reader.format.name(),
+        files.join(", ")
+    );
+    Some((reader.name, text))
 }
 
 /// What a user whose files of `spec` are missing needs to know: what, where to get it, where

@@ -15,7 +15,7 @@ pub use ijb::{
 };
 pub use labels::parse_labels;
 pub use megaface::{Names, Noise, parse_names};
-pub use pairs::{ListedPair, PairList, parse_pair_list, parse_pair_table};
+pub use pairs::{ListedPair, PairList, PairTable, parse_pair_list, parse_pair_table};
 
 use files::is_image;
 

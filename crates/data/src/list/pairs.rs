@@ -179,15 +179,30 @@ pub fn parse_pair_list<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pai
     }
 }
 
+/// What the columns of a table of pairs are called: by this program first.
+const COLUMNS: [&[&str]; 4] = [
+    &["first", "a", "left", "path1", "image1", "img1", "file1"],
+    &["second", "b", "right", "path2", "image2", "img2", "file2"],
+    &["same", "issame", "is_same", "label"],
+    &["fold", "split"],
+];
+
+/// A table of pairs, and the columns of it that say nothing of pairs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PairTable {
+    pub pairs: Vec<ListedPair>,
+    pub unread: Vec<String>,
+}
+
 /// Reads a CSV with the columns `first`, `second` (paths), `same` (1 or true, 0, -1 or false)
-/// and perhaps `fold`, in any order; further columns are an error.
+/// and perhaps `fold`, in any order; `a`, `b`, `label` and the like are known, too. Further columns
+/// are named.
 ///
 /// # Errors
 /// `Error::Data` with the line.
-pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<ListedPair>> {
+pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<PairTable> {
     let Text { bytes, watch } = text.into();
     let steps = Steps::new(watch);
-    const COLUMNS: [&str; 4] = ["first", "second", "same", "fold"];
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
@@ -196,16 +211,27 @@ pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Ve
         bad(path, line, e)
     };
     let header = reader.headers().map_err(failed)?.clone();
-    let unknown = header.iter().find(|h| !COLUMNS.contains(h));
-    let at = COLUMNS.map(|name| header.iter().position(|h| h == name));
+    let is = |names: &[&str], h: &str| names.contains(&h.to_ascii_lowercase().as_str());
+    for names in COLUMNS {
+        let mut several = header.iter().filter(|h| is(names, h));
+        if let (Some(one), Some(two)) = (several.next(), several.next()) {
+            let what = format!("columns `{one}` and `{two}` say the same; keep one of them");
+            return Err(bad(path, 1, what));
+        }
+    }
+    let at = COLUMNS.map(|names| header.iter().position(|h| is(names, h)));
     let [Some(first), Some(second), Some(same), fold] = at else {
-        let want = "want the columns `first,second,same` and perhaps `fold`";
+        let found: Vec<&str> = header.iter().collect();
+        let want = format!(
+            "want the columns `first,second,same` and perhaps `fold`, found `{}`",
+            found.join(",")
+        );
         return Err(bad(path, 1, want));
     };
-    if let Some(name) = unknown {
-        let known = COLUMNS.join(", ");
-        return Err(bad(path, 1, format!("column `{name}`, known are {known}")));
-    }
+    let unread = header
+        .iter()
+        .filter(|h| !COLUMNS.iter().any(|names| is(names, h)));
+    let unread = unread.map(String::from).collect();
     let mut pairs = Vec::new();
     for record in reader.records() {
         steps.next()?;
@@ -239,7 +265,7 @@ pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Ve
             place: format!("line {line}"),
         });
     }
-    Ok(pairs)
+    Ok(PairTable { pairs, unread })
 }
 
 #[cfg(test)]
@@ -291,18 +317,23 @@ mod tests {
     #[test]
     fn a_table_names_its_columns() {
         let text = "second, first, fold, same\nb.jpg, a.jpg, 2, True\nd e.jpg, c.jpg, 1, 0\n";
-        let pairs = parse_pair_table(text.as_bytes(), Path::new("p.csv")).unwrap();
+        let read = |text: &str| parse_pair_table(text.as_bytes(), Path::new("p.csv"));
+        let pairs = read(text).unwrap().pairs;
         assert_eq!((pairs[0].first.as_str(), pairs[0].fold), ("a.jpg", Some(2)));
         assert!(pairs[0].same && !pairs[1].same && pairs[1].second == "d e.jpg");
+        let others = read("A,B,Label,cosine\na.jpg,b.jpg,1,0.5\n").unwrap();
+        assert_eq!(
+            (others.pairs.len(), others.unread),
+            (1, vec!["cosine".into()])
+        );
         for (text, want) in [
             ("a,b\n", "p.csv:1: want the columns"),
-            ("first,second,same,age\n", "p.csv:1: column `age`"),
+            ("a,first,b,same\n", "p.csv:1: columns `a` and `first`"),
             ("first,second,same\na,b,7\n", "p.csv:2: `same` is `7`"),
             ("first,second,same\n../a,b,1\n", "p.csv:2: "),
             ("first,second,same\na,b\n", "p.csv:2: "),
         ] {
-            let message = parse_pair_table(text.as_bytes(), Path::new("p.csv"));
-            let message = message.unwrap_err().to_string();
+            let message = read(text).unwrap_err().to_string();
             assert!(message.contains(want), "{message}");
         }
     }

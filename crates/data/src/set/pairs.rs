@@ -63,10 +63,17 @@ fn pack(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
 fn table(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "a table of pairs", |n| n.ends_with(".csv"))?;
     let text = list::read(&path)?;
-    let listed = list::parse_pair_table(Text::watched(&text, watch), &path)?;
-    let order: Vec<usize> = (0..listed.len()).collect();
-    let findings = Findings::default();
-    assemble(files, &path, listed, &order, findings, rules, watch)
+    let table = list::parse_pair_table(Text::watched(&text, watch), &path)?;
+    let order: Vec<usize> = (0..table.pairs.len()).collect();
+    let mut findings = Findings::default();
+    if !table.unread.is_empty() {
+        findings.say(format!(
+            "{}: not read are the columns {}",
+            path.display(),
+            table.unread.join(", ")
+        ));
+    }
+    assemble(files, &path, table.pairs, &order, findings, rules, watch)
 }
 
 fn listed(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
@@ -93,6 +100,17 @@ fn listed(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         false => (0..list.pairs.len()).collect(),
     };
     assemble(files, &path, list.pairs, &order, findings, rules, watch)
+}
+
+/// Whether a list names its images from the folder of the set on, and not from the folder of
+/// images `root` in it: all names begin with that folder's.
+fn from_set(dir: &Path, root: &Path, listed: &[ListedPair]) -> bool {
+    let Some(folder) = root.strip_prefix(dir).ok().and_then(Path::to_str) else {
+        return false;
+    };
+    let folder = format!("{}/", folder.trim_matches('/'));
+    let names = listed.iter().flat_map(|p| [&p.first, &p.second]);
+    folder.len() > 1 && names.into_iter().all(|name| name.starts_with(&folder))
 }
 
 /// Whether all genuine pairs come before all impostor pairs, or after them, and no fold is
@@ -138,6 +156,10 @@ pub(super) fn assemble(
     let root = role(files, "the folder of images", |n| {
         n.ends_with('/') && !n.contains("Split/")
     })?;
+    let root = match from_set(&files.dir, &root, &listed) {
+        true => files.dir.clone(),
+        false => root,
+    };
     // An image may be in many pairs; it is one image.
     let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
     let mut paths: Vec<String> = Vec::new();
