@@ -64,8 +64,8 @@ fn table(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "a table of pairs", |n| n.ends_with(".csv"))?;
     let text = list::read(&path)?;
     let table = list::parse_pair_table(Text::watched(&text, watch), &path)?;
-    let order: Vec<usize> = (0..table.pairs.len()).collect();
     let mut findings = Findings::default();
+    let order = order(&path, &table.pairs, &mut findings);
     if !table.unread.is_empty() {
         findings.say(format!(
             "{}: not read are the columns {}",
@@ -87,19 +87,21 @@ fn listed(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
             list.pairs.len()
         ));
     }
-    let turned = by_class(&list.pairs);
-    if turned {
-        findings.say(format!(
-            "{} is ordered by class, so that its blocks would be folds of one kind of pair: \
-             genuine and impostor pairs are taken in turns",
-            path.display()
-        ));
-    }
-    let order = match turned {
-        true => in_turns(&list.pairs),
-        false => (0..list.pairs.len()).collect(),
-    };
+    let order = order(&path, &list.pairs, &mut findings);
     assemble(files, &path, list.pairs, &order, findings, rules, watch)
+}
+
+/// The order in which pairs are taken: that of the list, or in turns where it is ordered by class.
+fn order(path: &Path, pairs: &[ListedPair], findings: &mut Findings) -> Vec<usize> {
+    if !by_class(pairs) {
+        return (0..pairs.len()).collect();
+    }
+    findings.say(format!(
+        "{} is ordered by class, so that its blocks would be folds of one kind of pair: genuine \
+         and impostor pairs are taken in turns",
+        path.display()
+    ));
+    in_turns(pairs)
 }
 
 /// Whether a list names its images from the folder of the set on, and not from the folder of
