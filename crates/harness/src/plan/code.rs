@@ -82,7 +82,7 @@ impl DeviceKind {
 fn numeric(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Data => &["image", "libm", "rand_chacha", "zune-jpeg"],
-        Kind::Import => &["half", "safetensors"],
+        Kind::Import => &["half", "prost", "safetensors"],
         Kind::Train | Kind::Derive | Kind::Embed => &[
             "candle-core",
             "gemm",

@@ -27,6 +27,7 @@ pub fn all() -> BTreeMap<String, String> {
         frbench_methods::SOURCES,
         frbench_pickle::SOURCES,
         frbench_synth::SOURCES,
+        frbench_weights::SOURCES,
         OWN,
     ];
     let sources = crates.into_iter().flatten();
@@ -87,6 +88,7 @@ const NONE: &[&str] = &[
 /// Sources that compute jobs of some kinds alone, as paths or folders; the first that fits.
 const SOME: &[(&str, &[Kind])] = &[
     ("synth", &[Kind::Data]),
+    ("weights", &[Kind::Import]),
     (
         "eval/protocol/embeddings",
         &[Kind::Train, Kind::Derive, Kind::Embed, Kind::Score],
