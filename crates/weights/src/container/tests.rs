@@ -410,6 +410,26 @@ fn dictionaries_of_python_2_are_made_of_pairs() {
 }
 
 #[test]
+fn settings_beside_a_network_are_read_over() {
+    let tensor = tensor(6, 0, &[6], &[1]);
+    let entry = &tensor[3..tensor.len() - 1];
+    let pickle = [
+        &b"\x80\x02}"[..],
+        // Lightning's settings are a dictionary of its own class, those of argparse an object.
+        b"X\x01\0\0\0hcpytorch_lightning.utilities.parsing\nAttributeDict\n)\x81(X\x02\0\0\0lrK\x01us",
+        b"X\x01\0\0\0acargparse\nNamespace\n)\x81}X\x02\0\0\0lrK\x01sbs",
+        // A callback is the key of its state.
+        b"X\x01\0\0\0c}cpytorch_lightning.callbacks.model_checkpoint\nModelCheckpoint\nK\x01ss",
+        entry,
+        b".",
+    ]
+    .concat();
+    let file = WeightsFile::from_bytes(pytorch(&pickle, &[0; 24]), "net.ckpt").unwrap();
+    let found = file.tree.tensors();
+    assert_eq!((found.len(), found[0].0.as_str()), (1, "w"));
+}
+
+#[test]
 fn other_files_are_called_by_their_name() {
     for (bytes, says) in [
         (&b""[..], "empty"),

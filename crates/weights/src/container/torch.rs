@@ -61,6 +61,7 @@ impl Host for Torch {
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Item::Rebuild,
             ("torch._utils", "_rebuild_parameter") => Item::Parameter,
             ("collections", "OrderedDict" | "defaultdict" | "Counter")
+            | ("easydict", "EasyDict")
             | ("builtins" | "__builtin__", "dict") => Item::Mapping,
             ("torch", "Size") | ("builtins" | "__builtin__", "list" | "tuple" | "set") => {
                 Item::Sequence
@@ -73,12 +74,11 @@ impl Host for Torch {
             | ("datetime", "datetime" | "date" | "timedelta")
             | ("numpy" | "numpy._core" | "numpy.core", "dtype" | "ndarray")
             | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar" | "_reconstruct")
-            | ("_codecs", "encode")
-            | ("easydict", "EasyDict")
-            | ("omegaconf.dictconfig", "DictConfig") => Item::Inert,
+            | ("_codecs", "encode") => Item::Inert,
             ("torch", dtype) if is_dtype(dtype) => Item::Inert,
-            // Callbacks of Lightning are keys of dictionaries, its settings are values.
-            _ if is_of_lightning(module, name) => Item::Inert,
+            // Settings of Lightning are a dictionary, its callbacks are keys of one.
+            (_, "AttributeDict") if is_of_lightning(module) => Item::Mapping,
+            _ if is_of_lightning(module) && module.contains(".callbacks.") => Item::Inert,
             _ => return Err(refused(module, name)),
         })
     }
@@ -201,15 +201,15 @@ fn is_dtype(name: &str) -> bool {
     TYPES.contains(&name)
 }
 
-fn is_of_lightning(module: &str, name: &str) -> bool {
-    let root = module.split('.').next().unwrap_or_default();
-    let of_it = [
+fn is_of_lightning(module: &str) -> bool {
+    const ROOTS: [&str; 4] = [
         "pytorch_lightning",
         "lightning",
         "lightning_fabric",
         "lightning_utilities",
     ];
-    of_it.contains(&root) && (name == "AttributeDict" || module.contains(".callbacks."))
+    let root = module.split('.').next().unwrap_or_default();
+    ROOTS.contains(&root)
 }
 
 /// Why a global is not loaded, and what to do.

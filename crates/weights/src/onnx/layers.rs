@@ -187,10 +187,6 @@ pub fn sigmoid(b: &mut Build, _: &Node, inputs: Inputs<'_>) -> Made {
 
 /// ReLU and ReLU6 under another name; lengths that are kept from 0 stay lengths.
 pub fn clip(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
-    if let Some(Some(length @ Value::Length(_))) = inputs.first() {
-        return Ok(length.clone());
-    }
-    let (value, x) = first(inputs)?;
     let bound = |at: usize, name: &str, usual: f32| -> Result<f32, String> {
         let given = constant(inputs, at, "a bound")?;
         Ok(match given.map(Constant::floats).as_deref() {
@@ -200,9 +196,17 @@ pub fn clip(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
         })
     };
     let (low, high) = (bound(1, "min", f32::MIN)?, bound(2, "max", f32::MAX)?);
+    const UNBOUNDED: f32 = 3.0e38;
+    if let Some(Some(length @ Value::Length(_))) = inputs.first() {
+        return match low <= 1e-4 && high >= UNBOUNDED {
+            true => Ok(length.clone()),
+            false => Err(format!("lengths within {low} and {high}")),
+        };
+    }
+    let (value, x) = first(inputs)?;
     let made = match (low, high) {
         (0.0, 6.0) => b.graph.relu6(x),
-        (0.0, high) if high >= 3.0e38 => b.graph.relu(x),
+        (0.0, high) if high >= UNBOUNDED => b.graph.relu(x),
         _ => {
             return Err(format!(
                 "bounds {low} and {high}; 0 and 6, or 0 alone, are supported"
