@@ -1,4 +1,4 @@
-//! Files of weights: one format each here, one line each in [`READERS`].
+//! Files of weights: one format each here, one line each in `READERS`.
 
 mod archive;
 mod legacy;
