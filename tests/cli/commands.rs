@@ -211,11 +211,12 @@ fn show_all_lists_every_job() {
 #[test]
 fn the_suite_of_the_readme_can_be_run() {
     let readme = include_str!("../../README.md");
-    let (_, suite) = readme.split_once("```toml\n").unwrap();
+    let (_, suite) = readme.split_once("```toml\nschema").unwrap();
     let (suite, _) = suite.split_once("```").unwrap();
+    let suite = format!("schema{suite}");
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("mine.toml");
-    std::fs::write(&file, suite).unwrap();
+    std::fs::write(&file, &suite).unwrap();
     let said = stdout(&["show", file.to_str().unwrap()]);
     assert!(said.contains("angles-win"), "{said}");
     assert!(said.contains("0 of 20 jobs are done"), "{said}");

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 9] = [
-    "base", "data", "engine", "eval", "harness", "job", "kernels", "methods", "synth",
+const CRATES: [&str; 11] = [
+    "base", "data", "engine", "eval", "harness", "job", "kernels", "methods", "pickle", "synth",
+    "weights",
 ];
 
 fn crates() -> PathBuf {

@@ -256,6 +256,10 @@ where
         self.source.is_renamed(self.at(i))
     }
 
+    fn image(&self, i: usize) -> Result<Image> {
+        self.source.image(self.at(i))
+    }
+
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         self.source.decoded(self.at(i), bytes)
     }
@@ -286,6 +290,11 @@ impl ImageSource for Watched<'_> {
 
     fn is_renamed(&self, i: usize) -> bool {
         self.source.is_renamed(i)
+    }
+
+    fn image(&self, i: usize) -> Result<Image> {
+        (self.watch)(0, 0, "")?;
+        self.source.image(i)
     }
 
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
