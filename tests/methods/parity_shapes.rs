@@ -262,7 +262,7 @@ fn a_network_of_any_size_is_refused_before_it_is_built() {
 #[test]
 fn unknown_parameters_are_refused() {
     for (op, name) in [
-        ("eval/verification", "rule"),
+        ("eval/verification", "distance"),
         ("eval/identification", "norm"),
         ("eval/template", "detector"),
         ("block/", "kernel"),

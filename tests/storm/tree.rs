@@ -19,7 +19,14 @@ const VOLATILE: &[&str] = &[
 ];
 
 /// Files that tell the story of a run, not its result.
-const STORIES: &[&str] = &["events.jsonl", "lock", "stamps", "large-files.json", "said"];
+const STORIES: &[&str] = &[
+    "events.jsonl",
+    "lock",
+    "stamps",
+    "large-files.json",
+    "said",
+    "seen",
+];
 
 /// What a file holds, less times.
 #[derive(Debug, PartialEq)]

@@ -9,8 +9,9 @@ use frbench_base::registry::{Args, Params};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
 use frbench_eval::protocol::{self, EmbeddingWriter, Embeddings, Part, ScoreInput, Scored};
+use frbench_eval::stats;
 use frbench_job::artefact::Matrix;
-use frbench_job::description::{IdentificationData, PairData, TemplateData};
+use frbench_job::description::{GalleryData, IdentificationData, PairData, TemplateData};
 use frbench_job::{Description, ProtocolSpec, Views};
 use serde_json::json;
 use std::path::Path;
@@ -23,30 +24,96 @@ pub(super) const FAMILY: Family = Family {
 
 /// Every protocol and what runs it: one line each.
 static OPERATIONS: &[Operation] = &[
+    ("gallery", gallery),
     ("identification", identification),
     ("template-verification", template_verification),
     ("verification", verification),
 ];
 
-/// insightface's ten-fold accuracy. `input.embeddings` `[2 P, D]`: pair `i` is rows `2i` and
-/// `2i + 1`; `input.issame` `[P]`.
+/// Accuracy in folds by a rule (`params.rule`, insightface's by default). `input.embeddings`
+/// `[2 P, D]`: pair `i` is rows `2i` and `2i + 1`; `input.embeddings_flip` of the mirrors, where
+/// `params.flip` says what the rule does with them; `input.issame` `[P]`.
 fn verification(case: &Case) -> Result<Vec<Check>> {
-    case.only_params(&["folds", "threshold_step"])?;
-    stated(case, "threshold_step", &json!(0.01))?;
+    case.only_params(&["flip", "folds", "rule", "threshold_step", "thresholds"])?;
+    let args = Args::new(&case.op, &case.params);
+    let views_of = |rule: &str| {
+        if rule == "face-pytorch" {
+            "concat"
+        } else {
+            "add"
+        }
+    };
+    let rule = args.text_or("rule", "insightface")?;
+    match rule {
+        "insightface" => stated(case, "threshold_step", &json!(0.01))?,
+        "facex-zoo" => stated(case, "thresholds", &json!(1000))?,
+        _ => {}
+    }
+    let images = case.matrix("input.embeddings")?;
+    let (images, views) = match case.has("input.embeddings_flip") {
+        true => {
+            stated(case, "flip", &json!(views_of(rule)))?;
+            let mirrors = case.matrix("input.embeddings_flip")?;
+            (beside(case, &images, &mirrors)?, Views::Both)
+        }
+        false => (images, Views::Original),
+    };
     let data = PairData::packed(case.flags("input.issame")?);
     let scored = score(
         case,
-        take(case, &["folds"]),
-        &[("images", case.matrix("input.embeddings")?, Views::Original)],
+        take(case, &["folds", "rule"]),
+        &[("images", images, views)],
         &Description::Pairs(data),
     )?;
     let accuracy = &scored.result.metrics[0];
-    let sd = frbench_eval::stats::population_sd(&accuracy.folds);
-    Ok(vec![
+    let mut checks = vec![
         Check::absolute(case, "expect.accuracy_mean", &[accuracy.value], PROTOCOL)?,
-        Check::absolute(case, "expect.accuracy_std", &[sd], PROTOCOL)?,
         Check::absolute(case, "expect.fold_accuracy", &accuracy.folds, PROTOCOL)?,
-    ])
+    ];
+    // What follows the +- is the rule's own.
+    let folds = accuracy.folds.len() as f64;
+    let sd = stats::sample_sd(&accuracy.folds).unwrap_or(f64::NAN);
+    let spread = [
+        ("expect.accuracy_std", stats::population_sd(&accuracy.folds)),
+        ("expect.accuracy_standard_error", sd / folds.sqrt()),
+    ];
+    for (tensor, value) in spread.into_iter().filter(|(tensor, _)| case.has(tensor)) {
+        checks.push(Check::absolute(case, tensor, &[value], PROTOCOL)?);
+    }
+    Ok(checks)
+}
+
+/// Probes and a gallery, TinyFace's form. `input.probe` `[N, D]` with `input.probe_id` `[N]`,
+/// `input.gallery` `[G, D]` with `input.gallery_id` `[G]`, `input.distractor` `[M, D]`.
+fn gallery(case: &Case) -> Result<Vec<Check>> {
+    case.only_params(&["ranks", "ties"])?;
+    stated(case, "ties", &json!("against the probe"))?;
+    let (probes, _) = case.shape2("input.probe")?;
+    let (gallery, _) = case.shape2("input.gallery")?;
+    let (distractors, _) = case.shape2("input.distractor")?;
+    let others = gallery.saturating_add(distractors);
+    size::check(
+        case,
+        &[("scores of probes and gallery", 8, &[probes, others])],
+    )?;
+    let data = GalleryData {
+        probe_ids: case.u32("input.probe_id")?,
+        gallery_ids: case.u32("input.gallery_id")?,
+        distractors,
+        ..GalleryData::default()
+    };
+    let scored = score_as(
+        "gallery-identification",
+        take(case, &["ranks"]),
+        &[
+            ("probes", case.matrix("input.probe")?, Views::Sum),
+            ("gallery", case.matrix("input.gallery")?, Views::Sum),
+            ("distractors", case.matrix("input.distractor")?, Views::Sum),
+        ],
+        &Description::Gallery(data),
+    )?;
+    let ranks = Check::absolute(case, "expect.rank", &values(&scored, "rank-"), PROTOCOL)?;
+    Ok(vec![ranks])
 }
 
 /// IJB, 1:1. `input.features` `[N, D]` and `input.features_flip`, `input.template` and
@@ -144,9 +211,19 @@ fn identification(case: &Case) -> Result<Vec<Check>> {
     ])
 }
 
-/// Scores matrices as a suite's jobs do: through files.
+/// Scores matrices by the protocol that the case's operation is called after.
 fn score(
     case: &Case,
+    params: Params,
+    parts: &[(&'static str, Matrix<f32>, Views)],
+    data: &Description,
+) -> Result<Scored> {
+    score_as(case.operation(), params, parts, data)
+}
+
+/// Scores matrices as a suite's jobs do: through files.
+fn score_as(
+    protocol: &str,
     params: Params,
     parts: &[(&'static str, Matrix<f32>, Views)],
     data: &Description,
@@ -164,7 +241,7 @@ fn score(
         })
         .collect();
     let spec = ProtocolSpec {
-        name: case.operation().to_owned(),
+        name: protocol.to_owned(),
         params,
     };
     frbench_base::registry::check(&protocol::find(&spec.name)?.info, &spec.params)?;

@@ -4,6 +4,7 @@
 //! rule and in what follows the +-), so a rule is part of the protocol's id.
 
 mod face_pytorch;
+mod facex_zoo;
 mod insightface;
 mod intervals;
 
@@ -59,17 +60,23 @@ static RULES: &[Rule] = &[
         folded: &[],
         score: face_pytorch::score,
     },
+    Rule {
+        name: "facex-zoo",
+        folded: &[],
+        score: facex_zoo::score,
+    },
 ];
 
 const INFO: Info = Info {
     name: "verification",
     summary: "k-fold verification accuracy and TAR@FAR on pairs (LFW, CFP-FP, AgeDB-30, ...)",
     source: "deepinsight/insightface recognition/arcface_torch/eval/verification.py; face-pytorch: \
-             gist-ailab/teaching-where-to-look evaluation/eval_agedb.py, after Face_Pytorch",
+             gist-ailab/teaching-where-to-look evaluation/eval_agedb.py, after Face_Pytorch; facex-zoo: \
+             JDAI-CV/FaceX-Zoo test_protocol/lfw/lfw_evaluator.py",
     params: &[
         Param {
             name: "rule",
-            kind: Kind::Choice(&["insightface", "face-pytorch"]),
+            kind: Kind::Choice(&["insightface", "face-pytorch", "facex-zoo"]),
             required: false,
             doc: "view fusion, threshold grid and tie rule (default insightface)",
         },
