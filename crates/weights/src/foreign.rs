@@ -40,10 +40,35 @@ pub struct Foreign {
 /// [`Error::Usage`] where there is no such file; [`Error::Data`] for a file that is damaged, of no
 /// known format, or of no known network, with how it differs from the nearest.
 pub fn read(path: &Path) -> Result<Foreign> {
-    match onnx::is_model(path)? {
+    let mut read = match onnx::is_model(path)? {
         true => of_model(path),
         false => of_weights(path),
+    }?;
+    let vanishing = without_vanishing(&mut read.state);
+    if vanishing > 0 {
+        read.notes.push(format!(
+            "{vanishing} weights are below 2^-64 of the largest of their layer, which no sum in 32 \
+             bits shows; they are taken as 0, since products of such numbers are subnormal and slow \
+             a CPU down many times"
+        ));
     }
+    Ok(read)
+}
+
+/// Puts 0 in place of weights of convolutions and linear layers that are below 2^-64 of the largest
+/// of their tensor, and says how many they were. Weight decay leaves such weights in channels that
+/// have died.
+fn without_vanishing(state: &mut StateDict) -> usize {
+    let mut count = 0;
+    for (_, values) in state.values_mut().filter(|(shape, _)| shape.len() > 1) {
+        let largest = values.iter().fold(0.0f32, |all, v| all.max(v.abs()));
+        let least = largest * 2.0f32.powi(-64);
+        for v in values.iter_mut().filter(|v| **v != 0.0 && v.abs() < least) {
+            *v = 0.0;
+            count += 1;
+        }
+    }
+    count
 }
 
 impl Foreign {
@@ -160,4 +185,22 @@ fn of_weights(path: &Path) -> Result<Foreign> {
         takes: None,
         notes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_that_no_sum_shows_are_taken_as_zero_and_counted() {
+        let weight = vec![2.0, -1e-18, 1e-20, -1e-40];
+        let slopes = vec![0.25, 1e-40];
+        let mut state = StateDict::from([
+            ("conv.weight".to_string(), (vec![2, 2, 1, 1], weight)),
+            ("prelu.weight".to_string(), (vec![2], slopes.clone())),
+        ]);
+        assert_eq!(without_vanishing(&mut state), 2);
+        assert_eq!(state["conv.weight"].1, [2.0, -1e-18, 0.0, 0.0]);
+        assert_eq!(state["prelu.weight"].1, slopes);
+    }
 }
