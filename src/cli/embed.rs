@@ -1,6 +1,7 @@
-//! `frbench embed` and `frbench match`
+//! `frbench embed`
 
 use super::exit::ExitStatus;
+use super::network::How;
 use super::output::{self, print, print_json};
 use super::text::duration;
 use clap::{Args, ValueEnum};
@@ -8,11 +9,8 @@ use frbench::data::bin::BinReader;
 use frbench::data::source::{FileSource, ImageSource, RecSource};
 use frbench::data::walk::{in_words, walk};
 use frbench::data::watch::Watch;
-use frbench::engine::{Device, DeviceChoice};
 use frbench::job::Views;
 use frbench::run::Stop;
-use frbench::run::embedder::Embedder;
-use frbench::suite::evaluation::{Candidate, Input};
 use frbench::{Error, Result, files};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -39,35 +37,6 @@ pub struct EmbedArgs {
     json: bool,
 }
 
-#[derive(Args, Debug)]
-pub struct MatchArgs {
-    /// Two pictures of aligned faces
-    #[arg(num_args = 2, required = true, value_names = ["A", "B"])]
-    pictures: Vec<PathBuf>,
-    /// File of weights, as PATH[@INPUT]
-    #[arg(long)]
-    model: String,
-    #[command(flatten)]
-    how: How,
-    /// Print the cosine as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// How a network is run.
-#[derive(Args, Debug)]
-struct How {
-    /// How images become the network's input, unless the model says it after `@`
-    #[arg(long, value_name = "INPUT")]
-    input: Option<Input>,
-    /// Where to compute: cpu, cuda or cuda:N, or auto
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<DeviceChoice>,
-    /// Threads; results do not depend on them [default: as many as cores]
-    #[arg(long, value_name = "N", value_parser = super::context::threads)]
-    jobs: Option<std::num::NonZeroUsize>,
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum View {
     /// The picture
@@ -76,21 +45,6 @@ enum View {
     Sum,
     /// Both, side by side
     Both,
-}
-
-impl How {
-    fn open(&self, model: &str) -> Result<Embedder> {
-        super::context::set_threads(self.jobs)?;
-        let model = Candidate::parse(model, self.input.as_ref())?;
-        let choice = self.device.unwrap_or(DeviceChoice::of_build());
-        let (device, why) = Device::open(choice)?;
-        why.iter().for_each(|why| output::note(why));
-        let embedder = Embedder::open(&model.file, model.input.spec(), &device)?;
-        for note in &embedder.notes {
-            output::note(&format!("{}: {note}", model.file.display()));
-        }
-        Ok(embedder)
-    }
 }
 
 pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
@@ -134,44 +88,6 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
         args.out.display(),
         names.display()
     ))?;
-    Ok(ExitStatus::Success)
-}
-
-pub fn matches(args: MatchArgs) -> Result<ExitStatus> {
-    let paths: Vec<String> = args
-        .pictures
-        .iter()
-        .map(|p| p.display().to_string())
-        .collect();
-    let source: Arc<dyn ImageSource> = Arc::new(FileSource::new("", paths, None));
-    let embedder = args.how.open(&args.model)?;
-    let mut rows = Vec::new();
-    embedder.embed(&source, Views::Sum, |some, _| {
-        rows.extend_from_slice(some);
-        Ok(())
-    })?;
-    let (a, b) = rows.split_at(rows.len() / 2);
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
-    };
-    let norm = (dot(a, a) * dot(b, b)).sqrt();
-    if norm == 0.0 {
-        return Err(Error::Compute(
-            "an embedding is 0, which has no direction".into(),
-        ));
-    }
-    let cosine = dot(a, b) / norm;
-    if args.json {
-        print_json(&json!({ "cosine": cosine }))?;
-    } else {
-        print(&format!(
-            "cosine {cosine:.4}\nThe faces have to be aligned to the model's template. What cosine \
-             tells people apart is the model's: `frbench eval` finds it on pairs.\n"
-        ))?;
-    }
     Ok(ExitStatus::Success)
 }
 

@@ -12,6 +12,8 @@ pub mod exit;
 pub mod explain;
 pub mod list;
 pub mod lr;
+pub mod matching;
+mod network;
 mod origin;
 pub mod output;
 pub mod parity;
@@ -66,7 +68,7 @@ commands! {
     /// Embed pictures with a network from a file, into a NumPy file
     Embed(embed::EmbedArgs) => embed::embed,
     /// Compare two pictures with a network from a file
-    Match(embed::MatchArgs) => embed::matches,
+    Match(matching::MatchArgs) => matching::matches,
     /// List suites and everything that a suite can name
     List(list::ListArgs) => list::list,
     /// Show what a suite would run: jobs, sharing, what is done, rough cost

@@ -79,6 +79,47 @@ pub fn told(command: &mut Command) -> String {
     text
 }
 
+/// A suite of one small training on the set `data`, scored on one set.
+pub fn one_training(name: &str, data: &str, seeds: &[u64]) -> String {
+    const SUITE: &str = r#"
+schema = 1
+name = "@name"
+title = "One training"
+analysis = "Nothing follows from it."
+
+[[method]]
+id = "m"
+label = "M"
+method = { name = "margin-softmax" }
+head = { name = "arcface", s = 16.0, m = 0.3 }
+network = "network"
+training = "training"
+
+[protocol.ten-fold]
+kind = { name = "verification", folds = 10 }
+
+[profile.demo]
+train-data = "@data"
+seeds = @seeds
+entries = ["m"]
+evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
+
+[profile.demo.network.network]
+@network
+
+[profile.demo.training.training]
+steps = 2
+batch = 16
+lr = 0.05
+decay = { kind = "constant" }
+@sgd
+"#;
+    suite(SUITE)
+        .replace("@name", name)
+        .replace("@data", data)
+        .replace("@seeds", &format!("{seeds:?}"))
+}
+
 /// The text of a suite: `@network` stands for the settings of a small network, `@sgd` for those
 /// that recipes of tests share.
 pub fn suite(text: &str) -> String {

@@ -139,9 +139,9 @@ fn grads(output: &Output) -> OutputGrads {
     }
 }
 
-/// How far the CPU's own embeddings and gradients of the parameters move when images and parameters
-/// move by a part `by` of their size: what rounding may cost, in training with batch norms over
-/// `group` images, and without a group in evaluation.
+/// What rounding may cost: how far the CPU's own embeddings and gradients of the parameters move
+/// when images and parameters move by a part `by` of their size. In training batch norms are over
+/// `group` images; without a group it is evaluation.
 fn sensitivity(
     net: &Network,
     x: &Value,

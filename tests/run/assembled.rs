@@ -10,42 +10,11 @@ use frbench::{build, embedded};
 use std::fs;
 use std::path::Path;
 
-const SUITE: &str = r#"
-schema = 1
-name = "assembled"
-title = "Assembled"
-analysis = "Nothing follows from it."
-
-[[method]]
-id = "m"
-label = "M"
-method = { name = "margin-softmax" }
-head = { name = "arcface", s = 16.0, m = 0.3 }
-network = "network"
-training = "training"
-
-[protocol.ten-fold]
-kind = { name = "verification", folds = 10 }
-
-[profile.demo]
-train-data = "synth-train-16x4-v1"
-seeds = [1, 2]
-entries = ["m"]
-evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
-
-[profile.demo.network.network]
-@network
-
-[profile.demo.training.training]
-steps = 2
-batch = 16
-lr = 0.05
-decay = { kind = "constant" }
-@sgd
-"#;
-
 fn assembled(dir: &Path) -> Report {
-    let source = embedded::source("assembled.toml", runs::suite(SUITE));
+    let source = embedded::source(
+        "assembled.toml",
+        runs::one_training("assembled", "synth-train-16x4-v1", &[1, 2]),
+    );
     let catalogue = embedded::catalogue(None).unwrap();
     let suite = resolve(&parse(source).unwrap(), "demo", &catalogue).unwrap();
     let store = Store::new(dir.join("data"), dir.join("runs"));
@@ -71,7 +40,11 @@ fn assembled(dir: &Path) -> Report {
 fn the_program_writes_the_report_that_the_library_assembles() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    fs::write(dir.join("assembled.toml"), runs::suite(SUITE)).unwrap();
+    fs::write(
+        dir.join("assembled.toml"),
+        runs::one_training("assembled", "synth-train-16x4-v1", &[1, 2]),
+    )
+    .unwrap();
     let nothing = assembled(dir);
     assert_eq!(nothing.standing.finished, 0);
     runs::told(runs::command(dir, "assembled.toml").args(["--device", "cpu"]));

@@ -5,40 +5,6 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-const SUITE: &str = r#"
-schema = 1
-name = "again"
-title = "Again"
-analysis = "Nothing follows from it."
-
-[[method]]
-id = "m"
-label = "M"
-method = { name = "margin-softmax" }
-head = { name = "arcface", s = 16.0, m = 0.3 }
-network = "network"
-training = "training"
-
-[protocol.ten-fold]
-kind = { name = "verification", folds = 10 }
-
-[profile.demo]
-train-data = "synth-train-16x4-v1"
-seeds = [1]
-entries = ["m"]
-evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
-
-[profile.demo.network.network]
-@network
-
-[profile.demo.training.training]
-steps = 2
-batch = 16
-lr = 0.05
-decay = { kind = "constant" }
-@sgd
-"#;
-
 fn said(dir: &Path, args: &[&str]) -> String {
     let out = runs::frbench(dir).args(args).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -50,7 +16,7 @@ fn said(dir: &Path, args: &[&str]) -> String {
 fn a_changed_setting_is_named_with_all_that_follows_from_it() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let suite = runs::suite(SUITE);
+    let suite = runs::one_training("again", "synth-train-16x4-v1", &[1]);
     fs::write(dir.join("again.toml"), &suite).unwrap();
     runs::told(&mut runs::command(dir, "again.toml"));
     assert!(!said(dir, &["show", "again.toml"]).contains("done again"));

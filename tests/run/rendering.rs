@@ -1,6 +1,6 @@
 //! Rendering of a set that is killed, stopped or done twice at a time.
 
-use crate::common::runs::{suite, wait_until};
+use crate::common::runs::{one_training, wait_until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,40 +9,6 @@ use std::process::{Child, Command, Stdio};
 
 const SET: &str = "synth-train-160x10-v1";
 const IMAGES: u64 = 1600;
-
-const SUITE: &str = r#"
-schema = 1
-name = "set"
-title = "A set"
-analysis = "Nothing follows from it."
-
-[[method]]
-id = "m"
-label = "M"
-method = { name = "margin-softmax" }
-head = { name = "arcface", s = 16.0, m = 0.3 }
-network = "network"
-training = "training"
-
-[protocol.ten-fold]
-kind = { name = "verification", folds = 10 }
-
-[profile.demo]
-train-data = "synth-train-160x10-v1"
-seeds = [1]
-entries = ["m"]
-evaluate = [{ data = "synth-lfw-20-v1", protocol = "ten-fold" }]
-
-[profile.demo.network.network]
-@network
-
-[profile.demo.training.training]
-steps = 2
-batch = 16
-lr = 0.05
-decay = { kind = "constant" }
-@sgd
-"#;
 
 fn frbench(dir: &Path, args: &[&str]) -> Command {
     let mut frbench = Command::new(env!("CARGO_BIN_EXE_frbench"));
@@ -101,7 +67,7 @@ fn a_rendering_that_is_killed_and_stopped_ends_in_the_same_bytes() {
     let killed = size(shaken);
 
     // Stopped, in a run.
-    fs::write(shaken.join("set.toml"), suite(SUITE)).unwrap();
+    fs::write(shaken.join("set.toml"), one_training("set", SET, &[1])).unwrap();
     let run = ["run", "set.toml", "--profile", "demo"];
     let mut child = frbench(shaken, &run).spawn().unwrap();
     grown(&mut child, shaken, killed);

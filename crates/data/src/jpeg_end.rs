@@ -7,11 +7,14 @@
 //! byte of a scan are ones. So ones are put between the data of the last scan and the marker: a
 //! whole picture ends before them and keeps its pixels; to one that is cut they are no code.
 //!
-//! What is not seen: a cut that takes only the last bits of the last block; in a progressive file
-//! one within bits that refine what is known already, and the loss of whole scans, which leaves a
-//! coarser picture and no hole; in a sequential file whose components lie in scans of their own a
-//! cut within the last of them (the decoder reads on behind some of these that are whole); bytes
-//! that are lost in the middle of a file.
+//! Some cuts are not seen:
+//!
+//! - one that takes only the last bits of the last block;
+//! - in a progressive file, one within bits that refine a picture;
+//! - in a progressive file, the loss of whole scans: the picture is coarser and has no hole;
+//! - in a sequential file with a scan for each component, one within the last scan, since the
+//!   decoder reads on behind some of these that are whole;
+//! - bytes that are lost in the middle of a file.
 
 /// What the headers of a file say, up to its end marker.
 #[derive(Default)]

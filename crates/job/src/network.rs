@@ -74,6 +74,23 @@ pub enum Color {
     Bgr,
 }
 
+impl Color {
+    /// As suites write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Color::Rgb => "rgb",
+            Color::Bgr => "bgr",
+        }
+    }
+
+    /// The order of this name, if it is one.
+    pub fn named(name: &str) -> Option<Color> {
+        [Color::Rgb, Color::Bgr]
+            .into_iter()
+            .find(|c| c.name() == name)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadSpec {
     pub name: String,

@@ -168,24 +168,31 @@ impl Extraction<'_> {
 
     /// What the matrix holds of the images of a chunk, row-major.
     fn rows(&self, made: &Made) -> Result<Vec<f32>> {
-        let embed = |turn: usize| -> Result<Vec<f32>> {
+        laid_out(self.views, |turn| {
             let output = self.network.infer(&made.value(turn)?)?;
-            Ok(output.embedding.to_vec())
-        };
-        let original = embed(0)?;
-        if self.views == Views::Original {
-            return Ok(original);
-        }
-        let mirrored = embed(1)?;
-        if self.views == Views::Sum {
-            return Ok(original.iter().zip(&mirrored).map(|(a, b)| a + b).collect());
-        }
-        let dim = self.dim * self.rows_per_image / 2;
-        let mut both = Vec::with_capacity(2 * original.len());
-        for (a, b) in original.chunks_exact(dim).zip(mirrored.chunks_exact(dim)) {
-            both.extend_from_slice(a);
-            both.extend_from_slice(b);
-        }
-        Ok(both)
+            Ok((output.embedding.to_vec(), output.embedding.channels()))
+        })
     }
+}
+
+/// Embeddings of images in these `views`, row-major. `embed` gives those of the images (0) and of
+/// their mirror images (1), and the length of one.
+pub(super) fn laid_out(
+    views: Views,
+    mut embed: impl FnMut(usize) -> Result<(Vec<f32>, usize)>,
+) -> Result<Vec<f32>> {
+    let (original, dim) = embed(0)?;
+    if views == Views::Original {
+        return Ok(original);
+    }
+    let (mirrored, _) = embed(1)?;
+    if views == Views::Sum {
+        return Ok(original.iter().zip(&mirrored).map(|(a, b)| a + b).collect());
+    }
+    let mut both = Vec::with_capacity(2 * original.len());
+    for (a, b) in original.chunks_exact(dim).zip(mirrored.chunks_exact(dim)) {
+        both.extend_from_slice(a);
+        both.extend_from_slice(b);
+    }
+    Ok(both)
 }

@@ -1,5 +1,6 @@
 //! Embeddings of pictures by a network from a file, outside of any plan.
 
+use super::embed::laid_out;
 use frbench_base::Result;
 use frbench_data::cache::PixelCache;
 use frbench_data::source::{ImageSource, Selected};
@@ -63,28 +64,15 @@ impl Embedder {
                 },
                 side,
             )?;
-            let embed = |mirrored: bool| -> Result<Vec<f32>> {
+            let rows = laid_out(views, |turn| {
                 let indices: Vec<u32> = (0..some.len() as u32).collect();
                 let mut pixels = vec![0.0; some.len() * side * side * 3];
-                let flips = vec![mirrored; some.len()];
-                cache.fill_batch(&indices, &flips, &self.input, &mut pixels)?;
+                let mirrored = vec![turn == 1; some.len()];
+                cache.fill_batch(&indices, &mirrored, &self.input, &mut pixels)?;
                 let input = Value::new([some.len(), side, side, 3], pixels)?;
-                Ok(self.network.infer(&input)?.embedding.to_vec())
-            };
-            let original = embed(false)?;
-            let rows = match views {
-                Views::Original => original,
-                Views::Sum => {
-                    let mirrored = embed(true)?;
-                    original.iter().zip(&mirrored).map(|(a, b)| a + b).collect()
-                }
-                Views::Both => {
-                    let mirrored = embed(true)?;
-                    let dim = original.len() / some.len().max(1);
-                    let pairs = original.chunks(dim).zip(mirrored.chunks(dim));
-                    pairs.flat_map(|(a, b)| [a, b].concat()).collect()
-                }
-            };
+                let embedding = self.network.infer(&input)?.embedding;
+                Ok((embedding.to_vec(), embedding.channels()))
+            })?;
             take(&rows, from + some.len())?;
         }
         Ok(())

@@ -39,27 +39,25 @@ impl std::str::FromStr for Input {
         if let Some(preset) = preprocessing::find(text) {
             return Ok(Input::Preset(preset));
         }
-        let wrong = || {
-            format!(
-                "want one of {}, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD",
-                preprocessing::NAMES.join(", ")
-            )
-        };
+        let wrong = || format!("want {}", known());
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         let &[color, mean, std] = parts.as_slice() else {
             return Err(wrong());
         };
         let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
-        let color = match color {
-            "rgb" => Color::Rgb,
-            "bgr" => Color::Bgr,
-            _ => return Err(wrong()),
-        };
-        match (number(mean), number(std)) {
-            (Some(mean), Some(std)) => Ok(Input::Stated { color, mean, std }),
+        match (Color::named(color), number(mean), number(std)) {
+            (Some(color), Some(mean), Some(std)) => Ok(Input::Stated { color, mean, std }),
             _ => Err(wrong()),
         }
     }
+}
+
+/// What can be said of the way in which images become input.
+fn known() -> String {
+    format!(
+        "one of {}, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD",
+        preprocessing::NAMES.join(", ")
+    )
 }
 
 /// A network to evaluate.
@@ -101,9 +99,8 @@ impl Candidate {
         }
         let Some(input) = own.or_else(|| input.cloned()) else {
             return Err(Error::Usage(format!(
-                "{path}: how images become input is not in a file of weights; state --input, one \
-                 of {}, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD",
-                preprocessing::NAMES.join(", ")
+                "{path}: how images become input is not in a file of weights; state --input, {}",
+                known()
             )));
         };
         Ok(Candidate {
@@ -190,10 +187,7 @@ pub fn suite(
             Input::Preset(preset) => format!("preset = \"{}\"", preset.name),
             Input::Stated { color, mean, std } => format!(
                 "input = {{ color = \"{}\", mean = {mean:?}, std = {std:?} }}",
-                match color {
-                    Color::Rgb => "rgb",
-                    Color::Bgr => "bgr",
-                }
+                color.name()
             ),
         };
         let file = text(&model.file.to_string_lossy());

@@ -31,20 +31,20 @@ impl ModelFiles {
     /// # Errors
     /// What [`frbench_weights::read`] refuses.
     pub fn open(&self, path: &Path) -> Result<ModelFile> {
-        let mut read = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(found) = read.get(path) {
+        let mut known = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(found) = known.get(path) {
             return Ok(found.clone());
         }
-        let read_now = frbench_weights::read(path)?;
+        let network = frbench_weights::read(path)?;
         let found = ModelFile {
             path: path.to_path_buf(),
-            macs: read_now.graph.macs(),
-            takes: read_now.takes,
-            sha256: read_now.sha256,
-            size: read_now.size,
-            backbone: read_now.backbone,
+            macs: network.graph.macs(),
+            takes: network.takes,
+            sha256: network.sha256,
+            size: network.size,
+            backbone: network.backbone,
         };
-        read.insert(path.to_path_buf(), found.clone());
+        known.insert(path.to_path_buf(), found.clone());
         Ok(found)
     }
 }

@@ -245,10 +245,7 @@ fn model((id, node): &(At<String>, Node)) -> Model {
 }
 
 fn color(input: &Node) -> Color {
-    match text(input, "color").as_str() {
-        "bgr" => Color::Bgr,
-        _ => Color::Rgb,
-    }
+    Color::named(&text(input, "color")).unwrap_or(Color::Rgb)
 }
 
 fn protocol((id, node): &(At<String>, Node)) -> Protocol {

@@ -93,7 +93,7 @@ fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
     }
     if needs.input_gradients && !student.input.is_compatible(&teacher.input) {
         let said = |input: &InputSpec| {
-            let color = format!("{:?}", input.color).to_lowercase();
+            let color = input.color.name();
             let InputSpec {
                 size, mean, std, ..
             } = input;

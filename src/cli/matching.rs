@@ -1,0 +1,65 @@
+//! `frbench match`
+
+use super::exit::ExitStatus;
+use super::network::How;
+use super::output::{print, print_json};
+use clap::Args;
+use frbench::data::source::{FileSource, ImageSource};
+use frbench::job::Views;
+use frbench::{Error, Result};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Args, Debug)]
+pub struct MatchArgs {
+    /// Two pictures of aligned faces
+    #[arg(num_args = 2, required = true, value_names = ["A", "B"])]
+    pictures: Vec<PathBuf>,
+    /// File of weights, as PATH[@INPUT]
+    #[arg(long)]
+    model: String,
+    #[command(flatten)]
+    how: How,
+    /// Print the cosine as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn matches(args: MatchArgs) -> Result<ExitStatus> {
+    let paths: Vec<String> = args
+        .pictures
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
+    let source: Arc<dyn ImageSource> = Arc::new(FileSource::new("", paths, None));
+    let embedder = args.how.open(&args.model)?;
+    let mut rows = Vec::new();
+    embedder.embed(&source, Views::Sum, |some, _| {
+        rows.extend_from_slice(some);
+        Ok(())
+    })?;
+    let (a, b) = rows.split_at(rows.len() / 2);
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
+    };
+    let norm = (dot(a, a) * dot(b, b)).sqrt();
+    if norm == 0.0 {
+        return Err(Error::Compute(
+            "an embedding is 0, which has no direction".into(),
+        ));
+    }
+    let cosine = dot(a, b) / norm;
+    if args.json {
+        print_json(&json!({ "cosine": cosine }))?;
+    } else {
+        print(&format!(
+            "cosine {cosine:.4}\nThe faces have to be aligned to the model's template. What cosine \
+             tells people apart is the model's: `frbench eval` finds it on pairs.\n"
+        ))?;
+    }
+    Ok(ExitStatus::Success)
+}
