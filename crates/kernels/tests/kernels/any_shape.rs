@@ -7,6 +7,7 @@ use frbench_kernels::ops::moments::Moments;
 use frbench_kernels::ops::norm::{Backward, Dy, EPS, GradSums, Params, Stats};
 use frbench_kernels::ops::simd;
 use proptest::prelude::*;
+use std::ops::Range;
 
 #[test]
 fn the_other_kernel_sets_agree_too() {
@@ -18,8 +19,25 @@ fn noise(seed: u64, purpose: &str, len: usize) -> Vec<f32> {
     (0..len).map(|_| stream.normal() as f32).collect()
 }
 
-/// Calls `f` with the flat indices of input, weight and output of every multiplication.
-fn each_product(s: &Shape, mut f: impl FnMut(usize, usize, usize)) {
+/// Weights in 64 bits with their taps outermost, `[tap, output, input]`: the inputs of one output
+/// follow each other, as those of a pixel do.
+fn taps_first(w: &[f32], s: &Shape) -> Vec<f64> {
+    let (taps, gi) = (s.kernel * s.kernel, s.ci / s.groups);
+    let at = |t: usize, o: usize, i: usize| f64::from(w[(o * gi + i) * taps + t]);
+    let of_tap = |t| (0..s.co).flat_map(move |o| (0..gi).map(move |i| at(t, o, i)));
+    (0..taps).flat_map(of_tap).collect()
+}
+
+/// The order of the kernels' weights from that of [`taps_first`].
+fn taps_last(w: &[f64], s: &Shape) -> Vec<f64> {
+    let (taps, gi) = (s.kernel * s.kernel, s.ci / s.groups);
+    let of_output = |o| (0..gi).flat_map(move |i| (0..taps).map(move |t| (t * s.co + o) * gi + i));
+    (0..s.co).flat_map(of_output).map(|at| w[at]).collect()
+}
+
+/// Calls `f` for every output and each of its taps, with the ranges of the inputs and of the
+/// weights ([`taps_first`]) whose products it sums, and the flat index of the output.
+fn each_run(s: &Shape, mut f: impl FnMut(Range<usize>, Range<usize>, usize)) {
     let (gi, go) = (s.ci / s.groups, s.co / s.groups);
     for n in 0..s.n {
         for (oy, ox) in (0..s.oh).flat_map(|y| (0..s.ow).map(move |x| (y, x))) {
@@ -30,15 +48,44 @@ fn each_product(s: &Shape, mut f: impl FnMut(usize, usize, usize)) {
                     continue;
                 }
                 for o in 0..s.co {
-                    for i in 0..gi {
-                        let input = ((n * s.h + y) * s.w + x) * s.ci + o / go * gi + i;
-                        let weight = ((o * gi + i) * s.kernel + ky) * s.kernel + kx;
-                        f(input, weight, ((n * s.oh + oy) * s.ow + ox) * s.co + o);
-                    }
+                    let input = ((n * s.h + y) * s.w + x) * s.ci + o / go * gi;
+                    let weight = ((ky * s.kernel + kx) * s.co + o) * gi;
+                    let output = ((n * s.oh + oy) * s.ow + ox) * s.co + o;
+                    f(input..input + gi, weight..weight + gi, output);
                 }
             }
         }
     }
+}
+
+/// What is read convolved with the weights, in 64 bits.
+fn convolved(s: &Shape, read: &[f64], w: &[f32]) -> Vec<f64> {
+    let w = taps_first(w, s);
+    let mut y = vec![0.0; s.n * s.oh * s.ow * s.co];
+    each_run(s, |i, j, o| {
+        let products = read[i].iter().zip(&w[j]).map(|(a, b)| a * b);
+        y[o] += products.sum::<f64>();
+    });
+    y
+}
+
+/// Gradients of input and weights in 64 bits, and the sums of the squares of their terms.
+fn gradients(s: &Shape, dy: &[f64], read: &[f64], w: &[f32]) -> (Vec<f64>, Vec<f64>, [f64; 2]) {
+    let w = taps_first(w, s);
+    let (mut dx, mut dw) = (vec![0.0; read.len()], vec![0.0; w.len()]);
+    let mut terms = [0.0; 2];
+    each_run(s, |i, j, o| {
+        let dy = dy[o];
+        for (dx, w) in dx[i.clone()].iter_mut().zip(&w[j.clone()]) {
+            *dx += dy * w;
+            terms[0] += (dy * w).powi(2);
+        }
+        for (dw, read) in dw[j].iter_mut().zip(&read[i]) {
+            *dw += dy * read;
+            terms[1] += (dy * read).powi(2);
+        }
+    });
+    (dx, taps_last(&dw, s), terms)
 }
 
 fn activated(act: Act, c: usize, v: f64) -> f64 {
@@ -137,9 +184,7 @@ fn check(case: &Case) {
             }
         })
         .collect();
-    let mut y = vec![0.0f64; dy.len()];
-    each_product(s, |i, j, o| y[o] += read[i] * f64::from(w[j]));
-    let mut want = y.clone();
+    let mut want = convolved(s, &read, &w);
     for (i, v) in want.iter_mut().enumerate() {
         let c = i % s.co;
         if case.after.is_some() {
@@ -181,18 +226,8 @@ fn check(case: &Case) {
         );
     }
 
-    let (mut dx, mut dw) = (vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
-    let mut terms = [0.0; 2];
-    each_product(s, |i, j, o| {
-        let (a, b) = (
-            f64::from(dy[o]) * f64::from(w[j]),
-            f64::from(dy[o]) * read[i],
-        );
-        dx[i] += a;
-        dw[j] += b;
-        terms[0] += a * a;
-        terms[1] += b * b;
-    });
+    let wide: Vec<f64> = dy.iter().map(|&v| f64::from(v)).collect();
+    let (dx, dw, terms) = gradients(s, &wide, &read, &w);
     let mut got = vec![f32::NAN; x.len()];
     conv::input_grad(&dy, &w, s, case.mode, &mut got);
     let error = off_sums(&got, &dx, terms[0]);
@@ -301,15 +336,7 @@ fn check_joint(case: &Case, (x, read): (&[f32], &[f64]), w: &[f32], dy: &[f32]) 
     let kind = case.after.unwrap_or(0);
     let out = Normed::new(case.seed, noise(case.seed, "out", dy.len()), s.co, kind);
     let (d, _) = out.want(dy);
-    let (mut dx, mut dw) = (vec![0.0f64; x.len()], vec![0.0f64; w.len()]);
-    let mut terms = [0.0; 2];
-    each_product(s, |i, j, o| {
-        let (a, b) = (d[o] * f64::from(w[j]), d[o] * read[i]);
-        dx[i] += a;
-        dw[j] += b;
-        terms[0] += a * a;
-        terms[1] += b * b;
-    });
+    let (dx, dw, terms) = gradients(s, &d, read, w);
     let of = |what: &str| noise(case.seed, what, s.ci);
     let (scale, shift, slope) = (of("a"), of("b"), of("c"));
     let input = Input {
