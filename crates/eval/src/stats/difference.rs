@@ -47,12 +47,13 @@ impl Difference {
     }
 
     /// Two-sided p of a difference beyond `margin` in the direction of the mean: below
-    /// 1 - confidence exactly when the interval is clear of the margin on that side.
+    /// 1 - confidence exactly when the interval is clear of the margin on that side. None without
+    /// an error, and where equal differences show none.
     pub fn p_beyond(&self, margin: f64) -> Option<f64> {
         let error = self.error?;
         let beyond = self.mean.abs() - margin;
         if error.value == 0.0 {
-            return Some(if beyond > 0.0 { 0.0 } else { 1.0 });
+            return None;
         }
         let tail = students_t(error.df).sf(beyond / error.value);
         Some((2.0 * tail).min(1.0))
@@ -154,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn no_spread_is_certain() {
+    fn no_spread_has_no_p() {
         let d = paired(&by_seed(&[0.5, 0.6, 0.7]), &by_seed(&[0.5, 0.6, 0.7]), 0.95).unwrap();
         assert_eq!(d.interval, Some((0.0, 0.0)));
-        assert_eq!(d.p_beyond(0.0), Some(1.0));
+        assert_eq!(d.p_beyond(0.0), None);
     }
 }

@@ -1,19 +1,28 @@
-//! Intervals, paired tests and verdicts. Pure.
+//! Intervals, paired tests and verdicts. Pure; no job depends on it.
 //!
-//! The unit of replication is the training seed: methods are compared pair by pair of runs
-//! with the same seed. Fewer than [`MIN_SEEDS`] seeds show no spread and prove nothing.
+//! Networks differ by their training seeds, and test sets by the people in them. Both are drawn,
+//! and an error states both: [`Estimate`]. Methods are compared seed by seed on the same people.
+//! Fewer than [`MIN_SEEDS`] seeds show no spread and prove nothing.
 
 mod baseline;
 mod claim;
+mod crossed;
 mod difference;
+mod people;
+mod power;
 mod proportion;
+mod ratio;
 mod summary;
 
 pub use baseline::{BaselineVerdict, Comparison, Gate, Measured, against_baseline};
-pub use claim::{Claim, ClaimRule, ClaimVerdict, judge, judge_family};
+pub use claim::{ClaimVerdict, Family, Judgement, Tested, judge};
+pub use crossed::{Estimate, Sample, Sampling};
 pub use difference::{Difference, StandardError, paired, pooled};
-pub use proportion::{holm, mcnemar_exact, wilson};
-pub use summary::{Summary, gap_closed, mean, population_sd, sample_sd, summarize, t_quantile};
+pub use people::People;
+pub use power::{Needed, POWER, Variances, detectable};
+pub use proportion::{holm, mcnemar_exact, wilson, wilson_of};
+pub use ratio::{Ratio, ratio};
+pub use summary::{Summary, mean, population_sd, sample_sd, summarize, t_quantile};
 
 /// Values of one metric by training seed.
 pub type BySeed = std::collections::BTreeMap<u64, f64>;

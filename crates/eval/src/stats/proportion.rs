@@ -8,18 +8,19 @@ pub fn wilson(successes: u64, trials: u64, confidence: f64) -> (f64, f64) {
         return (0.0, 1.0);
     }
     let z = Normal::standard().inverse_cdf(0.5 + confidence / 2.0);
-    let n = trials as f64;
-    let p = successes as f64 / n;
+    wilson_of(successes as f64 / trials as f64, trials as f64, z)
+}
+
+/// Wilson's interval of the rate `p` over `n` trials, which may be an effective number, with any
+/// quantile in place of the normal one (Franco et al., J. Surv. Stat. Methodol. 7, 2019).
+pub fn wilson_of(p: f64, n: f64, quantile: f64) -> (f64, f64) {
+    let z = quantile;
     let denominator = 1.0 + z * z / n;
     let centre = (p + z * z / (2.0 * n)) / denominator;
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt() / denominator;
-    // The bounds at 0 and at n successes are exact; rounding must not cross them.
-    let low = if successes == 0 { 0.0 } else { centre - half };
-    let high = if successes == trials {
-        1.0
-    } else {
-        centre + half
-    };
+    // The bounds at 0 and 1 are exact; rounding must not cross them.
+    let low = if p <= 0.0 { 0.0 } else { centre - half };
+    let high = if p >= 1.0 { 1.0 } else { centre + half };
     (low.max(0.0), high.min(1.0))
 }
 

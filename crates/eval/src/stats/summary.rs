@@ -63,15 +63,6 @@ pub(super) fn students_t(df: usize) -> StudentsT {
     StudentsT::new(0.0, 1.0, df.max(1) as f64).expect("degrees of freedom are positive")
 }
 
-/// The share of the gap between teacher and student that a method closes: 0 for the student
-/// alone, 1 for the teacher; may be negative or above 1. None where the teacher is not
-/// better than the student in the metric's own direction.
-pub fn gap_closed(teacher: f64, student: f64, method: f64, higher_is_better: bool) -> Option<f64> {
-    let sign = if higher_is_better { 1.0 } else { -1.0 };
-    let gap = sign * (teacher - student);
-    (gap > 0.0).then(|| sign * (method - student) / gap)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,16 +86,5 @@ mod tests {
         assert_eq!((s.n, s.sd, s.interval), (2, None, None));
         assert_eq!(summarize(&[], 0.95), None);
         assert!(summarize(&VALUES[..3], 0.95).unwrap().sd.is_some());
-    }
-
-    #[test]
-    fn gaps_have_a_direction() {
-        let quarter = gap_closed(0.9, 0.8, 0.825, true).unwrap();
-        assert!((quarter - 0.25).abs() < 1e-12);
-        // Error rates: teacher 0.1, student 0.2, method 0.15.
-        let half = gap_closed(0.1, 0.2, 0.15, false).unwrap();
-        assert!((half - 0.5).abs() < 1e-12);
-        assert_eq!(gap_closed(0.8, 0.8, 0.9, true), None);
-        assert_eq!(gap_closed(0.7, 0.8, 0.9, true), None);
     }
 }
