@@ -9,6 +9,15 @@ pub fn npy_f64(values: &[f64]) -> Vec<u8> {
     )
 }
 
+/// `f32` values.
+pub fn npy_f32(values: &[f32]) -> Vec<u8> {
+    npy(
+        "<f4",
+        values.len(),
+        values.iter().flat_map(|v| v.to_le_bytes()),
+    )
+}
+
 /// `u32` values.
 pub fn npy_u32(values: &[u32]) -> Vec<u8> {
     npy(
@@ -36,6 +45,28 @@ fn npy(descr: &str, len: usize, data: impl Iterator<Item = u8>) -> Vec<u8> {
     out
 }
 
+/// What [`npy_u32`] has written; none for anything else.
+pub fn read_u32(bytes: &[u8]) -> Option<Vec<u32>> {
+    let words = words(bytes, "<u4")?;
+    Some(words.map(u32::from_le_bytes).collect())
+}
+
+/// What [`npy_f32`] has written; none for anything else.
+pub fn read_f32(bytes: &[u8]) -> Option<Vec<f32>> {
+    let words = words(bytes, "<f4")?;
+    Some(words.map(f32::from_le_bytes).collect())
+}
+
+/// The values of a file of this kind, four bytes each.
+fn words<'a>(bytes: &'a [u8], descr: &str) -> Option<impl Iterator<Item = [u8; 4]> + 'a> {
+    // The header follows from the number of values.
+    let length = u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?);
+    let data = bytes.get(10 + usize::from(length)..)?;
+    let header = npy(descr, data.len() / 4, std::iter::empty());
+    let known = data.len() % 4 == 0 && bytes.starts_with(&header);
+    known.then(|| data.chunks_exact(4).map(|w| [w[0], w[1], w[2], w[3]]))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -49,5 +80,14 @@ mod tests {
         );
         assert_eq!(bytes[127], b'\n');
         assert_eq!(bytes[128..], [1, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(super::read_u32(&bytes), Some(vec![1, 256]));
+        assert_eq!(super::read_f32(&bytes), None);
+        assert_eq!(super::read_u32(&bytes[..130]), None);
+        assert_eq!(super::read_u32(&bytes[..9]), None);
+        let floats = [0.5, -1.25, 3e-9];
+        assert_eq!(
+            super::read_f32(&super::npy_f32(&floats)),
+            Some(floats.to_vec())
+        );
     }
 }

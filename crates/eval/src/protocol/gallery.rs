@@ -11,6 +11,7 @@
 
 use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
+use super::trials::Trials;
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
@@ -150,6 +151,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let found = |n: usize| searched.iter().filter(|p| p.rank < n as u64).count();
     let share = |n: usize| found(n) as f64 / trials as f64;
     let intervals = resample(&searched, &lost.missed, &ranks, resamples);
+    let adds = trials_of(&searched, &lost.missed, &ranks);
     let metrics = ranks
         .iter()
         .zip(intervals)
@@ -179,12 +181,33 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             notes,
             evidence: Vec::new(),
         },
-        evidence: vec![
+        evidence: [
             ("probe.npy".into(), evidence::npy_u32(&rows)),
             ("probe_score.npy".into(), evidence::npy_f64(&scores)),
             ("probe_rank.npy".into(), evidence::npy_u32(&places)),
-        ],
+        ]
+        .into_iter()
+        .chain(adds.evidence())
+        .collect(),
     })
+}
+
+/// What each probe adds, those that are missed after the others; the gallery is held.
+fn trials_of(probes: &[Probe], missed: &[u32], ranks: &[usize]) -> Trials {
+    let people = probes
+        .iter()
+        .map(|p| p.person)
+        .chain(missed.iter().copied());
+    let mut trials = Trials {
+        people: Some(people.map(|p| [p, p]).collect()),
+        ..Trials::default()
+    };
+    for &n in ranks {
+        let mut hits: Vec<bool> = probes.iter().map(|p| p.rank < n as u64).collect();
+        hits.resize(probes.len() + missed.len(), false);
+        trials.share(&rank_id(n), &hits);
+    }
+    trials
 }
 
 /// Probes that are missed because an image is missing or damaged.

@@ -11,6 +11,7 @@
 
 use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
+use super::trials::Trials;
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
@@ -148,6 +149,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
 
     let ranked = (&pairs[..], &found.ranks[..]);
     let intervals = resample(data, ranked, &lost, &ranks, &points, resamples);
+    let trials = trials_of(data, ranked, &lost, &ranks, &points);
     let below = |n: usize| found.ranks.iter().filter(|&&r| (r as usize) < n).count();
     let share = |n: usize| below(n) as f64 / genuine.len() as f64;
     let acquired = pairs.len() as f64 / genuine.len() as f64;
@@ -190,7 +192,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             notes,
             evidence: Vec::new(),
         },
-        evidence: vec![
+        evidence: [
             (
                 "pair_probe.npy".into(),
                 evidence::npy_u32(&column(|p| p.probe)),
@@ -202,8 +204,46 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             ("pair_score.npy".into(), evidence::npy_f64(&scores)),
             ("pair_rank.npy".into(), evidence::npy_u32(&found.ranks)),
             ("impostor_tail.npy".into(), evidence::npy_f64(&found.tail)),
-        ],
+        ]
+        .into_iter()
+        .chain(trials.evidence())
+        .collect(),
     })
+}
+
+/// What each ordered pair adds, those that are lost after the others; distractors, and with them
+/// thresholds, are held.
+fn trials_of(
+    data: &IdentificationData,
+    (pairs, rank): (&[Pair], &[u32]),
+    lost: &Lost,
+    ranks: &[usize],
+    points: &[operating::OperatingPoint],
+) -> Trials {
+    let compared = pairs.iter().map(|p| data.probe_ids[p.probe as usize]);
+    let missed = lost.pairs.iter();
+    let missed = missed.flat_map(|(&person, &n)| std::iter::repeat_n(person, n as usize));
+    let mut trials = Trials {
+        people: Some(compared.chain(missed).map(|p| [p, p]).collect()),
+        ..Trials::default()
+    };
+    let mut add = |id: &str, hit: &dyn Fn(usize) -> bool| {
+        let mut hits: Vec<bool> = (0..pairs.len()).map(hit).collect();
+        hits.resize(pairs.len() + lost.pairs(), false);
+        trials.share(id, &hits);
+    };
+    for &n in ranks {
+        add(&rank_id(n), &|i| (rank[i] as usize) < n);
+    }
+    for point in points {
+        let id = operating::tar_id(point.far);
+        add(&id, &|i| pairs[i].score > point.threshold);
+    }
+    for point in points {
+        let allowed = operating::allowed(point.far, point.impostors);
+        trials.allowed.insert(operating::tar_id(point.far), allowed);
+    }
+    trials
 }
 
 /// Rows on the noise lists. They are dropped: the one treatment that has the intended

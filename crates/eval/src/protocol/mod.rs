@@ -13,6 +13,7 @@ pub mod operating;
 mod scores;
 mod search;
 mod template;
+pub mod trials;
 mod verification;
 
 pub use embeddings::{EmbeddingWriter, Embeddings};
@@ -102,6 +103,11 @@ pub fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         return Err(Error::Bug(message));
     }
     Ok(scored)
+}
+
+/// Arithmetic mean; NaN of nothing.
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// A parameter that is a list of numbers, none of them missing.

@@ -9,6 +9,7 @@
 
 use super::input::{Part, ScoreInput};
 use super::scores::dot_f64;
+use super::trials::Trials;
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
@@ -167,6 +168,8 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         })
         .collect();
     let roc = operating::roc_series(&genuine, &impostor, impostor.len() as u64);
+    let points: Vec<(f64, f64)> = fars.iter().copied().zip(threshold).collect();
+    let trials = trials_of(data, &scores, &points, impostor.len() as u64);
     let weighing = if detector { "detector" } else { "plain" };
     Ok(Scored {
         result: ScoreResult {
@@ -177,8 +180,33 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             notes,
             evidence: Vec::new(),
         },
-        evidence: vec![("pair_scores.npy".into(), evidence::npy_f64(&scores))],
+        evidence: std::iter::once(("pair_scores.npy".into(), evidence::npy_f64(&scores)))
+            .chain(trials.evidence())
+            .collect(),
     })
+}
+
+/// What each genuine pair adds; impostors, of which there are millions, and with them thresholds,
+/// are held.
+fn trials_of(data: &TemplateData, scores: &[f64], points: &[(f64, f64)], impostors: u64) -> Trials {
+    let genuine: Vec<usize> = (0..scores.len()).filter(|&i| data.same[i]).collect();
+    let people = data.subjects.as_ref().and_then(|subjects| {
+        let subject = |&i: &usize| subjects.get(&data.pair_a[i]).map(|s| [*s, *s]);
+        genuine.iter().map(subject).collect()
+    });
+    let mut trials = Trials {
+        people,
+        ..Trials::default()
+    };
+    for &(far, threshold) in points {
+        let id = operating::tar_id(far);
+        let hits: Vec<bool> = genuine.iter().map(|&i| scores[i] > threshold).collect();
+        trials.share(&id, &hits);
+        trials
+            .allowed
+            .insert(id, operating::allowed(far, impostors));
+    }
+    trials
 }
 
 /// A note on images that are missing or damaged.

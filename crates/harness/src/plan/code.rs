@@ -96,7 +96,7 @@ fn numeric(kind: Kind) -> &'static [&'static str] {
             "rayon",
             "zune-jpeg",
         ],
-        Kind::Score => &["libm", "rand_chacha", "statrs"],
+        Kind::Score => &["libm", "rand_chacha"],
     }
 }
 

@@ -50,6 +50,8 @@ const NONE: &[&str] = &[
     "job/lib.rs",
     "job/network.rs",
     "job/result.rs",
+    // What reports make of results.
+    "eval/stats",
     // The refusal of a build without CUDA; a device that is looked for; what is measured.
     "engine/clock.rs",
     "engine/cuda_absent.rs",

@@ -63,7 +63,7 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
         folded: vec![val],
         notes: vec![format!(
             "{VAL}: the threshold is interpolated on the other folds; on held-out folds its mean false accept rate is {:.2e}",
-            crate::stats::mean(&far)
+            crate::protocol::mean(&far)
         )],
     })
 }

@@ -9,6 +9,7 @@ mod insightface;
 mod intervals;
 
 use super::input::{Part, ScoreInput};
+use super::trials::{self, Trials};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
@@ -167,14 +168,14 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     notes.extend(check::zero_note(zeros, "images"));
     notes.extend(unusable(data));
 
-    let outcome = (rule.score)(&Pairs {
+    let mut outcome = (rule.score)(&Pairs {
         part,
         pairs: &data.pairs,
         same: &data.same,
         fold: &fold,
         folds,
     })?;
-    notes.extend(outcome.notes);
+    notes.append(&mut outcome.notes);
     let (genuine, impostor) = split(&outcome.similarity, &data.same);
     let mut points = Vec::with_capacity(fars.len());
     for &far in &fars {
@@ -197,10 +198,11 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             vec![None; 1 + fars.len()]
         }
     };
+    let trials = trials_of(data, &outcome, (&genuine, &impostor), &points);
     let share = genuine.len() as f64 / data.same.len() as f64;
     let mut metrics = vec![Metric {
         id: "accuracy".into(),
-        value: crate::stats::mean(&outcome.accuracy),
+        value: super::mean(&outcome.accuracy),
         higher_is_better: true,
         chance: Some(share.max(1.0 - share)),
         interval: intervals[0],
@@ -219,7 +221,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     for (id, folds) in rule.folded.iter().zip(outcome.folded) {
         metrics.push(Metric {
             id: id.to_string(),
-            value: crate::stats::mean(&folds),
+            value: super::mean(&folds),
             higher_is_better: true,
             chance: None,
             interval: None,
@@ -239,14 +241,47 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             notes,
             evidence: Vec::new(),
         },
-        evidence: vec![
+        evidence: [
             (
                 "pair_similarity.npy".into(),
                 evidence::npy_f64(&outcome.similarity),
             ),
             ("pair_right.npy".into(), evidence::npy_bool(&outcome.right)),
-        ],
+        ]
+        .into_iter()
+        .chain(trials.evidence())
+        .collect(),
     })
+}
+
+/// What each pair adds to accuracy and to TAR at each FAR.
+fn trials_of(
+    data: &PairData,
+    outcome: &Outcome,
+    scores: (&[f64], &[f64]),
+    points: &[operating::OperatingPoint],
+) -> Trials {
+    let people = data.identities.as_ref();
+    let mut trials = Trials {
+        people: people.map(|pairs| pairs.iter().map(|&(a, b)| [a, b]).collect()),
+        ..Trials::default()
+    };
+    let adds = trials::accuracy(&outcome.right, &data.same);
+    trials.adds.push(("accuracy".into(), adds));
+    for point in points {
+        let id = operating::tar_id(point.far);
+        let allowed = operating::allowed(point.far, point.impostors);
+        let adds = trials::tar(
+            &outcome.similarity,
+            &data.same,
+            scores,
+            allowed,
+            point.threshold,
+        );
+        trials.allowed.insert(id.clone(), allowed);
+        trials.adds.push((id, adds));
+    }
+    trials
 }
 
 /// # Errors
