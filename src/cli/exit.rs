@@ -9,8 +9,8 @@ pub enum ExitStatus {
     Incomplete,
     /// A golden case is not met.
     Missed,
-    /// A claim is inconclusive, and that was asked to be an error.
-    Inconclusive,
+    /// A claim is undecided, and that was asked to be an error.
+    Undecided,
 }
 
 impl ExitStatus {
@@ -19,7 +19,7 @@ impl ExitStatus {
             ExitStatus::Success => 0,
             ExitStatus::Incomplete => 4,
             ExitStatus::Missed => 10,
-            ExitStatus::Inconclusive => 11,
+            ExitStatus::Undecided => 11,
         }
     }
 }
@@ -34,7 +34,7 @@ Exit codes:
    4  incomplete; the same command resumes it
    5  data is missing or is not what was pinned
   10  a golden case is missed (parity)
-  11  a claim is inconclusive (with --strict)
+  11  a claim is undecided (with --strict)
   75  stopped by the scheduler; queue again
 
 Environment:

@@ -12,7 +12,7 @@ use frbench::plan::layout::Layout;
 use frbench::report::derive::{Cell, CellState};
 use frbench::report::{Report, Sources, assemble, claims};
 use frbench::run::{Failures, Store};
-use frbench::stats::ClaimVerdict;
+use frbench::stats::{ClaimVerdict, Family};
 use frbench::suite::Resolved;
 use frbench::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -149,8 +149,7 @@ fn summary(report: &Report) -> String {
     let answers: String = answers.map(|a| format!("{a}\n")).collect();
     let gap = if answers.is_empty() { "" } else { "\n" };
     let mut heading = vec![String::new()];
-    let headline = |c: &usize| input.columns[*c].headline;
-    let shown: Vec<usize> = (0..input.columns.len()).filter(headline).collect();
+    let shown = report.main_columns();
     heading.extend(shown.iter().map(|&c| input.columns[c].label.clone()));
     let mut rows = vec![heading];
     for (row, cells) in input.rows.iter().zip(&derived.rows) {
@@ -168,9 +167,14 @@ fn summary(report: &Report) -> String {
         out.push('\n');
         for (claim, result) in input.claims.iter().zip(&derived.claims) {
             out += &format!(
-                "  {:<13} {}\n{:<16}{}\n",
+                "  {:<13} {} ({})\n{:<16}{}\n",
                 claims::name(result.verdict),
-                claim.text,
+                claim.text.trim_end_matches('.'),
+                match result.family {
+                    Family::Question => "the paper's question",
+                    Family::Primary => "primary",
+                    Family::Exploratory => "exploratory",
+                },
                 "",
                 result.sentence
             );
@@ -191,7 +195,7 @@ fn figure(cell: &Cell) -> String {
 }
 
 /// Whether the evidence leaves any claim open.
-pub fn any_inconclusive(report: &Report) -> bool {
+pub fn any_undecided(report: &Report) -> bool {
     let mut claims = report.derived.claims.iter();
-    claims.any(|c| c.verdict == ClaimVerdict::Inconclusive)
+    claims.any(|c| c.verdict == ClaimVerdict::Undecided)
 }

@@ -51,7 +51,7 @@ pub struct RunArgs {
     /// Print the results as JSON instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Fail where a claim is inconclusive
+    /// Fail where a claim is undecided
     #[arg(long)]
     pub strict: bool,
 }
@@ -173,8 +173,8 @@ fn conclude(
     if outcome.finished.len() < outcome.jobs.len() {
         return Ok(ExitStatus::Incomplete);
     }
-    if args.strict && super::report::any_inconclusive(&asked()?) {
-        return Ok(ExitStatus::Inconclusive);
+    if args.strict && super::report::any_undecided(&asked()?) {
+        return Ok(ExitStatus::Undecided);
     }
     Ok(ExitStatus::Success)
 }

@@ -200,7 +200,11 @@ fn claims() -> Vec<Claim> {
         than: than.into(),
         on: fixture::input().columns[0].id.clone(),
         margin: 0.0,
+        margin_source: String::new(),
+        why: String::new(),
         question,
+        primary: question,
+        reconstructed: String::new(),
         source: "BoundaryFace, README".into(),
     };
     let helps = "Correcting labels beats ArcFace.";

@@ -1,10 +1,10 @@
 //! Numbers as cells of tables.
 
 use super::block::{Cell, Tone};
-use super::derive::{self, CONFIDENCE, CellState, Share};
+use super::derive::{self, CONFIDENCE, CellState, Difference};
 use super::format::{Unit, fixed};
 use super::model::Column;
-use frbench_eval::stats::{Difference, summarize};
+use frbench_eval::stats::{Ratio, summarize};
 
 /// The mean over seeds with its spread; where there is none, why.
 pub(super) fn mean(column: &Column, cell: &derive::Cell) -> Cell {
@@ -55,16 +55,15 @@ pub(super) fn advantage(column: &Column, difference: Option<Difference>) -> (Str
     })
 }
 
-/// A share of the gap and its interval.
-pub(super) fn share(share: Option<Share>) -> Cell {
+/// A share of the gap and its interval; `over` says whether there is a difference to take it of.
+pub(super) fn share(share: Option<Ratio>, over: bool) -> Cell {
     let Some(share) = share else {
-        return Cell::default();
+        return Cell::of(if over { "not defined" } else { "" });
     };
     let percent = |v: f64| fixed(v * 100.0, 0);
-    let interval = share
-        .interval
-        .map(|(low, high)| format!("[{} to {} %]", percent(low), percent(high)));
-    Cell::of(format!("{} %", percent(share.mean))).beside(interval.unwrap_or_default())
+    let (low, high) = share.interval;
+    let interval = format!("[{} to {} %]", percent(low), percent(high));
+    Cell::of(format!("{} %", percent(share.value))).beside(interval)
 }
 
 /// The mean of values over seeds, times `factor`, with `digits` and the name of a unit.

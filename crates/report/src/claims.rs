@@ -1,10 +1,12 @@
 //! Verdicts on the suite's claims, and each in one sentence.
 
+use super::compare::{self, Difference, Series};
 use super::derive::{CONFIDENCE, DerivedRow};
 use super::finding::{Found, Pair, closing};
-use super::format::fixed;
 use super::model::{Claim, ReportInput};
-use frbench_eval::stats::{self, ClaimRule, ClaimVerdict, Difference};
+use frbench_eval::stats::{
+    self, ClaimVerdict, Family, Judgement, Needed, POWER, Tested, Variances,
+};
 use serde::Serialize;
 
 /// A judged claim.
@@ -12,12 +14,15 @@ use serde::Serialize;
 pub struct ClaimResult {
     pub id: String,
     pub verdict: ClaimVerdict,
+    pub family: Family,
     /// Of the row said to be better over the other; positive where the claim holds.
     pub difference: Option<Difference>,
-    /// Two-sided p of a difference beyond the margin, alone and corrected for all claims of
-    /// the suite (Holm).
-    pub p: Option<f64>,
-    pub p_adjusted: Option<f64>,
+    /// The test that the verdict follows from.
+    pub judgement: Judgement,
+    /// The difference that this design sees with a chance of 80 %, at the level of the test.
+    pub detectable: Option<f64>,
+    /// What would let a difference of the margin be seen, where the claim is undecided.
+    pub needed: Option<Needed>,
     /// What was found, in words.
     pub sentence: String,
     /// The same in one sentence that ends in the verdict, where the claim is the question of
@@ -26,72 +31,61 @@ pub struct ClaimResult {
     pub answer: Option<String>,
 }
 
-impl ClaimResult {
-    /// A verdict that would not survive the correction for all claims of the suite.
-    pub fn falls_by_holm(&self) -> bool {
-        let decided = self.verdict != ClaimVerdict::Inconclusive;
-        decided && self.p_adjusted.is_some_and(|p| p >= 1.0 - CONFIDENCE)
+/// Which claims a claim is corrected with.
+pub fn family(claim: &Claim) -> Family {
+    match (claim.question, claim.primary) {
+        (true, _) => Family::Question,
+        (false, true) => Family::Primary,
+        (false, false) => Family::Exploratory,
     }
 }
 
 /// The word a reader sees.
 pub fn name(verdict: ClaimVerdict) -> &'static str {
-    match verdict {
-        ClaimVerdict::Reproduced => "reproduced",
-        ClaimVerdict::Contradicted => "contradicted",
-        ClaimVerdict::Inconclusive => "inconclusive",
-    }
+    verdict.name()
 }
 
-/// Judges every claim by its own interval, and says where a verdict would not survive the
-/// correction for all of them.
+/// Judges all claims together.
 pub(super) fn judge_all(input: &ReportInput, rows: &[DerivedRow]) -> Vec<ClaimResult> {
-    let mut results: Vec<ClaimResult> = input
+    let found: Vec<Result<Compared, String>> = input
         .claims
         .iter()
-        .map(|claim| judge(claim, input, rows))
+        .map(|claim| compared(claim, input, rows))
         .collect();
-    let tested: Vec<usize> = (0..results.len())
-        .filter(|&i| results[i].p.is_some())
+    let tested: Vec<Tested> = input
+        .claims
+        .iter()
+        .zip(&found)
+        .map(|(claim, found)| Tested {
+            difference: found.as_ref().ok().map(|f| f.difference.estimate()),
+            margin: claim.margin,
+            family: family(claim),
+        })
         .collect();
-    let p: Vec<f64> = tested.iter().filter_map(|&i| results[i].p).collect();
-    for (&i, adjusted) in tested.iter().zip(stats::holm(&p)) {
-        let result = &mut results[i];
-        result.p_adjusted = Some(adjusted);
-        if result.falls_by_holm() {
-            let note = format!(
-                " Judged together with the other claims it would not stand (Holm, {} claims: p = {}).",
-                p.len(),
-                fixed(adjusted, 2)
-            );
-            result.sentence.push_str(&note);
-            if let Some(answer) = &mut result.answer {
-                answer.push_str(&note);
-            }
-        }
-    }
-    results
+    let judged = stats::judge(&tested, CONFIDENCE);
+    let claims = input.claims.iter().zip(found).zip(judged);
+    claims
+        .map(|((claim, found), judged)| result(claim, found, judged, input))
+        .collect()
 }
 
-fn judge(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> ClaimResult {
-    let silent = |sentence: String| ClaimResult {
-        id: claim.id.clone(),
-        verdict: ClaimVerdict::Inconclusive,
-        difference: None,
-        p: None,
-        p_adjusted: None,
-        answer: claim
-            .question
-            .then(|| closing(sentence.trim_end_matches('.'), ClaimVerdict::Inconclusive)),
-        sentence,
-    };
+/// The two rows of a claim on its column.
+struct Compared {
+    better: usize,
+    than: usize,
+    column: usize,
+    difference: Difference,
+}
+
+/// The difference that a claim is about, or why there is none.
+fn compared(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> Result<Compared, String> {
     let row = |id: &str| input.rows.iter().position(|r| r.id == id);
     let (Some(better), Some(than), Some(c)) = (
         row(&claim.better),
         row(&claim.than),
         input.columns.iter().position(|c| c.id == claim.on),
     ) else {
-        return silent(format!(
+        return Err(format!(
             "This report lacks `{}`, `{}` or the column `{}`, so nothing can be said.",
             claim.better, claim.than, claim.on
         ));
@@ -102,39 +96,78 @@ fn judge(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> ClaimResult
         if cell.values.is_empty() {
             let why = cell.reasons.first().map_or("no run", String::as_str);
             let label = input.name(&input.rows[i]);
-            return silent(format!("{label} has no value on {} ({why}).", column.label));
+            return Err(format!("{label} has no value on {} ({why}).", column.label));
         }
     }
-    let pair = Pair::of(input, &input.rows[better], &input.rows[than]);
-    let judged = stats::judge(
-        &rows[better].cells[c].values,
-        &rows[than].cells[c].values,
-        column.higher_is_better,
-        ClaimRule {
-            margin: claim.margin,
-            confidence: CONFIDENCE,
-        },
-    );
-    let Some(difference) = judged.difference else {
-        return silent(format!(
-            "{}{} and {} have no seed in common, so they cannot be paired.",
-            pair.under, pair.better, pair.than
-        ));
+    let series = |i: usize| Series::of(&input.rows[i], column);
+    match compare::difference(&series(better), &series(than), column) {
+        Some(difference) => Ok(Compared {
+            better,
+            than,
+            column: c,
+            difference,
+        }),
+        None => {
+            let pair = Pair::of(input, &input.rows[better], &input.rows[than]);
+            Err(format!(
+                "{}{} and {} have no seed in common, so they cannot be paired.",
+                pair.under, pair.better, pair.than
+            ))
+        }
+    }
+}
+
+fn result(
+    claim: &Claim,
+    found: Result<Compared, String>,
+    judgement: Judgement,
+    input: &ReportInput,
+) -> ClaimResult {
+    let mut out = ClaimResult {
+        id: claim.id.clone(),
+        verdict: judgement.verdict,
+        family: family(claim),
+        difference: None,
+        judgement,
+        detectable: None,
+        needed: None,
+        sentence: String::new(),
+        answer: None,
     };
+    let compared = match found {
+        Ok(compared) => compared,
+        Err(why) => {
+            let answer = || closing(why.trim_end_matches('.'), judgement.verdict, claim);
+            out.answer = claim.question.then(answer);
+            out.sentence = why;
+            return out;
+        }
+    };
+    let difference = compared.difference;
+    let column = &input.columns[compared.column];
+    let design = Variances::of(&difference.estimate());
+    out.difference = Some(difference);
+    out.detectable = difference
+        .error
+        .map(|e| stats::detectable(&e, judgement.confidence, POWER));
+    let open = claim.margin > 0.0 && judgement.verdict == ClaimVerdict::Undecided;
+    out.needed = design.filter(|_| open).map(|(variances, people)| {
+        let now = (difference.seeds, people);
+        variances.needed(claim.margin, now, judgement.confidence, POWER)
+    });
     let found = Found {
-        pair,
+        pair: Pair::of(
+            input,
+            &input.rows[compared.better],
+            &input.rows[compared.than],
+        ),
         column,
-        margin: claim.margin,
-        verdict: judged.verdict,
+        claim,
+        result: &out,
         difference,
     };
-    ClaimResult {
-        id: claim.id.clone(),
-        verdict: judged.verdict,
-        difference: Some(difference),
-        p: judged.p,
-        p_adjusted: None,
-        sentence: found.sentence(),
-        answer: claim.question.then(|| found.answer()),
-    }
+    let (sentence, answer) = (found.sentence(), found.answer());
+    out.sentence = sentence;
+    out.answer = claim.question.then_some(answer);
+    out
 }

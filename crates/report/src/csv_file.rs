@@ -93,14 +93,14 @@ pub(super) fn csv(input: &ReportInput) -> Result<String> {
 
 /// A text as a cell. A spreadsheet would compute one that begins like a formula, so that an
 /// apostrophe goes before it, which spreadsheets do not show.
-fn text(cell: &str) -> String {
+pub(super) fn text(cell: &str) -> String {
     match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{cell}"),
         false => cell.to_string(),
     }
 }
 
-fn number(value: Option<f64>) -> String {
+pub(super) fn number(value: Option<f64>) -> String {
     value
         .filter(|v| v.is_finite())
         .map_or(String::new(), |v| format!("{v:.6}"))

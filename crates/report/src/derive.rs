@@ -1,12 +1,15 @@
 //! Everything a report says that was not measured directly: means, intervals, differences
-//! paired by seed, the gap closed, verdicts. Computed from raw values per seed only.
+//! paired by seed, the gap closed, verdicts. Computed from raw values per seed, and from what each
+//! trial adds to them.
 
+pub use super::compare::Difference;
+use super::compare::{self, Series};
 use super::model::*;
 use super::{claims, published};
-use frbench_eval::stats::{BySeed, Difference, MIN_SEEDS, gap_closed, paired, pooled, summarize};
+use frbench_eval::stats::{BySeed, Estimate, Ratio, summarize};
 use serde::Serialize;
 
-/// Of every interval in a report.
+/// Of intervals, but for those of claims that are judged together.
 pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// The computed half of a report, in the order of the input's rows and columns.
@@ -71,7 +74,7 @@ pub struct Cell {
     pub mean: Option<f64>,
     /// Sample standard deviation over seeds.
     pub sd: Option<f64>,
-    /// 95 % interval of the mean over seeds (Student's t).
+    /// 95 % interval of the mean over seeds and people.
     pub interval: Option<(f64, f64)>,
     /// Best mean of the rows of its condition with all their seeds, teacher and ablations aside.
     pub best: bool,
@@ -80,9 +83,9 @@ pub struct Cell {
     pub over_student: Option<Difference>,
     /// The same against the row this one is an ablation of.
     pub over_reference: Option<Difference>,
-    /// Share of the distance from student to teacher, where that is clear. The student is that of
-    /// the row's condition.
-    pub gap_closed: Option<Share>,
+    /// Share of the distance from student to teacher (Fieller); none where it is not defined. The
+    /// student is that of the row's condition.
+    pub gap_closed: Option<Ratio>,
 }
 
 impl Cell {
@@ -104,20 +107,16 @@ impl Cell {
     }
 }
 
-/// A share of the gap: 0 is the student alone, 1 the teacher.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Share {
-    pub mean: f64,
-    pub interval: Option<(f64, f64)>,
-}
-
 /// Distance of teacher and student on one column.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gap {
     pub column: String,
-    /// Positive where the teacher is better; none where either has no value. Paired by seed
-    /// where enough seeds are common, else with pooled variance: one teacher may serve all.
+    /// Positive where the teacher is better; none where either has no value. Paired by seed where
+    /// enough seeds are common.
     pub difference: Option<Difference>,
+    /// One teacher serves all seeds: its networks are held fixed, and the interval says nothing
+    /// about teachers trained anew.
+    pub teacher_fixed: bool,
     /// The whole interval of the difference is above 0.
     pub clear: bool,
 }
@@ -146,8 +145,8 @@ pub fn derive(input: &ReportInput) -> Derived {
             let mut gaps = Vec::new();
             for (c, column) in input.columns.iter().enumerate() {
                 mark_best(input, &mut rows, &members, c);
-                let gap = gap(&rows, column, c, teacher, student);
-                compare(input, &mut rows, &members, c, student, &gap);
+                let gap = gap(input, column, teacher, student);
+                compare(input, &mut rows, &members, c, (student, teacher), &gap);
                 gaps.push(gap);
             }
             Yardstick {
@@ -195,7 +194,13 @@ fn cell(row: &Row, column: &Column) -> Cell {
         };
         reasons.push(format!("seed {}: {reason}", run.seed));
     }
-    let summary = summarize(&list(&values), CONFIDENCE);
+    let summary = summarize(&values.values().copied().collect::<Vec<_>>(), CONFIDENCE);
+    let people = column.trials.as_ref().map(|t| &*t.people);
+    let estimate = Estimate::of(&Series::of(row, column).all(), people);
+    let interval = estimate.and_then(|e| match column.unit.as_str() {
+        "%" => e.rate_interval(CONFIDENCE),
+        _ => e.interval(CONFIDENCE),
+    });
     Cell {
         column: column.id.clone(),
         state: match (values.is_empty(), reasons.is_empty()) {
@@ -208,7 +213,7 @@ fn cell(row: &Row, column: &Column) -> Cell {
         reasons,
         mean: summary.map(|s| s.mean),
         sd: summary.and_then(|s| s.sd),
-        interval: summary.and_then(|s| s.interval),
+        interval,
         values,
         best: false,
         over_student: None,
@@ -240,28 +245,23 @@ fn mark_best(input: &ReportInput, rows: &mut [DerivedRow], members: &[usize], c:
 }
 
 fn gap(
-    rows: &[DerivedRow],
+    input: &ReportInput,
     column: &Column,
-    c: usize,
     teacher: Option<usize>,
     student: Option<usize>,
 ) -> Gap {
-    let difference = teacher.zip(student).and_then(|(teacher, student)| {
-        let (teacher, student) = (
-            &rows[teacher].cells[c].values,
-            &rows[student].cells[c].values,
-        );
-        paired(teacher, student, CONFIDENCE)
-            .filter(|d| d.n >= MIN_SEEDS)
-            .or_else(|| pooled(&list(teacher), &list(student), CONFIDENCE))
-            .map(|d| orient(d, column))
+    let found = teacher.zip(student).and_then(|(teacher, student)| {
+        let series = |i: usize| Series::of(&input.rows[i], column);
+        compare::gap(&series(teacher), &series(student), column)
     });
+    let difference = found.map(|f| f.0);
     Gap {
         column: column.id.clone(),
         clear: difference
             .and_then(|d| d.interval)
             .is_some_and(|(low, _)| low > 0.0),
         difference,
+        teacher_fixed: found.is_some_and(|f| f.1),
     }
 }
 
@@ -282,54 +282,31 @@ fn compare(
     rows: &mut [DerivedRow],
     members: &[usize],
     c: usize,
-    student: Option<usize>,
+    (student, teacher): (Option<usize>, Option<usize>),
     gap: &Gap,
 ) {
     let column = &input.columns[c];
+    let series = |i: usize| Series::of(&input.rows[i], column);
     for &i in members {
         let row = &input.rows[i];
         let over = |other: Option<usize>| {
             let other = other.filter(|&o| o != i)?;
-            advantage(&rows[i].cells[c], &rows[other].cells[c], column)
+            compare::difference(&series(i), &series(other), column)
         };
-        let reference = reference(input, row);
         let over_student = match row.role {
             Role::Student | Role::Teacher => None,
             _ => over(student),
         };
-        let over_reference = over(reference);
-        let share = over_student.and_then(|over| {
-            let gap = gap.difference.filter(|_| gap.clear)?.mean;
-            let closed = |better: f64| gap_closed(gap, 0.0, better, true);
-            let interval = over.interval.map(|(low, high)| (closed(low), closed(high)));
-            Some(Share {
-                mean: closed(over.mean)?,
-                interval: interval.and_then(|(low, high)| low.zip(high)),
-            })
+        let over_reference = over(reference(input, row));
+        let share = over_student.filter(|_| gap.clear).and_then(|_| {
+            let (student, teacher) = (series(student?), series(teacher?));
+            compare::share(&series(i), &student, &teacher, column)
         });
         let cell = &mut rows[i].cells[c];
         cell.over_student = over_student;
         cell.over_reference = over_reference;
         cell.gap_closed = share;
     }
-}
-
-/// Improvement of `a` on `b`, paired by seed; none without a common seed.
-fn advantage(a: &Cell, b: &Cell, column: &Column) -> Option<Difference> {
-    paired(&a.values, &b.values, CONFIDENCE).map(|d| orient(d, column))
-}
-
-/// Positive where the first is better.
-fn orient(difference: Difference, column: &Column) -> Difference {
-    if column.higher_is_better {
-        difference
-    } else {
-        difference.reversed()
-    }
-}
-
-fn list(values: &BySeed) -> Vec<f64> {
-    values.values().copied().collect()
 }
 
 /// 1 where higher is better, else -1.

@@ -1,13 +1,37 @@
 //! A judged difference of two rows, in words.
 
-use super::claims::name;
-use super::format::Unit;
-use super::model::{Column, ReportInput, Row};
-use frbench_eval::stats::{ClaimVerdict, Difference, MIN_SEEDS};
+use super::claims::{ClaimResult, name};
+use super::compare::Difference;
+use super::derive::CONFIDENCE;
+use super::format::{Unit, fixed};
+use super::model::{Claim, Column, ReportInput, Row};
+use frbench_eval::stats::{ClaimVerdict, MIN_SEEDS, Needed};
 
 /// A finding and its verdict: `...: reproduced.`
-pub(super) fn closing(finding: &str, verdict: ClaimVerdict) -> String {
-    format!("{finding}: {}.", name(verdict))
+pub(super) fn closing(finding: &str, verdict: ClaimVerdict, claim: &Claim) -> String {
+    let of = match claim.reconstructed.as_str() {
+        "" => "",
+        _ => ", of our reconstruction",
+    };
+    format!("{finding}: {}{of}.", name(verdict))
+}
+
+/// `95 %`, `98.33 %`.
+pub(super) fn level(confidence: f64) -> String {
+    let text = fixed(100.0 * confidence, 2);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `3 seeds and 1186 people`.
+pub(super) fn drawn(column: &Column, difference: &Difference) -> String {
+    let s = if difference.seeds == 1 { "" } else { "s" };
+    let seeds = format!("{} seed{s}", difference.seeds);
+    let known = column.trials.as_ref().is_some_and(|t| t.known);
+    match (difference.people, known) {
+        (None, _) => seeds,
+        (Some(n), true) => format!("{seeds} and {n} people"),
+        (Some(n), false) => format!("{seeds} and {n} trials"),
+    }
 }
 
 /// How the two rows of a claim are called.
@@ -47,8 +71,9 @@ impl Pair {
 pub(super) struct Found<'a> {
     pub pair: Pair,
     pub column: &'a Column,
-    pub margin: f64,
-    pub verdict: ClaimVerdict,
+    pub claim: &'a Claim,
+    /// But for its words.
+    pub result: &'a ClaimResult,
     pub difference: Difference,
 }
 
@@ -66,54 +91,138 @@ impl Found<'_> {
     }
 
     /// Why there is no interval.
-    fn few(&self) -> String {
-        let n = self.difference.n;
+    fn no_error(&self) -> String {
+        let n = self.difference.seeds;
         let s = if n == 1 { "" } else { "s" };
-        format!("but {n} seed{s} in common give no interval ({MIN_SEEDS} are needed)")
+        match n < MIN_SEEDS {
+            true => format!("but {n} seed{s} in common give no interval ({MIN_SEEDS} are needed)"),
+            false => format!(
+                "but it is the same with all {n} seeds, and without trials nothing shows its error"
+            ),
+        }
+    }
+
+    /// The interval of the verdict's test, and what was drawn.
+    fn interval(&self) -> Option<(String, String)> {
+        let judged = &self.result.judgement;
+        let range = Unit::of(&self.column.unit).range(judged.interval?);
+        let of = drawn(self.column, &self.difference);
+        Some((format!("{} interval {range}", level(judged.confidence)), of))
     }
 
     /// As it stands beside the verdict.
     pub fn sentence(&self) -> String {
-        let Some(interval) = self.difference.interval else {
-            return format!("{}, {}.", self.difference(), self.few());
+        let Some((interval, of)) = self.interval() else {
+            return format!("{}, {}.", self.difference(), self.no_error());
         };
-        format!(
-            "{}: 95 % interval {} over {} seeds in pairs{}.",
-            self.difference(),
-            Unit::of(&self.column.unit).range(interval),
-            self.difference.n,
-            self.against(interval)
-        )
+        let found = format!("{}: {interval} over {of}{}.", self.difference(), self.so());
+        let known = !matches!(&self.column.trials, Some(t) if !t.known);
+        let unknown = match (known, self.difference.people) {
+            (_, None) => " The interval says nothing about other people.",
+            (false, _) => {
+                " Who is on the trials is not known: they count as independent, and the interval \
+                 may be too short."
+            }
+            (true, _) => "",
+        };
+        let reconstructed = match self.claim.reconstructed.as_str() {
+            "" => String::new(),
+            what => format!(
+                " What is judged is our reconstruction: {}.",
+                what.trim_end_matches('.')
+            ),
+        };
+        format!("{found}{}{unknown}{reconstructed}", self.power())
     }
 
     /// With the verdict.
     pub fn answer(&self) -> String {
-        let finding = match self.difference.interval {
-            None => format!("{}, {}", self.difference(), self.few()),
-            Some(interval) => format!(
-                "{} (95 % interval {}, {} seeds){}",
-                self.difference(),
-                Unit::of(&self.column.unit).range(interval),
-                self.difference.n,
-                self.against(interval)
-            ),
+        let finding = match self.interval() {
+            None => format!("{}, {}", self.difference(), self.no_error()),
+            Some((interval, of)) => {
+                format!("{} ({interval}, {of}){}", self.difference(), self.so())
+            }
         };
-        closing(&finding, self.verdict)
+        closing(&finding, self.result.verdict, self.claim)
     }
 
-    /// Where the interval lies with regard to the margin.
-    fn against(&self, (low, high): (f64, f64)) -> String {
-        let (unit, margin) = (Unit::of(&self.column.unit), self.margin);
-        let size = format!("{} {}", unit.value(margin), unit.difference);
-        let size = size.trim_end();
-        match (self.verdict, margin > 0.0) {
-            (ClaimVerdict::Inconclusive, _) if low >= -margin && high <= margin => {
-                format!(", all within the margin of {size}, so no difference that matters")
+    /// A size in the unit of differences.
+    fn size(&self, size: f64) -> String {
+        let unit = Unit::of(&self.column.unit);
+        let text = format!("{} {}", unit.value(size), unit.difference);
+        text.trim_end().to_string()
+    }
+
+    /// What makes the verdict.
+    fn so(&self) -> String {
+        let (judged, mean) = (&self.result.judgement, self.difference.mean);
+        let real = judged.p_adjusted.is_some_and(|p| p < 1.0 - CONFIDENCE);
+        let margin = match self.claim.margin > 0.0 {
+            true => Some(format!("the margin of {}", self.size(self.claim.margin))),
+            false => None,
+        };
+        match (self.result.verdict, margin) {
+            (ClaimVerdict::Reproduced, Some(margin)) => {
+                format!(", clear of 0 and not below {margin}")
             }
-            (ClaimVerdict::Inconclusive, true) => format!(", not clear of the margin of {size}"),
-            (ClaimVerdict::Inconclusive, false) => ", which includes no difference".into(),
-            (_, true) => format!(", clear of the margin of {size}"),
-            (_, false) => String::new(),
+            (ClaimVerdict::Equivalent, Some(margin)) if real && mean > 0.0 => {
+                format!(", real and smaller than {margin}")
+            }
+            (ClaimVerdict::Equivalent, Some(margin)) => {
+                format!(", smaller than {margin} on either side (two one-sided tests at 5 %)")
+            }
+            (ClaimVerdict::Undecided, _) if judged.closed => {
+                ", and nothing is decided before the paper’s own question is".into()
+            }
+            (ClaimVerdict::Undecided, Some(margin)) if real && mean > 0.0 => {
+                format!(", real but below {margin}, and not shown to stay below it")
+            }
+            (ClaimVerdict::Undecided, Some(margin)) => {
+                format!(", which includes 0 and does not exclude {margin}")
+            }
+            (ClaimVerdict::Undecided, None) => {
+                ", which includes 0; without a margin no difference is too small to matter".into()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// What this design could have seen, beside an undecided claim.
+    fn power(&self) -> String {
+        let Some(seen) = self.result.detectable else {
+            return String::new();
+        };
+        if self.result.verdict != ClaimVerdict::Undecided {
+            return String::new();
+        }
+        let seen = format!(" Of 100 such designs 80 would see {}.", self.size(seen));
+        let needed = self.result.needed.map(|n| self.needed(n));
+        seen + &needed.unwrap_or_default()
+    }
+
+    /// What it would take to see a difference of the margin.
+    fn needed(&self, needed: Needed) -> String {
+        let margin = self.size(self.claim.margin);
+        let known = self.column.trials.as_ref().is_none_or(|t| t.known);
+        let people = if known { "people" } else { "trials" };
+        match (needed.seeds, needed.people) {
+            (Some(n), _) if n <= self.difference.seeds => {
+                format!(" That is enough for the margin of {margin}.")
+            }
+            (Some(n), Some(p)) => format!(
+                " For the margin of {margin} it would take {n} seeds, or {p} {people} with these seeds."
+            ),
+            (Some(n), None) => format!(
+                " For the margin of {margin} it would take {n} seeds; no number of {people} does with these seeds."
+            ),
+            (None, Some(p)) => format!(
+                " For the margin of {margin} it would take {p} {people}; no number of seeds does with these {people}."
+            ),
+            (None, None) => {
+                format!(
+                    " For the margin of {margin} it would take more of both, seeds and {people}."
+                )
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ mod block;
 mod cells;
 mod citation;
 pub mod claims;
+mod claims_file;
+mod compare;
 mod csv_file;
 pub mod derive;
 mod escape;

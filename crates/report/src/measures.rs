@@ -3,10 +3,8 @@
 use super::block::{Block, Head, Place, Table, Text};
 use super::model::Column;
 
-/// The columns, by number, of one data set under one protocol.
+/// The columns, by number, of one data set under one protocol that are folded away.
 pub(super) struct Measure {
-    /// What speaks for the protocol.
-    pub main: Vec<usize>,
     pub secondary: Vec<usize>,
 }
 
@@ -24,23 +22,29 @@ pub(super) fn measures(columns: &[Column]) -> Vec<Measure> {
             None => groups.push(vec![c]),
         }
     }
-    let split = |group: Vec<usize>| {
-        let (mut main, mut secondary): (Vec<usize>, Vec<usize>) =
-            group.into_iter().partition(|&c| columns[c].headline);
-        if main.is_empty() {
-            main.push(secondary.remove(0));
-        }
-        Measure { main, secondary }
-    };
-    groups.into_iter().map(split).collect()
+    let main = main(columns);
+    for group in &mut groups {
+        group.retain(|c| !main.contains(c));
+    }
+    let groups = groups.into_iter().filter(|g| !g.is_empty());
+    groups.map(|secondary| Measure { secondary }).collect()
 }
 
-/// The columns of the main tables.
+/// The columns of the main tables: those of primary claims, or where there is none what speaks for
+/// each protocol, or all.
 pub(super) fn main(columns: &[Column]) -> Vec<usize> {
-    measures(columns).into_iter().flat_map(|m| m.main).collect()
+    let of = |chosen: fn(&Column) -> bool| -> Vec<usize> {
+        (0..columns.len())
+            .filter(|&c| chosen(&columns[c]))
+            .collect()
+    };
+    [of(|c| c.primary), of(|c| c.headline), of(|_| true)]
+        .into_iter()
+        .find(|chosen| !chosen.is_empty())
+        .unwrap_or_default()
 }
 
-/// Secondary columns, folded: one table for each measure that has any.
+/// All other columns, folded: one table for each measure that has any.
 pub(super) fn folded(columns: &[Column], table: impl Fn(&[usize]) -> Table) -> Option<Block> {
     let mut metrics: Vec<&str> = Vec::new();
     let mut blocks = Vec::new();
@@ -59,7 +63,8 @@ pub(super) fn folded(columns: &[Column], table: impl Fn(&[usize]) -> Table) -> O
         blocks.push(Block::heading(4, dataset.as_str(), protocol.as_str()));
         blocks.push(Block::Table(table(&measure.secondary)));
     }
-    let summary = Text::from("Secondary metrics").soft(format!(" {}", metrics.join(", ")));
+    let summary =
+        Text::from("Secondary metrics").soft(format!(" {}, not corrected", metrics.join(", ")));
     (!blocks.is_empty()).then(|| Block::details(summary, blocks))
 }
 

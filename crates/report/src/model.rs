@@ -2,11 +2,13 @@
 //! against. Nothing here is derived; means, intervals and verdicts are computed in
 //! [`super::derive()`].
 
+use frbench_eval::stats::People;
 use frbench_harness::plan::recipe::Recipe;
 pub use frbench_harness::suite::model::{Paper, Role};
 use frbench_job::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One suite under one profile, as far as its jobs have been run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,6 +149,10 @@ pub struct SeedRun {
     pub failed: BTreeMap<String, String>,
     #[serde(default)]
     pub curve: Vec<CurvePoint>,
+    /// By the id of the column: what each of its trials adds to the value. Too many for
+    /// `results.json`; the files of the scores have them.
+    #[serde(skip)]
+    pub adds: BTreeMap<String, Vec<f32>>,
     /// By the id of the column: (false accept rate, true accept rate).
     #[serde(default)]
     pub roc: BTreeMap<String, Vec<(f64, f64)>>,
@@ -188,6 +194,12 @@ pub struct Column {
     /// these.
     #[serde(default = "yes")]
     pub headline: bool,
+    /// A primary claim is judged here: it stands first, and others fold away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub primary: bool,
+    /// Who is on its trials, if the scores say so.
+    #[serde(skip)]
+    pub trials: Option<Trials>,
     /// `%` shows rates times 100; anything else is shown as it is.
     pub unit: String,
     pub higher_is_better: bool,
@@ -203,6 +215,14 @@ fn yes() -> bool {
     true
 }
 
+/// The trials of a column: the same for all rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trials {
+    pub people: Arc<People>,
+    /// People are known; else each trial counts as one by itself.
+    pub known: bool,
+}
+
 /// What has to agree before a measured value may be held against a published one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Context {
@@ -215,7 +235,7 @@ pub struct Context {
     pub synthetic: bool,
 }
 
-/// `better` scores better than `than` on the column `on`, by more than `margin`.
+/// `better` scores better than `than` on the column `on`, by at least `margin`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     pub id: String,
@@ -226,14 +246,26 @@ pub struct Claim {
     pub than: String,
     /// Id of a column.
     pub on: String,
-    /// In the unit of the raw values, 0 or more.
+    /// The smallest difference that matters, in the unit of the raw values; 0: any does.
     #[serde(default)]
     pub margin: f64,
+    /// What the margin follows from; empty text is not stated.
+    #[serde(default)]
+    pub margin_source: String,
+    /// Why it is judged in this column.
+    #[serde(default)]
+    pub why: String,
     /// The question of the paper: the report's first paragraph answers it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub question: bool,
-    /// Where the paper says so; it is no part of `results.json`.
-    #[serde(default, skip_serializing)]
+    /// Judged together with the other primary claims; others are exploratory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub primary: bool,
+    /// What had to be reconstructed, of which the verdict is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reconstructed: String,
+    /// Where the paper says so.
+    #[serde(default)]
     pub source: String,
 }
 

@@ -5,7 +5,7 @@ use super::derive::{Derived, derive};
 use super::model::{self, ReportInput};
 use super::pictures::{Locate, Pictures};
 use super::section::Page;
-use super::{csv_file, html, markdown};
+use super::{claims_file, csv_file, html, markdown, measures};
 use frbench_base::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,8 @@ pub struct Written {
     pub markdown: PathBuf,
     /// Raw values, one line per row, seed and column.
     pub csv: PathBuf,
+    /// Claims with their margins and verdicts, one line each.
+    pub claims: PathBuf,
     /// The whole input and all that was derived from it, in full precision.
     pub json: PathBuf,
 }
@@ -78,7 +80,7 @@ impl Report {
     /// [`Error::Bug`] where it cannot be written.
     pub fn json(&self) -> Result<String> {
         let (input, derived) = (&self.input, &self.derived);
-        let all = serde_json::json!({ "schema": 1, "input": input, "derived": derived });
+        let all = serde_json::json!({ "schema": 2, "input": input, "derived": derived });
         serde_json::to_string_pretty(&all)
             .map(|text| text + "\n")
             .map_err(|e| Error::Bug(format!("results.json: {e}")))
@@ -93,6 +95,7 @@ impl Report {
             ("index.html", self.html()?),
             ("report.md", self.markdown()),
             ("results.csv", self.csv()?),
+            ("claims.csv", claims_file::csv(&self.input, &self.derived)?),
             ("results.json", self.json()?),
         ];
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
@@ -106,8 +109,14 @@ impl Report {
             html: dir.join("index.html"),
             markdown: dir.join("report.md"),
             csv: dir.join("results.csv"),
+            claims: dir.join("claims.csv"),
             json: dir.join("results.json"),
         })
+    }
+
+    /// The columns that stand in the main tables, by number.
+    pub fn main_columns(&self) -> Vec<usize> {
+        measures::main(&self.input.columns)
     }
 
     /// Things a reader must know.

@@ -3,8 +3,9 @@
 use super::claims::name;
 use super::derive::{CellState, Derived, Yardstick};
 use super::format::{Unit, fixed};
+use super::measures;
 use super::model::{Claim, ReportInput, Role, Row};
-use frbench_eval::stats::{ClaimVerdict, MIN_SEEDS};
+use frbench_eval::stats::{ClaimVerdict, Family, MIN_SEEDS};
 
 /// Sentences in order of importance; each says only what the numbers support.
 pub(super) fn answer(input: &ReportInput, derived: &Derived) -> Vec<String> {
@@ -12,6 +13,7 @@ pub(super) fn answer(input: &ReportInput, derived: &Derived) -> Vec<String> {
         claims(derived),
         named(input, derived, ClaimVerdict::Reproduced, "Reproduced"),
         named(input, derived, ClaimVerdict::Contradicted, "Contradicted"),
+        named(input, derived, ClaimVerdict::Equivalent, "Equivalent"),
         gap(input, derived),
         closed(input, derived),
         best(input, derived),
@@ -30,42 +32,41 @@ pub(super) fn caveats(input: &ReportInput, derived: &Derived) -> Vec<String> {
 }
 
 fn claims(derived: &Derived) -> Option<String> {
-    let n = derived.claims.len();
-    if n == 0 {
-        return None;
-    }
-    let tally = |v| derived.claims.iter().filter(|c| c.verdict == v).count();
-    let parts = [
-        ClaimVerdict::Reproduced,
-        ClaimVerdict::Contradicted,
-        ClaimVerdict::Inconclusive,
-    ];
-    let parts: Vec<String> = parts
+    let primary = tally(derived, "primary", |f| f != Family::Exploratory);
+    let exploratory = tally(derived, "exploratory", |f| f == Family::Exploratory);
+    let parts: Vec<String> = [primary, exploratory].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// `Of 3 primary claims, 1 is reproduced and 2 undecided.`
+fn tally(derived: &Derived, kind: &str, of: impl Fn(Family) -> bool) -> Option<String> {
+    let claims: Vec<_> = derived.claims.iter().filter(|c| of(c.family)).collect();
+    let alone = match kind {
+        "exploratory" => ", each judged by itself",
+        _ => "",
+    };
+    let parts: Vec<String> = ClaimVerdict::ALL
         .into_iter()
-        .filter(|v| tally(*v) > 0)
+        .map(|v| (v, claims.iter().filter(|c| c.verdict == v).count()))
+        .filter(|(_, n)| *n > 0)
         .enumerate()
-        .map(|(i, v)| match (i, tally(v)) {
+        .map(|(i, (v, n))| match (i, n) {
             (0, 1) => format!("1 is {}", name(v)),
             (0, n) => format!("{n} are {}", name(v)),
             (_, n) => format!("{n} {}", name(v)),
         })
         .collect();
-    Some(match n {
-        1 => format!(
-            "The one claim of this suite is {}.",
-            name(derived.claims[0].verdict)
-        ),
-        _ => format!("Of {n} claims, {}.{}", list(&parts), together(derived)),
-    })
-}
-
-/// How many verdicts would not survive the correction for all claims.
-fn together(derived: &Derived) -> String {
-    let falling = derived.claims.iter().filter(|c| c.falls_by_holm());
-    match falling.count() {
-        0 => String::new(),
-        1 => " Judged together, one of these verdicts would not stand.".into(),
-        n => format!(" Judged together, {n} of these verdicts would not stand."),
+    match claims.as_slice() {
+        [] => None,
+        [one] => Some(format!(
+            "The one {kind} claim{alone} is {}.",
+            name(one.verdict)
+        )),
+        many => Some(format!(
+            "Of {} {kind} claims{alone}, {}.",
+            many.len(),
+            list(&parts)
+        )),
     }
 }
 
@@ -117,8 +118,7 @@ fn condition(input: &ReportInput, claim: &Claim) -> Option<String> {
 
 /// The columns that the answer is taken from.
 fn headlines(input: &ReportInput) -> Vec<usize> {
-    let is_headline = |c: &usize| input.columns[*c].headline;
-    (0..input.columns.len()).filter(is_headline).collect()
+    measures::main(&input.columns)
 }
 
 fn gap(input: &ReportInput, derived: &Derived) -> Option<String> {
@@ -167,8 +167,18 @@ fn gap(input: &ReportInput, derived: &Derived) -> Option<String> {
         }
     };
     Some(format!(
-        "The teacher ({teacher}) is above the student alone ({student}) by more than chance may explain on {found}."
+        "The teacher ({teacher}) is above the student alone ({student}) by more than chance may explain on {found}.{}",
+        fixed_teacher(derived)
     ))
+}
+
+/// What the intervals of gaps leave out where one teacher serves all seeds.
+fn fixed_teacher(derived: &Derived) -> &'static str {
+    let mut gaps = derived.yardsticks.iter().flat_map(|y| &y.gaps);
+    match gaps.any(|g| g.teacher_fixed && g.difference.is_some()) {
+        true => " This teacher is one network and held fixed: another training of it may differ.",
+        false => "",
+    }
 }
 
 /// The columns that the answer is taken from on which there is a gap.
@@ -178,74 +188,50 @@ fn clear(input: &ReportInput, yardstick: &Yardstick) -> Vec<usize> {
     columns
 }
 
-/// Mean share of the gap per method, over the columns where the gap is clear.
+/// The share of the gap per method, on the first column where the gap is clear: shares of
+/// different columns are not averaged.
 fn closed(input: &ReportInput, derived: &Derived) -> Option<String> {
-    let parts: Vec<(&Yardstick, String)> = derived
+    let parts: Vec<String> = derived
         .yardsticks
         .iter()
-        .filter_map(|y| Some((y, closed_under(input, derived, y)?)))
-        .collect();
-    match parts.as_slice() {
-        [] => None,
-        [(only, shares)] if derived.yardsticks.len() == 1 => {
-            let over = match clear(input, only).len() {
-                1 => "there".to_string(),
-                n => format!("on average over these {n}"),
+        .filter_map(|y| {
+            let c = *clear(input, y).first()?;
+            let shares = closed_under(input, derived, y, c)?;
+            let under = match y.condition.as_str() {
+                condition if derived.yardsticks.len() > 1 => format!("under {condition}, "),
+                _ => String::new(),
             };
-            Some(format!("Of that gap, {over}, the methods close: {shares}."))
-        }
-        several => {
-            let parts: Vec<String> = several
-                .iter()
-                .map(|(y, shares)| format!("under {}, {shares}", y.condition))
-                .collect();
-            Some(format!(
-                "Of that gap, on average over the measures that have one, the methods close: {}.",
-                parts.join("; ")
-            ))
-        }
-    }
+            Some(format!("{under}on {}, {shares}", input.columns[c].label))
+        })
+        .collect();
+    let text = parts.join("; ");
+    (!parts.is_empty()).then(|| format!("Of that gap, the methods close, {text}."))
 }
 
-/// `FCD 90 % and CoupleFace 87 %`.
-fn closed_under(input: &ReportInput, derived: &Derived, yardstick: &Yardstick) -> Option<String> {
-    let clear = clear(input, yardstick);
+/// `FCD 90 % (82 to 99) and CoupleFace 87 % (80 to 93)`.
+fn closed_under(
+    input: &ReportInput,
+    derived: &Derived,
+    yardstick: &Yardstick,
+    c: usize,
+) -> Option<String> {
     let mut parts = Vec::new();
-    let mut partial = Vec::new();
     for (row, d) in input.rows.iter().zip(&derived.rows) {
         let competes = matches!(row.role, Role::Baseline | Role::Method);
         if !competes || row.condition != yardstick.condition {
             continue;
         }
-        let shares: Vec<f64> = clear
-            .iter()
-            .filter_map(|&c| d.cells[c].gap_closed.map(|s| s.mean))
-            .collect();
-        if !shares.is_empty() && shares.len() == clear.len() {
-            let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-            let few = clear.iter().any(|&c| {
-                d.cells[c]
-                    .over_student
-                    .is_some_and(|o| o.interval.is_none())
-            });
-            let few = if few {
-                " (too few seeds for an interval)"
-            } else {
-                ""
-            };
-            parts.push(format!("{} {} %{few}", row.label, fixed(mean * 100.0, 0)));
-        } else if !clear.is_empty() {
-            partial.push(row.label.clone());
-        }
+        let percent = |v: f64| fixed(v * 100.0, 0);
+        parts.push(match d.cells[c].gap_closed {
+            Some(share) => {
+                let (low, high) = share.interval;
+                let (value, low, high) = (percent(share.value), percent(low), percent(high));
+                format!("{} {value} % ({low} to {high})", row.label)
+            }
+            None => format!("{} a share that is not defined", row.label),
+        });
     }
-    if parts.is_empty() {
-        return None;
-    }
-    let without = match partial.len() {
-        0 => String::new(),
-        _ => format!(" ({} without a value somewhere)", list(&partial)),
-    };
-    Some(list(&parts) + &without)
+    (!parts.is_empty()).then(|| list(&parts))
 }
 
 /// Which row is best where, for suites without a teacher and a student.

@@ -679,7 +679,29 @@ pub const CLAIM: &[Field] = &[
     may(
         "margin",
         NOT_NEGATIVE,
-        "Smallest difference that counts, in units of the metric.",
+        "Smallest difference that matters, in units of the metric (0.004 is 0.4 points); set \
+         before there are data. Without it any difference counts, and none can be excluded.",
+    ),
+    may(
+        "margin-source",
+        Text,
+        "What the margin follows from, such as half of a published effect, and where that stands.",
+    ),
+    may(
+        "why",
+        Text,
+        "Why it is judged in this column: what the source's own protocol is closest to.",
+    ),
+    may(
+        "primary",
+        Bool,
+        "One of the few claims that the suite is about: judged together with the others of its \
+         kind (Holm). Without it a claim is exploratory, and judged by itself.",
+    ),
+    may(
+        "reconstructed",
+        Text,
+        "What had to be reconstructed: the verdict is said to be one of that.",
     ),
     may(
         "under",
@@ -689,7 +711,8 @@ pub const CLAIM: &[Field] = &[
     may(
         "question",
         Bool,
-        "This is what the paper asks: the report begins with the answer.",
+        "This is what the paper asks: the report begins with the answer. It is a primary claim \
+         that is tested before the others.",
     ),
     may("source", Text, "Where the claim is made."),
 ];

@@ -224,8 +224,12 @@ pub struct Claim {
     pub on: At<String>,
     pub metric: At<String>,
     pub margin: f64,
+    pub margin_source: Option<String>,
+    pub why: Option<String>,
     pub under: Option<At<String>>,
     pub question: bool,
+    pub primary: bool,
+    pub reconstructed: Option<String>,
     pub source: Option<String>,
 }
 

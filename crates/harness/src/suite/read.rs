@@ -256,6 +256,7 @@ fn protocol((id, node): &(At<String>, Node)) -> Protocol {
 }
 
 fn claim(node: &Node) -> Claim {
+    let yes = |key: &str| node.get(key).and_then(Node::as_bool) == Some(true);
     Claim {
         id: text(node, "id"),
         text: text(node, "text").value,
@@ -264,8 +265,12 @@ fn claim(node: &Node) -> Claim {
         on: text(node, "on"),
         metric: text(node, "metric"),
         margin: number(node, "margin").unwrap_or(0.0),
+        margin_source: plain(node, "margin-source"),
+        why: plain(node, "why"),
         under: opt_text(node, "under"),
-        question: node.get("question").and_then(Node::as_bool) == Some(true),
+        question: yes("question"),
+        primary: yes("primary") || yes("question"),
+        reconstructed: plain(node, "reconstructed"),
         source: plain(node, "source"),
     }
 }

@@ -1,14 +1,20 @@
 //! The columns of a report: one per metric that any model has under a protocol.
 
-use super::{Parts, column_id};
-use crate::model::{Column, Context};
+use super::{Parts, column_id, trials};
+use crate::model::{self, Column, Context};
+use frbench_eval::stats::People;
 use frbench_harness::plan::layout::{Layout, LayoutColumn};
+use frbench_harness::run::Store;
+use frbench_harness::suite::resolve::ResolvedClaim;
 use frbench_job::result::Metric;
 use frbench_job::{DataSource, DataSpec, JobSpec};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One column per metric that any model has under a protocol, in the protocol's order.
-pub(super) fn columns(s: &Parts) -> Vec<Column> {
+/// Rates that too few false accepts support are left out and named in `notes`, unless a claim is
+/// judged on them.
+pub(super) fn columns(s: &Parts, store: &Store, notes: &mut BTreeSet<String>) -> Vec<Column> {
     let training = training_data(s);
     let mut columns = Vec::new();
     for column in &s.layout.columns {
@@ -17,21 +23,60 @@ pub(super) fn columns(s: &Parts) -> Vec<Column> {
             .cells
             .iter()
             .filter(|c| c.column == column.id)
-            .find_map(|c| s.score(&c.score));
-        let Some(scored) = scored else {
+            .find_map(|c| Some((&c.score, s.score(&c.score)?)));
+        let Some((key, scored)) = scored else {
             columns.extend(failed(s, column, &training));
             continue;
         };
+        let trials = trials::of(store, key, scored).ok().flatten();
+        let kept = shared(trials.as_ref());
+        let mut unsupported = Vec::new();
         for (i, metric) in scored.metrics.iter().enumerate() {
-            let mut column = self::column(column, &scored.protocol, metric, &training);
-            column.headline = i == 0;
-            columns.push(column);
+            let allowed = trials.as_ref().and_then(|t| t.allowed.get(&metric.id));
+            let mut new = self::column(column, &scored.protocol, metric, &training);
+            let claims = || s.layout.claims.iter();
+            let judged =
+                |c: &&ResolvedClaim| c.column.as_ref() == Some(&column.id) && c.metric == metric.id;
+            if allowed.is_some_and(|n| *n < SUPPORT) && !claims().any(|c| judged(&c)) {
+                unsupported.push(metric.id.as_str());
+                continue;
+            }
+            new.headline = i == 0;
+            new.primary = claims().filter(judged).any(|c| c.primary);
+            let has = |t: &trials::Trials| t.adds.iter().any(|(id, _)| *id == metric.id);
+            new.trials = kept.clone().filter(|_| trials.as_ref().is_some_and(has));
+            columns.push(new);
+        }
+        if !unsupported.is_empty() {
+            notes.insert(format!(
+                "{}: fewer than {SUPPORT} false accepts support {}, which is no column therefore.",
+                column.id,
+                unsupported.join(", ")
+            ));
         }
     }
     tell_apart(s.layout, &mut columns);
-    // What speaks for a protocol comes before its details; the order is otherwise the suite's.
-    columns.sort_by_key(|c| !c.headline);
+    // What primary claims are judged on comes first, then what speaks for a protocol, then its
+    // details; the order is otherwise the suite's.
+    columns.sort_by_key(|c| (!c.primary, !c.headline));
     columns
+}
+
+/// False accepts below which a rate is not shown by default.
+const SUPPORT: u64 = 10;
+
+/// Who is on the trials.
+fn shared(trials: Option<&trials::Trials>) -> Option<model::Trials> {
+    let trials = trials?;
+    let count = trials.adds.first()?.1.len();
+    let people = match &trials.people {
+        Some(people) => People::new(people),
+        None => People::apart(count),
+    };
+    Some(model::Trials {
+        people: Arc::new(people),
+        known: trials.people.is_some(),
+    })
 }
 
 /// Gives columns of one heading, such as two sizes of a twin or one set under two protocols, the
@@ -96,6 +141,8 @@ fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &Training
         metric: metric.id.clone(),
         label: format!("{} {}", c.family, metric.id),
         headline: true,
+        primary: false,
+        trials: None,
         unit: "%".into(),
         higher_is_better: metric.higher_is_better,
         chance: metric.chance,

@@ -3,6 +3,7 @@
 mod columns;
 mod environment;
 mod rows;
+mod trials;
 
 use super::model::*;
 use super::report::{Report, Standing};
@@ -117,9 +118,9 @@ impl<'a> Parts<'a> {
 /// Everything that is known about a suite's runs, in the order of the suite.
 fn collect(s: &Parts, sources: &Sources, told: Told) -> ReportInput {
     let layout = s.layout;
-    let columns = columns::columns(s);
     let mut notes = BTreeSet::new();
-    let rows = rows::rows(s, &columns, &mut notes);
+    let columns = columns::columns(s, sources.store, &mut notes);
+    let rows = rows::rows(s, &columns, sources.store, &mut notes);
     let seeds: BTreeSet<u64> = layout
         .rows
         .iter()
@@ -162,7 +163,11 @@ fn collect(s: &Parts, sources: &Sources, told: Told) -> ReportInput {
                 than: c.than.clone(),
                 on: column_id(c.column.as_deref().unwrap_or(&c.on), &c.metric),
                 margin: c.margin,
+                margin_source: c.margin_source.clone().unwrap_or_default(),
+                why: c.why.clone().unwrap_or_default(),
                 question: c.question,
+                primary: c.primary,
+                reconstructed: c.reconstructed.clone().unwrap_or_default(),
                 source: c.source.clone().unwrap_or_default(),
             })
             .collect(),

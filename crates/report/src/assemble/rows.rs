@@ -1,9 +1,10 @@
 //! The rows of a report: each network with its runs, and what was scored of them.
 
-use super::{Parts, column_id};
+use super::{Parts, column_id, trials};
 use crate::model::{Column, Row, RunStatus, SeedRun};
 use frbench_base::key::Key;
 use frbench_harness::plan::layout::{self, Cell, LayoutRow};
+use frbench_harness::run::Store;
 use frbench_harness::run::failures::NOT_RUN;
 use frbench_job::BackboneSpec;
 use serde_json::Value;
@@ -13,20 +14,25 @@ use std::collections::{BTreeMap, BTreeSet};
 type Cells<'a> = BTreeMap<(&'a str, u64), Vec<&'a Cell>>;
 
 /// All rows; what a reader must know of their runs is added to `notes`.
-pub(super) fn rows(s: &Parts, columns: &[Column], notes: &mut BTreeSet<String>) -> Vec<Row> {
+pub(super) fn rows(
+    s: &Parts,
+    columns: &[Column],
+    store: &Store,
+    notes: &mut BTreeSet<String>,
+) -> Vec<Row> {
     let mut cells = Cells::new();
     for cell in &s.layout.cells {
         cells.entry((&cell.row, cell.seed)).or_default().push(cell);
     }
     let rows = s.layout.rows.iter();
-    rows.map(|row| self::row(s, row, columns, &cells, notes))
+    rows.map(|row| self::row(s, row, (columns, store), &cells, notes))
         .collect()
 }
 
 fn row(
     s: &Parts,
     row: &LayoutRow,
-    columns: &[Column],
+    (columns, store): (&[Column], &Store),
     cells: &Cells,
     notes: &mut BTreeSet<String>,
 ) -> Row {
@@ -35,7 +41,7 @@ fn row(
     let runs = row.runs.iter().map(|run| {
         let cells = cells.get(&(row.id.as_str(), run.seed));
         let cells = cells.map_or(&[][..], Vec::as_slice);
-        self::run(s, row, run, columns, cells, notes)
+        self::run(s, (row, run), (columns, store), cells, notes)
     });
     Row {
         id: row.id.clone(),
@@ -71,9 +77,8 @@ fn capacity(s: &Parts, key: &Key) -> Option<(u64, u64)> {
 /// One network and its scores.
 fn run(
     s: &Parts,
-    row: &LayoutRow,
-    run: &layout::SeedRun,
-    columns: &[Column],
+    (row, run): (&LayoutRow, &layout::SeedRun),
+    (columns, store): (&[Column], &Store),
     cells: &[&Cell],
     notes: &mut BTreeSet<String>,
 ) -> SeedRun {
@@ -83,6 +88,7 @@ fn run(
         metrics: BTreeMap::new(),
         failed: BTreeMap::new(),
         curve: Vec::new(),
+        adds: BTreeMap::new(),
         roc: BTreeMap::new(),
         train_seconds: None,
         images_per_second: None,
@@ -139,6 +145,18 @@ fn run(
         for metric in &scored.metrics {
             out.metrics
                 .insert(column_id(&cell.column, &metric.id), metric.clone());
+        }
+        match trials::of(store, &cell.score, scored) {
+            Ok(None) => {}
+            Ok(Some(trials)) => {
+                let adds = trials.adds.into_iter();
+                let id = |id: &str| column_id(&cell.column, id);
+                out.adds
+                    .extend(adds.map(|(metric, adds)| (id(&metric), adds)));
+            }
+            Err(e) => {
+                notes.insert(format!("{e}; intervals do without it."));
+            }
         }
         if let (Some(roc), Some(metric)) = (scored.series.get("roc"), scored.metrics.first()) {
             out.roc

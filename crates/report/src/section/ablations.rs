@@ -54,7 +54,7 @@ fn part(r: &Report, variants: &Variants) -> Block {
     ];
     blocks.extend(reference.map(|of| {
         Block::fine(format!(
-            "Under each mean: improvement on {of}, paired by seed, with its 95 % interval."
+            "Under each mean: improvement on {of}, paired by seed, with its 95 % interval over seeds and test people, not corrected."
         ))
     }));
     blocks.extend(measures::folded(columns, |c| table(r, variants, &title, c)));

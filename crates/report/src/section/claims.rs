@@ -2,9 +2,11 @@
 
 use super::super::Report;
 use super::super::block::{Address, Block, Callout, Place, Text};
+use super::super::format::Unit;
+use super::super::model::Claim;
 use std::collections::{BTreeMap, BTreeSet};
 
-const RULE: &str = "Reproduced: the whole 95 % interval of the difference, paired by training seed, lies above the claimed margin. Contradicted: it lies below the margin on the other side. Inconclusive: anything else, and always with fewer than three seeds.";
+const RULE: &str = "Reproduced: the interval of the difference lies above 0, and the difference reaches the margin. Contradicted: the interval lies below 0. Equivalent: two one-sided tests at 5 % show that the difference is smaller than the margin. Undecided: none of these, and always with fewer than three seeds. Differences are paired by training seed, on the same test people; their error is that of other seeds and other people. The paper’s question is tested first, other primary claims after it and together (Holm), and the interval beside a verdict has the level that the verdict was reached at. Exploratory claims are judged each by itself, at 95 %.";
 
 pub(super) fn blocks(r: &Report) -> Vec<Block> {
     let claims = r.input.claims.iter().zip(&r.derived.claims);
@@ -14,6 +16,13 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
             let mut statement = Text::from(claim.text.as_str());
             if claim.question {
                 statement = statement.plain(" ").tag("the paper’s question");
+            } else {
+                let kind = if claim.primary {
+                    "primary"
+                } else {
+                    "exploratory"
+                };
+                statement = statement.plain(" ").tag(kind);
             }
             let mut finding = Text::from(result.sentence.as_str());
             if let Some(c) = r.input.columns.iter().position(|c| c.id == claim.on) {
@@ -24,7 +33,7 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
                 place,
                 verdict: result.verdict,
                 statement,
-                source: source(&claim.source),
+                source: terms(r, claim),
                 finding,
             }
         })
@@ -35,10 +44,35 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
     vec![Block::Callouts(callouts), Block::fine(RULE)]
 }
 
-fn source(source: &str) -> Text {
-    match source {
-        "" => Text::new(),
-        source => Text::from("Source: ").link(source, Address::web(source)),
+/// Where the claim is made, and on what terms it is judged.
+fn terms(r: &Report, claim: &Claim) -> Text {
+    let mut text = Text::new();
+    if !claim.source.is_empty() {
+        text = text
+            .plain("Source: ")
+            .link(&claim.source, Address::web(&claim.source))
+            .plain(". ");
+    }
+    let unit = r
+        .input
+        .columns
+        .iter()
+        .find(|c| c.id == claim.on)
+        .map_or("", |c| &c.unit);
+    let unit = Unit::of(unit);
+    let stated = |text: &str| text.trim_end_matches('.').to_string();
+    let margin = match claim.margin > 0.0 {
+        true => format!("Margin: {} {}", unit.value(claim.margin), unit.difference),
+        false => "No margin is stated".to_string(),
+    };
+    let from = match claim.margin_source.as_str() {
+        "" => String::new(),
+        source => format!(", {}", stated(source)),
+    };
+    text = text.plain(format!("{}{from}.", margin.trim_end()));
+    match claim.why.as_str() {
+        "" => text,
+        why => text.plain(format!(" Column: {}.", stated(why))),
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::Report;
 use super::super::block::{Block, Cell, Group, Head, Pair, Part, Place, Row, Table, Text};
 use super::super::derive::{Gap, Yardstick};
 use super::super::format::Unit;
-use super::super::measures::{direction, measures};
+use super::super::measures::{self, direction, measures};
 use super::super::model::{self, Column, Role};
 use super::super::{cells, plots, words};
 
@@ -13,18 +13,18 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
     if columns.is_empty() {
         return Vec::new();
     }
-    let mut blocks = Vec::new();
+    let main = measures::main(columns);
+    let mut blocks: Vec<Block> = main.iter().map(|&c| part(r, c)).collect();
     for measure in measures(columns) {
-        blocks.extend(measure.main.iter().map(|&c| part(r, c)));
-        if !measure.secondary.is_empty() {
-            let of = &columns[measure.main[0]];
+        if let Some(&first) = measure.secondary.first() {
+            let of = &columns[first];
             let metrics = measure
                 .secondary
                 .iter()
                 .map(|&c| columns[c].metric.as_str());
             let metrics: Vec<&str> = metrics.collect();
             let summary = Text::from(format!("More of {}", of.dataset))
-                .soft(format!(" {}", metrics.join(", ")));
+                .soft(format!(" {}, not corrected", metrics.join(", ")));
             let parts = measure.secondary.iter().map(|&c| part(r, c)).collect();
             blocks.push(Block::details(summary, parts));
         }
@@ -35,9 +35,9 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
 
 fn rule(r: &Report) -> String {
     let mut rule =
-        "Small dots are seeds, large dots means, bars 95 % intervals over seeds".to_string();
+        "Small dots are seeds, large dots means, bars 95 % intervals over seeds and test people, not corrected for their number".to_string();
     if against_student(r) {
-        rule += "; the vertical lines are teacher and student. “Over student” is the improvement on the student alone, paired by seed. “Gap closed” is that improvement as a share of the distance from student to teacher: 0 % is the student alone, 100 % the teacher";
+        rule += "; the vertical lines are teacher and student. “Over student” is the improvement on the student alone, paired by seed. “Gap closed” is that improvement as a share of the distance from student to teacher: 0 % is the student alone, 100 % the teacher; its interval is Fieller’s, and where that has no end the share is not defined";
     }
     format!("{rule}. {}", foreign(r)).trim_end().to_string()
 }
@@ -107,7 +107,7 @@ fn table(r: &Report, c: usize) -> Table {
             interval = format!("{interval} †").trim_start().to_string();
         }
         line.push(Cell::of(value).beside(interval));
-        line.push(cells::share(cell.gap_closed));
+        line.push(cells::share(cell.gap_closed, cell.over_student.is_some()));
         line.truncate(shown + 1);
         Row::new(row.role.name(), line)
     };
@@ -139,8 +139,13 @@ fn distance(column: &Column, gap: &Gap) -> Option<String> {
         (false, None) => ", with too few seeds for an interval, so no share of it is stated",
     };
     let size = unit.signed(d.mean);
+    let fixed = if gap.teacher_fixed {
+        " (one teacher, held fixed)"
+    } else {
+        ""
+    };
     Some(format!(
-        "Teacher over student: {size} {}{range}{rest}.",
+        "Teacher over student{fixed}: {size} {}{range}{rest}.",
         unit.difference
     ))
 }

@@ -1,4 +1,4 @@
-//! All rows on what speaks for each protocol; secondary metrics are folded.
+//! All rows on the columns of primary claims; other columns are folded.
 
 use super::super::Report;
 use super::super::block::{Block, Cell, Head, Row, Table};

@@ -15,6 +15,8 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
     let file = |name: &str| Some(Address::beside(name));
     let files = Text::from("Raw values per seed: ")
         .link("results.csv", file("results.csv"))
+        .plain("; claims: ")
+        .link("claims.csv", file("claims.csv"))
         .plain("; everything, in full precision: ")
         .link("results.json", file("results.json"))
         .plain("; as text: ")

@@ -175,8 +175,16 @@ pub struct ResolvedClaim {
     pub on: String,
     pub metric: String,
     pub margin: f64,
+    /// What the margin follows from.
+    pub margin_source: Option<String>,
+    /// Why it is judged in this column.
+    pub why: Option<String>,
     /// The question of the paper.
     pub question: bool,
+    /// Judged together with the others of its kind.
+    pub primary: bool,
+    /// What had to be reconstructed.
+    pub reconstructed: Option<String>,
     pub source: Option<String>,
 }
 
@@ -313,7 +321,11 @@ fn claims(suite: &Suite, rows: &[Row], columns: &[Column]) -> Result<Vec<Resolve
                     on: claim.on.value.clone(),
                     metric: claim.metric.value.clone(),
                     margin: claim.margin,
+                    margin_source: claim.margin_source.clone(),
+                    why: claim.why.clone(),
                     question: claim.question,
+                    primary: claim.primary,
+                    reconstructed: claim.reconstructed.clone(),
                     source: claim.source.clone(),
                 }),
         );

@@ -1,0 +1,37 @@
+//! What the trials of a score add to its metrics, from the files of its job.
+
+pub(super) use frbench_eval::protocol::trials::Trials;
+
+use frbench_base::key::{Key, sha256_hex};
+use frbench_base::{Error, Result};
+use frbench_eval::protocol::trials::FILES;
+use frbench_harness::run::Store;
+use frbench_job::result::ScoreResult;
+
+/// None where the job has left none.
+///
+/// # Errors
+/// [`Error::Data`] for a file that is not the one that was written; [`Error::Io`].
+pub(super) fn of(store: &Store, key: &Key, scored: &ScoreResult) -> Result<Option<Trials>> {
+    let read = |name: &str| -> Result<Option<Vec<u8>>> {
+        let Some(written) = scored.evidence.iter().find(|f| f.path == name) else {
+            return Ok(None);
+        };
+        let path = store.folder(key).file(name);
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        match sha256_hex(&bytes) == written.sha256 {
+            true => Ok(Some(bytes)),
+            false => Err(Error::Data(format!(
+                "{}: it is not what was written there (checksum mismatch)",
+                path.display()
+            ))),
+        }
+    };
+    let [table, people, adds] = FILES.map(read);
+    match (table?, people?, adds?) {
+        (Some(table), people, Some(adds)) => {
+            Trials::read(&table, people.as_deref(), &adds).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
