@@ -159,6 +159,11 @@ pub fn hash_facts(description: &Description) -> Option<String> {
                 people.flat_map(|&(a, b)| [u64::from(a), u64::from(b)]),
             );
             facts.add("folds", d.folds.iter().flatten().map(|&f| u64::from(f)));
+            for (group, name) in d.groups.iter().flat_map(|g| (0..).zip(&g.names)) {
+                facts.add(&format!("group {group}"), name.bytes().map(u64::from));
+            }
+            let groups = d.groups.iter().flat_map(|g| &g.of);
+            facts.add("groups", groups.map(|&g| u64::from(g)));
         }
         Description::Identification(s) => {
             let numbers = |of: &[usize]| of.iter().map(|i| *i as u64).collect::<Vec<_>>();
@@ -174,6 +179,13 @@ pub fn hash_facts(description: &Description) -> Option<String> {
                 pairs.flat_map(|(t, s)| [u64::from(*t), u64::from(*s)]),
             );
             facts.add("lost", s.lost.iter().map(|&t| u64::from(t)));
+            if let Some(search) = &s.search {
+                let galleries = search.galleries.iter().map(|g| ("gallery", g));
+                for (name, list) in galleries.chain([("searched", &search.probes)]) {
+                    let templates = list.templates.iter().zip(&list.subjects);
+                    facts.add(name, templates.flat_map(|(t, s)| [*t, *s].map(u64::from)));
+                }
+            }
         }
         Description::Gallery(s) => {
             facts.add("lost_probes", s.lost_probes.iter().map(|&p| u64::from(p)));

@@ -38,6 +38,16 @@ pub struct PairData {
     pub folds: Option<Vec<u32>>,
     /// The persons of each pair, if known, numbered in the order in which images show them.
     pub identities: Option<Vec<(u32, u32)>>,
+    /// The group of each pair, where the set is made of several.
+    pub groups: Option<PairGroups>,
+}
+
+/// Groups that pairs are of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PairGroups {
+    pub names: Vec<String>,
+    /// The group of each pair, as its place among the names.
+    pub of: Vec<u32>,
 }
 
 impl PairData {
@@ -50,6 +60,7 @@ impl PairData {
             same,
             folds: None,
             identities: None,
+            groups: None,
         }
     }
 }
@@ -109,6 +120,22 @@ pub struct TemplateData {
     /// The template of each image that is missing or damaged, ascending; none of them is among
     /// the rows. A template without any other image is in no row, and pairs may name it.
     pub lost: Vec<u32>,
+    /// What is searched in what (IJB 1:N), if known.
+    pub search: Option<SearchData>,
+}
+
+/// Templates that are searched, and galleries of which each is searched alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SearchData {
+    pub galleries: Vec<TemplateList>,
+    pub probes: TemplateList,
+}
+
+/// Templates with the person of each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TemplateList {
+    pub templates: Vec<u32>,
+    pub subjects: Vec<u32>,
 }
 
 impl TrainData {

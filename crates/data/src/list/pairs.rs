@@ -5,7 +5,7 @@
 //! | LFW, RFW | `name i j` (one person), `name i name j` (two); images are `name/name_0001.jpg` |
 //! | CALFW, CPLFW | two lines `image label` for a pair; a label that is not 0 is one person |
 //! | AgeDB-30 as text | `image image label` and perhaps a fold; label 1 is one person, 0 or -1 two |
-//! | table | CSV with the columns `first`, `second`, `same` and perhaps `fold` |
+//! | table | CSV with the columns `first`, `second`, `same` and perhaps `fold` and `group` |
 
 use super::{Text, bad, is_image, lines, safe_path};
 use crate::watch::Steps;
@@ -21,6 +21,8 @@ pub struct ListedPair {
     /// The people on both, where the list names them.
     pub people: Option<(String, String)>,
     pub fold: Option<u32>,
+    /// The group that it is of, where the list names groups.
+    pub group: Option<String>,
     /// Where it is listed: `line 3`.
     pub place: String,
 }
@@ -122,6 +124,7 @@ pub fn parse_pair_list<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pai
                     same: fields.len() == 3,
                     people: Some((a.to_string(), b.to_string())),
                     fold: None,
+                    group: None,
                     place: format!("line {line}"),
                 });
             }
@@ -141,6 +144,7 @@ pub fn parse_pair_list<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pai
                     same,
                     people: None,
                     fold: fold.transpose()?,
+                    group: None,
                     place: format!("line {line}"),
                 });
             }
@@ -163,6 +167,7 @@ pub fn parse_pair_list<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pai
                     same: label != 0,
                     people: None,
                     fold: None,
+                    group: None,
                     place: format!("line {start}"),
                 });
             }
@@ -180,11 +185,12 @@ pub fn parse_pair_list<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pai
 }
 
 /// What the columns of a table of pairs are called: by this program first.
-const COLUMNS: [&[&str]; 4] = [
+const COLUMNS: [&[&str]; 5] = [
     &["first", "a", "left", "path1", "image1", "img1", "file1"],
     &["second", "b", "right", "path2", "image2", "img2", "file2"],
     &["same", "issame", "is_same", "label"],
     &["fold", "split"],
+    &["group"],
 ];
 
 /// A table of pairs, and the columns of it that say nothing of pairs.
@@ -195,7 +201,7 @@ pub struct PairTable {
 }
 
 /// Reads a CSV with the columns `first`, `second` (paths), `same` (1 or true, 0, -1 or false)
-/// and perhaps `fold`, in any order; `a`, `b`, `label` and the like are known, too. Further columns
+/// and perhaps `fold` and `group`, in any order; `a`, `b`, `label` and the like are known, too. Further columns
 /// are named.
 ///
 /// # Errors
@@ -220,10 +226,10 @@ pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pa
         }
     }
     let at = COLUMNS.map(|names| header.iter().position(|h| is(names, h)));
-    let [Some(first), Some(second), Some(same), fold] = at else {
+    let [Some(first), Some(second), Some(same), fold, group] = at else {
         let found: Vec<&str> = header.iter().collect();
         let want = format!(
-            "want the columns `first,second,same` and perhaps `fold`, found `{}`",
+            "want the columns `first,second,same` and perhaps `fold` and `group`, found `{}`",
             found.join(",")
         );
         return Err(bad(path, 1, want));
@@ -261,6 +267,10 @@ pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Pa
                     text.parse()
                         .map_err(|_| wrong(format!("`{text}` is not a fold's number")))?,
                 ),
+            },
+            group: match group.map(|i| &record[i]) {
+                None | Some("") => None,
+                Some(name) => Some(name.to_string()),
             },
             place: format!("line {line}"),
         });

@@ -59,6 +59,7 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
                     first,
                     second,
                     same,
+                    group: None,
                     fold: Some(fold as u32),
                     place: format!("line {line} of {}", path.display()),
                 });

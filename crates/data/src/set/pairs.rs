@@ -9,7 +9,7 @@ use crate::list::{self, ListedPair, Text};
 use crate::source::{AlignedSource, FileSource};
 use crate::watch::{Steps, Watch};
 use frbench_base::Result;
-use frbench_job::description::PairData;
+use frbench_job::description::{PairData, PairGroups};
 use frbench_job::{DataFormat, Description, Rules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub(super) static PACK: Reader = Reader {
 pub(super) static TABLE: Reader = Reader {
     name: "a table of pairs",
     format: DataFormat::Pairs,
-    wants: "a .csv file with the columns `first,second,same` and perhaps `fold`, and the folder \
+    wants: "a .csv file with the columns `first,second,same` and perhaps `fold` and `group`, and the folder \
             of images that its paths are relative to",
     recognises: |names| any_ends(names, ".csv") && any_ends(names, "/"),
     takes: |n| n.ends_with(".csv") || is_top_folder(n),
@@ -204,6 +204,7 @@ pub(super) fn assemble(
         same: order.iter().map(|&k| listed[k].same).collect(),
         folds: folds(path, &listed)?,
         identities: people(order.iter().map(|&k| &listed[k])),
+        groups: groups(path, order.iter().map(|&k| &listed[k]))?,
     };
     odd_pairs(&listed, &pairs, &mut findings);
     let place = |k: usize| format!("{}: {}", path.display(), listed[order[k]].place);
@@ -230,6 +231,30 @@ fn folds(path: &Path, listed: &[ListedPair]) -> Result<Option<Vec<u32>>> {
         );
     }
     Ok(Some(stated().map(|f| f - first).collect()))
+}
+
+/// The groups of pairs, if they are stated; then of every pair.
+fn groups<'a>(
+    path: &Path,
+    listed: impl Iterator<Item = &'a ListedPair> + Clone,
+) -> Result<Option<PairGroups>> {
+    if listed.clone().all(|p| p.group.is_none()) {
+        return Ok(None);
+    }
+    let mut numbers = Numbers::default();
+    let mut groups = PairGroups::default();
+    for pair in listed {
+        let Some(name) = &pair.group else {
+            let what = format!("{} states no group, though other pairs do", pair.place);
+            return bad(path, what);
+        };
+        let number = numbers.of(name);
+        if number as usize == groups.names.len() {
+            groups.names.push(name.clone());
+        }
+        groups.of.push(number);
+    }
+    Ok(Some(groups))
 }
 
 /// Numbers for names, in the order in which they are first asked for.
@@ -359,6 +384,7 @@ mod tests {
             same,
             people: None,
             fold: None,
+            group: None,
             place: format!("line {line}"),
         }
     }

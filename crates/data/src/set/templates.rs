@@ -84,6 +84,7 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         same: listed.iter().map(|p| p.same).collect(),
         subjects: Some(subjects).filter(|s| !s.is_empty()),
         lost: Vec::new(),
+        search: None,
     };
     let set = DataSet::new(
         vec![("images", Arc::new(AlignedSource::new(source, points)))],

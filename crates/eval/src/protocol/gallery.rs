@@ -9,14 +9,12 @@
 //! gallery image or distractor that is lost is a failure to enrol and left out; a probe that has
 //! no other image of its person in the gallery stays, and is missed.
 
-use super::input::{Part, ScoreInput};
-use super::search::{self, Gallery, Ladder, Vectors};
+use super::input::ScoreInput;
+use super::mates::{self, Lost, Probe};
 use super::trials::Trials;
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
-use frbench_engine::Device;
-use frbench_job::description::GalleryData;
 use frbench_job::result::{Metric, ScoreResult};
 use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,21 +45,6 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     score,
 };
 
-/// A probe that has a mate, an image of its person, in the gallery.
-#[derive(Clone, Copy, Debug)]
-struct Probe {
-    /// Row in the data set.
-    row: u32,
-    person: u32,
-    mates: usize,
-    /// Similarity of the most similar mate, and mates that are just so similar.
-    best: f64,
-    bests: u64,
-    /// Images of others that are at least as similar, and those of them that are just so.
-    rank: u64,
-    ties: u64,
-}
-
 const RANKS: [f64; 4] = [1.0, 5.0, 10.0, 20.0];
 
 pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
@@ -77,7 +60,7 @@ fn check_data(_: &ProtocolSpec, data: &Description) -> Result<()> {
     let known: BTreeSet<u32> = data.gallery_ids.iter().copied().collect();
     match data.probe_ids.iter().any(|id| known.contains(id)) {
         true => Ok(()),
-        false => Err(without_mates()),
+        false => Err(mates::without()),
     }
 }
 
@@ -86,10 +69,6 @@ fn needs_gallery() -> Error {
         "`{}` needs probes, a gallery and distractors",
         INFO.name
     ))
-}
-
-fn without_mates() -> Error {
-    Error::Data("no probe has an image of its person in the gallery".into())
 }
 
 /// Searches probes (part `probes`) in parts `gallery` and `distractors`.
@@ -123,7 +102,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         notes.extend(check::zero_note(check::spread(part, name)?, name));
     }
 
-    let (vectors, mut searched) = with_mates(&probes, &gallery, data)?;
+    let (vectors, mut searched) = mates::with(&probes, &gallery, data)?;
     let lost = Lost::of(data);
     let all = data.probe_ids.len() + data.lost_probes.len();
     let trials = searched.len() + lost.missed.len();
@@ -134,7 +113,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         ));
     }
     notes.extend(lost.notes(data, trials));
-    rank(
+    mates::rank(
         &input.device,
         &mut searched,
         &vectors,
@@ -208,108 +187,6 @@ fn trials_of(probes: &[Probe], missed: &[u32], ranks: &[usize]) -> Trials {
         trials.share(&rank_id(n), &hits);
     }
     trials
-}
-
-/// Probes that are missed because an image is missing or damaged.
-struct Lost {
-    /// The person of each.
-    missed: Vec<u32>,
-    /// How many of them are there, and have lost all images of their person in the gallery.
-    without_mates: usize,
-}
-
-impl Lost {
-    fn of(data: &GalleryData) -> Self {
-        let left: BTreeSet<u32> = data.gallery_ids.iter().copied().collect();
-        let gone: BTreeSet<u32> = data.lost_gallery.iter().copied().collect();
-        let probes = data.probe_ids.iter().copied();
-        let mut missed: Vec<u32> = probes
-            .filter(|p| gone.contains(p) && !left.contains(p))
-            .collect();
-        let without_mates = missed.len();
-        let lost = data.lost_probes.iter().copied();
-        missed.extend(lost.filter(|p| gone.contains(p) || left.contains(p)));
-        Lost {
-            missed,
-            without_mates,
-        }
-    }
-
-    fn notes(&self, data: &GalleryData, trials: usize) -> Vec<String> {
-        let mut notes = Vec::new();
-        let lost = self.missed.len() - self.without_mates;
-        if lost > 0 {
-            notes.push(format!(
-                "failure to acquire: {lost} of {trials} probes are missing or damaged and missed at \
-                 every rank"
-            ));
-        }
-        let (gallery, distractors) = (data.lost_gallery.len(), data.lost_distractors);
-        if gallery + distractors > 0 {
-            notes.push(format!(
-                "failure to enrol: {gallery} images of the gallery and {distractors} distractors are \
-                 missing or damaged and left out; {} of {trials} probes have no other image of \
-                 their person there and are missed at every rank",
-                self.without_mates
-            ));
-        }
-        notes
-    }
-}
-
-/// The probes with a mate, not yet ranked, and their embeddings.
-fn with_mates(probes: &Part, gallery: &Part, data: &GalleryData) -> Result<(Vectors, Vec<Probe>)> {
-    let mut mates: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (row, &person) in data.gallery_ids.iter().enumerate() {
-        mates.entry(person).or_default().push(row);
-    }
-    let all = Vectors::of(gallery, 0..data.gallery_ids.len());
-    let rows: Vec<usize> = (0..data.probe_ids.len())
-        .filter(|&row| mates.contains_key(&data.probe_ids[row]))
-        .collect();
-    let kept = Vectors::of(probes, rows.iter().copied());
-    let searched: Vec<Probe> = rows
-        .iter()
-        .enumerate()
-        .map(|(i, &row)| {
-            let person = data.probe_ids[row];
-            let scores: Vec<f64> = mates[&person]
-                .iter()
-                .map(|&mate| kept.score(i, &all, mate))
-                .collect();
-            let best = scores.iter().copied().fold(f64::MIN, f64::max);
-            Probe {
-                row: row as u32,
-                person,
-                mates: scores.len(),
-                best,
-                bests: scores.iter().filter(|&&s| s == best).count() as u64,
-                rank: 0,
-                ties: 0,
-            }
-        })
-        .collect();
-    match searched.is_empty() {
-        true => Err(without_mates()),
-        false => Ok((kept, searched)),
-    }
-}
-
-/// Counts the images of all parts that keep a probe from a better rank.
-fn rank(device: &Device, searched: &mut [Probe], probes: &Vectors, parts: &[Part]) -> Result<()> {
-    let ladder = |p: &Probe| Ladder::new(vec![p.best]);
-    let mut ladders: Vec<Ladder> = searched.iter().map(ladder).collect();
-    for part in parts {
-        let rows: Vec<usize> = (0..part.matrix.rows()).collect();
-        let gallery = Gallery { part, rows: &rows };
-        search::run(device, probes, &mut ladders, gallery, 0)?;
-    }
-    for (probe, ladder) in searched.iter_mut().zip(ladders) {
-        // Mates are in the gallery, too, and none is above the best.
-        probe.ties = ladder.ties - probe.bests;
-        probe.rank = ladder.above[0] + probe.ties;
-    }
-    Ok(())
 }
 
 /// Mean over all `trials` of the chance to be found at rank `n` in a random order; those that are

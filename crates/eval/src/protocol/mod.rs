@@ -7,14 +7,21 @@ mod check;
 pub mod embeddings;
 mod evidence;
 mod gallery;
+mod groups;
 mod identification;
 mod input;
+mod mates;
+mod open_set;
 pub mod operating;
+pub mod rates;
 mod scores;
 mod search;
 mod template;
+mod template_search;
+mod templates;
 pub mod trials;
 mod verification;
+pub mod watchlist;
 
 pub use embeddings::{EmbeddingWriter, Embeddings};
 pub use input::{Part, ScoreInput};
@@ -58,6 +65,9 @@ entries! {
         template::ENTRY,
         identification::ENTRY,
         gallery::ENTRY,
+        open_set::ENTRY,
+        template_search::ENTRY,
+        groups::ENTRY,
     ]
 }
 
@@ -141,12 +151,20 @@ fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
     }
 }
 
+/// `tar@far=1e-3`, of `tar@far`.
+fn rate_id(name: &str, rate: f64) -> String {
+    format!("{name}={rate:e}")
+}
+
 fn rank_id(rank: usize) -> String {
     format!("rank-{rank}")
 }
 
 /// The parameter `ranks`: whole numbers from 1.
-fn ranks(args: &Args, default: &[f64]) -> Result<Vec<usize>> {
+///
+/// # Errors
+/// [`Error::Usage`] for anything else.
+pub fn ranks(args: &Args, default: &[f64]) -> Result<Vec<usize>> {
     let ranks = floats(args, "ranks", default)?;
     match ranks
         .iter()

@@ -50,7 +50,7 @@ impl OperatingPoint {
 
 /// `tar@far=1e-3`.
 pub fn tar_id(far: f64) -> String {
-    format!("tar@far={far:e}")
+    super::rate_id("tar@far", far)
 }
 
 /// How many of `impostors` may be accepted at `far`: the floor of the product, taken safely

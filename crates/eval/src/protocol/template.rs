@@ -1,14 +1,14 @@
 //! Template verification, 1:1 (IJB-B, IJB-C): insightface recognition/_evaluation_/ijb.
 //!
-//! Views of an image are added; the norm is kept or removed; the detector score multiplies.
-//! Images of one media are averaged, media are summed, the template is L2-normalised; the
-//! score of a pair of templates is their dot product.
+//! The score of a pair of [`templates`] is their dot product.
 //!
 //! An image that is lost (missing or damaged) is left out of its template. A pair with a template
 //! that has no other image is a non-match at every threshold.
 
-use super::input::{Part, ScoreInput};
+use super::input::ScoreInput;
+use super::rates::{self, Held};
 use super::scores::dot_f64;
+use super::templates::{self, Templates};
 use super::trials::Trials;
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
@@ -25,18 +25,8 @@ const INFO: Info = Info {
     summary: "TAR@FAR between templates of several images (IJB-B and IJB-C, 1:1)",
     source: "deepinsight/insightface recognition/arcface_torch/eval_ijbc.py",
     params: &[
-        Param {
-            name: "norm",
-            kind: Kind::Choice(&["keep", "unit"]),
-            required: true,
-            doc: "whether the length of an image's embedding weighs it within its template (scripts name this N0 and N1 in opposite senses)",
-        },
-        Param {
-            name: "detector_score",
-            kind: Kind::Bool,
-            required: true,
-            doc: "whether the detector's score weighs an image",
-        },
+        templates::NORM,
+        templates::DETECTOR_SCORE,
         Param {
             name: "far_selection",
             kind: Kind::Choice(&["nearest", "exact"]),
@@ -49,6 +39,9 @@ const INFO: Info = Info {
             required: false,
             doc: "false accept rates (default 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)",
         },
+        rates::FMRS,
+        rates::FMR_RULE,
+        rates::EER_RULE,
         bootstrap::PARAM,
     ],
 };
@@ -68,8 +61,8 @@ const FARS: [f64; 6] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
 
 pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     let args = Args::new("template-verification", &spec.params);
-    let fars = fars(&args, &FARS)?.into_iter();
-    Ok(fars.map(operating::tar_id).collect())
+    let fars = fars(&args, &FARS)?.into_iter().map(operating::tar_id);
+    Ok(fars.chain(rates::Options::of(&args)?.ids()).collect())
 }
 
 /// Whether there are pairs of both kinds.
@@ -94,12 +87,11 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             known.join(" or ")
         )))
     };
-    let norm = args.text("norm")?;
-    choice("norm", norm, &["keep", "unit"])?;
+    let (unit, detector) = templates::weighing(&args)?;
     let selection = args.text_or("far_selection", "nearest")?;
     choice("far_selection", selection, &["nearest", "exact"])?;
-    let detector = args.bool("detector_score")?;
     let fars = fars(&args, &FARS)?;
+    let options = rates::Options::of(&args)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Templates(data) = input.data else {
         return Err(Error::Data(
@@ -108,8 +100,8 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     };
     let part = input.part("images", Some(data.template.len()))?;
     let zeros = check::spread(&part, "images")?;
-    let weights = weights(data, detector)?;
-    let templates = Templates::build(data, &part, norm == "unit", weights)?;
+    let weights = templates::weights(data, detector)?;
+    let templates = Templates::build(data, &part, unit, weights)?;
     let scores = templates.scores(data, &input.device)?;
 
     let mut notes: Vec<String> = check::zero_note(zeros, "images").into_iter().collect();
@@ -150,14 +142,16 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             .map(|p| (rate(p), p.score.next_down()))
             .unzip()
     };
+    let (held, said) = options.of_scores(&genuine, &impostor)?;
+    notes.extend(said);
     let intervals = match &data.subjects {
-        Some(subjects) => resample(data, subjects, &scores, &threshold, resamples)?,
+        Some(subjects) => resample(data, subjects, &scores, (&threshold, &held), resamples)?,
         None => {
             notes.push("no interval: the templates' subjects are not known".into());
-            vec![None; fars.len()]
+            vec![None; fars.len() + held.len()]
         }
     };
-    let metrics = (0..fars.len())
+    let mut metrics: Vec<Metric> = (0..fars.len())
         .map(|i| Metric {
             id: operating::tar_id(fars[i]),
             value: tar[i],
@@ -167,9 +161,11 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             folds: Vec::new(),
         })
         .collect();
+    metrics.extend(options.metrics(&held, intervals[fars.len()..].iter().copied()));
     let roc = operating::roc_series(&genuine, &impostor, impostor.len() as u64);
     let points: Vec<(f64, f64)> = fars.iter().copied().zip(threshold).collect();
     let trials = trials_of(data, &scores, &points, impostor.len() as u64);
+    let norm = if unit { "unit" } else { "keep" };
     let weighing = if detector { "detector" } else { "plain" };
     Ok(Scored {
         result: ScoreResult {
@@ -229,94 +225,8 @@ fn lost(data: &TemplateData, scores: &[f64]) -> Option<String> {
     })
 }
 
-/// Detector scores, if they count.
-fn weights(data: &TemplateData, detector: bool) -> Result<Option<&[f32]>> {
-    if !detector {
-        return Ok(None);
-    }
-    match &data.detector {
-        Some(scores) if scores.len() == data.template.len() => {
-            match scores.iter().position(|s| !s.is_finite()) {
-                None => Ok(Some(scores)),
-                Some(i) => Err(Error::Data(format!(
-                    "the detector score of image {i} is {}",
-                    scores[i]
-                ))),
-            }
-        }
-        Some(scores) => Err(Error::Data(format!(
-            "{} detector scores for {} images",
-            scores.len(),
-            data.template.len()
-        ))),
-        None => Err(Error::Data(
-            "`detector_score = true`, but the data set has no detector scores".into(),
-        )),
-    }
-}
-
-/// Unit template embeddings.
-struct Templates {
-    /// Row of each template id.
-    row: BTreeMap<u32, u32>,
-    dim: usize,
-    data: Vec<f64>,
-}
-
+/// The scores of pairs of templates.
 impl Templates {
-    fn build(
-        data: &TemplateData,
-        part: &Part,
-        unit: bool,
-        weights: Option<&[f32]>,
-    ) -> Result<Self> {
-        if data.media.len() != data.template.len() {
-            return Err(Error::Data(format!(
-                "{} media ids for {} images",
-                data.media.len(),
-                data.template.len()
-            )));
-        }
-        let mut order: Vec<usize> = (0..data.template.len()).collect();
-        order.sort_by_key(|&i| (data.template[i], data.media[i], i));
-        let groups: Vec<&[usize]> = order
-            .chunk_by(|&a, &b| data.template[a] == data.template[b])
-            .collect();
-        let dim = part.dim();
-        let image = |i: usize| {
-            let mut row = part.fused(i);
-            let mut scale = weights.map_or(1.0, |w| f64::from(w[i]));
-            if unit {
-                let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-                scale /= if norm > 0.0 { norm } else { 1.0 };
-            }
-            row.iter_mut().for_each(|v| *v *= scale);
-            row
-        };
-        let mut rows = vec![0.0; groups.len() * dim];
-        rows.par_chunks_mut(dim)
-            .zip(&groups)
-            .for_each(|(sum, images)| {
-                for media in images.chunk_by(|&a, &b| data.media[a] == data.media[b]) {
-                    let share = 1.0 / media.len() as f64;
-                    for &i in media {
-                        let row = image(i);
-                        sum.iter_mut().zip(&row).for_each(|(s, v)| *s += v * share);
-                    }
-                }
-                let norm = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
-                if norm > 0.0 {
-                    sum.iter_mut().for_each(|v| *v /= norm);
-                }
-            });
-        let ids = groups.iter().map(|g| data.template[g[0]]);
-        Ok(Templates {
-            row: ids.zip(0..).collect(),
-            dim,
-            data: rows,
-        })
-    }
-
     /// The score of every pair; that of a pair with a template that is lost is below all others.
     fn scores(&self, data: &TemplateData, device: &Device) -> Result<Vec<f64>> {
         let pairs = data.same.len();
@@ -354,18 +264,20 @@ impl Templates {
         if let Some(scores) = device.pair_scores(&self.data, self.dim, [left, right])? {
             return Ok(scores);
         }
-        let row = |&at: &u32| &self.data[at as usize * self.dim..][..self.dim];
         let pairs = left.par_iter().zip(right);
-        Ok(pairs.map(|(a, b)| dot_f64(row(a), row(b))).collect())
+        Ok(pairs
+            .map(|(a, b)| dot_f64(self.row(*a), self.row(*b)))
+            .collect())
     }
 }
 
-/// Intervals of the true accept rates, subjects of genuine pairs resampled, thresholds held.
+/// Intervals of the true accept rates and of what else is `held`, subjects of genuine pairs
+/// resampled, thresholds held. A rate of impostor pairs has none.
 fn resample(
     data: &TemplateData,
     subjects: &BTreeMap<u32, u32>,
     scores: &[f64],
-    thresholds: &[f64],
+    (thresholds, held): (&[f64], &[Held]),
     resamples: usize,
 ) -> Result<Vec<Option<(f64, f64)>>> {
     // Genuine pairs of each subject, and those accepted at each threshold.
@@ -376,16 +288,18 @@ fn resample(
             .ok_or_else(|| Error::Data(format!("template {} has no subject", data.pair_a[i])))?;
         let counts = by_subject
             .entry(*subject)
-            .or_insert_with(|| vec![0; 1 + thresholds.len()]);
+            .or_insert_with(|| vec![0; 1 + thresholds.len() + held.len()]);
         counts[0] += 1;
-        for (count, &t) in counts[1..].iter_mut().zip(thresholds) {
-            *count += u64::from(scores[i] > t);
+        let accepted = thresholds.iter().map(|&t| scores[i] > t);
+        let rejected = held.iter().map(|h| scores[i] < h.at.threshold);
+        for (count, hit) in counts[1..].iter_mut().zip(accepted.chain(rejected)) {
+            *count += u64::from(hit);
         }
     }
     let counts: Vec<Vec<u64>> = by_subject.into_values().collect();
-    Ok(bootstrap::ratios(
-        &counts,
-        resamples,
-        "bootstrap/template-verification",
-    ))
+    let purpose = "bootstrap/template-verification";
+    let mut intervals = bootstrap::ratios(&counts, resamples, purpose);
+    let of_held = intervals[thresholds.len()..].iter_mut().zip(held);
+    of_held.filter(|(_, h)| h.both).for_each(|(i, _)| *i = None);
+    Ok(intervals)
 }

@@ -11,7 +11,9 @@ pub mod case;
 mod check;
 mod distill;
 mod heads;
+mod open_set;
 mod protocol;
+mod rates;
 mod size;
 
 pub use case::Case;

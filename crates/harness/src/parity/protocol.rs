@@ -4,7 +4,7 @@
 //! does. Rates and scores are f64 and compared by their largest difference.
 
 use super::check::{Check, PROTOCOL};
-use super::{Case, Family, Operation, lookup, size};
+use super::{Case, Family, Operation, lookup, open_set, rates, size};
 use frbench_base::registry::{Args, Params};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
@@ -24,8 +24,11 @@ pub(super) const FAMILY: Family = Family {
 
 /// Every protocol and what runs it: one line each.
 static OPERATIONS: &[Operation] = &[
+    ("det", rates::det),
     ("gallery", gallery),
     ("identification", identification),
+    ("ijb-1n", open_set::ijb_search),
+    ("open-set", open_set::open_set),
     ("template-verification", template_verification),
     ("verification", verification),
 ];
@@ -80,6 +83,15 @@ fn verification(case: &Case) -> Result<Vec<Check>> {
     for (tensor, value) in spread.into_iter().filter(|(tensor, _)| case.has(tensor)) {
         checks.push(Check::absolute(case, tensor, &[value], PROTOCOL)?);
     }
+    if case.has("expect.threshold") {
+        let thresholds = evidence_f64(&scored, "fold_threshold.npy")?;
+        checks.push(Check::absolute(
+            case,
+            "expect.threshold",
+            &thresholds,
+            PROTOCOL,
+        )?);
+    }
     Ok(checks)
 }
 
@@ -112,7 +124,7 @@ fn gallery(case: &Case) -> Result<Vec<Check>> {
         ],
         &Description::Gallery(data),
     )?;
-    let ranks = Check::absolute(case, "expect.rank", &values(&scored, "rank-"), PROTOCOL)?;
+    let ranks = Check::absolute(case, "expect.rank", &values(&scored, "rank-", ""), PROTOCOL)?;
     Ok(vec![ranks])
 }
 
@@ -128,17 +140,7 @@ fn template_verification(case: &Case) -> Result<Vec<Check>> {
         "norm_score",
     ];
     case.only_params(&known)?;
-    let flipped = case.has("input.features_flip");
-    if flipped {
-        stated(case, "flip", &json!("add"))?;
-    }
-    let features = case.matrix("input.features")?;
-    let (images, views) = if flipped {
-        let mirrors = case.matrix("input.features_flip")?;
-        (beside(case, &features, &mirrors)?, Views::Both)
-    } else {
-        (features, Views::Original)
-    };
+    let (images, views) = with_mirrors(case, "input.features")?;
     let detector = case.has("input.detector_score");
     let data = TemplateData {
         template: case.u32("input.template")?,
@@ -150,8 +152,7 @@ fn template_verification(case: &Case) -> Result<Vec<Check>> {
         pair_a: case.u32("input.pair_a")?,
         pair_b: case.u32("input.pair_b")?,
         same: case.flags("input.label")?,
-        subjects: None,
-        lost: Vec::new(),
+        ..TemplateData::default()
     };
     // The scripts' `use_norm_score` keeps an embedding's length as its weight.
     let kept = Args::new(&case.op, &case.params).bool_or("norm_score", true)?;
@@ -166,7 +167,7 @@ fn template_verification(case: &Case) -> Result<Vec<Check>> {
     let scores = evidence_f64(&scored, "pair_scores.npy")?;
     Ok(vec![
         Check::absolute(case, "expect.scores", &scores, PROTOCOL)?,
-        Check::absolute(case, "expect.tar", &values(&scored, "tar@"), PROTOCOL)?,
+        Check::absolute(case, "expect.tar", &values(&scored, "tar@", ""), PROTOCOL)?,
     ])
 }
 
@@ -206,8 +207,8 @@ fn identification(case: &Case) -> Result<Vec<Check>> {
         &Description::Identification(data),
     )?;
     Ok(vec![
-        Check::absolute(case, "expect.rank", &values(&scored, "rank-"), PROTOCOL)?,
-        Check::absolute(case, "expect.tar", &values(&scored, "tar@"), PROTOCOL)?,
+        Check::absolute(case, "expect.rank", &values(&scored, "rank-", ""), PROTOCOL)?,
+        Check::absolute(case, "expect.tar", &values(&scored, "tar@", ""), PROTOCOL)?,
     ])
 }
 
@@ -222,7 +223,7 @@ fn score(
 }
 
 /// Scores matrices as a suite's jobs do: through files.
-fn score_as(
+pub(super) fn score_as(
     protocol: &str,
     params: Params,
     parts: &[(&'static str, Matrix<f32>, Views)],
@@ -263,6 +264,19 @@ fn write(folder: &Path, name: &str, matrix: &Matrix<f32>) -> Result<Embeddings> 
     Embeddings::open(&path)
 }
 
+/// The images `tensor`, and their mirrors beside them where the case has `TENSOR_flip`, which are
+/// added.
+pub(super) fn with_mirrors(case: &Case, tensor: &str) -> Result<(Matrix<f32>, Views)> {
+    let images = case.matrix(tensor)?;
+    let flip = format!("{tensor}_flip");
+    if !case.has(&flip) {
+        return Ok((images, Views::Original));
+    }
+    stated(case, "flip", &json!("add"))?;
+    let mirrors = case.matrix(&flip)?;
+    Ok((beside(case, &images, &mirrors)?, Views::Both))
+}
+
 /// Images and their mirrors side by side.
 fn beside(case: &Case, images: &Matrix<f32>, mirrors: &Matrix<f32>) -> Result<Matrix<f32>> {
     if (images.rows, images.cols) != (mirrors.rows, mirrors.cols) {
@@ -280,13 +294,13 @@ fn beside(case: &Case, images: &Matrix<f32>, mirrors: &Matrix<f32>) -> Result<Ma
 }
 
 /// Those parameters of the case that go by the same name in a suite.
-fn take(case: &Case, names: &[&str]) -> Params {
+pub(super) fn take(case: &Case, names: &[&str]) -> Params {
     let of = |name: &&str| Some(((*name).to_owned(), case.params.get(*name)?.clone()));
     names.iter().filter_map(of).collect()
 }
 
 /// Refuses a case whose parameter `name` is not what the protocol does.
-fn stated(case: &Case, name: &str, ours: &serde_json::Value) -> Result<()> {
+pub(super) fn stated(case: &Case, name: &str, ours: &serde_json::Value) -> Result<()> {
     match case.params.get(name) {
         Some(theirs) if theirs != ours => Err(Error::Usage(format!(
             "`{}`: `{name}` is {theirs}, but the protocol has {ours}",
@@ -296,15 +310,15 @@ fn stated(case: &Case, name: &str, ours: &serde_json::Value) -> Result<()> {
     }
 }
 
-/// The metrics whose id starts so, in their order.
-fn values(scored: &Scored, prefix: &str) -> Vec<f64> {
+/// The metrics whose id starts and ends so, in their order.
+pub(super) fn values(scored: &Scored, prefix: &str, suffix: &str) -> Vec<f64> {
     let metrics = scored.result.metrics.iter();
-    let wanted = metrics.filter(|m| m.id.starts_with(prefix));
+    let wanted = metrics.filter(|m| m.id.starts_with(prefix) && m.id.ends_with(suffix));
     wanted.map(|m| m.value).collect()
 }
 
 /// The values of a one-dimensional NumPy file of f64 that a protocol left as evidence.
-fn evidence_f64(scored: &Scored, name: &str) -> Result<Vec<f64>> {
+pub(super) fn evidence_f64(scored: &Scored, name: &str) -> Result<Vec<f64>> {
     let bug = || Error::Bug(format!("the protocol left no `{name}` of f64"));
     let (_, bytes) = scored
         .evidence

@@ -5,7 +5,10 @@
 
 mod cpu;
 mod gpu;
+mod highest;
 mod tail;
+
+pub(super) use highest::highest;
 
 use super::input::Part;
 use super::scores::{dot, fused};

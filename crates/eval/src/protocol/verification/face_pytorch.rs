@@ -40,6 +40,7 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
         accuracy: Vec::with_capacity(pairs.folds),
         right: vec![false; n],
         folded: Vec::new(),
+        threshold: Vec::with_capacity(pairs.folds),
         notes: vec![
             "pairs are scored as they are held out: less the mean of the other folds".into(),
         ],
@@ -69,6 +70,7 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
                 .filter(|i| !held_out(i))
                 .map(|i| (cosine[i], pairs.same[i])),
         );
+        outcome.threshold.push(threshold);
         let mut right = 0usize;
         let mut total = 0usize;
         for i in (0..n).filter(held_out) {

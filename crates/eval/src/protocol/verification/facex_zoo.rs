@@ -43,10 +43,12 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
     let n = similarity.len();
     let mut accuracy = Vec::with_capacity(pairs.folds);
     let mut right = vec![false; n];
+    let mut thresholds = Vec::with_capacity(pairs.folds);
     for fold in 0..pairs.folds {
         let held_out = |i: &usize| pairs.fold[*i] as usize == fold;
         let others = (0..n).filter(|i| !held_out(i));
         let t = threshold(others.map(|i| (similarity[i], pairs.same[i])));
+        thresholds.push(t);
         let (mut hits, mut total) = (0usize, 0usize);
         for i in (0..n).filter(held_out) {
             right[i] = match pairs.same[i] {
@@ -63,6 +65,7 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
         accuracy,
         right,
         folded: Vec::new(),
+        threshold: thresholds,
         notes: vec!["mirrors are not used".into()],
     })
 }

@@ -61,6 +61,7 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
         accuracy,
         right,
         folded: vec![val],
+        threshold,
         notes: vec![format!(
             "{VAL}: the threshold is interpolated on the other folds; on held-out folds its mean false accept rate is {:.2e}",
             crate::protocol::mean(&far)

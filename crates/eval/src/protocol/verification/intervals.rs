@@ -1,5 +1,6 @@
 //! 95 % intervals of a verification result, persons resampled.
 
+use crate::protocol::rates::Held;
 use crate::protocol::{bootstrap, operating};
 use frbench_base::{Error, Result};
 use frbench_job::description::PairData;
@@ -25,8 +26,8 @@ impl Judged {
     }
 }
 
-/// Intervals of accuracy (at the thresholds already chosen) and of TAR at each FAR (the
-/// threshold chosen anew in each draw).
+/// Intervals of accuracy (at the thresholds already chosen), of TAR at each FAR (the threshold
+/// chosen anew in each draw) and of the rates that are `held` at their thresholds.
 ///
 /// # Errors
 /// [`Error::Data`] if `persons` contradicts the pairs.
@@ -35,7 +36,7 @@ pub(super) fn resample(
     persons: &[(u32, u32)],
     right: &[bool],
     similarity: &[f64],
-    fars: &[f64],
+    (fars, held): (&[f64], &[Held]),
     resamples: usize,
 ) -> Result<Vec<Option<(f64, f64)>>> {
     check(data, persons)?;
@@ -64,10 +65,11 @@ pub(super) fn resample(
         let tar = fars.iter().map(|&far| {
             true_accepts(&pairs, drawn, operating::allowed(far, total[0])) as f64 / total[1] as f64
         });
-        std::iter::once(accuracy).chain(tar).collect()
+        let held = held.iter().map(|h| held_rate(&pairs, drawn, h, total));
+        std::iter::once(accuracy).chain(tar).chain(held).collect()
     };
     let purpose = "bootstrap/verification";
-    let metrics = 1 + fars.len();
+    let metrics = 1 + fars.len() + held.len();
     Ok(bootstrap::intervals(
         people, resamples, purpose, metrics, statistics,
     ))
@@ -84,6 +86,22 @@ fn true_accepts(pairs: &[Judged], drawn: &[u32], allowed: u64) -> u64 {
     let threshold = threshold.unwrap_or(f64::NEG_INFINITY);
     let accepted = pairs.iter().take_while(|p| p.similarity > threshold);
     accepted.filter(|p| p.same).map(|p| p.weight(drawn)).sum()
+}
+
+/// A rate of a draw at its threshold; `total` are the drawn impostor and genuine pairs.
+fn held_rate(pairs: &[Judged], drawn: &[u32], held: &Held, total: [u64; 2]) -> f64 {
+    let mut accepted = [0; 2];
+    let scored = pairs
+        .iter()
+        .take_while(|p| p.similarity > f64::NEG_INFINITY);
+    for pair in scored.take_while(|p| p.similarity >= held.at.threshold) {
+        accepted[usize::from(pair.same)] += pair.weight(drawn);
+    }
+    let rejected = (total[1] - accepted[1]) as f64 / total[1] as f64;
+    match held.both {
+        true => (rejected + accepted[0] as f64 / total[0] as f64) / 2.0,
+        false => rejected,
+    }
 }
 
 fn check(data: &PairData, persons: &[(u32, u32)]) -> Result<()> {

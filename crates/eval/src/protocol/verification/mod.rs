@@ -9,6 +9,7 @@ mod insightface;
 mod intervals;
 
 use super::input::{Part, ScoreInput};
+use super::rates;
 use super::trials::{self, Trials};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
 use frbench_base::registry::{Args, Info, Kind, Param};
@@ -39,6 +40,8 @@ struct Outcome {
     right: Vec<bool>,
     /// Fold values of the rule's further metrics.
     folded: Vec<Vec<f64>>,
+    /// The threshold of each fold, as the rule has it.
+    threshold: Vec<f64>,
     notes: Vec<String>,
 }
 
@@ -93,6 +96,9 @@ const INFO: Info = Info {
             required: false,
             doc: "false accept rates of TAR@FAR, by order statistics over all pairs (default 1e-3, 1e-2, 1e-1)",
         },
+        rates::FMRS,
+        rates::FMR_RULE,
+        rates::EER_RULE,
         bootstrap::PARAM,
     ],
 };
@@ -126,6 +132,7 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     let mut ids = vec!["accuracy".to_string()];
     ids.extend(fars(&args, &FARS)?.into_iter().map(operating::tar_id));
     ids.extend(rule(&args)?.folded.iter().map(|id| id.to_string()));
+    ids.extend(rates::Options::of(&args)?.ids());
     Ok(ids)
 }
 
@@ -156,6 +163,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let rule = rule(&args)?;
     let folds = folds(&args)?;
     let fars = fars(&args, &FARS)?;
+    let options = rates::Options::of(&args)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Pairs(data) = input.data else {
         return Err(Error::Data("`verification` needs pairs of images".into()));
@@ -184,18 +192,20 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         points.push(point);
     }
 
+    let (held, said) = options.of_scores(&genuine, &impostor)?;
+    notes.extend(said);
     let intervals = match &data.identities {
         Some(persons) => intervals::resample(
             data,
             persons,
             &outcome.right,
             &outcome.similarity,
-            &fars,
+            (&fars, &held),
             resamples,
         )?,
         None => {
             notes.push("no interval: the pairs' identities are not known, and pairs that share a person are not independent".into());
-            vec![None; 1 + fars.len()]
+            vec![None; 1 + fars.len() + held.len()]
         }
     };
     let trials = trials_of(data, &outcome, (&genuine, &impostor), &points);
@@ -228,6 +238,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             folds,
         });
     }
+    metrics.extend(options.metrics(&held, intervals[1 + fars.len()..].iter().copied()));
     let series = BTreeMap::from([(
         "roc".to_owned(),
         operating::roc_series(&genuine, &impostor, impostor.len() as u64),
@@ -247,6 +258,10 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
                 evidence::npy_f64(&outcome.similarity),
             ),
             ("pair_right.npy".into(), evidence::npy_bool(&outcome.right)),
+            (
+                "fold_threshold.npy".into(),
+                evidence::npy_f64(&outcome.threshold),
+            ),
         ]
         .into_iter()
         .chain(trials.evidence())

@@ -1,0 +1,426 @@
+//! One threshold for several groups of pairs (RFW and its like).
+//!
+//! Embeddings of image and mirror are added; the score is the cosine, in f64. For each stated FMR a
+//! threshold is chosen, by a rule of [`rates`], on the pairs of all groups together or of one of them.
+//! FMR and FNMR of each group at this threshold follow, and the ratio of the largest to the smallest.
+//! A score that is equal to the threshold is a match.
+//!
+//! A group without an error has a rate that is too small to be seen: in a ratio it counts as one error,
+//! which makes the ratio a lower bound.
+
+use super::input::{Part, ScoreInput};
+use super::rates::{self, ErrorRates, Scores};
+use super::scores::{dot_f64, fused};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, floats, operating, rate_id};
+use frbench_base::registry::{Args, Info, Kind, Param};
+use frbench_base::{Error, Result};
+use frbench_job::description::{PairData, PairGroups};
+use frbench_job::result::{Metric, ScoreResult};
+use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The groups of RFW.
+const RFW: [&str; 4] = ["African", "Asian", "Caucasian", "Indian"];
+/// All groups together.
+const ALL: &str = "all";
+const FMRS: [f64; 2] = [1e-3, 1e-2];
+
+const INFO: Info = Info {
+    name: "group-verification",
+    summary: "FMR and FNMR of each group at one threshold, and their ratios (RFW)",
+    source: "Grother, Ngan, Hanaoka, FRVT part 3: Demographic Effects, NIST IR 8280, 2019; groups of Wang \
+             et al., Racial Faces in the Wild, ICCV 2019",
+    params: &[
+        Param {
+            name: "groups",
+            kind: Kind::Texts,
+            required: false,
+            doc: "the groups of the set (default African, Asian, Caucasian, Indian: those of RFW)",
+        },
+        Param {
+            name: "threshold_on",
+            kind: Kind::Text,
+            required: false,
+            doc: "the group on which thresholds are chosen, or all of them together (default all)",
+        },
+        Param {
+            name: "fmrs",
+            kind: Kind::Floats,
+            required: false,
+            doc: "false match rates for which thresholds are chosen (default 1e-3, 1e-2)",
+        },
+        rates::FMR_RULE,
+        bootstrap::PARAM,
+    ],
+};
+
+/// The line of the table of protocols.
+pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
+    info: INFO,
+    parts: &["images"],
+    views: Views::Both,
+    format: DataFormat::Pairs,
+    metrics,
+    check: check_data,
+    score,
+};
+
+/// What a suite asks for.
+struct Asked {
+    groups: Vec<String>,
+    /// None: all of them.
+    threshold_on: Option<usize>,
+    fmrs: Vec<f64>,
+    rule: &'static rates::FmrRule,
+}
+
+impl Asked {
+    fn of(args: &Args) -> Result<Self> {
+        let groups = args.texts_or("groups", &RFW)?;
+        let wrong = |what: String| Error::Usage(format!("`{}`: {what}", INFO.name));
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = groups.iter().find(|g| !seen.insert(g.as_str())) {
+            return Err(wrong(format!("group `{twice}` is named twice in `groups`")));
+        }
+        if groups.len() < 2 || seen.contains(ALL) {
+            return Err(wrong(format!(
+                "`groups` names {}; want at least two, none of them `{ALL}`",
+                groups.join(", ")
+            )));
+        }
+        let threshold_on = match args.text_or("threshold_on", ALL)? {
+            ALL => None,
+            name => Some(groups.iter().position(|g| g == name).ok_or_else(|| {
+                wrong(format!(
+                    "`threshold_on` is `{name}`, want `{ALL}` or one of {}",
+                    groups.join(", ")
+                ))
+            })?),
+        };
+        let fmrs = floats(args, "fmrs", &FMRS)?;
+        match fmrs.iter().find(|f| !(**f > 0.0 && **f < 1.0)) {
+            Some(bad) => Err(wrong(format!(
+                "false match rate {bad} in `fmrs`, want rates between 0 and 1"
+            ))),
+            None => Ok(Asked {
+                groups,
+                threshold_on,
+                fmrs,
+                rule: rates::fmr_rule(args.text_or("fmr_rule", "at-most")?)?,
+            }),
+        }
+    }
+
+    /// Where thresholds are chosen, in words.
+    fn on(&self) -> &str {
+        self.threshold_on.map_or(ALL, |g| &self.groups[g])
+    }
+}
+
+fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
+    let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
+    let mut ids = Vec::new();
+    for &fmr in &asked.fmrs {
+        let id = |what: &str| rate_id(&format!("{what}@fmr"), fmr);
+        ids.push(id("fnmr"));
+        for group in &asked.groups {
+            ids.extend(["fmr", "fnmr"].map(|what| format!("{}/{group}", id(what))));
+        }
+        ids.extend(["fmr-ratio", "fnmr-ratio"].map(id));
+    }
+    Ok(ids)
+}
+
+/// Whether the set has these groups, and each of them pairs of both kinds.
+fn check_data(spec: &ProtocolSpec, data: &Description) -> Result<()> {
+    let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
+    groups_of(pairs_of(data)?, &asked).map(drop)
+}
+
+fn pairs_of(data: &Description) -> Result<&PairData> {
+    match data {
+        Description::Pairs(data) => Ok(data),
+        _ => Err(Error::Data(format!(
+            "`{}` needs pairs of images",
+            INFO.name
+        ))),
+    }
+}
+
+/// The group of each pair, as its place among those that are asked for.
+fn groups_of(data: &PairData, asked: &Asked) -> Result<Vec<usize>> {
+    let Some(PairGroups { names, of }) = &data.groups else {
+        return Err(Error::Data(format!(
+            "`{}` needs a set that says of which group each pair is: RFW with its four lists, or a \
+             table with a column `group`",
+            INFO.name
+        )));
+    };
+    if of.len() != data.same.len() || of.iter().any(|&g| g as usize >= names.len()) {
+        return Err(Error::Data(format!(
+            "{} groups of {} pairs, or a group beyond the {} there are",
+            of.len(),
+            data.same.len(),
+            names.len()
+        )));
+    }
+    let (have, want): (BTreeSet<&String>, BTreeSet<&String>) =
+        (names.iter().collect(), asked.groups.iter().collect());
+    if have != want {
+        return Err(Error::Data(format!(
+            "the groups of the set are {}, and the protocol says `groups` are {}",
+            names.join(", "),
+            asked.groups.join(", ")
+        )));
+    }
+    let place = |name: &String| asked.groups.iter().position(|g| g == name);
+    let places: Vec<usize> = names.iter().filter_map(place).collect();
+    let of: Vec<usize> = of.iter().map(|&g| places[g as usize]).collect();
+    for (g, name) in asked.groups.iter().enumerate() {
+        let same: Vec<bool> = of
+            .iter()
+            .zip(&data.same)
+            .filter(|p| *p.0 == g)
+            .map(|p| *p.1)
+            .collect();
+        check::both_kinds(&same).map_err(|e| Error::Data(format!("group {name}: {e}")))?;
+    }
+    Ok(of)
+}
+
+/// Scores the pairs of all groups.
+fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
+    let args = Args::new(INFO.name, &spec.params);
+    let asked = Asked::of(&args)?;
+    let resamples = bootstrap::resamples(&args)?;
+    let data = pairs_of(input.data)?;
+    let group = groups_of(data, &asked)?;
+    let part = input.part("images", Some(data.images))?;
+    let zeros = check::spread(&part, "images")?;
+    let mut notes: Vec<String> = check::zero_note(zeros, "images").into_iter().collect();
+    let similarity = cosines(data, &part)?;
+
+    let of = |wanted: Option<usize>| {
+        let mut kinds = [Vec::new(), Vec::new()];
+        for i in (0..group.len()).filter(|&i| wanted.is_none_or(|g| group[i] == g)) {
+            kinds[usize::from(data.same[i])].push(similarity[i]);
+        }
+        let [impostor, genuine] = kinds;
+        Scores::new(genuine, impostor)
+    };
+    let all = of(None)?;
+    let groups = (0..asked.groups.len()).map(|g| of(Some(g)));
+    let groups: Vec<Scores> = groups.collect::<Result<_>>()?;
+    let mut values = Vec::new();
+    let mut thresholds = Vec::new();
+    for &fmr in &asked.fmrs {
+        let on = asked.threshold_on.map_or(&all, |g| &groups[g]);
+        let threshold = on.at_fmr(fmr, asked.rule).threshold;
+        let at: Vec<ErrorRates> = groups.iter().map(|g| g.at(threshold)).collect();
+        notes.extend(said(&asked, fmr, &all.at(threshold), &at));
+        let rates = |at: &ErrorRates| [at.fmr(), at.fnmr()];
+        let by_group: Vec<[f64; 2]> = at.iter().map(rates).collect();
+        let least = at
+            .iter()
+            .map(|a| [1.0 / a.impostors as f64, 1.0 / a.genuine as f64]);
+        let least: Vec<[f64; 2]> = least.collect();
+        values.push(all.at(threshold).fnmr());
+        values.extend(by_group.iter().flatten());
+        values.extend([0, 1].map(|k| ratio(&by_group, &least, k)));
+        thresholds.push(threshold);
+    }
+
+    let ids = metrics(spec)?;
+    let intervals = match &data.identities {
+        Some(people) => {
+            let judged = Judged {
+                data,
+                group: &group,
+                groups: asked.groups.len(),
+                similarity: &similarity,
+                thresholds: &thresholds,
+            };
+            judged.intervals(people, resamples)?
+        }
+        None => {
+            notes.push("no interval: the pairs' identities are not known, and pairs that share a person are not independent".into());
+            vec![None; ids.len()]
+        }
+    };
+    let metrics = ids.into_iter().zip(values).zip(intervals);
+    let metrics = metrics.map(|((id, value), interval)| Metric {
+        id,
+        value,
+        higher_is_better: false,
+        chance: None,
+        interval,
+        folds: Vec::new(),
+    });
+    Ok(Scored {
+        result: ScoreResult {
+            protocol: format!("group-verification/{}/{}", asked.on(), asked.rule.name),
+            model: None,
+            metrics: metrics.collect(),
+            series: BTreeMap::from([("roc".to_owned(), roc(&similarity, &data.same))]),
+            notes,
+            evidence: Vec::new(),
+        },
+        evidence: vec![("pair_similarity.npy".into(), evidence::npy_f64(&similarity))],
+    })
+}
+
+/// The cosine of each pair, minus infinity where an image of it could not be used.
+fn cosines(data: &PairData, part: &Part) -> Result<Vec<f64>> {
+    let beyond = |p: &(u32, u32)| p.0.max(p.1) as usize >= data.images;
+    if data.pairs.len() != data.same.len() || data.pairs.iter().flatten().any(beyond) {
+        return Err(Error::Data(format!(
+            "{} pairs and {} labels, or a pair names an image beyond the {} of the set",
+            data.pairs.len(),
+            data.same.len(),
+            data.images
+        )));
+    }
+    let cosine = |&(a, b): &(u32, u32)| {
+        let (rows, inverse_norms) = fused(part, [a, b].into_iter().map(|i| i as usize));
+        let (a, b) = rows.split_at(part.dim());
+        let wide = |row: &[f32]| -> Vec<f64> { row.iter().map(|&v| f64::from(v)).collect() };
+        dot_f64(&wide(a), &wide(b)) * (inverse_norms[0] * inverse_norms[1])
+    };
+    let pairs = data.pairs.par_iter();
+    Ok(pairs
+        .map(|pair| pair.as_ref().map_or(f64::NEG_INFINITY, cosine))
+        .collect())
+}
+
+fn roc(similarity: &[f64], same: &[bool]) -> Vec<(f64, f64)> {
+    let of = |class: bool| {
+        let pairs = similarity.iter().zip(same).filter(|p| *p.1 == class);
+        let mut scores: Vec<f64> = pairs.map(|p| *p.0).collect();
+        operating::sort_descending(&mut scores);
+        scores
+    };
+    let (genuine, impostor) = (of(true), of(false));
+    operating::roc_series(&genuine, &impostor, impostor.len() as u64)
+}
+
+/// The ratio of the largest to the smallest of rates `k`, none of which counts as less than one error.
+fn ratio(rates: &[[f64; 2]], least: &[[f64; 2]], k: usize) -> f64 {
+    let seen = rates.iter().zip(least).map(|(r, l)| r[k].max(l[k]));
+    let (low, high) = seen.fold((f64::INFINITY, 0.0f64), |(low, high), rate| {
+        (low.min(rate), high.max(rate))
+    });
+    high / low
+}
+
+/// What a reader must know of the errors at one threshold.
+fn said(asked: &Asked, fmr: f64, all: &ErrorRates, at: &[ErrorRates]) -> Vec<String> {
+    let id = rate_id("fnmr@fmr", fmr);
+    let mut notes = vec![format!(
+        "{id}: the threshold is chosen on {} ({}); {all}",
+        asked.on(),
+        asked.rule.name
+    )];
+    for (group, at) in asked.groups.iter().zip(at) {
+        notes.push(format!("{id}: group {group}: {at}"));
+    }
+    let without = |errors: fn(&ErrorRates) -> u64| {
+        let of = asked
+            .groups
+            .iter()
+            .zip(at)
+            .filter(|(_, at)| errors(at) == 0);
+        of.map(|(g, _)| g.as_str()).collect::<Vec<_>>()
+    };
+    let kinds: [(&str, fn(&ErrorRates) -> u64); 2] = [
+        ("accepted impostor pair", |at| at.false_matches),
+        ("rejected genuine pair", |at| at.false_non_matches),
+    ];
+    for (kind, errors) in kinds {
+        let groups = without(errors);
+        if !groups.is_empty() {
+            notes.push(format!(
+                "{id}: without any {kind} are {}; they count as one in the ratio, which is a lower bound",
+                groups.join(", ")
+            ));
+        }
+    }
+    notes
+}
+
+/// Pairs at thresholds that are chosen.
+struct Judged<'a> {
+    data: &'a PairData,
+    group: &'a [usize],
+    groups: usize,
+    similarity: &'a [f64],
+    thresholds: &'a [f64],
+}
+
+impl Judged<'_> {
+    /// Intervals in the order of metrics, people resampled. A ratio has one where hardly any draw
+    /// leaves a group without an error.
+    fn intervals(
+        &self,
+        people: &[(u32, u32)],
+        resamples: usize,
+    ) -> Result<Vec<Option<(f64, f64)>>> {
+        if people.len() != self.data.same.len() {
+            return Err(Error::Data(format!(
+                "{} pairs of identities for {} pairs",
+                people.len(),
+                self.data.same.len()
+            )));
+        }
+        let (numbers, count) = bootstrap::number(people.iter().flat_map(|p| [p.0, p.1]));
+        let place = |person: &u32| numbers[person] as usize;
+        let people: Vec<(usize, usize)> =
+            people.iter().map(|(a, b)| (place(a), place(b))).collect();
+        let statistics = |drawn: &[u32]| self.statistics(&people, drawn);
+        let metrics = self.thresholds.len() * (1 + 2 * self.groups + 2);
+        let purpose = "bootstrap/group-verification";
+        Ok(bootstrap::intervals(
+            count, resamples, purpose, metrics, statistics,
+        ))
+    }
+
+    fn statistics(&self, people: &[(usize, usize)], drawn: &[u32]) -> Vec<f64> {
+        // By threshold, group and kind: the weight of the errors; by group and kind that of all.
+        let mut errors = vec![[0u64; 2]; self.thresholds.len() * self.groups];
+        let mut all = vec![[0u64; 2]; self.groups];
+        for (i, &(a, b)) in people.iter().enumerate() {
+            let same = self.data.same[i];
+            let second = if same { 1 } else { u64::from(drawn[b]) };
+            let weight = u64::from(drawn[a]) * second;
+            let (kind, group) = (usize::from(same), self.group[i]);
+            all[group][kind] += weight;
+            for (t, threshold) in self.thresholds.iter().enumerate() {
+                let accepted = self.similarity[i].is_finite() && self.similarity[i] >= *threshold;
+                errors[t * self.groups + group][kind] += weight * u64::from(accepted != same);
+            }
+        }
+        let share = |n: u64, of: u64| n as f64 / of as f64;
+        let genuine: u64 = all.iter().map(|a| a[1]).sum();
+        errors
+            .chunks(self.groups)
+            .flat_map(|of| {
+                let rejected: u64 = of.iter().map(|e| e[1]).sum();
+                let rates = of.iter().zip(&all);
+                let rates: Vec<[f64; 2]> = rates
+                    .map(|(e, a)| [share(e[0], a[0]), share(e[1], a[1])])
+                    .collect();
+                let ratios = [0, 1].map(|k| {
+                    let low = rates.iter().map(|r| r[k]).fold(f64::INFINITY, f64::min);
+                    let high = rates.iter().map(|r| r[k]).fold(0.0, f64::max);
+                    if low > 0.0 { high / low } else { f64::NAN }
+                });
+                let first = share(rejected, genuine);
+                let by_group = rates.into_iter().flatten();
+                std::iter::once(first)
+                    .chain(by_group)
+                    .chain(ratios)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,41 @@
+//! The highest score of each probe.
+
+use super::{Gallery, Vectors};
+use crate::protocol::scores::{Kernel, Panels, fused};
+use rayon::prelude::*;
+
+/// Rows of the gallery that are packed at once.
+const BATCH: usize = 2048;
+
+/// The highest score of each probe among the rows of a gallery, minus infinity where it has none. It
+/// is computed on the CPU; the memory that it takes does not grow with the gallery.
+pub(in crate::protocol) fn highest(probes: &Vectors, gallery: Gallery) -> Vec<f64> {
+    let kernel = Kernel::best();
+    let (mr, nr) = kernel.tile();
+    let left = Panels::pack(&probes.rows, probes.dim, mr);
+    let mut found = vec![f64::NEG_INFINITY; probes.len()];
+    for batch in gallery.rows.chunks(BATCH) {
+        let right: Vec<(Panels, Vec<f64>)> = batch
+            .par_chunks(nr)
+            .map(|rows| {
+                let (flat, norms) = fused(gallery.part, rows.iter().copied());
+                (Panels::pack(&flat, probes.dim, nr), norms)
+            })
+            .collect();
+        let groups = found
+            .par_chunks_mut(mr)
+            .zip(probes.inverse_norms.par_chunks(mr));
+        groups.enumerate().for_each(|(p, (found, own))| {
+            let mut tile = vec![0.0; mr * nr];
+            for (panel, norms) in &right {
+                kernel.multiply(left.panel(p), panel.panel(0), &mut tile);
+                for ((found, own), row) in found.iter_mut().zip(own).zip(tile.chunks_exact(nr)) {
+                    for (dot, norm) in row.iter().zip(norms) {
+                        *found = found.max(dot * (own * norm));
+                    }
+                }
+            }
+        });
+    }
+    found
+}
