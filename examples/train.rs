@@ -42,7 +42,8 @@ fn main() -> Result<()> {
         "flip": true
     }))
     .map_err(|e| Error::Usage(e.to_string()))?;
-    let images = ImageCache::default().view(&Key("example".into()), "images", &set.source, 32)?;
+    let images =
+        ImageCache::default().view(&Key("example".into()), "images", &set.source, 32.into())?;
     let derived = BTreeMap::new();
     let teacher = Teacher::default();
     let classes = set.data.classes as usize;

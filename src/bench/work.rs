@@ -127,7 +127,7 @@ fn train<R>(
         images,
         side: case.size,
     });
-    let pixels = ImageCache::default().view(&data(), "images", &source, case.size)?;
+    let pixels = ImageCache::default().view(&data(), "images", &source, case.size.into())?;
     let mut draw = Stream::derive(1, "bench/labels", &[]);
     let labels: Vec<u32> = (0..images)
         .map(|_| draw.below(case.classes as u64) as u32)
@@ -158,7 +158,7 @@ fn spec(case: &Case) -> TrainSpec {
         },
         backbone: case.backbone.clone(),
         input: InputSpec {
-            size: case.size,
+            size: case.size.into(),
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,

@@ -146,7 +146,7 @@ fn seeds(row: &Row) -> String {
 fn network(row: &Row) -> String {
     let params = row.backbone.params.iter().map(|(k, v)| format!(" {k}={v}"));
     let params: String = params.collect();
-    let (name, size) = (&row.backbone.name, row.input.size);
+    let (name, size) = (&row.backbone.name, row.input.size.in_short());
     let conv = match row.backbone.conv {
         ConvMode::Fast => "",
         ConvMode::Direct => ", direct convolutions",

@@ -52,7 +52,7 @@ pub struct Bytes {
 impl Bytes {
     pub fn new(images: usize, side: usize, resident: bool) -> Self {
         Bytes {
-            pixels: PixelCache::build(&Source { images, side }, side).unwrap(),
+            pixels: PixelCache::build(&Source { images, side }, side.into()).unwrap(),
             resident,
             read: AtomicUsize::new(0),
             filled: AtomicUsize::new(0),

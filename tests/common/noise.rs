@@ -35,7 +35,7 @@ impl Images for Noise {
         input: &InputSpec,
         out: &mut [f32],
     ) -> Result<()> {
-        let len = input.size * input.size * 3;
+        let len = input.size.area() * 3;
         for ((&i, &flip), out) in indices.iter().zip(flips).zip(out.chunks_mut(len)) {
             let mut stream = Stream::derive(1, "image", &[u64::from(i), u64::from(flip)]);
             out.iter_mut().for_each(|v| *v = stream.normal() as f32);

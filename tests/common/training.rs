@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// RGB images of that side, mapped to [-1, 1].
 pub fn input(side: usize) -> InputSpec {
     InputSpec {
-        size: side,
+        size: side.into(),
         color: Color::Rgb,
         mean: 0.5,
         std: 0.5,

@@ -64,7 +64,7 @@ fn what_is_sent_arrives_and_what_comes_next_stays_behind_it() {
     for precision in [Precision::F32, Precision::Bf16] {
         let there = gpu.image_set(
             set.pixels.pixels(),
-            SIDE,
+            SIDE.into(),
             (&levels(&input(SIDE)), true),
             precision,
         );
@@ -77,9 +77,9 @@ fn what_is_sent_arrives_and_what_comes_next_stays_behind_it() {
             let some: Vec<bool> = indices.iter().map(|i| i % 3 == 0).collect();
             let others: Vec<bool> = some.iter().map(|f| !f).collect();
             let flips = [&some[..], &others];
-            let sent = uploads.bytes([n, SIDE], &flips, &mut |out| set.read(&indices, out));
+            let sent = uploads.bytes((n, SIDE.into()), &flips, &mut |out| set.read(&indices, out));
             let sent = sent.unwrap();
-            let sent_floats = floats.floats([n, SIDE], 2, &mut |out| {
+            let sent_floats = floats.floats((n, SIDE.into()), 2, &mut |out| {
                 let parts = out.chunks_exact_mut(n * SIDE * SIDE * 3);
                 for (flips, out) in flips.iter().zip(parts) {
                     set.fill(&indices, flips, &input(SIDE), out)?;
@@ -109,7 +109,7 @@ fn a_slot_is_used_again_whatever_became_of_what_was_sent() {
     let uploads = uploads(&gpu, Precision::F32);
     let none = [false; 4];
     let send = |level: u8| {
-        uploads.bytes([4, SIDE], &[&none], &mut |out| {
+        uploads.bytes((4, SIDE.into()), &[&none], &mut |out| {
             out.fill(level);
             Ok(())
         })
@@ -120,9 +120,15 @@ fn a_slot_is_used_again_whatever_became_of_what_was_sent() {
         drop(send(level).unwrap());
     }
     let mut broken = |_: &mut [u8]| Err(Error::Data("image 3 is broken".into()));
-    let error = uploads.bytes([4, SIDE], &[&none], &mut broken).unwrap_err();
+    let error = uploads
+        .bytes((4, SIDE.into()), &[&none], &mut broken)
+        .unwrap_err();
     assert_eq!(error.to_string(), "image 3 is broken");
-    assert!(uploads.bytes([3, SIDE], &[&none], &mut |_| Ok(())).is_err());
+    assert!(
+        uploads
+            .bytes((3, SIDE.into()), &[&none], &mut |_| Ok(()))
+            .is_err()
+    );
     let last = send(40).unwrap().value(0).unwrap();
     let counts = gpu.counts() - before;
     // The value that is still there takes memory of its own.

@@ -417,7 +417,7 @@ fn an_undecodable_image_is_named_by_file_and_record() {
     writer.finish(112).unwrap();
     let spec = files("t", DataFormat::Train, &["train.rec"]);
     let set = open(&spec, root.path()).unwrap().train().unwrap();
-    let text = message(PixelCache::build(set.source.as_ref(), 64));
+    let text = message(PixelCache::build(set.source.as_ref(), 64.into()));
     assert!(
         text.contains("train.rec: image 1 (key 2, offset "),
         "{text}"

@@ -197,7 +197,7 @@ fn embeddings_are_those_of_the_network() {
     let names = fs::read_to_string(dir.join("out.txt")).unwrap();
     assert_eq!(names.lines().count(), reader.len());
     let network = network(1);
-    let cache = frbench::data::cache::PixelCache::build(&reader, SIDE).unwrap();
+    let cache = frbench::data::cache::PixelCache::build(&reader, SIDE.into()).unwrap();
     for i in [0, reader.len() - 1] {
         assert!(decode(reader.encoded(i).unwrap()).is_ok());
         for mirrored in [false, true] {

@@ -77,7 +77,7 @@ fn as_in_face_pytorch(row: &Row) {
     assert_eq!(row.input.color, Color::Bgr);
     assert_eq!(
         (row.input.mean, row.input.std, row.input.size),
-        (0.5, 0.5, 112)
+        (0.5, 0.5, 112.into())
     );
     assert_eq!(row.backbone.params["dropout"], json!(0.4));
     assert_eq!(row.backbone.embedding, 512);

@@ -8,6 +8,7 @@
 //! | [`key`] | content keys: sha256 of canonical JSON |
 //! | [`compare`] | how far two results are apart |
 //! | [`rng`] | random streams, derived from a seed and a purpose |
+//! | [`size`] | the sides of images, maps and kernels |
 //! | [`registry`] | what registered things say of themselves: names, sources, parameters, proofs |
 
 pub mod compare;
@@ -16,9 +17,11 @@ pub mod files;
 pub mod key;
 pub mod registry;
 pub mod rng;
+pub mod size;
 pub mod stamp;
 
 pub use error::{Error, Result};
+pub use size::Size;
 
 /// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
 pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

@@ -1,10 +1,14 @@
 //! Five-point alignment to the field's 112 x 112 template.
 
 use super::image::Image;
+use frbench_base::Size;
 
 /// Five landmarks `(x, y)` in pixels: left eye, right eye, nose tip, left and right corner of
 /// the mouth, as seen in the image.
 pub type Landmarks = [[f64; 2]; 5];
+
+/// Of aligned crops.
+pub const ALIGNED: Size = Size::square(112);
 
 /// Where the landmarks lie in an aligned 112 x 112 crop (insightface; the 112 x 96 SphereFace
 /// template with 8 added to x).
@@ -16,9 +20,13 @@ pub const TEMPLATE_112: Landmarks = [
     [70.7299, 92.2041],
 ];
 
-/// The template for a square crop of `size` pixels.
-pub fn template(size: usize) -> Landmarks {
-    TEMPLATE_112.map(|p| p.map(|v| v * (size as f64 / 112.0)))
+/// The template for a crop of `size` pixels. One that is not square is the middle of the square with
+/// its longer side: 112 x 96 is the template of SphereFace.
+pub fn template(size: Size) -> Landmarks {
+    let square = size.most();
+    let [left, above] = [size.width, size.height].map(|side| (square - side) as f64 / 2.0);
+    let scale = square as f64 / 112.0;
+    TEMPLATE_112.map(|[x, y]| [x * scale - left, y * scale - above])
 }
 
 /// `(x, y) -> (a x - b y + tx, b x + a y + ty)`: rotation, uniform scale and shift.
@@ -75,21 +83,21 @@ impl Similarity {
     }
 }
 
-/// The aligned square crop of `size` pixels: bilinear, black outside the image. Pixel centres
+/// The aligned crop of `size` pixels: bilinear, black outside the image. Pixel centres
 /// are at whole coordinates, as in OpenCV's `warpAffine`, whose weights are rounded to 1/32;
 /// expect differences of a grey level or two from it. None if the points have no similarity.
-pub fn warp_to_template(image: &Image, points: &Landmarks, size: usize) -> Option<Image> {
+pub fn warp_to_template(image: &Image, points: &Landmarks, size: Size) -> Option<Image> {
     let back = Similarity::fit(points, &template(size))?.inverse();
     Some(warp(image, &back, size))
 }
 
-/// Samples `image` at `back(x, y)` for each pixel of a square of `size` pixels.
-pub fn warp(image: &Image, back: &Similarity, size: usize) -> Image {
-    let mut out = Image::black(size, size);
-    for y in 0..size {
-        for x in 0..size {
+/// Samples `image` at `back(x, y)` for each pixel of an image of `size` pixels.
+pub fn warp(image: &Image, back: &Similarity, size: Size) -> Image {
+    let mut out = Image::black(size.width, size.height);
+    for y in 0..size.height {
+        for x in 0..size.width {
             let [u, v] = back.apply([x as f64, y as f64]);
-            let at = 3 * (y * size + x);
+            let at = 3 * (y * size.width + x);
             out.pixels[at..at + 3].copy_from_slice(&sample(image, u, v));
         }
     }
@@ -133,7 +141,7 @@ mod tests {
     #[test]
     fn the_template_aligns_to_itself() {
         let image = gradient(112, 112);
-        let same = warp_to_template(&image, &TEMPLATE_112, 112).unwrap();
+        let same = warp_to_template(&image, &TEMPLATE_112, ALIGNED).unwrap();
         assert_eq!(same, image);
     }
 
@@ -158,7 +166,7 @@ mod tests {
     fn a_shifted_face_comes_back_with_a_black_border() {
         let image = gradient(112, 112);
         let points = TEMPLATE_112.map(|[x, y]| [x + 3.0, y - 2.0]);
-        let out = warp_to_template(&image, &points, 112).unwrap();
+        let out = warp_to_template(&image, &points, ALIGNED).unwrap();
         assert_eq!(out.pixel(10, 10), image.pixel(13, 8));
         assert_eq!(out.pixel(111, 50), [0, 0, 0]);
         assert_eq!(out.pixel(50, 1), [0, 0, 0]);

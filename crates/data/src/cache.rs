@@ -1,17 +1,17 @@
 //! Decoded pixels at a network's input size, made once per run.
 
 use super::degrade::Degrade;
-use super::resize::square;
+use super::resize::fitted;
 use super::source::ImageSource;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_job::{Color, InputSpec};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 use std::path::Path;
 
-/// All images of a collection as `size` x `size` RGB, one after the other.
+/// All images of a collection in RGB, at one size, one after the other.
 pub struct PixelCache {
-    size: usize,
+    size: Size,
     len: usize,
     store: Store,
 }
@@ -27,8 +27,8 @@ impl PixelCache {
     ///
     /// # Errors
     /// An image that cannot be decoded, named by its place.
-    pub fn build(source: &dyn ImageSource, size: usize) -> Result<Self> {
-        let mut pixels = vec![0; source.len() * 3 * size * size];
+    pub fn build(source: &dyn ImageSource, size: Size) -> Result<Self> {
+        let mut pixels = vec![0; source.len() * 3 * size.area()];
         fill(source, size, &mut pixels)?;
         Ok(PixelCache {
             size,
@@ -40,11 +40,11 @@ impl PixelCache {
     /// The same, in a temporary file in `dir` if it takes more than `limit` bytes.
     pub fn build_within(
         source: &dyn ImageSource,
-        size: usize,
+        size: Size,
         dir: &Path,
         limit: u64,
     ) -> Result<Self> {
-        let bytes = source.len() as u64 * 3 * (size * size) as u64;
+        let bytes = source.len() as u64 * 3 * size.area() as u64;
         if bytes <= limit || bytes == 0 {
             return Self::build(source, size);
         }
@@ -70,12 +70,12 @@ impl PixelCache {
         self.len == 0
     }
 
-    /// Side of an image in pixels.
-    pub fn size(&self) -> usize {
+    /// Of an image.
+    pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Pixels of all images, `[len, size, size, 3]`, in RGB.
+    /// Pixels of all images, `[len, height, width, 3]`, in RGB.
     pub fn pixels(&self) -> &[u8] {
         match &self.store {
             Store::Memory(pixels) => pixels,
@@ -83,21 +83,21 @@ impl PixelCache {
         }
     }
 
-    /// Pixels of image `i`, `size * size * 3` values; panics if there is no such image.
+    /// Pixels of image `i`, `height * width * 3` values; panics if there is no such image.
     pub fn image(&self, i: usize) -> &[u8] {
-        let n = 3 * self.size * self.size;
+        let n = 3 * self.size.area();
         &self.pixels()[i * n..(i + 1) * n]
     }
 
-    /// Writes the pixels of images, `[indices.len(), size, size, 3]`, in RGB.
+    /// Writes the pixels of images, `[indices.len(), height, width, 3]`, in RGB.
     ///
     /// # Errors
     /// The sizes do not fit each other, or an index is out of range.
     pub fn read(&self, indices: &[u32], out: &mut [u8]) -> Result<()> {
-        let n = 3 * self.size * self.size;
+        let n = 3 * self.size.area();
         if out.len() != n * indices.len() || indices.iter().any(|&i| i as usize >= self.len) {
             return Err(Error::Bug(format!(
-                "{} images in {} bytes from a cache of {} of side {}",
+                "{} images in {} bytes from a cache of {} of {}",
                 indices.len(),
                 out.len(),
                 self.len,
@@ -109,7 +109,7 @@ impl PixelCache {
         Ok(())
     }
 
-    /// Writes a network's input, `[indices.len(), size, size, 3]` (NHWC): normalised, in the
+    /// Writes a network's input, `[indices.len(), height, width, 3]` (NHWC): normalised, in the
     /// channel order of `input`, mirrored where `flips` says so.
     ///
     /// # Errors
@@ -121,14 +121,14 @@ impl PixelCache {
         input: &InputSpec,
         out: &mut [f32],
     ) -> Result<()> {
-        let n = 3 * self.size * self.size;
+        let n = 3 * self.size.area();
         let fits = input.size == self.size
             && flips.len() == indices.len()
             && out.len() == n * indices.len()
             && indices.iter().all(|&i| (i as usize) < self.len);
         if !fits {
             return Err(Error::Bug(format!(
-                "a batch of {} images of side {} ({} flips, {} values) from a cache of {} of side {}",
+                "a batch of {} images of {} ({} flips, {} values) from a cache of {} of {}",
                 indices.len(),
                 input.size,
                 flips.len(),
@@ -145,7 +145,7 @@ impl PixelCache {
             .zip(flips)
             .for_each(|((out, &i), &flip)| {
                 let image = self.image(i as usize);
-                normalise(image, self.size, flip, input.color, &table, out);
+                normalise(image, self.size.width, flip, input.color, &table, out);
                 if let Some(degrade) = &degrade {
                     degrade.apply(out);
                 }
@@ -161,18 +161,18 @@ pub fn levels(input: &InputSpec) -> [f32; 256] {
 
 fn normalise(
     image: &[u8],
-    size: usize,
+    width: usize,
     flip: bool,
     color: Color,
     table: &[f32; 256],
     out: &mut [f32],
 ) {
     for (row, out) in image
-        .chunks_exact(3 * size)
-        .zip(out.chunks_exact_mut(3 * size))
+        .chunks_exact(3 * width)
+        .zip(out.chunks_exact_mut(3 * width))
     {
         for (x, out) in out.chunks_exact_mut(3).enumerate() {
-            let x = if flip { size - 1 - x } else { x };
+            let x = if flip { width - 1 - x } else { x };
             let [r, g, b] = [0, 1, 2].map(|c| table[usize::from(row[3 * x + c])]);
             out.copy_from_slice(&match color {
                 Color::Rgb => [r, g, b],
@@ -182,24 +182,24 @@ fn normalise(
     }
 }
 
-/// Decodes and resizes all of `source` into `pixels`, `[source.len(), size, size, 3]` in RGB.
+/// Decodes and resizes all of `source` into `pixels`, `[source.len(), height, width, 3]` in RGB.
 ///
 /// # Errors
 /// An image that cannot be decoded, named by its place; [`Error::Bug`] if `pixels` has another
 /// size.
-pub fn fill(source: &dyn ImageSource, size: usize, pixels: &mut [u8]) -> Result<()> {
-    if pixels.len() != source.len() * 3 * size * size {
+pub fn fill(source: &dyn ImageSource, size: Size, pixels: &mut [u8]) -> Result<()> {
+    if pixels.len() != source.len() * 3 * size.area() {
         return Err(Error::Bug(format!(
-            "{} images of side {size} in {} bytes",
+            "{} images of {size} in {} bytes",
             source.len(),
             pixels.len()
         )));
     }
     pixels
-        .par_chunks_exact_mut(3 * size * size)
+        .par_chunks_exact_mut(3 * size.area())
         .enumerate()
         .try_for_each(|(i, out)| {
-            out.copy_from_slice(&square(&source.image(i)?, size).pixels);
+            out.copy_from_slice(&fitted(&source.image(i)?, size).pixels);
             Ok(())
         })
 }
@@ -239,7 +239,7 @@ mod tests {
 
     fn input(color: Color) -> InputSpec {
         InputSpec {
-            size: 2,
+            size: 2.into(),
             color,
             mean: 0.5,
             std: 0.5,
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_normalised_ordered_and_mirrored() {
-        let cache = PixelCache::build(&pictures(), 2).unwrap();
+        let cache = PixelCache::build(&pictures(), 2.into()).unwrap();
         let value = |v: u8| ((f64::from(v) / 255.0 - 0.5) / 0.5) as f32;
         let mut out = vec![0.0; 24];
         cache
@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn a_file_holds_the_same_pixels_as_memory() {
         let dir = tempfile::tempdir().unwrap();
-        let memory = PixelCache::build(&pictures(), 5).unwrap();
-        let file = PixelCache::build_within(&pictures(), 5, dir.path(), 10).unwrap();
+        let memory = PixelCache::build(&pictures(), 5.into()).unwrap();
+        let file = PixelCache::build_within(&pictures(), 5.into(), dir.path(), 10).unwrap();
         assert!(matches!(file.store, Store::File(_)));
         assert!((0..3).all(|i| memory.image(i) == file.image(i)));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -282,7 +282,10 @@ mod tests {
     #[test]
     fn a_broken_image_is_named() {
         let broken = Pictures(vec![b"nothing".to_vec()]);
-        let message = PixelCache::build(&broken, 2).err().unwrap().to_string();
+        let message = PixelCache::build(&broken, 2.into())
+            .err()
+            .unwrap()
+            .to_string();
         assert!(message.starts_with("picture 0: "), "{message}");
     }
 
@@ -293,9 +296,9 @@ mod tests {
         let side = 6;
         let pixels = (0..3 * side * side).map(|i| (i * 67 % 251) as u8).collect();
         let image = encode_png(&Image::new(side, side, pixels).unwrap()).unwrap();
-        let cache = PixelCache::build(&Pictures(vec![image]), side).unwrap();
+        let cache = PixelCache::build(&Pictures(vec![image]), side.into()).unwrap();
         let whole = InputSpec {
-            size: side,
+            size: side.into(),
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,
@@ -316,7 +319,7 @@ mod tests {
         };
         for flip in [false, true] {
             let mut teacher = fill(&whole, flip);
-            Degrade::new(&spec, side).apply(&mut teacher);
+            Degrade::new(&spec, side.into()).apply(&mut teacher);
             assert_eq!(teacher, fill(&small, flip));
         }
         let mut mirrored = fill(&small, false);
@@ -326,7 +329,10 @@ mod tests {
         });
         assert_ne!(mirrored, fill(&small, true));
         assert!(small.is_compatible(&whole));
-        let other = InputSpec { size: 8, ..whole };
+        let other = InputSpec {
+            size: 8.into(),
+            ..whole
+        };
         assert!(!small.is_compatible(&other));
     }
 }

@@ -4,24 +4,31 @@
 //! bytes and nothing clamped.
 
 use super::resize;
+use frbench_base::Size;
 use frbench_job::{DegradeKind, DegradeSpec};
 
-/// Takes the resolution from square images of one size.
+/// Takes the resolution from images of one size.
 pub struct Degrade {
-    size: usize,
+    size: Size,
     way: Way,
+}
+
+/// What is known of rows, and of columns.
+struct Axes<T> {
+    rows: T,
+    columns: T,
 }
 
 enum Way {
     /// The pixel that each pixel of a row or column shows, and what a column is blurred by.
     NearestBlur {
-        source: Vec<usize>,
+        source: Axes<Vec<usize>>,
         across: [f32; 5],
         down: [f32; 5],
     },
     Bicubic {
-        reduce: Vec<Taps>,
-        enlarge: Vec<Taps>,
+        reduce: Axes<Vec<Taps>>,
+        enlarge: Axes<Vec<Taps>>,
     },
 }
 
@@ -32,56 +39,70 @@ struct Taps {
 }
 
 impl Degrade {
-    /// For images of `size` x `size` pixels; `spec.side` is between 1 and `size`.
-    pub fn new(spec: &DegradeSpec, size: usize) -> Self {
-        let side = spec.side.clamp(1, size);
+    /// For images of `size`; `spec.side` is between 1 and their height. The width is reduced in
+    /// proportion.
+    pub fn new(spec: &DegradeSpec, size: Size) -> Self {
+        let Size { height, width } = size;
+        let high = spec.side.clamp(1, height);
+        let wide = ((2 * width * high + height) / (2 * height)).clamp(1, width);
+        fn axes<T>(of: impl Fn(usize, usize) -> T, y: [usize; 2], x: [usize; 2]) -> Axes<T> {
+            Axes {
+                rows: of(y[0], y[1]),
+                columns: of(x[0], x[1]),
+            }
+        }
         let way = match spec.kind {
-            DegradeKind::NearestBlur => Way::NearestBlur {
-                source: (0..size)
-                    .map(|i| nearest(nearest(i, side, size), size, side))
-                    .collect(),
-                across: gaussian(0.1),
-                down: gaussian(2.0),
-            },
+            DegradeKind::NearestBlur => {
+                let shown = |size: usize, side: usize| {
+                    let from = |i| nearest(nearest(i, side, size), size, side);
+                    (0..size).map(from).collect()
+                };
+                Way::NearestBlur {
+                    source: axes(shown, [height, high], [width, wide]),
+                    across: gaussian(0.1),
+                    down: gaussian(2.0),
+                }
+            }
             DegradeKind::Bicubic => Way::Bicubic {
-                reduce: cubic(size, side),
-                enlarge: cubic(side, size),
+                reduce: axes(cubic, [height, high], [width, wide]),
+                enlarge: axes(cubic, [high, height], [wide, width]),
             },
         };
         Degrade { size, way }
     }
 
-    /// Replaces one image, `[size, size, 3]`.
+    /// Replaces one image, `[height, width, 3]`.
     pub fn apply(&self, image: &mut [f32]) {
-        let n = self.size;
+        let Size { height, width } = self.size;
         match &self.way {
             Way::NearestBlur {
                 source,
                 across,
                 down,
             } => {
-                let coarse: Vec<f32> = (0..n * n)
+                let coarse: Vec<f32> = (0..height * width)
                     .flat_map(|i| {
-                        let at = 3 * (source[i / n] * n + source[i % n]);
+                        let (y, x) = (source.rows[i / width], source.columns[i % width]);
+                        let at = 3 * (y * width + x);
                         [image[at], image[at + 1], image[at + 2]]
                     })
                     .collect();
                 let mut blurred = vec![0.0; image.len()];
-                for (y, row) in blurred.chunks_exact_mut(3 * n).enumerate() {
+                for (y, row) in blurred.chunks_exact_mut(3 * width).enumerate() {
                     for (k, w) in down.iter().enumerate() {
-                        let from = reflect(y + k, n);
-                        let from = &coarse[3 * n * from..3 * n * (from + 1)];
+                        let from = reflect(y + k, height);
+                        let from = &coarse[3 * width * from..3 * width * (from + 1)];
                         row.iter_mut().zip(from).for_each(|(v, f)| *v += w * f);
                     }
                 }
                 for (row, out) in blurred
-                    .chunks_exact(3 * n)
-                    .zip(image.chunks_exact_mut(3 * n))
+                    .chunks_exact(3 * width)
+                    .zip(image.chunks_exact_mut(3 * width))
                 {
                     for (x, out) in out.chunks_exact_mut(3).enumerate() {
                         let mut sum = [0.0; 3];
                         for (k, w) in across.iter().enumerate() {
-                            let at = 3 * reflect(x + k, n);
+                            let at = 3 * reflect(x + k, width);
                             (0..3).for_each(|c| sum[c] += w * row[at + c]);
                         }
                         out.copy_from_slice(&sum);
@@ -89,9 +110,8 @@ impl Degrade {
                 }
             }
             Way::Bicubic { reduce, enlarge } => {
-                let side = reduce.len();
-                let small = resample(image, [n, n], reduce);
-                let large = resample(&small, [side, side], enlarge);
+                let small = resample(image, width, reduce);
+                let large = resample(&small, reduce.columns.len(), enlarge);
                 image.copy_from_slice(&large);
             }
         }
@@ -143,21 +163,21 @@ fn cubic(from: usize, to: usize) -> Vec<Taps> {
 }
 
 /// Both axes of `[height, width, 3]`, first along rows.
-fn resample(image: &[f32], [height, width]: [usize; 2], taps: &[Taps]) -> Vec<f32> {
-    let to = taps.len();
+fn resample(image: &[f32], width: usize, taps: &Axes<Vec<Taps>>) -> Vec<f32> {
+    let (height, to) = (image.len() / (3 * width), taps.columns.len());
     let mut rows = vec![0.0f32; 3 * height * to];
     for (row, out) in image
         .chunks_exact(3 * width)
         .zip(rows.chunks_exact_mut(3 * to))
     {
-        for (t, out) in taps.iter().zip(out.chunks_exact_mut(3)) {
+        for (t, out) in taps.columns.iter().zip(out.chunks_exact_mut(3)) {
             for (w, p) in t.weights.iter().zip(row[3 * t.first..].chunks_exact(3)) {
                 (0..3).for_each(|c| out[c] += w * p[c]);
             }
         }
     }
-    let mut columns = vec![0.0f32; 3 * to * to];
-    for (t, out) in taps.iter().zip(columns.chunks_exact_mut(3 * to)) {
+    let mut columns = vec![0.0f32; 3 * to * taps.rows.len()];
+    for (t, out) in taps.rows.iter().zip(columns.chunks_exact_mut(3 * to)) {
         for (w, row) in t
             .weights
             .iter()
@@ -175,7 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn degrade(kind: DegradeKind, side: usize, size: usize) -> Degrade {
-        Degrade::new(&DegradeSpec { kind, side }, size)
+        Degrade::new(&DegradeSpec { kind, side }, size.into())
     }
 
     const KINDS: [DegradeKind; 2] = [DegradeKind::NearestBlur, DegradeKind::Bicubic];
@@ -221,6 +241,26 @@ mod tests {
                 let mut flat = vec![level; 3 * size * size];
                 degrade(kind, side, size).apply(&mut flat);
                 prop_assert!(flat.iter().all(|v| (v - level).abs() < 1e-5));
+            }
+        }
+    }
+
+    /// What changes along one axis alone loses what it does in a square.
+    #[test]
+    fn each_side_is_reduced_in_proportion() {
+        let columns = |width: usize, image: &mut Vec<f32>| {
+            let value = |i: usize| ((i / 3 % width * 37) % 11) as f32;
+            image.extend((0..3 * 16 * width).map(value));
+        };
+        for kind in KINDS {
+            let (mut square, mut narrow) = (Vec::new(), Vec::new());
+            columns(8, &mut narrow);
+            columns(8, &mut square);
+            Degrade::new(&DegradeSpec { kind, side: 8 }, [16, 8].into()).apply(&mut narrow);
+            Degrade::new(&DegradeSpec { kind, side: 4 }, [8, 8].into())
+                .apply(&mut square[..3 * 64]);
+            for (a, b) in narrow.iter().zip(&square[..24]) {
+                assert!((a - b).abs() < 1e-5, "{kind}: {a} {b}");
             }
         }
     }

@@ -5,6 +5,7 @@
 //! grows, values are interpolated linearly between pixel centres, edges repeated.
 
 use super::image::Image;
+use frbench_base::Size;
 
 /// The kernel of cubic convolution (Keys, 1981) with a = -1/2, at a distance in pixels.
 pub fn cubic(distance: f64) -> f64 {
@@ -110,27 +111,30 @@ pub fn resize(image: &Image, width: usize, height: usize) -> Image {
     out
 }
 
-/// `image` as a square of `size` pixels; of an image that is not square, the middle.
-pub fn square(image: &Image, size: usize) -> Image {
-    let side = image.width.min(image.height);
-    if image.width == image.height {
-        return resize(image, size, size);
+/// `image` at `size`; of an image of other proportions, the middle.
+pub fn fitted(image: &Image, size: Size) -> Image {
+    let Size { height, width } = size;
+    // The largest part of these proportions.
+    let wide = image.width.min((image.height * width / height).max(1));
+    let high = image.height.min((image.width * height / width).max(1));
+    if (wide, high) == (image.width, image.height) {
+        return resize(image, width, height);
     }
-    let (x, y) = ((image.width - side) / 2, (image.height - side) / 2);
+    let (x, y) = ((image.width - wide) / 2, (image.height - high) / 2);
     let pixels = image
         .pixels
         .chunks_exact(3 * image.width)
         .skip(y)
-        .take(side)
-        .flat_map(|row| &row[3 * x..3 * (x + side)])
+        .take(high)
+        .flat_map(|row| &row[3 * x..3 * (x + wide)])
         .copied()
         .collect();
     let middle = Image {
-        width: side,
-        height: side,
+        width: wide,
+        height: high,
         pixels,
     };
-    resize(&middle, size, size)
+    resize(&middle, width, height)
 }
 
 #[cfg(test)]
@@ -185,10 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_square_is_cut_from_the_middle() {
+    fn other_proportions_are_cut_from_the_middle() {
+        let wide = grey(4, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(reds(&fitted(&wide, 2.into())), [2, 3, 6, 7]);
+        assert_eq!(reds(&fitted(&wide, [2, 4].into())), reds(&wide));
+        let square = grey(4, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
         assert_eq!(
-            reds(&square(&grey(4, &[1, 2, 3, 4, 5, 6, 7, 8]), 2)),
-            [2, 3, 6, 7]
+            reds(&fitted(&square, [4, 2].into())),
+            [2, 3, 6, 7, 10, 11, 14, 15]
         );
     }
 }

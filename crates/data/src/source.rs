@@ -1,6 +1,6 @@
 //! Random access to encoded and decoded images, wherever they are kept.
 
-use super::align::{Landmarks, warp_to_template};
+use super::align::{ALIGNED, Landmarks, warp_to_template};
 use super::bin::BinReader;
 use super::decode::decode;
 use super::image::Image;
@@ -339,7 +339,7 @@ impl ImageSource for AlignedSource {
 
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         let loose = self.files.decoded(i, bytes)?;
-        warp_to_template(&loose, &self.points[i], 112).ok_or_else(|| {
+        warp_to_template(&loose, &self.points[i], ALIGNED).ok_or_else(|| {
             Error::Data(format!(
                 "{}: its five landmarks coincide, so it cannot be aligned",
                 self.describe(i)

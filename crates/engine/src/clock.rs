@@ -58,11 +58,11 @@ impl Network {
         match &node.layer {
             _ if !step.inner.is_empty() => format!("inverted residual >{out} @{side}"),
             Layer::Conv(c) => {
-                let k = c.kernel;
+                let k = c.kernel.to_string().replace(' ', "");
                 let kind = match c.groups {
-                    1 => format!("conv {k}x{k}"),
-                    _ if c.groups == out => format!("depthwise {k}x{k}"),
-                    g => format!("conv {k}x{k} in {g} groups"),
+                    1 => format!("conv {k}"),
+                    _ if c.groups == out => format!("depthwise {k}"),
+                    g => format!("conv {k} in {g} groups"),
                 };
                 let stride = match c.stride {
                     1 => String::new(),

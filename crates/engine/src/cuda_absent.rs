@@ -8,7 +8,7 @@ use super::network::{Network, Output, OutputGrads, TrainMode};
 use super::sgd::Sgd;
 use super::value::Value;
 use crate::settings::Precision;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use std::sync::Arc;
 
 const ABSENT: &str = "this frbench was built without CUDA (`cargo build --release --features \
@@ -112,7 +112,7 @@ impl Gpu {
     pub fn image_set(
         &self,
         _: &[u8],
-        _: usize,
+        _: Size,
         _: (&[f32; 256], bool),
         _: Precision,
     ) -> Result<Option<Arc<dyn device::ImageSet>>> {

@@ -1,6 +1,7 @@
 //! From layers to steps: a chain of layers that one kernel can do is one step.
 
 use super::graph::{Graph, Layer};
+use frbench_base::Size;
 
 /// One kernel call: a layer, and the layers fused behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,11 +156,13 @@ fn join_chains(graph: &Graph, steps: &mut Vec<Step>, only: &dyn Fn(usize) -> boo
         _ => None,
     };
     let pointwise = |step: &Step| {
-        conv(step).is_some_and(|c| (c.kernel, c.stride, c.pad, c.groups) == (1, 1, 0, 1))
+        conv(step)
+            .is_some_and(|c| (c.kernel, c.stride, c.pad, c.groups) == (Size::square(1), 1, 0, 1))
     };
     let depthwise = |step: &Step| {
         let channels = nodes[nodes[step.main].inputs[0].0].shape[2];
-        conv(step).is_some_and(|c| c.groups == channels && c.out == channels && c.pad < c.kernel)
+        conv(step)
+            .is_some_and(|c| c.groups == channels && c.out == channels && c.pad < c.kernel.least())
     };
     let deferred: Vec<usize> = steps.iter().filter(|s| s.deferred).map(|s| s.out).collect();
     let mut i = 0;

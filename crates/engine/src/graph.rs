@@ -2,7 +2,7 @@
 
 use super::init::Init;
 use crate::settings::ConvMode;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub(crate) usize);
 
-/// A convolution with a square kernel.
+/// A convolution. Its kernel is square, or as large as the map that it is applied to, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conv {
     /// Output channels.
     pub out: usize,
-    pub kernel: usize,
+    pub kernel: Size,
     pub stride: usize,
     pub pad: usize,
     pub groups: usize,
@@ -27,11 +27,20 @@ impl Conv {
     pub fn new(out: usize, kernel: usize) -> Self {
         Conv {
             out,
-            kernel,
+            kernel: kernel.into(),
             stride: 1,
             pad: kernel / 2,
             groups: 1,
             bias: false,
+        }
+    }
+
+    /// One weight for each pixel of a map of `[h, w, c]`: `h` x `w`, no padding, no bias.
+    pub fn whole(out: usize, [h, w, _]: [usize; 3]) -> Self {
+        Conv {
+            kernel: [h, w].into(),
+            pad: 0,
+            ..Conv::new(out, 1)
         }
     }
 
@@ -51,10 +60,20 @@ impl Conv {
         Conv { bias: true, ..self }
     }
 
-    /// Side of the output for an input of side `size`.
-    pub fn output_size(&self, size: usize) -> Option<usize> {
-        let reach = (size + 2 * self.pad).checked_sub(self.kernel)?;
-        Some(reach / self.stride + 1)
+    /// Sides of the output for an input of these sides, if they fit.
+    pub fn output_size(&self, input: Size) -> Option<Size> {
+        let whole = self.kernel == input && self.pad == 0;
+        if self.stride == 0 || self.kernel.area() == 0 || !(self.kernel.is_square() || whole) {
+            return None;
+        }
+        let side = |side: usize, kernel: usize| {
+            let reach = (side + 2 * self.pad).checked_sub(kernel)?;
+            Some(reach / self.stride + 1)
+        };
+        Some(Size {
+            height: side(input.height, self.kernel.height)?,
+            width: side(input.width, self.kernel.width)?,
+        })
     }
 }
 
@@ -197,7 +216,10 @@ impl Graph {
         match &node.layer {
             Layer::Conv(conv) => {
                 let fan = input(0)[2] / conv.groups;
-                let mut all = vec![named("weight", vec![c, fan, conv.kernel, conv.kernel])];
+                let mut all = vec![named(
+                    "weight",
+                    vec![c, fan, conv.kernel.height, conv.kernel.width],
+                )];
                 if conv.bias {
                     all.push(named("bias", vec![c]));
                 }
@@ -321,20 +343,17 @@ impl GraphBuilder {
 
     pub fn conv(&mut self, x: NodeId, name: &str, conv: Conv) -> NodeId {
         let [h, w, c] = self.shape(x);
-        let sizes = match (conv.stride, conv.kernel) {
-            (0, _) | (_, 0) => None,
-            _ => conv.output_size(h).zip(conv.output_size(w)),
-        };
+        let size = conv.output_size([h, w].into());
         let divides = conv.groups > 0
             && c.is_multiple_of(conv.groups)
             && conv.out.is_multiple_of(conv.groups);
-        if sizes.is_none() || !divides || conv.out == 0 {
+        if size.is_none() || !divides || conv.out == 0 {
             self.fail(format!(
                 "`{name}`: {conv:?} does not fit an input of [{h}, {w}, {c}]"
             ));
         }
-        let (h, w) = sizes.unwrap_or((1, 1));
-        self.push(Layer::Conv(conv), name, &[x], [h, w, conv.out])
+        let Size { height, width } = size.unwrap_or(Size::square(1));
+        self.push(Layer::Conv(conv), name, &[x], [height, width, conv.out])
     }
 
     pub fn batch_norm(&mut self, x: NodeId, name: &str, affine: Affine) -> NodeId {

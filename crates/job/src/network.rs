@@ -1,5 +1,6 @@
 //! What a network is: its backbone, its input, its head.
 
+use frbench_base::Size;
 use frbench_base::registry::Params;
 use frbench_engine::settings::ConvMode;
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,9 @@ pub struct BackboneSpec {
 /// How images become the network's input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
-    /// Side of the square input, in pixels; aligned 112 x 112 crops are reduced by area.
-    pub size: usize,
+    /// Of the input, in pixels: of aligned 112 x 112 crops, the middle of these proportions is
+    /// reduced by area.
+    pub size: Size,
     pub color: Color,
     /// `x / 255` is mapped to `(x - mean) / std`.
     pub mean: f64,
@@ -39,11 +41,12 @@ impl InputSpec {
     }
 }
 
-/// A loss of resolution: the input is reduced to `side` x `side` and enlarged again.
+/// A loss of resolution: the input is reduced to `side` x `side`, or to that height where it is not
+/// square, and enlarged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradeSpec {
     pub kind: DegradeKind,
-    /// Pixels, at most the input's.
+    /// Pixels, at most the input's height.
     pub side: usize,
 }
 

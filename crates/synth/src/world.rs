@@ -67,14 +67,14 @@ impl World {
             &mut grain,
         );
         // The fit exists: the landmarks of a head never coincide.
-        let to = Similarity::fit(&scene.detected, &template(CROP)).unwrap_or(Similarity {
+        let to = Similarity::fit(&scene.detected, &template(CROP.into())).unwrap_or(Similarity {
             a: 1.0,
             b: 0.0,
             tx: 0.0,
             ty: 0.0,
         });
         Rendered {
-            image: warp(&photo, &to.inverse(), CROP),
+            image: warp(&photo, &to.inverse(), CROP.into()),
             landmarks: scene.landmarks.map(|p| to.apply(p)),
         }
     }

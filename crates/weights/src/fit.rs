@@ -8,7 +8,7 @@ use crate::container::WeightsFile;
 use crate::names::{Aside, Candidate, candidates, is_a_counter, is_of_a_head};
 use crate::tensor::Tensor;
 use difference::Difference;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_engine::{Network, StateDict};
 use frbench_job::BackboneSpec;
 use frbench_methods::backbone::{self, BACKBONES, BackboneEntry};
@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub struct Fit {
     pub spec: BackboneSpec,
-    /// The side of its square input, in pixels.
-    pub size: usize,
+    /// Of its input, in pixels.
+    pub size: Size,
     /// Its parameters and statistics by the backbone's names.
     pub state: StateDict,
     /// The dictionary they were in, by the keys that lead to it; empty for the file's own.
@@ -45,7 +45,7 @@ pub struct Assumed {
 }
 
 impl Fit {
-    /// The network, ready to embed images of `size` x `size` pixels.
+    /// The network, ready to embed images of `size` pixels.
     ///
     /// # Errors
     /// [`Error::Data`] if the state does not fit, which [`fit`] has made sure of.
@@ -185,7 +185,7 @@ impl<'a> Named<'a> {
         &self,
         file: &WeightsFile,
         spec: BackboneSpec,
-        size: usize,
+        size: Size,
         also: Vec<String>,
     ) -> Result<Fit, String> {
         let graph = backbone::build(&spec, size).map_err(|e| e.to_string())?;

@@ -4,7 +4,7 @@ use crate::container::WeightsFile;
 use crate::fit::fit;
 use crate::onnx::{self, OnnxNetwork};
 use frbench_base::key::sha256_hex;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_engine::{Graph, Network, StateDict};
 use frbench_job::BackboneSpec;
 use frbench_methods::backbone;
@@ -20,8 +20,8 @@ pub struct Foreign {
     /// The name of the file's format.
     pub format: &'static str,
     pub backbone: BackboneSpec,
-    /// The side of its square input, in pixels.
-    pub size: usize,
+    /// Of its input, in pixels.
+    pub size: Size,
     /// Its layers.
     pub graph: Graph,
     /// Its parameters and statistics.
@@ -87,10 +87,9 @@ fn of_model(path: &Path) -> Result<Foreign> {
     let model = OnnxNetwork::open(path)?;
     let wrong = |what: String| Err(Error::Data(format!("{}: {what}", path.display())));
     let [height, width, channels] = model.graph.input_shape();
-    if height != width || channels != 3 {
+    if channels != 3 {
         return wrong(format!(
-            "its input is {height} x {width} pixels of {channels} channels; networks take squares \
-             of three"
+            "its input is {height} x {width} pixels of {channels} channels; networks take three"
         ));
     }
     let mut notes = model.notes;
@@ -130,7 +129,7 @@ fn of_model(path: &Path) -> Result<Foreign> {
             params: Default::default(),
             conv: Default::default(),
         },
-        size: height,
+        size: [height, width].into(),
         graph: model.graph,
         state: model.state,
         takes,

@@ -212,7 +212,7 @@ impl Plan {
                 plan.w,
                 kind,
                 nhwc,
-                int([s.co, s.ci / s.groups, s.kernel, s.kernel]),
+                int([s.co, s.ci / s.groups, s.kernel.height, s.kernel.width]),
             ))?;
             for conv in plan.conv {
                 let set = sys::cudnnSetConvolution2dDescriptor(
@@ -469,7 +469,7 @@ impl Gpu {
             return self.convolve(Pass::Weight, key, arrays, true);
         }
         // cuDNN gives gradients in the precision of the weights.
-        let len = shape.co * shape.ci / shape.groups * shape.kernel * shape.kernel;
+        let len = shape.co * shape.ci / shape.groups * shape.kernel.area();
         let dw = self.buffer(len * 2)?;
         let arrays = [x.pointer(), dy.pointer(), dw.pointer()];
         self.convolve(Pass::Weight, key, arrays, false)?;

@@ -6,25 +6,25 @@ use super::memory::Buffer;
 use crate::Value;
 use crate::device;
 use crate::settings::Precision;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use std::sync::Arc;
 
-/// Square images in RGB, with what a network sees of them.
+/// Images in RGB, with what a network sees of them.
 #[derive(Debug)]
 pub(super) struct ImageSet {
     gpu: Arc<Gpu>,
-    /// `[count, side, side, 3]`.
+    /// `[count, height, width, 3]`.
     pixels: Buffer,
     /// The input value of each grey level.
     levels: Buffer,
     count: usize,
-    side: usize,
+    size: Size,
     bgr: bool,
     low: bool,
 }
 
 impl ImageSet {
-    /// Of `pixels`, `[count, side, side, 3]`, if they take no more than half of the memory that is
+    /// Of `pixels`, `[count, height, width, 3]`, if they take no more than half of the memory that is
     /// free. `bgr` turns the channels round.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl ImageSet {
     pub fn new(
         gpu: &Arc<Gpu>,
         pixels: &[u8],
-        side: usize,
+        size: Size,
         (levels, bgr): (&[f32; 256], bool),
         precision: Precision,
     ) -> Result<Option<ImageSet>> {
@@ -43,8 +43,8 @@ impl ImageSet {
             gpu: Arc::clone(gpu),
             pixels: gpu.upload(pixels)?,
             levels: gpu.upload(levels)?,
-            count: pixels.len() / (side * side * 3).max(1),
-            side,
+            count: pixels.len() / (size.area() * 3).max(1),
+            size,
             bgr,
             low: precision == Precision::Bf16,
         }))
@@ -62,7 +62,7 @@ impl device::ImageSet for ImageSet {
                 self.count
             )));
         }
-        let shape = [indices.len(), self.side, self.side, 3];
+        let shape = [indices.len(), self.size.height, self.size.width, 3];
         let y = Array::new(&self.gpu, shape, self.low)?;
         let flips: Vec<u8> = flips.iter().map(|f| u8::from(*f)).collect();
         let (indices, flips) = (self.gpu.upload(indices)?, self.gpu.upload(&flips)?);

@@ -7,7 +7,7 @@ use super::relations::{Angles, Bank, Gram};
 use super::search::Search;
 use crate::device;
 use crate::settings::Precision;
-use frbench_base::Result;
+use frbench_base::{Result, Size};
 use std::sync::Arc;
 
 impl Gpu {
@@ -63,11 +63,11 @@ impl Gpu {
     pub(crate) fn image_set(
         self: &Arc<Self>,
         pixels: &[u8],
-        side: usize,
+        size: Size,
         seen: (&[f32; 256], bool),
         precision: Precision,
     ) -> Result<Option<Arc<dyn device::ImageSet>>> {
-        let set = ImageSet::new(self, pixels, side, seen, precision)?;
+        let set = ImageSet::new(self, pixels, size, seen, precision)?;
         Ok(set.map(|set| Arc::new(set) as Arc<dyn device::ImageSet>))
     }
 }

@@ -16,7 +16,7 @@ use super::memory::Buffer;
 use crate::Value;
 use crate::device;
 use cudarc::driver::{CudaContext, CudaEvent, CudaSlice, CudaStream, DevicePtr, PinnedHostSlice};
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use std::sync::{Arc, Mutex};
 
 /// The way that the inputs of one network take.
@@ -131,15 +131,16 @@ pub(super) struct Upload {
     ring: Arc<Ring>,
     slot: Option<Slot>,
     holds: Holds,
-    /// Images, and their side.
-    size: [usize; 2],
+    /// How many images, and their size.
+    images: (usize, Size),
     /// Inputs that are made of them.
     turns: usize,
 }
 
 impl std::fmt::Debug for Upload {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{:?} as {:?} in {:?}", self.size, self.holds, self.ring)
+        let (n, size) = self.images;
+        write!(f, "{n} of {size} as {:?} in {:?}", self.holds, self.ring)
     }
 }
 
@@ -169,12 +170,12 @@ impl Uploads {
         })))
     }
 
-    fn upload(&self, holds: Holds, size: [usize; 2], turns: usize) -> Result<Upload> {
+    fn upload(&self, holds: Holds, images: (usize, Size), turns: usize) -> Result<Upload> {
         let mut upload = Upload {
             ring: Arc::clone(&self.0),
             slot: None,
             holds,
-            size,
+            images,
             turns,
         };
         upload.slot = Some(self.0.slot(upload.bytes())?);
@@ -185,16 +186,16 @@ impl Uploads {
 impl device::Uploads for Uploads {
     fn bytes(
         &self,
-        [n, side]: [usize; 2],
+        (n, size): (usize, Size),
         flips: &[&[bool]],
         write: &mut dyn FnMut(&mut [u8]) -> Result<()>,
     ) -> Result<Box<dyn device::Upload>> {
         if flips.iter().any(|f| f.len() != n) {
             return Err(Error::Bug(format!("{n} images with other flips")));
         }
-        let upload = self.upload(Holds::Bytes, [n, side], flips.len())?;
+        let upload = self.upload(Holds::Bytes, (n, size), flips.len())?;
         let sent = upload.send(|out| {
-            let (pixels, mirrored) = bytes_of(out).split_at_mut(n * side * side * 3);
+            let (pixels, mirrored) = bytes_of(out).split_at_mut(n * size.area() * 3);
             write(pixels)?;
             for (to, from) in mirrored.iter_mut().zip(flips.concat()) {
                 *to = from.into();
@@ -206,12 +207,12 @@ impl device::Uploads for Uploads {
 
     fn floats(
         &self,
-        [n, side]: [usize; 2],
+        (n, size): (usize, Size),
         turns: usize,
         write: &mut dyn FnMut(&mut [f32]) -> Result<()>,
     ) -> Result<Box<dyn device::Upload>> {
-        let upload = self.upload(Holds::Floats, [n, side], turns)?;
-        let sent = upload.send(|out| write(&mut out[..turns * n * side * side * 3]))?;
+        let upload = self.upload(Holds::Floats, (n, size), turns)?;
+        let sent = upload.send(|out| write(&mut out[..turns * n * size.area() * 3]))?;
         Ok(Box::new(sent))
     }
 }
@@ -219,14 +220,14 @@ impl device::Uploads for Uploads {
 impl Upload {
     /// Numbers of one input.
     fn len(&self) -> usize {
-        let [n, side] = self.size;
-        n * side * side * 3
+        let (n, size) = self.images;
+        n * size.area() * 3
     }
 
     /// Bytes that are sent.
     fn bytes(&self) -> usize {
         match self.holds {
-            Holds::Bytes => self.len() + self.turns * self.size[0],
+            Holds::Bytes => self.len() + self.turns * self.images.0,
             Holds::Floats => self.turns * self.len() * 4,
         }
     }
@@ -270,8 +271,8 @@ impl device::Upload for Upload {
         if k >= self.turns {
             return Err(Error::Bug(format!("turn {k} of {}", self.turns)));
         }
-        let ([n, side], stream) = (self.size, gpu.stream());
-        let y = Array::new(gpu, [n, side, side, 3], self.ring.low)?;
+        let ((n, size), stream) = (self.images, gpu.stream());
+        let y = Array::new(gpu, [n, size.height, size.width, 3], self.ring.low)?;
         let _turn = gpu.turn();
         stream.wait(&slot.sent).map_err(failed("an upload"))?;
         let (start, _) = slot.device.device_ptr(stream);

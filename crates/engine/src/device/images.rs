@@ -4,12 +4,12 @@
 use super::Device;
 use crate::Value;
 use crate::settings::Precision;
-use frbench_base::Result;
+use frbench_base::{Result, Size};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 impl Device {
-    /// Copies square images in RGB, `[count, side, side, 3]`, to the GPU, for networks of
+    /// Copies images in RGB, `[count, height, width, 3]`, to the GPU, for networks of
     /// `precision`. `levels` are the input values of grey levels, `bgr` turns the channels round.
     /// `None`, too, if they take more than half of the memory that is free.
     ///
@@ -18,20 +18,20 @@ impl Device {
     pub fn image_set(
         &self,
         pixels: &[u8],
-        side: usize,
+        size: Size,
         (levels, bgr): (&[f32; 256], bool),
         precision: Precision,
     ) -> Result<Option<Arc<dyn ImageSet>>> {
         let Some(gpu) = self.gpu() else {
             return Ok(None);
         };
-        gpu.image_set(pixels, side, (levels, bgr), precision)
+        gpu.image_set(pixels, size, (levels, bgr), precision)
     }
 }
 
-/// Square images on a GPU, with what a network sees of them.
+/// Images on a GPU, with what a network sees of them.
 pub trait ImageSet: Debug + Send + Sync {
-    /// `indices.len()` images as a network takes them, `[n, side, side, 3]`, mirrored where
+    /// `indices.len()` images as a network takes them, `[n, height, width, 3]`, mirrored where
     /// `flips` says so.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ pub trait ImageSet: Debug + Send + Sync {
 /// The way that the inputs of one network take to its GPU; see
 /// [`Network::uploads`](crate::Network::uploads).
 pub trait Uploads: Debug + Send + Sync {
-    /// Sends `n` images of side `side` that `write` writes as bytes, `[n, side, side, 3]` in RGB,
+    /// Sends `n` images of this size that `write` writes as bytes, `[n, height, width, 3]` in RGB,
     /// to be taken once for each of `flips`, which says what is mirrored, `[n]`.
     ///
     /// # Errors
@@ -51,19 +51,19 @@ pub trait Uploads: Debug + Send + Sync {
     /// image; [`Error::Compute`](frbench_base::Error::Compute) if the GPU fails.
     fn bytes(
         &self,
-        n_and_side: [usize; 2],
+        images: (usize, Size),
         flips: &[&[bool]],
         write: &mut dyn FnMut(&mut [u8]) -> Result<()>,
     ) -> Result<Box<dyn Upload>>;
 
-    /// Sends `turns` inputs of `n` images of side `side`, which `write` writes as numbers,
-    /// `[turns, n, side, side, 3]`.
+    /// Sends `turns` inputs of `n` images of this size, which `write` writes as numbers,
+    /// `[turns, n, height, width, 3]`.
     ///
     /// # Errors
     /// Those of `write`; [`Error::Compute`](frbench_base::Error::Compute) if the GPU fails.
     fn floats(
         &self,
-        n_and_side: [usize; 2],
+        images: (usize, Size),
         turns: usize,
         write: &mut dyn FnMut(&mut [f32]) -> Result<()>,
     ) -> Result<Box<dyn Upload>>;
@@ -71,7 +71,7 @@ pub trait Uploads: Debug + Send + Sync {
 
 /// Images on their way to a GPU. What holds them is used again when it is dropped.
 pub trait Upload: Debug + Send {
-    /// The input `[n, side, side, 3]` of turn `k`, as soon as it is there: what computes waits,
+    /// The input `[n, height, width, 3]` of turn `k`, as soon as it is there: what computes waits,
     /// the caller does not.
     ///
     /// # Errors

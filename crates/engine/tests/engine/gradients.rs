@@ -107,7 +107,8 @@ fn check(
 fn conv_by_taps(x: &Tensor, weight: &Tensor, conv: Conv) -> candle_core::Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let (g, co) = (conv.groups, conv.out);
-    let (oh, ow) = (conv.output_size(h).unwrap(), conv.output_size(w).unwrap());
+    let out = conv.output_size([h, w].into()).unwrap();
+    let (oh, ow) = (out.height, out.width);
     let x = x
         .pad_with_zeros(2, conv.pad, conv.pad)?
         .pad_with_zeros(3, conv.pad, conv.pad)?;
@@ -122,8 +123,8 @@ fn conv_by_taps(x: &Tensor, weight: &Tensor, conv: Conv) -> candle_core::Result<
         candle_core::DType::F32,
         &Device::Cpu,
     )?;
-    for ky in 0..conv.kernel {
-        for kx in 0..conv.kernel {
+    for ky in 0..conv.kernel.height {
+        for kx in 0..conv.kernel.width {
             let part = x
                 .index_select(&index(ky, oh)?, 2)?
                 .index_select(&index(kx, ow)?, 3)?;

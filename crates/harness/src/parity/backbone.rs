@@ -130,7 +130,12 @@ fn fits(case: &Case, graph: &Graph, images: usize) -> Result<()> {
         shapes.push(("activations", 1, vec![images, h, w, c]));
         match &node.layer {
             Layer::Conv(conv) => {
-                let fan = vec![c, from / conv.groups.max(1), conv.kernel, conv.kernel];
+                let fan = vec![
+                    c,
+                    from / conv.groups.max(1),
+                    conv.kernel.height,
+                    conv.kernel.width,
+                ];
                 shapes.push(("weights", 2, fan));
             }
             Layer::Linear { .. } => shapes.push(("weights", 2, vec![c, from_h, from_w, from])),

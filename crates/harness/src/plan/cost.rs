@@ -1,6 +1,7 @@
 //! Rough cost of jobs in floating-point operations, for `show` and ETA. Never part of a key.
 
 use crate::suite::dataset;
+use frbench_base::Size;
 use frbench_job::*;
 
 /// Operations to render and encode one face, about 3 ms of one core.
@@ -11,7 +12,7 @@ const IMAGES: f64 = 1e6;
 
 /// Operations of one forward pass of one image; a network that cannot be built costs nothing,
 /// the training job will say why.
-pub fn forward(backbone: &BackboneSpec, size: usize) -> f64 {
+pub fn forward(backbone: &BackboneSpec, size: Size) -> f64 {
     frbench_methods::backbone::build(backbone, size).map_or(0.0, |g| 2.0 * g.macs() as f64)
 }
 

@@ -8,6 +8,7 @@ use super::{Known, Round, cost, full_identity, identity};
 use crate::suite::model_file::ModelFile;
 use crate::suite::resolve::{Column, Keep, ModelSource, Row, Trained};
 use crate::suite::{Resolved, dataset};
+use frbench_base::Size;
 use frbench_base::key::Key;
 use frbench_base::registry::Params;
 use frbench_job::result::{DataResult, JobResult};
@@ -352,7 +353,7 @@ impl<'a> Planner<'a> {
 
 /// Operations of one forward pass, by row: rows of a matrix have one network.
 fn forward(suite: &Resolved) -> Vec<f64> {
-    let mut known: Vec<(&BackboneSpec, usize, f64)> = Vec::new();
+    let mut known: Vec<(&BackboneSpec, Size, f64)> = Vec::new();
     let mut out = Vec::with_capacity(suite.rows.len());
     for row in &suite.rows {
         if let ModelSource::File(file) = &row.model {

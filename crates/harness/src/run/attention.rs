@@ -4,10 +4,10 @@
 use super::contact_sheet::{GAP, paper, paste, picture};
 use super::folder::RunFolder;
 use crate::train::Images;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_data::align::template;
 use frbench_data::image::Image;
-use frbench_data::resize::resize;
+use frbench_data::resize::{fitted, resize};
 use frbench_engine::{Network, Value};
 use frbench_job::result::{Picture, PictureKind, StageAttention};
 use frbench_job::{Color, InputSpec};
@@ -50,20 +50,20 @@ pub fn look(
     let mut sums: Vec<(String, f64, f64, usize)> = Vec::new();
     let mut rows: Vec<Vec<Image>> = Vec::new();
     for some in first.chunks(32) {
-        let side = input.size;
-        let len = side * side * 3;
+        let Size { height, width } = input.size;
+        let len = height * width * 3;
         let mut pixels = vec![0.0; some.len() * len];
         images.fill(some, &vec![false; some.len()], input, &mut pixels)?;
-        let x = Value::new([some.len(), side, side, 3], pixels)?;
+        let x = Value::new([some.len(), height, width, 3], pixels)?;
         let taps = network.infer(&x)?.taps;
         let drawn = DRAWN.saturating_sub(rows.len()).min(some.len());
         for seen in x.data().chunks_exact(len).take(drawn) {
-            rows.push(vec![resize(&as_seen(seen, input)?, TILE, TILE)]);
+            rows.push(vec![fitted(&as_seen(seen, input)?, TILE.into())]);
         }
         let from = rows.len() - drawn;
         for (k, name) in last.iter().enumerate() {
             let [n, h, w, _] = taps[name].shape();
-            let near = coverage(h, w);
+            let near = coverage(h, w, input.size);
             let area = near.iter().sum::<f64>() / (h * w) as f64;
             if sums.len() <= k {
                 sums.push((name.clone(), 0.0, area, 0));
@@ -136,12 +136,18 @@ fn last_of_stages(names: &[&str]) -> Vec<String> {
     last.into_iter().map(|l| l.2).collect()
 }
 
-/// How much of each pixel of an `h x w` map lies in the discs around the five landmarks of an
-/// aligned face.
-fn coverage(h: usize, w: usize) -> Vec<f64> {
-    let landmarks = template(112).map(|p| p.map(|v| v / 112.0));
+/// How much of each pixel of an `h x w` map of an input of this size lies in the discs around the
+/// five landmarks of an aligned face.
+fn coverage(h: usize, w: usize, size: Size) -> Vec<f64> {
+    let (most, sides) = (size.most() as f64, [size.width as f64, size.height as f64]);
+    let landmarks = template(size);
+    let stretch = sides.map(|side| side / most);
     let within = |x: f64, y: f64| {
-        let near = |p: &[f64; 2]| (p[0] - x).powi(2) + (p[1] - y).powi(2) <= RADIUS * RADIUS;
+        let near = |p: &[f64; 2]| {
+            ((p[0] / sides[0] - x) * stretch[0]).powi(2)
+                + ((p[1] / sides[1] - y) * stretch[1]).powi(2)
+                <= RADIUS * RADIUS
+        };
         landmarks.iter().any(near)
     };
     let at = |i: usize, of: usize| (i as f64 + 0.5) / (of * FINE) as f64;
@@ -170,7 +176,7 @@ fn as_seen(pixels: &[f32], input: &InputSpec) -> Result<Image> {
             Color::Bgr => [rgb[2], rgb[1], rgb[0]],
         }
     });
-    Image::new(input.size, input.size, bytes.collect())
+    Image::new(input.size.width, input.size.height, bytes.collect())
 }
 
 /// Five colours from dark to bright, of even steps in lightness.
@@ -234,11 +240,11 @@ mod tests {
         // Five discs that do not overlap.
         let area = 5.0 * std::f64::consts::PI * RADIUS * RADIUS;
         for side in [2, 4, 7, 16, 56] {
-            let share = coverage(side, side).iter().sum::<f64>() / (side * side) as f64;
+            let share = coverage(side, side, 112.into()).iter().sum::<f64>() / (side * side) as f64;
             assert!((share - area).abs() < 0.02, "{side}: {share} and {area}");
         }
         // The corners of an aligned face hold none.
-        let fine = coverage(16, 16);
+        let fine = coverage(16, 16, 112.into());
         assert_eq!((fine[0], fine[255]), (0.0, 0.0));
     }
 

@@ -7,7 +7,7 @@ use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
 use frbench_data::decode::encode_jpeg;
 use frbench_data::image::Image;
-use frbench_data::resize::square;
+use frbench_data::resize::fitted;
 use frbench_data::set::TrainSet;
 use frbench_job::result::{FileHash, Picture, PictureKind};
 
@@ -125,7 +125,7 @@ fn draw(set: &TrainSet, truth: &[Option<u32>], shown: &[Corrected]) -> Result<Im
         ];
         for (j, image) in images.into_iter().enumerate() {
             if let Some(image) = image {
-                let small = square(&set.source.image(image)?, TILE);
+                let small = fitted(&set.source.image(image)?, TILE.into());
                 paste(&mut picture, &small, left + j * (TILE + GAP / 2), top)?;
             }
         }

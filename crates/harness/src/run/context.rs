@@ -6,8 +6,8 @@ use super::options::Options;
 use super::stop::Stop;
 use super::store::{Jobs, Store};
 use crate::train::Images;
-use frbench_base::Result;
 use frbench_base::key::Key;
+use frbench_base::{Result, Size};
 use frbench_data::source::ImageSource;
 use frbench_job::Job;
 use std::collections::BTreeMap;
@@ -49,13 +49,13 @@ impl Context<'_> {
         }
     }
 
-    /// The images of a part of a set at this side, decoded until a stop signal comes.
+    /// The images of a part of a set at this size, decoded until a stop signal comes.
     pub fn images(
         &self,
         data: &Key,
         part: &str,
         source: &Arc<dyn ImageSource>,
-        size: usize,
+        size: Size,
     ) -> Result<Arc<dyn Images>> {
         let watch = heed(self.stop, &self.job.label);
         let images = &self.store.images;

@@ -19,8 +19,8 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// The network in the file of weights `path`, on `device`; the side of `input` is replaced by
-    /// that of the network's input.
+    /// The network in the file of weights `path`, on `device`; the size of `input` is replaced
+    /// by that of the network's input.
     ///
     /// # Errors
     /// What [`frbench_weights::read`] refuses, and a GPU that fails.
@@ -54,7 +54,7 @@ impl Embedder {
         mut take: impl FnMut(&[f32], usize) -> Result<()>,
     ) -> Result<()> {
         let chunk = self.device.embedding_batch();
-        let side = self.input.size;
+        let size = self.input.size;
         for from in (0..images.len()).step_by(chunk) {
             let some: Vec<u32> = (from as u32..images.len().min(from + chunk) as u32).collect();
             let cache = PixelCache::build(
@@ -62,14 +62,14 @@ impl Embedder {
                     source: images.clone(),
                     indices: &some,
                 },
-                side,
+                size,
             )?;
             let rows = laid_out(views, |turn| {
                 let indices: Vec<u32> = (0..some.len() as u32).collect();
-                let mut pixels = vec![0.0; some.len() * side * side * 3];
+                let mut pixels = vec![0.0; some.len() * size.area() * 3];
                 let mirrored = vec![turn == 1; some.len()];
                 cache.fill_batch(&indices, &mirrored, &self.input, &mut pixels)?;
-                let input = Value::new([some.len(), side, side, 3], pixels)?;
+                let input = Value::new([some.len(), size.height, size.width, 3], pixels)?;
                 let embedding = self.network.infer(&input)?.embedding;
                 Ok((embedding.to_vec(), embedding.channels()))
             })?;

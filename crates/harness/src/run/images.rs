@@ -1,8 +1,8 @@
 //! Decoded images of this process, shared by its jobs.
 
 use crate::train::Images;
-use frbench_base::Result;
 use frbench_base::key::Key;
+use frbench_base::{Result, Size};
 use frbench_data::cache::{self, PixelCache};
 use frbench_data::source::{ImageSource, Selected, Watched};
 use frbench_data::watch::{UNWATCHED, Watch};
@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex};
 /// Sets whose pixels take more than this are decoded as they are used.
 const KEEP_BYTES: usize = 3 << 30;
 
-/// Data job, part of the set, side in pixels.
-type Id = (Key, String, usize);
+/// Data job, part of the set, size in pixels.
+type Id = (Key, String, Size);
 
 /// Recently used decoded sets, newest last, 3 GiB in all.
 #[derive(Default)]
 pub struct ImageCache(Mutex<Vec<(Id, Arc<PixelCache>)>>);
 
 impl ImageCache {
-    /// The images of `source`, which is `part` of data job `data`, at `size` x `size` pixels.
+    /// The images of `source`, which is `part` of data job `data`, at `size` pixels.
     ///
     /// # Errors
     /// An image that cannot be decoded.
@@ -29,7 +29,7 @@ impl ImageCache {
         data: &Key,
         part: &str,
         source: &Arc<dyn ImageSource>,
-        size: usize,
+        size: Size,
     ) -> Result<Arc<dyn Images>> {
         self.view_watched(data, part, source, size, UNWATCHED)
     }
@@ -40,10 +40,10 @@ impl ImageCache {
         data: &Key,
         part: &str,
         source: &Arc<dyn ImageSource>,
-        size: usize,
+        size: Size,
         watch: Watch,
     ) -> Result<Arc<dyn Images>> {
-        let bytes = |n: usize| n * size * size * 3;
+        let bytes = |n: usize| n * size.area() * 3;
         if bytes(source.len()) > KEEP_BYTES {
             return Ok(Arc::new(Streamed {
                 source: source.clone(),
@@ -60,7 +60,7 @@ impl ImageCache {
             }
         };
         kept.push((id, pixels.clone()));
-        let size_of = |p: &PixelCache| p.len() * p.size() * p.size() * 3;
+        let size_of = |p: &PixelCache| p.len() * p.size().area() * 3;
         while kept.iter().map(|(_, p)| size_of(p)).sum::<usize>() > KEEP_BYTES {
             kept.remove(0);
         }
@@ -97,7 +97,7 @@ impl Images for Cached {
 /// Decodes what is asked for, every time: for sets that do not fit in memory.
 struct Streamed {
     source: Arc<dyn ImageSource>,
-    size: usize,
+    size: Size,
 }
 
 impl Images for Streamed {
@@ -161,7 +161,7 @@ mod tests {
     fn streamed_and_cached_images_are_the_same() {
         let source: Arc<dyn ImageSource> = Arc::new(Flat);
         let input = InputSpec {
-            size: 2,
+            size: 2.into(),
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,
@@ -175,9 +175,12 @@ mod tests {
             out
         };
         let cached = ImageCache::default()
-            .view(&Key("k".into()), "images", &source, 2)
+            .view(&Key("k".into()), "images", &source, 2.into())
             .unwrap();
-        let streamed = Streamed { source, size: 2 };
+        let streamed = Streamed {
+            source,
+            size: 2.into(),
+        };
         assert_eq!(fill(cached.as_ref()), fill(&streamed));
         let read = |images: &dyn Images| {
             let mut out = vec![0; 3 * 12];

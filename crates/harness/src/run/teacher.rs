@@ -6,7 +6,7 @@ use super::context::Context;
 use super::folder::RunFolder;
 use crate::train::{FrozenClassifier, FrozenNetwork, Images, Teacher, TeacherRows};
 use frbench_base::key::Key;
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_data::source::ImageSource;
 use frbench_engine::Network;
 use frbench_engine::checkpoint::Checkpoint;
@@ -57,7 +57,7 @@ impl InStep {
         key: &Key,
         needs: &Needs,
         (data, source): (&Key, &Arc<dyn ImageSource>),
-        (size, images): (usize, &Arc<dyn Images>),
+        (size, images): (Size, &Arc<dyn Images>),
         cx: &Context,
     ) -> Result<Self> {
         let model = cx.jobs.network(key)?;

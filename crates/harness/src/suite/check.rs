@@ -155,6 +155,14 @@ fn shape(source: &Source, key: &At<String>, node: &Node, shape: Shape) -> Result
             .ok_or_else(|| want("`true` or `false`")),
         Shape::Choice(values) => choice(source, name, node, values),
         Shape::Int { min, max } => int(source, name, node, min, max),
+        Shape::Size { min, max } => match node.list() {
+            [height, width] => {
+                int(source, name, height, min, max)?;
+                int(source, name, width, min, max)
+            }
+            [] if !matches!(node.value, Value::List(_)) => int(source, name, node, min, max),
+            _ => Err(want("one side of a square, or `[height, width]`")),
+        },
         Shape::Float { min, max } => float(source, name, node, min, max),
         Shape::Texts => each(node, want("a list of texts"), |n| {
             n.as_text()

@@ -15,14 +15,14 @@ pub enum Input {
 }
 
 impl Input {
-    /// As networks take it; its side is still to be said.
+    /// As networks take it; its size is still to be said.
     pub fn spec(&self) -> InputSpec {
         let (color, mean, std) = match self {
             Input::Preset(p) => (p.color, p.mean, p.std),
             Input::Stated { color, mean, std } => (*color, *mean, *std),
         };
         InputSpec {
-            size: 0,
+            size: 0.into(),
             color,
             mean,
             std,

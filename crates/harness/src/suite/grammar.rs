@@ -28,6 +28,11 @@ pub enum Shape {
         min: i64,
         max: i64,
     },
+    /// One side of a square, or `[height, width]`: whole numbers in `[min, max]`.
+    Size {
+        min: i64,
+        max: i64,
+    },
     /// A number in `[min, max]`.
     Float {
         min: f64,
@@ -502,8 +507,8 @@ pub const NETWORK: &[Field] = &[
 pub const INPUT: &[Field] = &[
     must(
         "size",
-        Int { min: 16, max: 448 },
-        "Side in pixels; 112 x 112 crops are reduced by area.",
+        Shape::Size { min: 16, max: 448 },
+        "Side in pixels, or `[height, width]`; of 112 x 112 crops, the middle of these proportions is reduced by area.",
     ),
     COLOR,
     MEAN,

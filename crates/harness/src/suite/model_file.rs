@@ -1,6 +1,6 @@
 //! Networks that were trained elsewhere, as their files say.
 
-use frbench_base::Result;
+use frbench_base::{Result, Size};
 use frbench_job::BackboneSpec;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ pub struct ModelFile {
     /// Of the file, as it was when the suite was read.
     pub sha256: String,
     pub backbone: BackboneSpec,
-    /// Side of the input in pixels.
-    pub size: usize,
+    /// Of the input, in pixels.
+    pub size: Size,
     /// Multiply-accumulates of one forward pass of one image.
     pub macs: u64,
     /// Mean and standard deviation, where preprocessing stands in the file.

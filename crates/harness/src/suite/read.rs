@@ -3,9 +3,9 @@
 
 use super::model::*;
 use super::source::{At, Source};
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::{check, whole};
-use frbench_base::Result;
+use frbench_base::{Result, Size};
 use frbench_job::{
     BalancedSpec, Color, ConvMode, Decay, DegradeKind, InputSpec, Length, OptimizerSpec, Precision,
     ScheduleSpec,
@@ -334,6 +334,19 @@ fn profile(source: &Source, (id, node): &(At<String>, Node), models: bool) -> Re
     })
 }
 
+/// One side of a square, or height and width.
+fn size(input: &Node) -> Size {
+    let side = |node: &Node| match node.value {
+        Value::Int(side) => side as usize,
+        _ => 0,
+    };
+    match input.get("size").map(|node| (node, node.list())) {
+        Some((_, [height, width])) => [side(height), side(width)].into(),
+        Some((node, _)) => side(node).into(),
+        None => 0.into(),
+    }
+}
+
 fn network(source: &Source, (id, node): &(At<String>, Node)) -> Result<Network> {
     let input = node.get("input").unwrap_or(node);
     Ok(Network {
@@ -341,7 +354,7 @@ fn network(source: &Source, (id, node): &(At<String>, Node)) -> Result<Network> 
         backbone: named(node.get("backbone").unwrap_or(node)),
         embedding: int(node, "embedding").unwrap_or(0) as usize,
         input: InputSpec {
-            size: int(input, "size").unwrap_or(0) as usize,
+            size: size(input),
             color: color(input),
             mean: number(input, "mean").unwrap_or(0.0),
             std: number(input, "std").unwrap_or(1.0),

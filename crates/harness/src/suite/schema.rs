@@ -39,6 +39,13 @@ fn shape(field: &Field, known: &Catalogue) -> Value {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Choice(values) => json!({ "enum": values }),
         Shape::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Shape::Size { min, max } => {
+            let side = json!({ "type": "integer", "minimum": min, "maximum": max });
+            json!({ "anyOf": [
+                side,
+                { "type": "array", "items": side, "minItems": 2, "maxItems": 2 },
+            ] })
+        }
         Shape::Float { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Shape::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Shape::Ints => json!({ "type": "array", "items": { "type": "integer", "minimum": 0 } }),

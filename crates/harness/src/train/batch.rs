@@ -17,7 +17,7 @@ pub trait Images: Send + Sync {
         None
     }
 
-    /// Writes decoded images, `[indices.len(), side, side, 3]` in RGB, neither mirrored nor
+    /// Writes decoded images, `[indices.len(), height, width, 3]` in RGB, neither mirrored nor
     /// normalised.
     ///
     /// # Errors

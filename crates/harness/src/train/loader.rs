@@ -110,7 +110,7 @@ mod tests {
             out: &mut [f32],
         ) -> Result<()> {
             self.filled.fetch_add(1, Ordering::SeqCst);
-            let n = 3 * input.size * input.size;
+            let n = 3 * input.size.area();
             for ((&i, &flip), out) in indices.iter().zip(flips).zip(out.chunks_exact_mut(n)) {
                 if self.broken == Some(i) {
                     return Err(Error::Data(format!("image {i} is broken")));
@@ -123,7 +123,7 @@ mod tests {
 
     fn view(images: &Arc<Numbers>, size: usize) -> InputPipeline {
         let input = InputSpec {
-            size,
+            size: size.into(),
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,

@@ -92,8 +92,8 @@ impl InputPipeline {
     /// # Errors
     /// An image that cannot be decoded; [`Error::Compute`] if the GPU fails.
     pub fn make(&self, indices: &[u32], flips: &[&[bool]]) -> Result<Made> {
-        let (n, side) = (indices.len(), self.input.size);
-        let len = n * side * side * 3;
+        let (n, size) = (indices.len(), self.input.size);
+        let len = n * size.area() * 3;
         let fill =
             |flips: &[bool], out: &mut [f32]| self.images.fill(indices, flips, &self.input, out);
         Ok(Made(match &self.way {
@@ -101,13 +101,13 @@ impl InputPipeline {
                 let value = |flips: &&[bool]| {
                     let mut pixels = pool.take(len);
                     fill(flips, &mut pixels)?;
-                    Ok(Value::from_buffer([n, side, side, 3], pixels))
+                    Ok(Value::from_buffer([n, size.height, size.width, 3], pixels))
                 };
                 Where::Host(flips.iter().map(value).collect::<Result<_>>()?)
             }
             // What has lost resolution is no longer a matter of levels.
             Way::Upload(uploads) if self.input.degrade.is_some() => {
-                Where::Sent(uploads.floats([n, side], flips.len(), &mut |out| {
+                Where::Sent(uploads.floats((n, size), flips.len(), &mut |out| {
                     let parts = out.chunks_exact_mut(len.max(1));
                     flips
                         .iter()
@@ -117,7 +117,7 @@ impl InputPipeline {
             }
             Way::Upload(uploads) => {
                 let mut read = |out: &mut [u8]| self.images.read(indices, out);
-                Where::Sent(uploads.bytes([n, side], flips, &mut read)?)
+                Where::Sent(uploads.bytes((n, size), flips, &mut read)?)
             }
             Way::Resident(set) => Where::Resident {
                 set: set.clone(),
@@ -129,7 +129,7 @@ impl InputPipeline {
 }
 
 impl Made {
-    /// The input, `[n, side, side, 3]`, of the turn `k` of those that were asked for.
+    /// The input, `[n, height, width, 3]`, of the turn `k` of those that were asked for.
     ///
     /// # Errors
     /// [`Error::Compute`] if the GPU fails, [`Error::Bug`] if there is no such turn.
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn images_are_made_once_for_each_way_of_mirroring_them() {
         let input = InputSpec {
-            size: 2,
+            size: 2.into(),
             color: Color::Rgb,
             mean: 0.5,
             std: 0.5,

@@ -1,5 +1,6 @@
 //! Convolutions of any shape against sums in 64 bits, on every kernel set of this machine.
 
+use frbench_base::Size;
 use frbench_base::rng::Stream;
 use frbench_kernels::ops::act::{Act, Epilogue, Input, Prologue};
 use frbench_kernels::ops::conv::{self, Algorithm, ConvMode, Dx, Gather, Shape};
@@ -19,10 +20,16 @@ fn noise(seed: u64, purpose: &str, len: usize) -> Vec<f32> {
     (0..len).map(|_| stream.normal() as f32).collect()
 }
 
+/// Row and column of every element of a kernel.
+fn taps(kernel: Size) -> impl Iterator<Item = (usize, usize)> {
+    let Size { height, width } = kernel;
+    (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)))
+}
+
 /// Weights in 64 bits with their taps outermost, `[tap, output, input]`: the inputs of one output
 /// follow each other, as those of a pixel do.
 fn taps_first(w: &[f32], s: &Shape) -> Vec<f64> {
-    let (taps, gi) = (s.kernel * s.kernel, s.ci / s.groups);
+    let (taps, gi) = (s.kernel.area(), s.ci / s.groups);
     let at = |t: usize, o: usize, i: usize| f64::from(w[(o * gi + i) * taps + t]);
     let of_tap = |t| (0..s.co).flat_map(move |o| (0..gi).map(move |i| at(t, o, i)));
     (0..taps).flat_map(of_tap).collect()
@@ -30,7 +37,7 @@ fn taps_first(w: &[f32], s: &Shape) -> Vec<f64> {
 
 /// The order of the kernels' weights from that of [`taps_first`].
 fn taps_last(w: &[f64], s: &Shape) -> Vec<f64> {
-    let (taps, gi) = (s.kernel * s.kernel, s.ci / s.groups);
+    let (taps, gi) = (s.kernel.area(), s.ci / s.groups);
     let of_output = |o| (0..gi).flat_map(move |i| (0..taps).map(move |t| (t * s.co + o) * gi + i));
     (0..s.co).flat_map(of_output).map(|at| w[at]).collect()
 }
@@ -41,7 +48,7 @@ fn each_run(s: &Shape, mut f: impl FnMut(Range<usize>, Range<usize>, usize)) {
     let (gi, go) = (s.ci / s.groups, s.co / s.groups);
     for n in 0..s.n {
         for (oy, ox) in (0..s.oh).flat_map(|y| (0..s.ow).map(move |x| (y, x))) {
-            for (ky, kx) in (0..s.kernel).flat_map(|y| (0..s.kernel).map(move |x| (y, x))) {
+            for (ky, kx) in taps(s.kernel) {
                 let y = (oy * s.stride + ky).wrapping_sub(s.pad);
                 let x = (ox * s.stride + kx).wrapping_sub(s.pad);
                 if y >= s.h || x >= s.w {
@@ -49,7 +56,7 @@ fn each_run(s: &Shape, mut f: impl FnMut(Range<usize>, Range<usize>, usize)) {
                 }
                 for o in 0..s.co {
                     let input = ((n * s.h + y) * s.w + x) * s.ci + o / go * gi;
-                    let weight = ((ky * s.kernel + kx) * s.co + o) * gi;
+                    let weight = ((ky * s.kernel.width + kx) * s.co + o) * gi;
                     let output = ((n * s.oh + oy) * s.ow + ox) * s.co + o;
                     f(input..input + gi, weight..weight + gi, output);
                 }
@@ -150,7 +157,7 @@ fn check(case: &Case) {
         _ => 1e-5,
     };
     let x = noise(case.seed, "x", s.n * s.h * s.w * s.ci);
-    let w = noise(case.seed, "w", s.co * s.ci / s.groups * s.kernel * s.kernel);
+    let w = noise(case.seed, "w", s.co * s.ci / s.groups * s.kernel.area());
     let dy = noise(case.seed, "dy", s.n * s.oh * s.ow * s.co);
     let residual = noise(case.seed, "residual", dy.len());
     let of = |what: &str, len: usize| noise(case.seed, what, len);
@@ -428,7 +435,7 @@ fn shape(
         oh: out(h)?,
         ow: out(w)?,
         co,
-        kernel,
+        kernel: kernel.into(),
         stride,
         pad,
         groups,
@@ -474,6 +481,21 @@ proptest! {
             let mode = ConvMode::Fast;
             check(&Case { shape, seed, before, after, residual, mode });
         }
+    }
+
+    /// Kernels as large as the map, which need not be square.
+    #[test]
+    fn whole_maps(
+        n in 1usize..4, h in 1usize..9, w in 1usize..9, groups in 2usize..40,
+        per in prop::sample::select(vec![[1usize, 1], [1, 1], [2, 3]]), dense: bool, seed: u64,
+        before in prop::option::of(0usize..4), after in prop::option::of(0usize..4),
+        residual: bool,
+    ) {
+        let groups = if dense { 1 } else { groups };
+        let channels = [per[0] * groups, per[1] * groups];
+        let mut shape = shape([n, h, w], channels, [1, 1, 0], groups).unwrap();
+        (shape.kernel, shape.oh, shape.ow) = ([h, w].into(), 1, 1);
+        check(&Case { shape, seed, before, after, residual, mode: ConvMode::Fast });
     }
 }
 
@@ -526,7 +548,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
             ] {
                 let s = shape([6, 21, 19], channels, kernel, groups).unwrap();
                 let x = noise(1, "x", s.n * s.h * s.w * s.ci);
-                let w = noise(2, "w", s.co * s.ci / s.groups * s.kernel * s.kernel);
+                let w = noise(2, "w", s.co * s.ci / s.groups * s.kernel.area());
                 let dy = noise(3, "dy", s.n * s.oh * s.ow * s.co);
                 let algorithm = conv::algorithm(&s, ConvMode::Fast);
                 let mut packed = vec![0.0; conv::packed_len(&s, algorithm)];

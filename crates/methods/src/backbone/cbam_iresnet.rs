@@ -1,8 +1,8 @@
 //! iResNet with convolutional block attention (CBAM), the network of A-SKD, with its names.
 
 use super::{BackboneEntry, WIDTH, scaled};
-use frbench_base::Result;
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
+use frbench_base::{Result, Size};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -59,7 +59,7 @@ const REDUCTION: usize = 16;
 
 /// Taps `stage1` to `stage4`, the outputs of the four stages, and of every block the attention
 /// before its sigmoid: `layer1.0.channel` `[1, 1, c]` and `layer1.0.spatial` `[h, w, 1]`, ...
-fn network(spec: &BackboneSpec, size: usize, blocks: [usize; 4]) -> Result<Graph> {
+fn network(spec: &BackboneSpec, size: Size, blocks: [usize; 4]) -> Result<Graph> {
     body(spec, size, blocks, |b, x, name, channels, project| {
         let attended = block(b, x, &format!("{name}."), channels, project);
         b.tap(&format!("{name}.channel"), attended.channel);
@@ -72,14 +72,14 @@ fn network(spec: &BackboneSpec, size: usize, blocks: [usize; 4]) -> Result<Graph
 /// the stride of its projection; see [`block`]. Taps `stage1` to `stage4`.
 pub(super) fn body(
     spec: &BackboneSpec,
-    size: usize,
+    size: Size,
     blocks: [usize; 4],
     mut block: impl FnMut(&mut GraphBuilder, NodeId, &str, usize, Option<usize>) -> NodeId,
 ) -> Result<Graph> {
     let args = Args::new(&spec.name, &spec.params);
     let width = args.f64_or("width", 1.0)?;
     let dropout = args.f64_or("dropout", 0.4)?;
-    let mut b = GraphBuilder::new([size, size, 3]);
+    let mut b = GraphBuilder::new([size.height, size.width, 3]);
     b.initialise(Init::XavierUniform, Init::XavierUniform);
     let x = b.conv(b.input(), "input_layer.0", Conv::new(scaled(64, width), 3));
     let x = b.batch_norm(x, "input_layer.1", Affine::Learned);

@@ -11,8 +11,8 @@
 //! projection where the channels change, and else every other pixel.
 
 use super::{BackboneEntry, WIDTH, scaled};
-use frbench_base::Result;
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
+use frbench_base::{Result, Size};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -199,7 +199,7 @@ network!(
 const REDUCTION: usize = 16;
 
 /// Taps `stage1` to `stage4`: the outputs of the four stages.
-fn network(spec: &BackboneSpec, size: usize, form: &Form) -> Result<Graph> {
+fn network(spec: &BackboneSpec, size: Size, form: &Form) -> Result<Graph> {
     let args = Args::new(&spec.name, &spec.params);
     let width = args.f64_or("width", 1.0)?;
     let (dropout, last, init) = match form.of {
@@ -207,7 +207,7 @@ fn network(spec: &BackboneSpec, size: usize, form: &Form) -> Result<Graph> {
         Family::Treb1en => (0.5, Affine::Learned, Init::XavierUniform),
     };
     let dropout = args.f64_or("dropout", dropout)?;
-    let mut b = GraphBuilder::new([size, size, args.usize_or("input_channels", 3)?]);
+    let mut b = GraphBuilder::new([size.height, size.width, args.usize_or("input_channels", 3)?]);
     b.initialise(init, init);
     let x = b.conv(b.input(), "input_layer.0", Conv::new(scaled(64, width), 3));
     let x = b.batch_norm(x, "input_layer.1", Affine::Learned);

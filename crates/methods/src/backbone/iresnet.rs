@@ -1,8 +1,8 @@
 //! iResNet as in insightface's `arcface_torch/backbones/iresnet.py`, with its names.
 
 use super::{BackboneEntry, WIDTH, scaled};
-use frbench_base::Result;
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
+use frbench_base::{Result, Size};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -55,11 +55,11 @@ depth!(
 );
 
 /// Taps `stage1` to `stage4`: the outputs of the four stages.
-fn iresnet(spec: &BackboneSpec, size: usize, blocks: [usize; 4]) -> Result<Graph> {
+fn iresnet(spec: &BackboneSpec, size: Size, blocks: [usize; 4]) -> Result<Graph> {
     let args = Args::new(&spec.name, &spec.params);
     let width = args.f64_or("width", 1.0)?;
     let dropout = args.f64_or("dropout", 0.0)?;
-    let mut b = GraphBuilder::new([size, size, 3]);
+    let mut b = GraphBuilder::new([size.height, size.width, 3]);
     b.initialise(Init::Normal(0.1), Init::TorchDefault);
     let x = b.conv(b.input(), "conv1", Conv::new(scaled(64, width), 3));
     let x = b.batch_norm(x, "bn1", Affine::Learned);

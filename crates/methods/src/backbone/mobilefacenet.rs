@@ -2,8 +2,8 @@
 //! InsightFace_Pytorch and FaceX-Zoo.
 
 use super::{BackboneEntry, WIDTH, scaled};
-use frbench_base::Result;
 use frbench_base::registry::{Args, Info, Proof};
+use frbench_base::{Result, Size};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -19,10 +19,10 @@ pub(super) const ENTRY: BackboneEntry = BackboneEntry {
 };
 
 /// Taps `stage1` to `stage4`: the outputs at 1/2 (after the stem), 1/4, 1/8 and 1/16.
-fn mobilefacenet(spec: &BackboneSpec, size: usize) -> Result<Graph> {
+fn mobilefacenet(spec: &BackboneSpec, size: Size) -> Result<Graph> {
     let width = Args::new(&spec.name, &spec.params).f64_or("width", 1.0)?;
     let c = |channels: usize| scaled(channels, width);
-    let mut b = GraphBuilder::new([size, size, 3]);
+    let mut b = GraphBuilder::new([size.height, size.width, 3]);
     b.initialise(Init::TorchDefault, Init::TorchDefault);
     let x = b.input();
     let x = unit(&mut b, x, "conv1", Conv::new(c(64), 3).stride(2), true);
@@ -44,7 +44,7 @@ fn mobilefacenet(spec: &BackboneSpec, size: usize) -> Result<Graph> {
     let x = residual(&mut b, x, "conv_5", 2, c(256));
     b.tap("stage4", x);
     let x = unit(&mut b, x, "conv_6_sep", Conv::new(c(512), 1), true);
-    let whole = Conv::new(c(512), size / 16).pad(0).groups(c(512));
+    let whole = Conv::whole(c(512), b.shape(x)).groups(c(512));
     let x = unit(&mut b, x, "conv_6_dw", whole, false);
     let x = b.linear(x, "linear", spec.embedding, false);
     let x = b.batch_norm(x, "bn", Affine::Learned);

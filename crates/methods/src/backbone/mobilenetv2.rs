@@ -2,7 +2,7 @@
 
 use super::{BackboneEntry, WIDTH, scaled};
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_engine::{Affine, Conv, Graph, GraphBuilder, Init, NodeId};
 use frbench_job::BackboneSpec;
 
@@ -48,7 +48,7 @@ const TABLE: [(usize, usize, usize, usize); 7] = [
 /// | 1 | 7 x 7 | 2,945,536 | 0.30 G |
 ///
 /// Taps `stage1` to `stage5`: the last block at each resolution.
-fn mobilenetv2(spec: &BackboneSpec, size: usize) -> Result<Graph> {
+fn mobilenetv2(spec: &BackboneSpec, size: Size) -> Result<Graph> {
     let args = Args::new(&spec.name, &spec.params);
     let width = args.f64_or("width", 1.0)?;
     let stem = args.usize("stem_stride")?;
@@ -57,7 +57,7 @@ fn mobilenetv2(spec: &BackboneSpec, size: usize) -> Result<Graph> {
             "`mobilenetv2`: `stem_stride` is {stem}, want 1 or 2"
         )));
     }
-    let mut b = GraphBuilder::new([size, size, 3]);
+    let mut b = GraphBuilder::new([size.height, size.width, 3]);
     b.initialise(Init::KaimingFanOut, Init::Normal(0.01));
     let first = Conv::new(scaled(32, width), 3).stride(stem);
     let x = b.input();
@@ -84,7 +84,7 @@ fn mobilenetv2(spec: &BackboneSpec, size: usize) -> Result<Graph> {
         Conv::new(wide, 1),
         true,
     );
-    let whole = Conv::new(wide, b.shape(x)[0]).pad(0).groups(wide);
+    let whole = Conv::whole(wide, b.shape(x)).groups(wide);
     let x = unit(&mut b, x, "embedding.0", ["0", "1"], whole, false);
     let x = b.linear(x, "embedding.1", spec.embedding, false);
     let x = b.batch_norm(x, "embedding.2", Affine::Learned);

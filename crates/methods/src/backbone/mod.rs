@@ -27,7 +27,7 @@ mod res_ir;
 
 use frbench_base::entries;
 use frbench_base::registry::{Args, Info, Kind, Param, Proof};
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use frbench_engine::Graph;
 use frbench_job::BackboneSpec;
 
@@ -35,8 +35,8 @@ use frbench_job::BackboneSpec;
 pub struct BackboneEntry {
     pub info: Info,
     pub proof: Proof,
-    /// The graph for a square RGB input of the given side.
-    pub build: fn(&BackboneSpec, usize) -> Result<Graph>,
+    /// The graph for an RGB input of the given size.
+    pub build: fn(&BackboneSpec, Size) -> Result<Graph>,
 }
 
 /// The parameter that scales a network's channels.
@@ -81,16 +81,24 @@ entries! {
     ]
 }
 
-/// The graph that `spec` describes, for inputs of `size` x `size` pixels.
-pub fn build(spec: &BackboneSpec, size: usize) -> Result<Graph> {
+/// The graph that `spec` describes, for inputs of this size in pixels.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown backbone, a parameter outside of its range, and sides that are no
+/// multiples of 16.
+pub fn build(spec: &BackboneSpec, size: impl Into<Size>) -> Result<Graph> {
+    let size = size.into();
     let entry = BACKBONES
         .iter()
         .find(|b| b.info.name == spec.name)
         .ok_or_else(|| Error::Usage(format!("unknown backbone `{}`", spec.name)))?;
     let fail = |why: &str| Err(Error::Usage(format!("backbone `{}`: {why}", spec.name)));
-    if size < 16 || !size.is_multiple_of(16) {
+    if let Some(side) = [size.height, size.width]
+        .into_iter()
+        .find(|side| *side < 16 || !side.is_multiple_of(16))
+    {
         return fail(&format!(
-            "the input's side is {size}, want a multiple of 16"
+            "the input's side is {side}, want a multiple of 16"
         ));
     }
     if spec.embedding == 0 {
@@ -121,7 +129,7 @@ mod tests {
     use frbench_engine::{Network, TrainMode, Value};
     use serde_json::json;
 
-    fn net(name: &str, params: serde_json::Value, size: usize) -> Network {
+    fn net(name: &str, params: serde_json::Value, size: Size) -> Network {
         let spec = BackboneSpec {
             name: name.into(),
             embedding: 512,
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn the_ends_follow_the_input_size() {
         for entry in BACKBONES {
-            for size in [32, 64] {
+            for size in [Size::square(32), Size::square(64), [64, 48].into()] {
                 let mut params = json!({"width": 0.25});
                 if entry.info.name == "mobilenetv2" {
                     params["stem_stride"] = json!(2);

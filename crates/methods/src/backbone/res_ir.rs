@@ -4,8 +4,8 @@
 
 use super::BackboneEntry;
 use super::cbam_iresnet::{PARAMS, body, residual, shortcut};
-use frbench_base::Result;
 use frbench_base::registry::{Info, Proof};
+use frbench_base::{Result, Size};
 use frbench_engine::Graph;
 use frbench_job::BackboneSpec;
 
@@ -29,7 +29,7 @@ depth!(
 );
 
 /// Taps `stage1` to `stage4`: the outputs of the four stages.
-fn network(spec: &BackboneSpec, size: usize, blocks: [usize; 4]) -> Result<Graph> {
+fn network(spec: &BackboneSpec, size: Size, blocks: [usize; 4]) -> Result<Graph> {
     body(spec, size, blocks, |b, x, name, channels, project| {
         let name = format!("{name}.");
         let y = residual(b, x, &name, channels, project);

@@ -2,6 +2,7 @@
 
 use super::{Parts, column_id, trials};
 use crate::model::{Column, Row, RunStatus, SeedRun};
+use frbench_base::Size;
 use frbench_base::key::Key;
 use frbench_harness::plan::layout::{self, Cell, LayoutRow};
 use frbench_harness::run::Store;
@@ -170,12 +171,12 @@ fn run(
 }
 
 /// Such as `mobilefacenet x0.5 @64`.
-fn backbone(b: &BackboneSpec, side: usize) -> String {
+fn backbone(b: &BackboneSpec, size: Size) -> String {
     let width = b
         .params
         .get("width")
         .and_then(Value::as_f64)
         .filter(|w| *w != 1.0);
     let width = width.map(|w| format!(" x{w}")).unwrap_or_default();
-    format!("{}{width} @{side}", b.name)
+    format!("{}{width} @{}", b.name, size.in_short())
 }

@@ -1,13 +1,23 @@
-//! What the shapes of tensors say of a backbone: its width, its embedding, the side of its input.
+//! What the shapes of tensors say of a backbone: its width, its embedding, the size of its input.
 
 use super::Named;
+use frbench_base::Size;
 use frbench_engine::{Graph, Layer};
 use frbench_job::BackboneSpec;
 use frbench_methods::backbone::{self, BackboneEntry};
 use std::collections::BTreeMap;
 
-/// The side that networks of aligned faces have, if nothing else is known.
-const USUAL: usize = 112;
+/// What networks of aligned faces take, if nothing else is known.
+const USUAL: Size = Size::square(112);
+/// What they take if it is no square: SphereFace's template.
+const NARROW: Size = Size {
+    height: 112,
+    width: 96,
+};
+const TURNED: Size = Size {
+    height: 96,
+    width: 112,
+};
 /// The largest side that is tried; sides are multiples of 16.
 const LARGEST: usize = 512;
 /// A backbone with its usual settings.
@@ -20,7 +30,7 @@ pub struct Known {
 /// What the shapes of tensors may mean.
 pub struct Reading {
     pub spec: BackboneSpec,
-    pub size: usize,
+    pub size: Size,
     /// Tensors of another shape: name, what it is, what it would have to be.
     pub off: Vec<(String, Vec<usize>, Vec<usize>)>,
 }
@@ -37,7 +47,7 @@ impl Reading {
             true => String::new(),
             false => format!(" with {}", params.join(", ")),
         };
-        format!("{0} x {0} pixels{params}", self.size)
+        format!("{} pixels{params}", self.size)
     }
 }
 
@@ -69,8 +79,8 @@ impl Known {
         })
     }
 
-    /// What the tensors may be, those first whose shapes fit, and of these the usual size. Names
-    /// fit already.
+    /// What the tensors may be, those first whose shapes fit, and of these the usual size; squares
+    /// before others. Names fit already.
     pub fn read(&self, tensors: &Named) -> Vec<Reading> {
         let nodes = self.graph.nodes();
         let weight = |wanted: &dyn Fn(&Layer) -> bool, last: bool| {
@@ -94,33 +104,53 @@ impl Known {
             true => &[2, 1],
             false => &[0],
         };
-        let others = (1..=LARGEST / 16).map(|n| 16 * n).filter(|n| *n != USUAL);
-        let mut all = Vec::new();
-        for size in std::iter::once(USUAL).chain(others) {
-            for (width, stride) in widths
-                .iter()
-                .flat_map(|w| strides.iter().map(move |s| (w, s)))
-            {
-                let mut spec = spec(self.entry, embedding.copied().unwrap_or(512));
-                if *width != 1.0 {
-                    spec.params.insert("width".into(), (*width).into());
-                }
-                if *stride != 0 {
-                    spec.params.insert("stem_stride".into(), (*stride).into());
-                }
-                if let Some(colours) = colours.filter(|c| *c != 3)
-                    && has(self.entry, "input_channels")
+        let readings = |sizes: &mut dyn Iterator<Item = Size>| -> Vec<Reading> {
+            let mut all = Vec::new();
+            for size in sizes {
+                for (width, stride) in widths
+                    .iter()
+                    .flat_map(|w| strides.iter().map(move |s| (w, s)))
                 {
-                    spec.params.insert("input_channels".into(), colours.into());
+                    let mut spec = spec(self.entry, embedding.copied().unwrap_or(512));
+                    if *width != 1.0 {
+                        spec.params.insert("width".into(), (*width).into());
+                    }
+                    if *stride != 0 {
+                        spec.params.insert("stem_stride".into(), (*stride).into());
+                    }
+                    if let Some(colours) = colours.filter(|c| *c != 3)
+                        && has(self.entry, "input_channels")
+                    {
+                        spec.params.insert("input_channels".into(), colours.into());
+                    }
+                    let Ok(graph) = backbone::build(&spec, size) else {
+                        continue;
+                    };
+                    let off = tensors.misshapen(&graph.state());
+                    all.push(Reading { spec, size, off });
                 }
-                let Ok(graph) = backbone::build(&spec, size) else {
-                    continue;
-                };
-                let off = tensors.misshapen(&graph.state());
-                all.push(Reading { spec, size, off });
             }
+            all.sort_by_key(|reading| reading.off.len());
+            all
+        };
+        let sides = || (1..=LARGEST / 16).map(|n| 16 * n);
+        let others = sides().map(Size::square).filter(|s| *s != USUAL);
+        let mut all = readings(&mut std::iter::once(USUAL).chain(others));
+        // The size shows in one tensor, that behind the last map.
+        if all.first().is_some_and(|nearest| nearest.off.len() == 1) {
+            let exact = |sizes: &mut dyn Iterator<Item = Size>| {
+                let mut found = readings(sizes);
+                found.retain(|reading| reading.off.is_empty());
+                found
+            };
+            let mut longer = exact(&mut [NARROW, TURNED].into_iter());
+            if longer.is_empty() {
+                let all = sides().flat_map(|h| sides().map(move |w| Size::from([h, w])));
+                let long = |s: &Size| !s.is_square() && s.most() <= 2 * s.least();
+                longer = exact(&mut all.filter(long));
+            }
+            all.splice(0..0, longer);
         }
-        all.sort_by_key(|reading| reading.off.len());
         all
     }
 }

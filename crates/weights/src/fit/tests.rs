@@ -5,7 +5,12 @@ use frbench_engine::Value;
 use serde_json::json;
 
 /// A narrow network with statistics of its own, and its state.
-fn network(name: &str, params: serde_json::Value, size: usize, embedding: usize) -> Network {
+fn network(
+    name: &str,
+    params: serde_json::Value,
+    size: impl Into<Size>,
+    embedding: usize,
+) -> Network {
     let spec = BackboneSpec {
         name: name.into(),
         embedding,
@@ -31,11 +36,11 @@ fn open(bytes: Vec<u8>) -> WeightsFile {
     WeightsFile::from_bytes(bytes, "net.safetensors").unwrap()
 }
 
-fn embedding(network: &Network, size: usize) -> Vec<f32> {
-    let channels = network.graph().input_shape()[2];
+fn embedding(network: &Network) -> Vec<f32> {
+    let [h, w, channels] = network.graph().input_shape();
     let mut stream = Stream::derive(5, "pixels", &[]);
-    let pixels = (0..size * size * channels).map(|_| stream.normal() as f32);
-    let x = Value::new([1, size, size, channels], pixels.collect()).unwrap();
+    let pixels = (0..h * w * channels).map(|_| stream.normal() as f32);
+    let x = Value::new([1, h, w, channels], pixels.collect()).unwrap();
     network.infer(&x).unwrap().embedding.data().to_vec()
 }
 
@@ -51,14 +56,14 @@ fn every_backbone_is_recognised_by_names_and_shapes() {
         assert_eq!(found.spec.name, entry.info.name);
         assert_eq!(
             (found.spec.embedding, found.size),
-            (24, 48),
+            (24, Size::square(48)),
             "{}",
             entry.info.name
         );
         assert_eq!(found.prefix, "module.");
         assert_eq!(found.state, made.state_dict());
         let again = found.network().unwrap();
-        assert_eq!(embedding(&again, 48), embedding(&made, 48));
+        assert_eq!(embedding(&again), embedding(&made));
     }
 }
 
@@ -85,7 +90,7 @@ fn the_usual_network_has_the_usual_settings() {
             "{:?}",
             found.spec
         );
-        assert_eq!(found.size, size);
+        assert_eq!(found.size, Size::square(size));
     }
 }
 
@@ -173,8 +178,70 @@ fn other_names_of_the_same_network() {
     let found = fit(&open(safetensors_of(&theirs, ""))).unwrap();
     assert_eq!(found.spec.name, "mobilefacenet");
     assert!(found.names_of.unwrap().contains("TFace"));
-    assert_eq!(
-        embedding(&found.network().unwrap(), 48),
-        embedding(&made, 48)
-    );
+    assert_eq!(embedding(&found.network().unwrap()), embedding(&made));
+}
+
+/// Its names are those of stages in a row, its dictionary a nested one, its map no square.
+#[test]
+fn a_network_for_narrow_crops_by_other_names() {
+    let made = network("mobilefacenet", json!({"width": 0.125}), [112, 96], 16);
+    let alias = ALIASES
+        .iter()
+        .find(|a| a.name.ends_with("xiaoccer"))
+        .unwrap();
+    // Back from our names to theirs.
+    let theirs = |ours: &str| {
+        let whole = alias.rename.iter().find_map(|(from, to)| {
+            let rest = ours.strip_prefix(to)?;
+            let part = alias.inside.iter().find_map(|(part, name)| {
+                let rest = rest.strip_prefix(name)?;
+                Some(format!("{from}{part}{rest}"))
+            });
+            let block = from.starts_with("blocks");
+            if block {
+                part
+            } else {
+                Some(format!("{from}{rest}"))
+            }
+        });
+        whole.unwrap_or_else(|| ours.to_string())
+    };
+    let mut state = StateDict::new();
+    for (name, tensor) in made.state_dict() {
+        let counter = name.replace("running_mean", "num_batches_tracked");
+        if counter != name {
+            state.insert(theirs(&counter), (vec![], vec![7.0]));
+        }
+        state.insert(theirs(&name), tensor);
+    }
+    assert_eq!(state.len(), 333);
+    assert!(state.contains_key("blocks.14.conv.7.bias") && state.contains_key("linear7.bn.weight"));
+    let found = fit(&open(legacy_of(&state, "net_state_dict"))).unwrap();
+    assert_eq!(found.place, "net_state_dict");
+    assert_eq!(found.size, Size::from([112, 96]));
+    assert!(found.also.is_empty(), "{:?}", found.also);
+    assert_eq!(embedding(&found.network().unwrap()), embedding(&made));
+}
+
+/// The last layer says how many pixels there are before it, not how they lie.
+#[test]
+fn every_backbone_for_narrow_crops() {
+    for entry in BACKBONES {
+        let mut params = json!({"width": 0.125});
+        if entry.info.name == "mobilenetv2" {
+            params["stem_stride"] = json!(1);
+        }
+        let made = network(entry.info.name, params, [112, 96], 8);
+        let found = fit(&open(safetensors_of(&made.state_dict(), ""))).unwrap();
+        let name = entry.info.name;
+        assert_eq!(found.spec.name, name);
+        assert_eq!(found.size, Size::from([112, 96]), "{name}");
+        let linear = !name.starts_with("mobile");
+        assert_eq!(
+            found.also.len(),
+            usize::from(linear),
+            "{name}: {:?}",
+            found.also
+        );
+    }
 }

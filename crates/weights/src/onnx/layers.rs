@@ -4,6 +4,7 @@ use super::build::{Build, Inputs, Made, Value};
 use super::constant::Constant;
 use super::node::Node;
 use super::shapes::axes;
+use frbench_base::Size;
 use frbench_engine::{Conv, NodeId};
 
 /// The map that an operator works on.
@@ -35,9 +36,19 @@ fn first(inputs: Inputs<'_>) -> Result<(&Value, NodeId), String> {
     }
 }
 
-/// A window of a convolution or a pool: `(kernel, stride, padding)`.
-fn window(node: &Node, kernel: usize) -> Result<(usize, usize, usize), String> {
-    let kernel = node.equal("kernel_shape", kernel)?;
+/// A window of a convolution or a pool: `(kernel, stride, padding)`; `kernel` is what it is unless
+/// the node says so.
+fn window(node: &Node, kernel: Size) -> Result<(Size, usize, usize), String> {
+    let kernel = match node.ints("kernel_shape") {
+        None => kernel,
+        Some(sides) => match *sides {
+            [height, width] => {
+                let side = |n: i64| usize::try_from(n).map_err(|_| "a kernel below 0".to_string());
+                [side(height)?, side(width)?].into()
+            }
+            _ => return Err(format!("a kernel of {sides:?}, want two sides")),
+        },
+    };
     let stride = node.equal("strides", 1)?;
     if node.equal("dilations", 1)? != 1 {
         return Err("dilation is not supported".into());
@@ -47,7 +58,7 @@ fn window(node: &Node, kernel: usize) -> Result<(usize, usize, usize), String> {
         Some("VALID") => 0,
         Some(other) => return Err(format!("`auto_pad` {other} is not supported")),
     };
-    if kernel == 0 || stride == 0 {
+    if kernel.area() == 0 || stride == 0 {
         return Err("a kernel or a stride of 0".into());
     }
     if node.int("ceil_mode", 0) != 0 {
@@ -69,9 +80,8 @@ fn convolve(
         && conv.out > 0
         && c.is_multiple_of(conv.groups)
         && conv.out.is_multiple_of(conv.groups)
-        && weight.len() == conv.out * (c / conv.groups) * conv.kernel * conv.kernel
-        && conv.output_size(h).is_some()
-        && conv.output_size(w).is_some();
+        && weight.len() == conv.out * (c / conv.groups) * conv.kernel.area()
+        && conv.output_size([h, w].into()).is_some();
     if !fits {
         return Err(format!(
             "{} weights for {} channels out of {c}, a kernel of {} and {} groups, over {h} x {w} \
@@ -83,7 +93,8 @@ fn convolve(
         ));
     }
     let name = b.layer("conv");
-    let shape = [conv.out, c / conv.groups, conv.kernel, conv.kernel];
+    let Size { height, width } = conv.kernel;
+    let shape = [conv.out, c / conv.groups, height, width];
     b.parameter(format!("{name}.weight"), &shape, weight)?;
     if let Some(bias) = bias {
         if bias.len() != conv.out {
@@ -102,16 +113,24 @@ pub fn conv(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
     let x = map(inputs)?;
     let weight = needed(inputs, 1, "weight")?;
     let bias = constant(inputs, 2, "a bias")?.map(Constant::floats);
-    let &[out, _, kernel, other] = weight.shape.as_slice() else {
+    let &[out, _, height, width] = weight.shape.as_slice() else {
         return Err(format!(
             "a weight of {:?}, want four dimensions",
             weight.shape
         ));
     };
-    let (side, stride, pad) = window(node, kernel)?;
-    if kernel != other || side != kernel {
+    let kernel = Size { height, width };
+    let (stated, stride, pad) = window(node, kernel)?;
+    if stated != kernel {
         return Err(format!(
-            "a kernel of {kernel} x {other}; square ones are supported"
+            "a kernel of {stated} with weights of {kernel} pixels"
+        ));
+    }
+    let [h, w, _] = b.graph.shape(x);
+    if !kernel.is_square() && (kernel != Size::from([h, w]) || pad != 0) {
+        return Err(format!(
+            "a kernel of {kernel} over {h} x {w} pixels; square ones are supported, and those as \
+             large as the map, without padding"
         ));
     }
     let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
@@ -245,25 +264,33 @@ pub fn average_pool(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
     if sides == [h as i64, w as i64] && node.equal("pads", 0)? == 0 {
         return Ok(Value::Map(b.graph.global_avg_pool(x)));
     }
-    let (kernel, stride, pad) = window(node, 0)?;
+    let (kernel, stride, pad) = window(node, Size::square(0))?;
     if pad != 0 && node.int("count_include_pad", 0) == 0 {
         return Err("means that leave the padding out are not supported".into());
     }
+    if !kernel.is_square() {
+        return Err(format!(
+            "means over {kernel} pixels; squares are supported, and the whole map"
+        ));
+    }
     // A filter of each channel with equal weights.
-    let conv = Conv::new(c, kernel).stride(stride).pad(pad).groups(c);
-    let weight = 1.0 / (kernel * kernel) as f32;
-    b.charge(4 * c * kernel * kernel)?;
-    let weights = vec![weight; c * kernel * kernel];
+    let conv = Conv::new(c, kernel.height)
+        .stride(stride)
+        .pad(pad)
+        .groups(c);
+    let weight = 1.0 / kernel.area() as f32;
+    b.charge(4 * c * kernel.area())?;
+    let weights = vec![weight; c * kernel.area()];
     Ok(Value::Map(convolve(b, x, conv, weights, None)?))
 }
 
 /// Pools of one pixel: every so manieth.
 pub fn max_pool(b: &mut Build, node: &Node, inputs: Inputs<'_>) -> Made {
     let x = map(inputs)?;
-    match window(node, 0)? {
-        (1, stride, 0) => Ok(Value::Map(b.graph.subsample(x, stride))),
+    match window(node, Size::square(0))? {
+        (kernel, stride, 0) if kernel.area() == 1 => Ok(Value::Map(b.graph.subsample(x, stride))),
         (kernel, _, _) => Err(format!(
-            "a maximum over {kernel} x {kernel} pixels, which the engine has not"
+            "a maximum over {kernel} pixels, which the engine has not"
         )),
     }
 }

@@ -8,29 +8,29 @@ use frbench_base::Result;
 
 impl Check<'_> {
     pub(super) fn images(&mut self) -> Result<()> {
-        let (count, side) = (5, 7);
+        let (count, [height, width]) = (5, [7, 6]);
         let bytes = |_| self.noise.next_u64() as u8;
-        let set: Vec<u8> = (0..count * side * side * 3).map(bytes).collect();
+        let set: Vec<u8> = (0..count * height * width * 3).map(bytes).collect();
         let levels = self.floats(256, 0.0, 1.0)?;
         let (indices, flips) = ([4u32, 0, 2, 4], [1u8, 0, 1, 0]);
         for bgr in [false, true] {
-            let y = Array::new(self.gpu, [indices.len(), side, side, 3], self.low())?;
+            let y = Array::new(self.gpu, [indices.len(), height, width, 3], self.low())?;
             let there = [self.gpu.upload(&set)?, self.gpu.upload(&indices)?];
             let turned = self.gpu.upload(&flips)?;
             let all = [&there[0], &there[1], &turned, &levels.there];
             let all = all.map(Buffer::pointer);
             let image = |image: usize, i: usize| {
                 let (pixel, channel) = (i / 3, i % 3);
-                let (column, row) = (pixel % side, pixel / side % side);
-                let column = match flips[pixel / (side * side)] {
+                let (column, row) = (pixel % width, pixel / width % height);
+                let column = match flips[pixel / (height * width)] {
                     0 => column,
-                    _ => side - 1 - column,
+                    _ => width - 1 - column,
                 };
-                let at = (image * side + row) * side + column;
+                let at = (image * height + row) * width + column;
                 let channel = if bgr { 2 - channel } else { channel };
                 levels.here[usize::from(set[at * 3 + channel])]
             };
-            let len = side * side * 3;
+            let len = height * width * 3;
             let some = (0..y.len()).map(|i| image(indices[i / len] as usize, i));
             let some: Vec<f64> = some.collect();
             let first: Vec<f64> = (0..y.len()).map(|i| image(i / len, i)).collect();

@@ -17,7 +17,7 @@ impl Check<'_> {
     pub(super) fn convolution(&mut self, op: &str, s: &Shape) -> Result<()> {
         let gpu = self.gpu;
         let x = self.tensor([s.n, s.h, s.w, s.ci])?;
-        let w = self.tensor([s.co, s.kernel, s.kernel, s.ci / s.groups])?;
+        let w = self.tensor([s.co, s.kernel.height, s.kernel.width, s.ci / s.groups])?;
         let dy = self.tensor([s.n, s.oh, s.ow, s.co])?;
         let dw = self.floats(w.here.len(), 0.0, 1.0)?;
         let (mut y, mut dx) = (vec![0.0; dy.here.len()], vec![0.0; x.here.len()]);

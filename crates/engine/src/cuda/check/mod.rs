@@ -19,8 +19,8 @@ use crate::ops::act::{NONE, PRELU, RELU, RELU6};
 use crate::ops::conv::Shape;
 use crate::settings::Precision;
 use crate::value::Value;
-use frbench_base::Result;
 use frbench_base::rng::Stream;
+use frbench_base::{Result, Size};
 use std::sync::Arc;
 
 /// What errors may be: of sums in 32 bits, of factors with 10 bits of fraction, of results with 7.
@@ -193,10 +193,16 @@ impl Check<'_> {
             ("depthwise 3x3", [9, 7], [5, 5], [3, 1, 1], 5),
             ("depthwise 3x3 stride 2", [9, 7], [16, 16], [3, 2, 1], 16),
             ("depthwise 7x7", [7, 7], [16, 16], [7, 1, 0], 16),
+            // As large as a map that is not square, which 0 stands for.
+            ("depthwise 7x6", [7, 6], [16, 16], [0, 1, 0], 16),
         ] {
             let [h, w] = image;
-            let out = |side: usize| (side + 2 * pad - kernel) / stride + 1;
-            let (oh, ow) = (out(h), out(w));
+            let kernel = match kernel {
+                0 => Size::from(image),
+                side => side.into(),
+            };
+            let out = |side: usize, kernel: usize| (side + 2 * pad - kernel) / stride + 1;
+            let (oh, ow) = (out(h, kernel.height), out(w, kernel.width));
             let shape = Shape {
                 n: 3,
                 h,

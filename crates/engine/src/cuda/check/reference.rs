@@ -4,6 +4,7 @@
 use crate::ops::act::{PRELU, RELU, RELU6};
 use crate::ops::conv::Shape;
 use crate::ops::norm::EPS;
+use frbench_base::Size;
 
 /// Calls `f` with the places in input, filter and output of every product of a convolution.
 pub(super) fn products(s: &Shape, mut f: impl FnMut(usize, usize, usize)) {
@@ -12,7 +13,7 @@ pub(super) fn products(s: &Shape, mut f: impl FnMut(usize, usize, usize)) {
         for (oy, ox) in (0..s.oh).flat_map(|y| (0..s.ow).map(move |x| (y, x))) {
             for k in 0..s.co {
                 let y = ((n * s.oh + oy) * s.ow + ox) * s.co + k;
-                for (r, q) in (0..s.kernel).flat_map(|r| (0..s.kernel).map(move |q| (r, q))) {
+                for (r, q) in taps(s) {
                     let (iy, ix) = (oy * s.stride + r, ox * s.stride + q);
                     if iy < s.pad || ix < s.pad || iy - s.pad >= s.h || ix - s.pad >= s.w {
                         continue;
@@ -20,12 +21,22 @@ pub(super) fn products(s: &Shape, mut f: impl FnMut(usize, usize, usize)) {
                     let pixel = (n * s.h + iy - s.pad) * s.w + ix - s.pad;
                     for c in 0..ci {
                         let x = pixel * s.ci + k / co * ci + c;
-                        f(x, ((k * s.kernel + r) * s.kernel + q) * ci + c, y);
+                        f(
+                            x,
+                            ((k * s.kernel.height + r) * s.kernel.width + q) * ci + c,
+                            y,
+                        );
                     }
                 }
             }
         }
     }
+}
+
+/// Row and column of every element of a kernel.
+fn taps(s: &Shape) -> impl Iterator<Item = (usize, usize)> {
+    let Size { height, width } = s.kernel;
+    (0..height).flat_map(move |r| (0..width).map(move |q| (r, q)))
 }
 
 /// An activation and its derivative at `z`.

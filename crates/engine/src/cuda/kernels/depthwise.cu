@@ -1,9 +1,9 @@
-// Depthwise convolutions: a filter `[c, k, k]` for every channel, `[images, h, w, c]` to
+// Depthwise convolutions: a filter `[c, kh, kw]` for every channel, `[images, h, w, c]` to
 // `[images, oh, ow, c]`. They are bound by memory, and reading NHWC in whole lines of channels is
 // all there is to gain. Rows and columns outside the image are 0.
 
 struct Window {
-    unsigned h, w, oh, ow, c, k, stride, pad;
+    unsigned h, w, oh, ow, c, kh, kw, stride, pad;
 };
 
 // Adds the elements from `at` on, each times the filter's element `tap` of its channel.
@@ -14,7 +14,7 @@ __device__ __forceinline__ void add_tap(const void* x, unsigned at, const void* 
     float v[V];
     read<V>(x, at, low, v);
     for (int j = 0; j < V; j++)
-        sum[j] += v[j] * get(filter, (channel + j) * g.k * g.k + tap, low);
+        sum[j] += v[j] * get(filter, (channel + j) * g.kh * g.kw + tap, low);
 }
 
 template <int V>
@@ -24,15 +24,15 @@ __device__ __forceinline__ void depthwise_at(const void* x, const void* filter, 
     unsigned ox = pixel % g.ow, oy = pixel / g.ow % g.oh, image = pixel / (g.ow * g.oh);
     float sum[V];
     for (int j = 0; j < V; j++) sum[j] = 0.0f;
-    for (unsigned r = 0; r < g.k; r++) {
+    for (unsigned r = 0; r < g.kh; r++) {
         // Above the image this wraps around to a large number.
         unsigned row = oy * g.stride + r - g.pad;
         if (row >= g.h) continue;
-        for (unsigned s = 0; s < g.k; s++) {
+        for (unsigned s = 0; s < g.kw; s++) {
             unsigned column = ox * g.stride + s - g.pad;
             if (column >= g.w) continue;
             unsigned at = ((image * g.h + row) * g.w + column) * g.c + channel;
-            add_tap<V>(x, at, filter, channel, r * g.k + s, g, low, sum);
+            add_tap<V>(x, at, filter, channel, r * g.kw + s, g, low, sum);
         }
     }
     write<V>(y, i, low, sum);
@@ -40,8 +40,9 @@ __device__ __forceinline__ void depthwise_at(const void* x, const void* filter, 
 
 KERNEL(depthwise)
 (const void* x, const void* filter, void* y, unsigned n, unsigned h, unsigned w, unsigned oh,
- unsigned ow, unsigned c, unsigned k, unsigned stride, unsigned pad, int low, int quads) {
-    Window g = {h, w, oh, ow, c, k, stride, pad};
+ unsigned ow, unsigned c, unsigned kh, unsigned kw, unsigned stride, unsigned pad, int low,
+ int quads) {
+    Window g = {h, w, oh, ow, c, kh, kw, stride, pad};
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (quads) {
         if (i < n / 4) depthwise_at<4>(x, filter, y, i * 4, g, low);
@@ -58,15 +59,15 @@ __device__ __forceinline__ void depthwise_input_at(const void* dy, const void* f
     unsigned column = pixel % g.w, row = pixel / g.w % g.h, image = pixel / (g.w * g.h);
     float sum[V];
     for (int j = 0; j < V; j++) sum[j] = 0.0f;
-    for (unsigned r = 0; r < g.k; r++) {
+    for (unsigned r = 0; r < g.kh; r++) {
         // Not a multiple of the stride, or outside: nothing has come from there.
         unsigned down = row + g.pad - r, oy = down / g.stride;
         if (row + g.pad < r || down % g.stride != 0 || oy >= g.oh) continue;
-        for (unsigned s = 0; s < g.k; s++) {
+        for (unsigned s = 0; s < g.kw; s++) {
             unsigned right = column + g.pad - s, ox = right / g.stride;
             if (column + g.pad < s || right % g.stride != 0 || ox >= g.ow) continue;
             unsigned at = ((image * g.oh + oy) * g.ow + ox) * g.c + channel;
-            add_tap<V>(dy, at, filter, channel, r * g.k + s, g, low, sum);
+            add_tap<V>(dy, at, filter, channel, r * g.kw + s, g, low, sum);
         }
     }
     write<V>(dx, i, low, sum);
@@ -74,8 +75,9 @@ __device__ __forceinline__ void depthwise_input_at(const void* dy, const void* f
 
 KERNEL(depthwise_input)
 (const void* dy, const void* filter, void* dx, unsigned n, unsigned h, unsigned w, unsigned oh,
- unsigned ow, unsigned c, unsigned k, unsigned stride, unsigned pad, int low, int quads) {
-    Window g = {h, w, oh, ow, c, k, stride, pad};
+ unsigned ow, unsigned c, unsigned kh, unsigned kw, unsigned stride, unsigned pad, int low,
+ int quads) {
+    Window g = {h, w, oh, ow, c, kh, kw, stride, pad};
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (quads) {
         if (i < n / 4) depthwise_input_at<4>(dy, filter, dx, i * 4, g, low);
@@ -85,12 +87,12 @@ KERNEL(depthwise_input)
 }
 
 // The gradient of the filter: each block has some channels, a slice of the output's pixels and
-// one element of the filter, and leaves its sums, `[slices, k k, c]`. Blocks as in `norm.cu`.
+// one element of the filter, and leaves its sums, `[slices, kh kw, c]`. Blocks as in `norm.cu`.
 template <int V>
 __device__ __forceinline__ void depthwise_weight_of(const void* x, const void* dy, double* partial,
                                                     unsigned pixels, Window g, int low) {
     unsigned channel = (blockIdx.x * LANES + threadIdx.x) * V;
-    unsigned tap = blockIdx.z, r = tap / g.k, s = tap % g.k;
+    unsigned tap = blockIdx.z, r = tap / g.kw, s = tap % g.kw;
     double sums[V];
     for (int j = 0; j < V; j++) sums[j] = 0.0;
     if (channel < g.c) {
@@ -119,9 +121,9 @@ __device__ __forceinline__ void depthwise_weight_of(const void* x, const void* d
 
 KERNEL(depthwise_weight)
 (const void* x, const void* dy, double* partial, unsigned pixels, unsigned h, unsigned w,
- unsigned oh, unsigned ow, unsigned c, unsigned k, unsigned stride, unsigned pad, int low,
- int quads) {
-    Window g = {h, w, oh, ow, c, k, stride, pad};
+ unsigned oh, unsigned ow, unsigned c, unsigned kh, unsigned kw, unsigned stride, unsigned pad,
+ int low, int quads) {
+    Window g = {h, w, oh, ow, c, kh, kw, stride, pad};
     if (quads)
         depthwise_weight_of<4>(x, dy, partial, pixels, g, low);
     else

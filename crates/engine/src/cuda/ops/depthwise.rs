@@ -4,12 +4,13 @@ use super::super::array::Array;
 use super::super::gpu::{Arg, Gpu};
 use super::{LANES, LINE, SQUARE, args, over, quads, slices};
 use crate::ops::conv::Shape;
-use frbench_base::Result;
+use frbench_base::{Result, Size};
 use std::sync::Arc;
 
 /// Sizes of a depthwise convolution, as `Window` in `depthwise.cu` has them.
-fn sizes(s: &Shape) -> [Arg; 8] {
-    [s.h, s.w, s.oh, s.ow, s.ci, s.kernel, s.stride, s.pad].map(|n| Arg::U32(n as u32))
+fn sizes(s: &Shape) -> [Arg; 9] {
+    let Size { height, width } = s.kernel;
+    [s.h, s.w, s.oh, s.ow, s.ci, height, width, s.stride, s.pad].map(|n| Arg::U32(n as u32))
 }
 
 impl Gpu {
@@ -58,7 +59,7 @@ impl Gpu {
         dy: &Array,
         grad: u64,
     ) -> Result<()> {
-        let (c, taps) = (shape.ci, shape.kernel * shape.kernel);
+        let (c, taps) = (shape.ci, shape.kernel.area());
         let pixels = dy.rows();
         let [tiles, slices] = slices(taps, pixels, c);
         let partial = self.buffer(slices * taps * c * 8)?;

@@ -115,18 +115,19 @@ impl Gpu {
         y: &Array,
         bgr: bool,
     ) -> Result<()> {
-        let [n, side, _, _] = y.shape;
+        let [n, height, width, _] = y.shape;
         let args = args![
             pixels,
             indices,
             flips,
             levels,
             y.pointer(),
-            (n * side * side) as u32,
-            side as u32,
+            (n * height * width) as u32,
+            height as u32,
+            width as u32,
             bgr,
             y.low,
         ];
-        self.launch("gather_images", over(n * side * side), LINE, args)
+        self.launch("gather_images", over(n * height * width), LINE, args)
     }
 }

@@ -461,22 +461,23 @@ fn noisy(names: &Names, profile: &Profile, base: DataSpec, noise: Noise) -> Resu
 }
 
 /// What a loss of resolution comes to at this input size; nothing where it loses nothing.
-fn degraded(source: &Source, stated: &At<Degrade>, size: usize) -> Result<Option<DegradeSpec>> {
+fn degraded(source: &Source, stated: &At<Degrade>, size: Size) -> Result<Option<DegradeSpec>> {
     let side = match stated.to {
-        Reduced::Factor(factor) => (size as f64 / factor).round() as usize,
+        Reduced::Factor(factor) => (size.height as f64 / factor).round() as usize,
         Reduced::Side(side) => side,
     };
-    if !(2..=size).contains(&side) {
+    if !(2..=size.height).contains(&side) {
         return Err(source.error(
             &stated.span,
             format_args!(
-                "an input of {size} x {size} pixels cannot be reduced to {side} x {side}; it must \
-                 be at least 2 and at most {size}"
+                "an input of {size} pixels cannot be reduced to {side} x {side}; it must be at least \
+                 2 and at most {}",
+                size.height
             ),
         ));
     }
     let kind = stated.kind;
-    Ok((side < size).then_some(DegradeSpec { kind, side }))
+    Ok((side < size.height).then_some(DegradeSpec { kind, side }))
 }
 
 fn missing(source: &Source, entry: &Entry, key: &str) -> frbench_base::Error {

@@ -92,7 +92,7 @@ fn run(x: &[f32], parts: &[Part; 3], filter: Filter, [n, first]: [usize; 2], y: 
             gemm_packed(size, x, project.packed, y, co, false, Some(&prefetch));
             let offset = (n * filter.oh + from) * out;
             project.epilogue.apply(y, co, offset);
-            have = filter.kernel.saturating_sub(filter.stride);
+            have = filter.kernel.height.saturating_sub(filter.stride);
             padded.copy_within((reach - have) * width..reach * width, 0);
         }
     });

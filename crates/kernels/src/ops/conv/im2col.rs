@@ -9,6 +9,7 @@ use super::super::scratch;
 use super::Shape;
 use crate::pool::Buffer;
 use crate::team::OneByOne;
+use frbench_base::Size;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -25,7 +26,7 @@ fn block(depth: usize, rows: usize) -> usize {
 /// PyTorch's `[co, ci/groups, k, k]` to `[groups]` packed matrices `[k, k, ci/groups][co/groups]`.
 pub fn pack(weight: &[f32], s: &Shape, out: &mut [f32]) {
     let (gi, go) = s.per_group();
-    let (depth, area) = (s.depth(), s.kernel * s.kernel);
+    let (depth, area) = (s.depth(), s.kernel.area());
     for (g, out) in out.chunks_exact_mut(packed_len(depth, go)).enumerate() {
         // In the order of PyTorch's memory, which is read once.
         let fill = |range: std::ops::Range<usize>, columns: usize, out: &mut [f32]| {
@@ -46,7 +47,7 @@ pub fn pack(weight: &[f32], s: &Shape, out: &mut [f32]) {
 /// `[taps, co/groups][ci/groups]`.
 pub(super) fn pack_back(weight: &[f32], s: &Shape, taps: &[usize], out: &mut [f32]) {
     let (gi, go) = s.per_group();
-    let (depth, area) = (taps.len() * go, s.kernel * s.kernel);
+    let (depth, area) = (taps.len() * go, s.kernel.area());
     for (g, out) in out.chunks_exact_mut(packed_len(depth, gi)).enumerate() {
         let fill = |range: std::ops::Range<usize>, columns: usize, out: &mut [f32]| {
             for o in 0..go {
@@ -77,7 +78,7 @@ fn gather(x: Input, s: &Shape, g: usize, first: usize, out: &mut [f32]) {
 
 /// The patches of some pixels of one line of the output; lines are counted over all images.
 fn gather_line(x: Input, s: &Shape, g: usize, line: usize, ox: Range<usize>, out: &mut [f32]) {
-    let (k, (gi, _)) = (s.kernel, s.per_group());
+    let (Size { height, width: k }, (gi, _)) = (s.kernel, s.per_group());
     // First pixel that output pixel `o` sees, counted with the padding.
     let left = |o: usize| o * s.stride;
     let inside = |padded: usize| padded.saturating_sub(s.pad).min(s.w);
@@ -85,8 +86,8 @@ fn gather_line(x: Input, s: &Shape, g: usize, line: usize, ox: Range<usize>, out
     let map = x.map.map(|map| map.channels(g * gi, gi));
     let direct = s.groups == 1 && map.is_none();
     scratch::with(if direct { 0 } else { seen.len() * gi }, |memory| {
-        for ky in 0..k {
-            let patches = out.chunks_exact_mut(k * k * gi);
+        for ky in 0..height {
+            let patches = out.chunks_exact_mut(height * k * gi);
             let parts = patches.map(|patch| &mut patch[ky * k * gi..][..k * gi]);
             let y = (line % s.oh * s.stride + ky).wrapping_sub(s.pad);
             if y >= s.h {
@@ -212,10 +213,10 @@ pub fn forward(
 /// Gradient of the input.
 pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
     let (gi, go) = s.per_group();
-    if s.stride == 1 && s.pad < s.kernel {
-        let depth = s.kernel * s.kernel * go;
+    if s.stride == 1 && s.kernel.is_square() && s.pad < s.kernel.height {
+        let depth = s.kernel.area() * go;
         let mut packed = scratch::take(s.groups * packed_len(depth, gi));
-        let rotated: Vec<usize> = (0..s.kernel * s.kernel).rev().collect();
+        let rotated: Vec<usize> = (0..s.kernel.area()).rev().collect();
         pack_back(weight, s, &rotated, &mut packed);
         let dy = Input::plain(dy);
         return forward(dy, &packed, &s.reversed(), &Epilogue::NONE, None, dx);
@@ -251,12 +252,12 @@ fn phases(s: &Shape) -> Vec<Phase> {
     for y in 0..s.stride.min(s.h) {
         for x in 0..s.stride.min(s.w) {
             let mut taps = Vec::new();
-            for ky in (0..s.kernel).filter(|k| (y + s.pad) % s.stride == k % s.stride) {
-                for kx in (0..s.kernel).filter(|k| (x + s.pad) % s.stride == k % s.stride) {
+            for ky in (0..s.kernel.height).filter(|k| (y + s.pad) % s.stride == k % s.stride) {
+                for kx in (0..s.kernel.width).filter(|k| (x + s.pad) % s.stride == k % s.stride) {
                     let to = |at: usize, k: usize| {
                         ((at + s.pad) as isize - k as isize).div_euclid(s.stride as isize)
                     };
-                    taps.push((ky * s.kernel + kx, to(y, ky), to(x, kx)));
+                    taps.push((ky * s.kernel.width + kx, to(y, ky), to(x, kx)));
                 }
             }
             phases.push(Phase { y, x, taps });
@@ -392,7 +393,7 @@ fn unpack_sums(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
 
 fn unpack_bunches<const BUNCH: usize>(partial: &[Buffer], s: &Shape, grad: &mut [f32]) {
     let (gi, go) = s.per_group();
-    let (depth, area) = (s.depth(), s.kernel * s.kernel);
+    let (depth, area) = (s.depth(), s.kernel.area());
     grad.par_chunks_mut(depth * BUNCH)
         .enumerate()
         .one_by_one()

@@ -17,6 +17,7 @@ use super::gemm;
 use super::moments::Moments;
 use super::norm::{Backward, Dy, GradSums};
 use super::scratch;
+use frbench_base::Size;
 use serde::{Deserialize, Serialize};
 
 /// How dense 3 x 3 convolutions of stride 1 are computed.
@@ -37,7 +38,8 @@ impl ConvMode {
     }
 }
 
-/// Sizes of a convolution. Input `[n, h, w, ci]`, output `[n, oh, ow, co]`.
+/// Sizes of a convolution. Input `[n, h, w, ci]`, output `[n, oh, ow, co]`. The kernel is square, or
+/// as large as the map, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     pub n: usize,
@@ -47,7 +49,7 @@ pub struct Shape {
     pub oh: usize,
     pub ow: usize,
     pub co: usize,
-    pub kernel: usize,
+    pub kernel: Size,
     pub stride: usize,
     pub pad: usize,
     pub groups: usize,
@@ -75,7 +77,9 @@ impl Shape {
         };
         let ([first, top], [last, below]) = (line(rows.start), line(rows.end - 1));
         let top = top.saturating_sub(self.pad).min(self.h);
-        let below = (below + self.kernel).saturating_sub(self.pad).min(self.h);
+        let below = (below + self.kernel.height)
+            .saturating_sub(self.pad)
+            .min(self.h);
         let floats = self.w * self.ci;
         (first * self.h + top) * floats..(last * self.h + below) * floats
     }
@@ -87,14 +91,16 @@ impl Shape {
 
     /// Columns of the patch matrix of one group.
     fn depth(&self) -> usize {
-        self.kernel * self.kernel * self.ci / self.groups
+        self.kernel.area() * self.ci / self.groups
     }
 
     fn pointwise(&self) -> bool {
-        (self.kernel, self.stride, self.pad, self.groups) == (1, 1, 0, 1)
+        let window = (self.kernel, self.stride, self.pad, self.groups);
+        window == (Size::square(1), 1, 0, 1)
     }
 
-    /// The convolution that carries gradients from output to input, for stride 1.
+    /// The convolution that carries gradients from output to input, for stride 1 and a square
+    /// kernel.
     fn reversed(&self) -> Shape {
         Shape {
             h: self.oh,
@@ -103,7 +109,7 @@ impl Shape {
             oh: self.h,
             ow: self.w,
             co: self.ci,
-            pad: self.kernel - 1 - self.pad,
+            pad: self.kernel.height - 1 - self.pad,
             ..*self
         }
     }
@@ -121,7 +127,7 @@ pub enum Algorithm {
 /// The algorithm for a shape. A batch matters only for maps so small that the transformed
 /// weights would cost more than the multiplications they save.
 pub fn algorithm(s: &Shape, mode: ConvMode) -> Algorithm {
-    if s.groups == s.ci && s.ci == s.co && s.groups > 1 && s.pad < s.kernel {
+    if s.groups == s.ci && s.ci == s.co && s.groups > 1 && s.pad < s.kernel.least() {
         Algorithm::Depthwise
     } else if mode == ConvMode::Fast && winograd::applies(s) {
         Algorithm::Winograd
@@ -133,7 +139,7 @@ pub fn algorithm(s: &Shape, mode: ConvMode) -> Algorithm {
 /// Floats of a layer's weights in the order in which an algorithm's forward pass reads them.
 pub fn packed_len(s: &Shape, algorithm: Algorithm) -> usize {
     match algorithm {
-        Algorithm::Depthwise => s.kernel * s.kernel * s.ci,
+        Algorithm::Depthwise => s.kernel.area() * s.ci,
         Algorithm::Winograd => winograd::packed_len(s.ci, s.co),
         Algorithm::Im2col => s.groups * gemm::packed_len(s.depth(), s.per_group().1),
     }
@@ -142,7 +148,7 @@ pub fn packed_len(s: &Shape, algorithm: Algorithm) -> usize {
 /// Brings PyTorch's weights into that order.
 pub fn pack(weight: &[f32], s: &Shape, algorithm: Algorithm, out: &mut [f32]) {
     match algorithm {
-        Algorithm::Depthwise => depthwise::pack(weight, s.kernel * s.kernel, false, out),
+        Algorithm::Depthwise => depthwise::pack(weight, s.kernel.area(), false, out),
         Algorithm::Winograd => winograd::pack(weight, [s.ci, s.co], false, out),
         Algorithm::Im2col => im2col::pack(weight, s, out),
     }
@@ -252,7 +258,7 @@ mod tests {
         ) {
             prop_assume!(h + 2 * pad >= kernel && w + 2 * pad >= kernel);
             let [oh, ow] = [h, w].map(|side| (side + 2 * pad - kernel) / stride + 1);
-            let s = Shape { n, h, w, ci, oh, ow, co: 1, kernel, stride, pad, groups: 1 };
+            let s = Shape { n, h, w, ci, oh, ow, co: 1, kernel: kernel.into(), stride, pad, groups: 1 };
             let [a, b] = at.map(|at| at.index(s.rows()));
             let reach = s.reach(a.min(b)..a.max(b) + 1);
             prop_assert!(reach.start <= reach.end && reach.end <= n * h * w * ci);
@@ -275,7 +281,7 @@ mod tests {
             at: [proptest::sample::Index; 2],
         ) {
             let s = Shape {
-                n, h, w, ci: c, oh: h, ow: w, co: c, kernel: 3, stride: 1, pad: 1, groups: 1,
+                n, h, w, ci: c, oh: h, ow: w, co: c, kernel: 3.into(), stride: 1, pad: 1, groups: 1,
             };
             let tiles = winograd::tiles(&s);
             let [a, b] = at.map(|at| at.index(n * tiles.per_image()));

@@ -10,6 +10,7 @@ use super::super::{Dx, Shape};
 use super::kernels::Both;
 use super::{pack, unpack_sums};
 use crate::team::OneByOne;
+use frbench_base::Size;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ const AREA: usize = 9;
 
 /// Whether [`backward`] knows the way.
 pub fn joint(s: &Shape) -> bool {
-    (s.kernel, s.pad) == (3, 1) && s.stride <= 2
+    (s.kernel, s.pad) == (Size::square(3), 1) && s.stride <= 2
 }
 
 /// What all images share.
@@ -208,7 +209,7 @@ mod tests {
                 oh,
                 ow,
                 co: c,
-                kernel: 3,
+                kernel: 3.into(),
                 stride,
                 pad: 1,
                 groups: c,

@@ -3,6 +3,7 @@
 use super::super::super::prefetch::Prefetch;
 use super::super::super::simd::{Kernel, Simd, dispatch, each_vector, load, store};
 use super::Filter;
+use frbench_base::Size;
 
 /// Output lines from a strip of `width` pixels per line.
 pub struct Lines<'a> {
@@ -28,9 +29,9 @@ impl Kernel for Lines<'_> {
     unsafe fn run<S: Simd>(self) {
         // SAFETY: handed on.
         unsafe {
-            match (self.filter.kernel, self.filter.stride) {
-                (3, 1) => self.all::<S, 3, 1>(),
-                (3, 2) => self.all::<S, 3, 2>(),
+            match (self.filter.kernel == Size::square(3), self.filter.stride) {
+                (true, 1) => self.all::<S, 3, 1>(),
+                (true, 2) => self.all::<S, 3, 2>(),
                 _ => self.all::<S, 0, 0>(),
             }
         }
@@ -45,7 +46,7 @@ impl Lines<'_> {
         let lines = self.y.len() / (ow * c);
         let need = (self.filter.reach(lines) - 1) * self.width + self.filter.width();
         assert!(self.x.len() >= need * c && self.width >= self.filter.width());
-        assert!(self.packed.len() >= self.filter.kernel * self.filter.kernel * c);
+        assert!(self.packed.len() >= self.filter.kernel.area() * c);
         let stride = if K > 0 { STRIDE } else { self.filter.stride };
         let y = self.y.as_mut_ptr();
         for line in 0..lines {
@@ -105,20 +106,20 @@ impl Lines<'_> {
         n: usize,
     ) {
         let c = self.filter.c;
-        let (k, stride) = if K > 0 {
-            (K, STRIDE)
+        let (Size { height, width: k }, stride) = if K > 0 {
+            (Size::square(K), STRIDE)
         } else {
             (self.filter.kernel, self.filter.stride)
         };
-        // SAFETY: `N` outputs reach `(N - 1) * stride + k` pixels to the right and `k` lines
-        // down, all within the strip; `n` channels from `at` on exist.
+        // SAFETY: `N` outputs reach `(N - 1) * stride + k` pixels to the right and `height`
+        // lines down, all within the strip; `n` channels from `at` on exist.
         unsafe {
             let mut sum = [S::splat(0.0); N];
             // A cache line for each vector of the output, and as many as it has of the input.
             let count = N * (1 + stride * stride);
             let mut lines = self.prefetch.lines(count, y.cast_const());
             lines.fetch_some::<S>(count);
-            for ky in 0..k {
+            for ky in 0..height {
                 let x = x.add(ky * self.width * c + at);
                 for kx in 0..k {
                     let w = load::<S, PART>(self.packed.as_ptr().add((ky * k + kx) * c + at), n);
@@ -160,23 +161,23 @@ impl Kernel for Correlation<'_> {
         let lines = self.dy.len() / (ow * c);
         let need = (self.filter.reach(lines) - 1) * self.width + self.filter.width();
         assert!(self.x.len() >= need * c && self.width >= self.filter.width());
-        assert!(self.sum.len() >= kernel * kernel * c);
+        assert!(self.sum.len() >= kernel.area() * c);
         let to = self.sum.as_mut_ptr();
         let mut at = 0;
         // SAFETY: the assertions keep all taps of all pixels inside the slices.
         unsafe {
             while at + S::LANES <= c {
-                if kernel == 3 {
+                if kernel == Size::square(3) {
                     self.taps::<S, 3, false>(lines, at, S::LANES, 0, to);
                 } else {
-                    for row in 0..kernel {
+                    for row in 0..kernel.height {
                         self.taps::<S, 0, false>(lines, at, S::LANES, row, to);
                     }
                 }
                 at += S::LANES;
             }
             if at < c {
-                for row in 0..kernel {
+                for row in 0..kernel.height {
                     self.taps::<S, 0, true>(lines, at, c - at, row, to);
                 }
             }
@@ -226,7 +227,7 @@ impl Correlation<'_> {
                 }
                 return;
             }
-            for kx in 0..kernel {
+            for kx in 0..kernel.width {
                 let mut sum = S::splat(0.0);
                 for line in 0..lines {
                     let x = x.add(((line * stride + row) * self.width + kx) * c);
@@ -235,7 +236,7 @@ impl Correlation<'_> {
                         sum = S::fma(load::<S, PART>(x.add(ox * stride * c), n), d, sum);
                     }
                 }
-                let p = to.add((row * kernel + kx) * c + at);
+                let p = to.add((row * kernel.width + kx) * c + at);
                 store::<S, PART>(p, n, S::add(load::<S, PART>(p, n), sum));
             }
         }

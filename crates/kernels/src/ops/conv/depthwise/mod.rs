@@ -15,6 +15,7 @@ use super::super::prefetch::Prefetch;
 use super::super::scratch;
 use super::Shape;
 use crate::team::OneByOne;
+use frbench_base::Size;
 use kernels::{Correlation, Lines};
 use rayon::prelude::*;
 
@@ -36,7 +37,7 @@ pub fn pack(weight: &[f32], area: usize, reversed: bool, out: &mut [f32]) {
 /// `dilate - 1` zeros between pixels.
 #[derive(Clone, Copy)]
 pub struct Filter {
-    pub kernel: usize,
+    pub kernel: Size,
     pub stride: usize,
     pub h: usize,
     pub w: usize,
@@ -63,6 +64,7 @@ impl Filter {
         }
     }
 
+    /// For a square kernel.
     fn backward(s: &Shape) -> Self {
         Filter {
             kernel: s.kernel,
@@ -71,7 +73,7 @@ impl Filter {
             w: s.ow,
             oh: s.h,
             ow: s.w,
-            before: s.kernel - 1 - s.pad,
+            before: s.kernel.height - 1 - s.pad,
             dilate: s.stride,
             c: s.ci,
         }
@@ -79,18 +81,18 @@ impl Filter {
 
     /// Pixels per line of a strip.
     pub fn width(&self) -> usize {
-        (self.ow - 1) * self.stride + self.kernel
+        (self.ow - 1) * self.stride + self.kernel.width
     }
 
     /// Input lines that `lines` output lines take.
     pub fn reach(&self, lines: usize) -> usize {
-        (lines - 1) * self.stride + self.kernel
+        (lines - 1) * self.stride + self.kernel.height
     }
 
     /// Output lines per strip.
     fn lines(&self) -> usize {
         let lines = STRIP / (self.width() * self.c);
-        (lines.saturating_sub(self.kernel) / self.stride).clamp(1, self.oh)
+        (lines.saturating_sub(self.kernel.height) / self.stride).clamp(1, self.oh)
     }
 
     /// Copies the input lines of the output lines from `first` on.
@@ -242,9 +244,9 @@ pub fn forward(
 /// Gradient of the input (behind its prologue).
 pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
     scratch::with(weight.len(), |packed| {
-        if (s.oh, s.ow, s.h, s.w) == (1, 1, s.kernel, s.kernel) && s.pad == 0 {
+        if (s.oh, s.ow) == (1, 1) && s.kernel == Size::from([s.h, s.w]) && s.pad == 0 {
             // A filter as large as the image meets each pixel once.
-            pack(weight, s.kernel * s.kernel, false, packed);
+            pack(weight, s.kernel.area(), false, packed);
             let packed = &*packed;
             dx.par_chunks_mut(packed.len())
                 .zip(dy.par_chunks(s.ci))
@@ -258,7 +260,7 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
                 });
             return;
         }
-        pack(weight, s.kernel * s.kernel, true, packed);
+        pack(weight, s.kernel.area(), true, packed);
         let dy = Input::plain(dy);
         Filter::backward(s).run(dy, packed, &Epilogue::NONE, None, dx);
     });
@@ -267,7 +269,7 @@ pub fn input_grad(dy: &[f32], weight: &[f32], s: &Shape, dx: &mut [f32]) {
 /// Adds to the gradient of the weight, in PyTorch's layout.
 pub fn weight_grad(x: Input, dy: &[f32], s: &Shape, grad: &mut [f32]) {
     let filter = Filter::forward(s);
-    let (c, area, lines) = (s.ci, s.kernel * s.kernel, filter.lines());
+    let (c, area, lines) = (s.ci, s.kernel.area(), filter.lines());
     let per = s.n.div_ceil(16);
     let (xs, ys) = (s.h * s.w * c, s.oh * s.ow * c);
     let partial: Vec<Vec<f32>> = x

@@ -20,6 +20,7 @@ use super::super::scratch;
 use super::Shape;
 use crate::pool::Buffer;
 use crate::team::OneByOne;
+use frbench_base::Size;
 use grad::GradTiles;
 use input::InputTiles;
 use output::OutputTiles;
@@ -36,7 +37,7 @@ const FEW: usize = 8;
 const NARROW: usize = 128;
 
 pub fn applies(s: &Shape) -> bool {
-    (s.kernel, s.stride, s.pad, s.groups) == (3, 1, 1, 1)
+    (s.kernel, s.stride, s.pad, s.groups) == (Size::square(3), 1, 1, 1)
         && s.ci >= 16
         && s.co >= 16
         && s.n * tiles(s).per_image() >= FEW
