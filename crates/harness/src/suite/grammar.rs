@@ -152,6 +152,11 @@ pub const SUITE: &[Field] = &[
         Shape::Tables(CLAIM),
         "Statements that the run puts to the test.",
     ),
+    may(
+        "gate",
+        Shape::Tables(GATE),
+        "What `frbench nightly` watches: a value of an entry that must not drop.",
+    ),
     may("reference", Shape::Tables(REFERENCE), "Published numbers."),
 ];
 
@@ -720,6 +725,37 @@ pub const CLAIM: &[Field] = &[
          that is tested before the others.",
     ),
     may("source", Text, "Where the claim is made."),
+];
+
+/// `[[gate]]`
+pub const GATE: &[Field] = &[
+    must("id", Text, "Name within the suite."),
+    must("entry", Text, "Id of the entry whose value is watched."),
+    must(
+        "on",
+        Text,
+        "A data set, or its name without size and version for any size of it.",
+    ),
+    must(
+        "metric",
+        Text,
+        "Metric of the protocol, such as `accuracy`.",
+    ),
+    may(
+        "under",
+        Text,
+        "Id of the condition it is watched under; without it, all that the profile runs.",
+    ),
+    must(
+        "tolerance",
+        NOT_NEGATIVE,
+        "A loss up to this is no regression, in units of the metric.",
+    ),
+    must(
+        "why",
+        Text,
+        "What this value stands for, and why a smaller loss does not matter.",
+    ),
 ];
 
 /// `[[reference]]`

@@ -21,6 +21,7 @@ pub struct Suite {
     pub protocols: Vec<Protocol>,
     pub profiles: Vec<Profile>,
     pub claims: Vec<Claim>,
+    pub gates: Vec<Gate>,
     pub references: Vec<Reference>,
 }
 
@@ -231,6 +232,18 @@ pub struct Claim {
     pub primary: bool,
     pub reconstructed: Option<String>,
     pub source: Option<String>,
+}
+
+/// "`entry` must not lose more than `tolerance` on `on` in `metric`".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    pub id: At<String>,
+    pub entry: At<String>,
+    pub on: At<String>,
+    pub metric: At<String>,
+    pub under: Option<At<String>>,
+    pub tolerance: f64,
+    pub why: String,
 }
 
 /// A published number, or the statement that there is none.

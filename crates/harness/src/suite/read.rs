@@ -44,6 +44,7 @@ pub fn parse(source: Source) -> Result<Suite> {
             .map(|p| profile(&source, p, root.get("model").is_some()))
             .collect::<Result<_>>()?,
         claims: items(&root, "claim").iter().map(claim).collect(),
+        gates: items(&root, "gate").iter().map(gate).collect(),
         references: items(&root, "reference").iter().map(reference).collect(),
         entries,
         source,
@@ -54,6 +55,7 @@ pub fn parse(source: Source) -> Result<Suite> {
     }
     unique(&suite.source, suite.entries.iter().map(|e| &e.id))?;
     unique(&suite.source, suite.claims.iter().map(|c| &c.id))?;
+    unique(&suite.source, suite.gates.iter().map(|g| &g.id))?;
     unique(&suite.source, suite.conditions.iter().map(|c| &c.id))?;
     Ok(suite)
 }
@@ -272,6 +274,18 @@ fn claim(node: &Node) -> Claim {
         primary: yes("primary") || yes("question"),
         reconstructed: plain(node, "reconstructed"),
         source: plain(node, "source"),
+    }
+}
+
+fn gate(node: &Node) -> Gate {
+    Gate {
+        id: text(node, "id"),
+        entry: text(node, "entry"),
+        on: text(node, "on"),
+        metric: text(node, "metric"),
+        under: opt_text(node, "under"),
+        tolerance: number(node, "tolerance").unwrap_or(0.0),
+        why: text(node, "why").value,
     }
 }
 

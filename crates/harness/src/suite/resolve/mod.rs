@@ -3,6 +3,7 @@
 
 mod columns;
 mod files;
+mod gates;
 mod limits;
 mod links;
 mod names;
@@ -38,6 +39,7 @@ pub struct Resolved {
     pub rows: Vec<Row>,
     pub columns: Vec<Column>,
     pub claims: Vec<ResolvedClaim>,
+    pub gates: Vec<ResolvedGate>,
     pub references: Vec<ReferenceRow>,
 }
 
@@ -188,6 +190,19 @@ pub struct ResolvedClaim {
     pub source: Option<String>,
 }
 
+/// A gate, for one row on one column of the profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedGate {
+    pub id: String,
+    /// Id of the row.
+    pub row: String,
+    /// Id of the column.
+    pub column: String,
+    pub metric: String,
+    pub tolerance: f64,
+    pub why: String,
+}
+
 /// A published number as the report shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceRow {
@@ -240,6 +255,7 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Catalogue) -> Result<Resolv
             .filter_map(|c| Some((c.label.clone(), c.note.clone()?)))
             .collect(),
         claims: claims(suite, &rows, &columns)?,
+        gates: gates::gates(suite, &rows, &columns),
         references: suite
             .references
             .iter()

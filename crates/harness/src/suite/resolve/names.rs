@@ -108,7 +108,14 @@ impl<'a> Names<'a> {
             if let Some(under) = &claim.under {
                 self.condition(under)?;
             }
-            self.claimed(claim, &measured)?;
+            self.measurable(&claim.on, &claim.metric, &measured)?;
+        }
+        for gate in &self.suite.gates {
+            self.entry("entry", &gate.entry)?;
+            if let Some(under) = &gate.under {
+                self.condition(under)?;
+            }
+            self.measurable(&gate.on, &gate.metric, &measured)?;
         }
         for reference in &self.suite.references {
             self.entry("entry", &reference.entry)?;
@@ -162,7 +169,7 @@ impl<'a> Names<'a> {
     /// The metrics that profiles measure, by the names and families of data sets.
     fn measured(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
         let mut measured: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        if self.suite.claims.is_empty() {
+        if self.suite.claims.is_empty() && self.suite.gates.is_empty() {
             return Ok(measured);
         }
         for item in self.suite.profiles.iter().flat_map(|p| &p.evaluate) {
@@ -179,23 +186,28 @@ impl<'a> Names<'a> {
         Ok(measured)
     }
 
-    /// A claim must be about data that some profile evaluates, and about a metric that a protocol
-    /// yields there.
-    fn claimed(&self, claim: &Claim, measured: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
-        let Some(metrics) = measured.get(&claim.on.value) else {
+    /// Claims and gates are about data that some profile evaluates, and about a metric that a
+    /// protocol yields there.
+    fn measurable(
+        &self,
+        on: &At<String>,
+        metric: &At<String>,
+        measured: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Result<()> {
+        let Some(metrics) = measured.get(&on.value) else {
             let known = measured.keys().map(String::as_str);
             return Err(self.source().error(
-                &claim.on.span,
+                &on.span,
                 format_args!(
                     "no profile evaluates `{}`; {}",
-                    claim.on.value,
-                    suggest(&claim.on, known)
+                    on.value,
+                    suggest(on, known)
                 ),
             ));
         };
-        if !metrics.contains(&claim.metric.value) {
+        if !metrics.contains(&metric.value) {
             let known = metrics.iter().map(String::as_str);
-            return Err(self.unknown("metric", &claim.metric, known));
+            return Err(self.unknown("metric", metric, known));
         }
         Ok(())
     }
