@@ -17,6 +17,7 @@ mod network;
 mod origin;
 pub mod output;
 pub mod parity;
+mod power;
 pub mod progress;
 mod redo;
 pub mod references;

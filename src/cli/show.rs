@@ -3,6 +3,7 @@
 use super::context::{self, DeviceArgs, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
 use super::output::{bold, print, print_json, warn};
+use super::power::power;
 use super::redo::Redo;
 use super::text::{duration, quantity, table};
 use clap::Args;
@@ -11,7 +12,7 @@ use frbench::job::{ConvMode, DegradeSpec, Job, JobSpec};
 use frbench::key::Key;
 use frbench::plan::recipe::{self, Recipe};
 use frbench::plan::{Kind, Round};
-use frbench::run::Store;
+use frbench::run::{Failures, Store};
 use frbench::suite::Resolved;
 use frbench::suite::resolve::{ModelSource, Row};
 use serde_json::json;
@@ -80,6 +81,12 @@ pub fn show(args: ShowArgs) -> Result<ExitStatus> {
         out += &rows(&suite, &round, &done);
         out += &recipes(&round);
         out += &columns(&suite);
+        let scored = round.layout.cells.iter().any(|c| done.contains(&c.score));
+        let measured = scored.then(|| {
+            let (layout, jobs) = (&round.layout, &round.jobs);
+            super::report::read(layout, jobs, &store, &Failures::default(), String::new())
+        });
+        out += &power(&suite, &round, &standing, measured.transpose()?.as_ref());
         out += &jobs(&round, &done);
         out += &redone.text();
         if args.all {

@@ -133,3 +133,28 @@ fn the_distillation_demo_shares_its_networks_with_coupleface() {
     // The teacher, and six students of three seeds.
     assert_eq!(trained(&ours), 1 + 6 * 3);
 }
+
+/// A margin is set before there are data: it comes from what was published, and says where it is.
+#[test]
+fn every_claim_states_a_margin_and_its_terms() {
+    for (name, text) in embedded::SUITES {
+        let suite = parse(embedded::source(*name, *text)).unwrap();
+        let mut primary = 0;
+        for claim in &suite.claims {
+            let id = format!("{name}: {}", claim.id.value);
+            let stated = claim.margin_source.as_deref().unwrap_or_default();
+            assert!(claim.margin > 0.0 && claim.why.is_some(), "{id}");
+            // At most half of the effect that is named, in points.
+            if let Some((_, rest)) = stated.split_once("half of +") {
+                let effect: f64 = rest.split(' ').next().unwrap().parse().unwrap();
+                assert!(100.0 * claim.margin <= effect / 2.0 + 1e-9, "{id}");
+            } else {
+                assert!(stated.contains("control"), "{id}: {stated}");
+            }
+            primary += usize::from(claim.primary);
+            assert!(!claim.question || claim.primary, "{id}");
+        }
+        let questions = suite.claims.iter().filter(|c| c.question).count();
+        assert!(questions <= 1 && (1..=5).contains(&primary), "{name}: {primary}");
+    }
+}

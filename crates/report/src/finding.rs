@@ -195,7 +195,10 @@ impl Found<'_> {
         if self.result.verdict != ClaimVerdict::Undecided {
             return String::new();
         }
-        let seen = format!(" Of 100 such designs 80 would see {}.", self.size(seen));
+        let seen = format!(
+            " With a chance of 80 %, this design sees a difference of {}.",
+            self.size(seen)
+        );
         let needed = self.result.needed.map(|n| self.needed(n));
         seen + &needed.unwrap_or_default()
     }
@@ -206,6 +209,9 @@ impl Found<'_> {
         let known = self.column.trials.as_ref().is_none_or(|t| t.known);
         let people = if known { "people" } else { "trials" };
         match (needed.seeds, needed.people) {
+            (Some(n), None) if self.difference.people.is_none() && n > self.difference.seeds => {
+                format!(" For the margin of {margin} it would take {n} seeds.")
+            }
             (Some(n), _) if n <= self.difference.seeds => {
                 format!(" That is enough for the margin of {margin}.")
             }

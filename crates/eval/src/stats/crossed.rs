@@ -19,6 +19,9 @@ use super::summary::{mean, sample_sd, students_t};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::ContinuousCDF;
 
+/// A spread below this is one of rounding: metrics are rates.
+const ROUNDING: f64 = 1e-12;
+
 /// One quantity, measured once per seed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
@@ -124,8 +127,8 @@ impl Sampling {
 }
 
 impl Estimate {
-    /// Of a sample on these people. Errors of rates are never 0: where fewer trials are known to
-    /// differ, the variance is that of half a trial for and half a trial against, 1/(P + 2)²
+    /// Of a sample on these people. Errors of rates are never 0: where the trials of a seed show
+    /// less, the variance is that of half a person for and half a person against, 1/(P + 2)²
     /// (Agresti & Min, Stat. Med. 24, 2005, for differences of matched proportions).
     ///
     /// None of nothing.
@@ -135,7 +138,11 @@ impl Estimate {
             return None;
         }
         let count = n as f64;
-        let spread = sample_sd(&sample.values).filter(|_| n >= MIN_SEEDS);
+        // Equal values that were computed by subtraction differ in their last bits.
+        let rounded = |sd: f64| if sd < ROUNDING { 0.0 } else { sd };
+        let spread = sample_sd(&sample.values)
+            .filter(|_| n >= MIN_SEEDS)
+            .map(rounded);
         let error = spread.and_then(|sd| {
             let mut error = Sampling {
                 seeds: sd * sd / count,
@@ -145,7 +152,10 @@ impl Estimate {
             };
             if let Some((people, shared, single)) = people.and_then(|p| shared(sample, sample, p)) {
                 let least = 1.0 / (people + 2.0).powi(2);
-                error.people = shared.max(0.0).max(least - error.seeds);
+                error.people = match single < least {
+                    true => shared.max(0.0).max(least - error.seeds),
+                    false => shared.max(0.0),
+                };
                 error.both = ((single - shared) / count).clamp(0.0, error.seeds);
                 error.df.1 = (people as usize).saturating_sub(1).max(1);
             }
@@ -288,7 +298,7 @@ mod tests {
 
     #[test]
     fn equal_differences_are_no_certainty() {
-        let values = vec![0.25; 3];
+        let values = vec![0.25, 0.25 + 1e-16, 0.25 - 1e-16];
         let unknown = Sample {
             values: values.clone(),
             trials: None,

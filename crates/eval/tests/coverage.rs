@@ -1,0 +1,232 @@
+//! What intervals and verdicts attain, by simulation: seeds and people are drawn as random
+//! factors, trials are single people and couples that share people with others.
+//!
+//! A short form runs with the tests. METHODOLOGY.md has the figures of the whole one:
+//! `cargo test --release -p frbench-eval --test coverage -- --ignored --nocapture`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail where they panic, and these print figures"
+)]
+
+use frbench_base::rng::Stream;
+use frbench_eval::stats::{ClaimVerdict, Estimate, Family, People, Sample, Tested, judge};
+use rayon::prelude::*;
+
+/// How effects are distributed; all have mean 0 and variance 1.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Normal,
+    /// Student's t with 3 degrees of freedom: heavy tails.
+    T3,
+    /// Exponential: skewed.
+    Exponential,
+}
+
+const EFFECTS: [Effect; 3] = [Effect::Normal, Effect::T3, Effect::Exponential];
+
+impl Effect {
+    fn draw(self, s: &mut Stream) -> f64 {
+        match self {
+            Effect::Normal => s.normal(),
+            Effect::T3 => {
+                let chi = (0..3).map(|_| s.normal().powi(2)).sum::<f64>();
+                s.normal() / chi.sqrt()
+            }
+            Effect::Exponential => -(1.0 - s.uniform()).ln() - 1.0,
+        }
+    }
+}
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+struct Design {
+    effect: Effect,
+    seeds: usize,
+    people: usize,
+    /// Standard deviation of the seeds; people have about 0.25 with 40, 0.09 with 300 of them.
+    spread: f64,
+    /// The difference of two rows with effects of their own, or a single one.
+    paired: bool,
+}
+
+/// Every person alone, and couples in a ring: each person is in three trials.
+fn trials(people: usize) -> People {
+    let n = people as u32;
+    let alone = (0..n).map(|i| [i, i]);
+    let couples = (0..n)
+        .map(|i| [i, (i * 7 + 1) % n])
+        .filter(|c| c[0] != c[1]);
+    People::new(&alone.chain(couples).collect::<Vec<_>>())
+}
+
+/// Values and what trials add to them; the expectation is 0.
+fn sample(d: &Design, s: &mut Stream, who: &[[u32; 2]]) -> Sample {
+    let rows = if d.paired { 2 } else { 1 };
+    let scale = if d.paired { 0.5f64.sqrt() } else { 1.0 };
+    // An effect for each row; the second is taken off.
+    let effect = |s: &mut Stream| {
+        let draws = (0..rows).map(|r| if r == 0 { 1.0 } else { -1.0 } * d.effect.draw(s));
+        scale * draws.sum::<f64>()
+    };
+    let person: Vec<f64> = (0..d.people).map(|_| effect(s)).collect();
+    let trial: Vec<f64> = who.iter().map(|_| effect(s)).collect();
+    let n = who.len() as f64;
+    let mut out = Sample::default();
+    let mut adds = Vec::new();
+    for _ in 0..d.seeds {
+        let seed = d.spread * effect(s);
+        let scores: Vec<f64> = who
+            .iter()
+            .zip(&trial)
+            .map(|(&[a, b], t)| {
+                let both = if a == b { 0.0 } else { person[b as usize] };
+                seed + person[a as usize] + both + t + effect(s)
+            })
+            .collect();
+        let mean = scores.iter().sum::<f64>() / n;
+        adds.push(scores.iter().map(|v| (v - mean) / n).collect());
+        out.values.push(mean);
+    }
+    out.trials = Some(adds);
+    out
+}
+
+fn who(people: usize) -> Vec<[u32; 2]> {
+    let n = people as u32;
+    let alone = (0..n).map(|i| [i, i]);
+    let couples = (0..n)
+        .map(|i| [i, (i * 7 + 1) % n])
+        .filter(|c| c[0] != c[1]);
+    alone.chain(couples).collect()
+}
+
+/// The share of 95 % intervals that hold the expectation.
+fn coverage(d: &Design, draws: u64) -> f64 {
+    let (who, people) = (who(d.people), trials(d.people));
+    let holds = |draw: u64| {
+        let mut s = Stream::derive(draw, "coverage", &[d.seeds as u64, d.people as u64]);
+        let estimate = Estimate::of(&sample(d, &mut s, &who), Some(&people)).unwrap();
+        let (low, high) = estimate.interval(0.95).unwrap();
+        low <= 0.0 && 0.0 <= high
+    };
+    let held = (0..draws).into_par_iter().filter(|i| holds(*i)).count();
+    held as f64 / draws as f64
+}
+
+/// Of suites with a question and three other primary claims, the share in which any true null is
+/// decided; and of claims whose true difference is the margin, the share that ends `equivalent`.
+fn wrong(seeds: usize, people: usize, draws: u64) -> (f64, f64) {
+    let (who, trials) = (who(people), trials(people));
+    let d = Design {
+        effect: Effect::Normal,
+        seeds,
+        people,
+        spread: 0.2,
+        paired: true,
+    };
+    let of = |draw: u64| {
+        let claims: Vec<Tested> = (0..4)
+            .map(|i| {
+                let mut s = Stream::derive(draw, "wrong", &[i, seeds as u64]);
+                let difference = Estimate::of(&sample(&d, &mut s, &who), Some(&trials));
+                Tested {
+                    difference,
+                    margin: 0.0,
+                    family: if i == 0 {
+                        Family::Question
+                    } else {
+                        Family::Primary
+                    },
+                }
+            })
+            .collect();
+        // A question that is decided, so that the others are tested at all.
+        let mut open = claims.clone();
+        let question = open[0].difference.as_mut().unwrap();
+        question.mean += 1e3;
+        let decided = |v: &ClaimVerdict| *v != ClaimVerdict::Undecided;
+        let verdicts = |claims: &[Tested]| -> Vec<ClaimVerdict> {
+            judge(claims, 0.95).iter().map(|j| j.verdict).collect()
+        };
+        let family =
+            verdicts(&claims).iter().any(decided) || verdicts(&open)[1..].iter().any(decided);
+        // Half of a standard error more than what its power could show.
+        let margin = 0.9;
+        let mut at = claims[0];
+        at.margin = margin;
+        at.difference.as_mut().unwrap().mean += margin;
+        (family, verdicts(&[at])[0] == ClaimVerdict::Equivalent)
+    };
+    let found: Vec<(bool, bool)> = (0..draws).into_par_iter().map(of).collect();
+    let share = |n: usize| n as f64 / draws as f64;
+    (
+        share(found.iter().filter(|f| f.0).count()),
+        share(found.iter().filter(|f| f.1).count()),
+    )
+}
+
+#[test]
+fn intervals_of_differences_hold_what_they_say() {
+    for effect in EFFECTS {
+        for (seeds, spread) in [(3, 0.1), (3, 0.5), (5, 0.2)] {
+            let d = Design {
+                effect,
+                seeds,
+                people: 80,
+                spread,
+                paired: true,
+            };
+            let got = coverage(&d, 1000);
+            // Four standard errors of a simulation of this length beyond 93 and 97.5 %.
+            assert!((0.90..0.995).contains(&got), "{d:?}: {got}");
+        }
+    }
+}
+
+#[test]
+fn few_verdicts_are_wrong() {
+    let (family, equivalent) = wrong(4, 60, 500);
+    assert!(family < 0.05 + 0.04, "{family}");
+    assert!(equivalent < 0.05 + 0.04, "{equivalent}");
+}
+
+#[test]
+#[ignore = "minutes; the figures of METHODOLOGY.md"]
+fn attained() {
+    const DRAWS: u64 = 5_000;
+    let mut outside = Vec::new();
+    for paired in [true, false] {
+        let what = if paired { "differences" } else { "single rows" };
+        println!("| {what} | 3 | 5 | 8 | 16 |");
+        for effect in EFFECTS {
+            for (people, spread) in [(40, 0.05), (40, 0.5), (300, 0.05), (300, 0.2), (300, 0.5)] {
+                let cells = [3, 5, 8, 16].map(|seeds| {
+                    let d = Design {
+                        effect,
+                        seeds,
+                        people,
+                        spread,
+                        paired,
+                    };
+                    let got = coverage(&d, DRAWS);
+                    if paired && !(0.93..=0.975).contains(&got) {
+                        outside.push(format!("{d:?}: {got}"));
+                    }
+                    format!("{:.1}", 100.0 * got)
+                });
+                println!(
+                    "| {effect:?}, {people} people, {spread} | {} |",
+                    cells.join(" | ")
+                );
+            }
+        }
+    }
+    for seeds in [3, 5, 8, 16] {
+        let (family, equivalent) = wrong(seeds, 300, DRAWS);
+        println!("wrong with {seeds} seeds: family {family:.4}, equivalent {equivalent:.4}");
+        // Three standard errors of the simulation.
+        assert!(family <= 0.06 && equivalent <= 0.06);
+    }
+    assert!(outside.is_empty(), "{outside:#?}");
+}
