@@ -9,6 +9,7 @@ mod assemble;
 mod condition_fixture;
 mod conditions;
 mod fixture;
+mod golden;
 mod published;
 mod render;
 mod skeleton;

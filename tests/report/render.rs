@@ -100,6 +100,7 @@ fn equal_input_gives_equal_bytes() {
         (&first.html, &second.html),
         (&first.markdown, &second.markdown),
         (&first.csv, &second.csv),
+        (&first.claims, &second.claims),
         (&first.json, &second.json),
     ] {
         assert_eq!(std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
@@ -107,7 +108,7 @@ fn equal_input_gives_equal_bytes() {
     // A second report replaces the first, and leaves nothing else behind.
     let folder = first.html.parent().unwrap();
     report(&input()).write(folder).unwrap();
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 4);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 5);
 }
 
 #[test]
@@ -117,10 +118,16 @@ fn verdicts_and_statistics_are_those_of_the_seeds() {
     use ClaimVerdict::*;
     assert_eq!(
         verdicts,
-        [Reproduced, Undecided, Contradicted, Undecided, Undecided]
+        [Reproduced, Undecided, Undecided, Undecided, Undecided]
     );
+    // The same difference with every seed, of trials that are not known, is no certainty.
+    let same = &found.claims[2];
+    assert!(same.difference.unwrap().mean < -0.06 && same.judgement.p.is_none());
+    assert!(same.sentence.ends_with(
+        "but it is the same with all 3 seeds, and without trials nothing shows its error."
+    ));
     // By hand: differences 0.0073, 0.0063, 0.0071; mean 0.0069, sd 0.000529150,
-    // t(2, 0.975) = 4.302653, half width 0.001314484.
+    // t(2, 0.975) = 4.302653, half width 0.001314484. The trials are not known.
     let lfw = found.claims[0].difference.unwrap();
     let (low, high) = lfw.interval.unwrap();
     assert!((lfw.mean - 0.0069).abs() < 1e-12);
@@ -378,7 +385,7 @@ fn secondary_metrics_are_folded_away() {
     assert!(page.contains("href=\"#m5\"") && page.contains("<article id=\"m5\">"));
     let text = report(&input).markdown();
     assert!(
-        text.contains("**Secondary metrics** tar@far=1e-3\n"),
+        text.contains("**Secondary metrics** tar@far=1e-3, not corrected\n"),
         "{text}"
     );
 }
@@ -390,15 +397,18 @@ fn claims_say_where_they_come_from() {
     input.claims[2].source = "javascript:alert(1)".into();
     let page = html(&input);
     let claims = section(&page, "claims");
-    assert!(claims.contains("<p class=\"fine\">Source: CoupleFace, abstract</p>"));
+    assert!(
+        claims.contains(
+            "<p class=\"fine\">Source: CoupleFace, abstract. Margin: 0.10 points, half of"
+        )
+    );
     assert!(claims.contains(
         "Source: <a href=\"https://example.org/a%20paper\">https://example.org/a paper</a>"
     ));
-    assert!(claims.contains("Source: javascript:alert(1)</p>"));
-    // The results stay what they were.
-    let with = report(&input).json().unwrap();
-    input.claims.iter_mut().for_each(|c| c.source.clear());
-    assert_eq!(report(&input).json().unwrap(), with);
+    assert!(claims.contains("Source: javascript:alert(1). Margin:"));
+    let json = report(&input).json().unwrap();
+    assert!(json.contains("\"source\": \"CoupleFace, abstract\""));
+    assert!(json.contains("\"margin_source\": \"half of the 0.2 points of Table 2\""));
 }
 
 #[test]

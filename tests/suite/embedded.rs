@@ -155,6 +155,9 @@ fn every_claim_states_a_margin_and_its_terms() {
             assert!(!claim.question || claim.primary, "{id}");
         }
         let questions = suite.claims.iter().filter(|c| c.question).count();
-        assert!(questions <= 1 && (1..=5).contains(&primary), "{name}: {primary}");
+        assert!(
+            questions <= 1 && (1..=5).contains(&primary),
+            "{name}: {primary}"
+        );
     }
 }
