@@ -41,8 +41,8 @@ fn claims(derived: &Derived) -> Option<String> {
 /// `Of 3 primary claims, 1 is reproduced and 2 undecided.`
 fn tally(derived: &Derived, kind: &str, of: impl Fn(Family) -> bool) -> Option<String> {
     let claims: Vec<_> = derived.claims.iter().filter(|c| of(c.family)).collect();
-    let alone = match kind {
-        "exploratory" => ", each judged by itself",
+    let alone = match (kind, claims.len()) {
+        ("exploratory", 2..) => ", each judged by itself",
         _ => "",
     };
     let parts: Vec<String> = ClaimVerdict::ALL
