@@ -9,5 +9,6 @@
 mod common;
 
 mod embeddings;
+mod options;
 mod oracle;
 mod protocols;

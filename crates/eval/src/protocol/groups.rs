@@ -324,20 +324,17 @@ fn said(asked: &Asked, fmr: f64, all: &ErrorRates, at: &[ErrorRates]) -> Vec<Str
     for (group, at) in asked.groups.iter().zip(at) {
         notes.push(format!("{id}: group {group}: {at}"));
     }
-    let without = |errors: fn(&ErrorRates) -> u64| {
-        let of = asked
-            .groups
-            .iter()
-            .zip(at)
-            .filter(|(_, at)| errors(at) == 0);
-        of.map(|(g, _)| g.as_str()).collect::<Vec<_>>()
-    };
-    let kinds: [(&str, fn(&ErrorRates) -> u64); 2] = [
-        ("accepted impostor pair", |at| at.false_matches),
-        ("rejected genuine pair", |at| at.false_non_matches),
-    ];
-    for (kind, errors) in kinds {
-        let groups = without(errors);
+    for (kind, genuine) in [
+        ("accepted impostor pair", false),
+        ("rejected genuine pair", true),
+    ] {
+        let errors = |at: &ErrorRates| match genuine {
+            true => at.false_non_matches,
+            false => at.false_matches,
+        };
+        let groups = asked.groups.iter().zip(at);
+        let groups = groups.filter(|(_, at)| errors(at) == 0);
+        let groups: Vec<&str> = groups.map(|(name, _)| name.as_str()).collect();
         if !groups.is_empty() {
             notes.push(format!(
                 "{id}: without any {kind} are {}; they count as one in the ratio, which is a lower bound",

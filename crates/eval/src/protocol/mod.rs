@@ -2,6 +2,22 @@
 //! [`ScoreResult`]. Scores are f64 from f32 embeddings; results
 //! do not depend on the number of threads or on the device.
 
+/// The names of a table, as the choices of a parameter: a new line is a new choice.
+macro_rules! choice {
+    ($table:expr) => {{
+        const NAMES: [&str; $table.len()] = {
+            let mut names = [""; $table.len()];
+            let mut i = 0;
+            while i < names.len() {
+                names[i] = $table[i].name;
+                i += 1;
+            }
+            names
+        };
+        frbench_base::registry::Kind::Choice(&NAMES)
+    }};
+}
+
 mod bootstrap;
 mod check;
 pub mod embeddings;
@@ -149,6 +165,11 @@ fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
         ))),
         None => Ok(fars),
     }
+}
+
+/// Whether a metric is a rate of errors or made of such: less is better.
+pub fn is_error(metric: &str) -> bool {
+    ["fmr", "fnmr", "eer"].iter().any(|e| metric.starts_with(e))
 }
 
 /// `tar@far=1e-3`, of `tar@far`.

@@ -12,6 +12,7 @@
 use super::input::ScoreInput;
 use super::mates::{self, Lost};
 use super::search::{self, Gallery, Vectors};
+use super::trials::Trials;
 use super::watchlist::{self, Answer, Answers, Point};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
@@ -177,12 +178,37 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             notes,
             evidence: Vec::new(),
         },
-        evidence: vec![
+        evidence: [
             ("probe.npy".into(), evidence::npy_u32(&row)),
             ("probe_score.npy".into(), evidence::npy_f64(&score)),
             ("probe_rank.npy".into(), evidence::npy_u32(&before)),
-        ],
+        ]
+        .into_iter()
+        .chain(trials_of(&probes, &asked, &points).evidence())
+        .collect(),
     })
+}
+
+/// What each known probe adds; unknown ones, and with them thresholds, are held.
+fn trials_of(probes: &[Probe], asked: &Asked, points: &[Point]) -> Trials {
+    let known = |p: &&Probe| matches!(p.answer, Answer::Known { .. });
+    let known: Vec<&Probe> = probes.iter().filter(known).collect();
+    let mut trials = Trials {
+        people: Some(known.iter().map(|p| [p.person, p.person]).collect()),
+        ..Trials::default()
+    };
+    let mut add = |id: &str, hit: &dyn Fn(&Answer) -> bool| {
+        let hits: Vec<bool> = known.iter().map(|p| hit(&p.answer)).collect();
+        trials.share(id, &hits);
+    };
+    for (p, rank) in asked.pairs() {
+        let id = watchlist::tpir_id(asked.fpirs[p], rank);
+        add(&id, &|answer| points[p].finds(answer, rank));
+    }
+    for &rank in &asked.ranks {
+        add(&rank_id(rank), &|answer| answer.found(rank));
+    }
+    trials
 }
 
 /// The score of the mate and the rank, or the highest score and the largest number for unknown probes.

@@ -13,6 +13,7 @@
 use super::input::ScoreInput;
 use super::scores::dot_f64;
 use super::templates::{self, Templates};
+use super::trials::Trials;
 use super::watchlist::{self, Answer, Answers, Point};
 use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
 use frbench_base::registry::{Args, Info, Kind, Param};
@@ -98,12 +99,27 @@ fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
 /// Whether every gallery has known and unknown probes.
 fn check_data(spec: &ProtocolSpec, data: &Description) -> Result<()> {
     let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
-    let search = search_of(data)?.1;
+    let (templates, search) = search_of(data)?;
     if search.galleries.len() != asked.galleries {
         return Err(Error::Data(format!(
             "the set has {} galleries, and the protocol says `galleries = {}`",
             search.galleries.len(),
             asked.galleries
+        )));
+    }
+    let there: BTreeSet<u32> = templates
+        .template
+        .iter()
+        .chain(&templates.lost)
+        .copied()
+        .collect();
+    let lists = search.galleries.iter().chain([&search.probes]);
+    if let Some(unknown) = lists
+        .flat_map(|l| &l.templates)
+        .find(|t| !there.contains(t))
+    {
+        return Err(Error::Data(format!(
+            "template {unknown} of a gallery or of the probes has no image"
         )));
     }
     let probes = people(&search.probes, "the probes")?;
@@ -239,7 +255,11 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             notes,
             evidence: Vec::new(),
         },
-        evidence: evidence_of(&galleries),
+        evidence: {
+            let trials = trials_of(&probes, &galleries, &asked);
+            let files = evidence_of(&galleries).into_iter();
+            files.chain(trials.evidence()).collect()
+        },
     })
 }
 
@@ -399,6 +419,80 @@ impl Counts {
             .chain(each.collect::<Vec<_>>())
             .collect()
     }
+}
+
+/// What each probe adds, by the person on it; unknown probes, and with them thresholds, are held. A
+/// probe of a person whom a gallery does not know adds nothing to the rates of that gallery.
+fn trials_of(probes: &BTreeMap<u32, u32>, galleries: &[Searched], asked: &Asked) -> Trials {
+    let is_known =
+        |gallery: &Searched, i: usize| !matches!(gallery.answers.all[i], Answer::Unknown { .. });
+    // Outcomes of each probe in a gallery; none where the gallery does not know it.
+    let adds = |of: Vec<Option<f64>>| -> Vec<f64> {
+        let n = of.iter().flatten().count() as f64;
+        let mean = of.iter().flatten().sum::<f64>() / n;
+        of.iter()
+            .map(|y| y.map_or(0.0, |y| (y - mean) / n))
+            .collect()
+    };
+    let of_gallery = |gallery: &Searched, hit: &dyn Fn(&Searched, &Answer) -> bool| {
+        let outcome = |i: usize| {
+            let found = f64::from(u8::from(hit(gallery, &gallery.answers.all[i])));
+            is_known(gallery, i).then_some(found)
+        };
+        adds((0..probes.len()).map(outcome).collect())
+    };
+    // Over all galleries a probe counts as often as it does there.
+    let over_all = |rank: usize| {
+        let known = |i: usize| galleries.iter().filter(|g| is_known(g, i)).count() as f64;
+        let weight = |i: usize| match asked.rule.unknown_are_missed {
+            true => 1.0,
+            false => known(i),
+        };
+        let found = |i: usize| {
+            let of = galleries.iter().filter(|g| g.answers.all[i].found(rank));
+            of.count() as f64
+        };
+        let all = 0..probes.len();
+        let n: f64 = all.clone().map(weight).sum();
+        let mean = all.clone().map(found).sum::<f64>() / n;
+        all.map(|i| (found(i) - mean * weight(i)) / n)
+            .collect::<Vec<f64>>()
+    };
+    let mut trials = Trials {
+        people: Some(probes.values().map(|&p| [p, p]).collect()),
+        ..Trials::default()
+    };
+    let mut add = |id: String, values: Vec<f64>| {
+        let values = values.into_iter().map(|v| v as f32).collect();
+        trials.adds.push((id, values));
+    };
+    for &rank in &asked.ranks {
+        add(rank_id(rank), over_all(rank));
+    }
+    let tpir = |gallery: &Searched, p: usize| {
+        of_gallery(gallery, &|g, answer| g.points[p].finds(answer, 1))
+    };
+    for (p, fpir) in asked.fpirs.iter().enumerate() {
+        let mut mean = vec![0.0; probes.len()];
+        for gallery in galleries {
+            let of = tpir(gallery, p)
+                .into_iter()
+                .map(|v| v / galleries.len() as f64);
+            mean.iter_mut().zip(of).for_each(|(m, v)| *m += v);
+        }
+        add(watchlist::tpir_id(*fpir, 1), mean);
+    }
+    for (k, gallery) in galleries.iter().enumerate() {
+        let id = |id: String| format!("{id}/gallery-{}", k + 1);
+        for &rank in &asked.ranks {
+            let values = of_gallery(gallery, &|_, answer| answer.found(rank));
+            add(id(rank_id(rank)), values);
+        }
+        for (p, fpir) in asked.fpirs.iter().enumerate() {
+            add(id(watchlist::tpir_id(*fpir, 1)), tpir(gallery, p));
+        }
+    }
+    trials
 }
 
 /// The mean over galleries of the share of known probes that are found, over ranks.

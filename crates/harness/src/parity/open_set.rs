@@ -96,6 +96,8 @@ pub(super) fn ijb_search(case: &Case) -> Result<Vec<Check>> {
     // In `ijb_evals.py` the `use_norm_score` removes lengths, which in `ijb_11.py` keeps them.
     let unit = Args::new(&case.op, &case.params).bool_or("norm_score", false)?;
     let mut params = take(case, &["detector_score", "fpirs", "ranks"]);
+    let weighed = json!(case.has("input.detector_score"));
+    params.entry("detector_score".into()).or_insert(weighed);
     params.insert("norm".into(), json!(if unit { "unit" } else { "keep" }));
     params.insert("rule".into(), json!("insightface"));
     params.insert("resamples".into(), json!(0));

@@ -11,7 +11,7 @@ mod tail;
 pub(super) use highest::highest;
 
 use super::input::Part;
-use super::scores::{dot, fused};
+use super::scores::{dot, fused, inverse_norm};
 use frbench_base::Result;
 use frbench_engine::Device;
 
@@ -39,6 +39,22 @@ impl Vectors {
 
     pub fn row(&self, i: usize) -> &[f32] {
         &self.rows[i * self.dim..(i + 1) * self.dim]
+    }
+
+    /// Sets row `i`, of as many columns.
+    pub fn replace(&mut self, i: usize, row: &[f32]) {
+        self.rows[i * self.dim..][..self.dim].copy_from_slice(row);
+        self.inverse_norms[i] = inverse_norm(row);
+    }
+
+    /// The first `count` rows, or as many as there are.
+    pub fn first(&self, count: usize) -> Vectors {
+        let count = count.min(self.len());
+        Vectors {
+            dim: self.dim,
+            rows: self.rows[..count * self.dim].to_vec(),
+            inverse_norms: self.inverse_norms[..count].to_vec(),
+        }
     }
 
     /// The score of row `i` and row `j` of `other`.

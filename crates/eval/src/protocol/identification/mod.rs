@@ -9,6 +9,9 @@
 //! with it, on either side, is missed at every rank and threshold, and each comparison of it with
 //! a distractor is a non-match. A distractor that is lost is a failure to enrol and is left out.
 
+mod devkit;
+mod noise;
+
 use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
 use super::trials::Trials;
@@ -19,6 +22,7 @@ use frbench_engine::Device;
 use frbench_job::description::IdentificationData;
 use frbench_job::result::{Metric, ScoreResult};
 use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
+use noise::Noise;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -38,6 +42,14 @@ const INFO: Info = Info {
             kind: Kind::Floats,
             required: false,
             doc: "false accept rates over all probe-distractor scores (default 1e-6, 1e-5, 1e-4, 1e-3)",
+        },
+        noise::PARAM,
+        Param {
+            name: "devkit",
+            kind: Kind::Bool,
+            required: false,
+            doc: "also TAR as read off the curve of the development kit: impostors of the first 100 probes, \
+                  steps of 1 % (default false)",
         },
         bootstrap::PARAM,
     ],
@@ -68,8 +80,13 @@ const FARS: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
 pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     let args = Args::new("identification", &spec.params);
     let ranks = ranks(&args, &RANKS)?.into_iter().map(rank_id);
-    let fars = fars(&args, &FARS)?.into_iter().map(operating::tar_id);
-    Ok(ranks.chain(fars).collect())
+    let tars = fars(&args, &FARS)?.into_iter().map(operating::tar_id);
+    let tars: Vec<String> = tars.collect();
+    let read = match args.bool_or("devkit", false)? {
+        true => tars.iter().map(|id| format!("devkit/{id}")).collect(),
+        false => Vec::new(),
+    };
+    Ok(ranks.chain(tars).chain(read).collect())
 }
 
 /// Whether any person has two probes that count.
@@ -117,10 +134,11 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     for (part, name) in [(&probes, "probes"), (&distractors, "distractors")] {
         notes.extend(check::zero_note(check::spread(part, name)?, name));
     }
-    let noise = Noise::new(data, distractors.matrix.rows())?;
+    let treatment = noise::treatment(args.text_or("noise", "drop")?)?;
+    let noise = Noise::new(data, distractors.matrix.rows(), treatment)?;
     notes.extend(noise.note());
 
-    let probes = Probes::new(&probes, data, &noise);
+    let probes = Probes::new(&probes, data, &noise)?;
     let pairs = probes.pairs(data)?;
     let rows = noise.kept(distractors.matrix.rows())?;
     let gallery = Gallery {
@@ -129,7 +147,13 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     };
     let lost = Lost::of(data, &probes);
     notes.extend(lost.notes(data, pairs.len(), rows.len()));
-    let found = Found::search(&input.device, &probes, &pairs, gallery, &fars, &lost)?;
+    let found = Found::search(
+        &input.device,
+        (&probes, &pairs),
+        (gallery, noise.filled()),
+        &fars,
+        &lost,
+    )?;
 
     let mut genuine: Vec<f64> = pairs.iter().map(|p| p.score).collect();
     operating::sort_descending(&mut genuine);
@@ -153,7 +177,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let below = |n: usize| found.ranks.iter().filter(|&&r| (r as usize) < n).count();
     let share = |n: usize| below(n) as f64 / genuine.len() as f64;
     let acquired = pairs.len() as f64 / genuine.len() as f64;
-    let competitors = 1.0 + rows.len() as f64;
+    let competitors = 1.0 + (rows.len() + noise.filled().map_or(0, |f| f.0)) as f64;
     let mut metrics: Vec<Metric> = ranks
         .iter()
         .map(|&n| Metric {
@@ -176,6 +200,21 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     for (metric, interval) in metrics.iter_mut().zip(intervals) {
         metric.interval = interval;
     }
+    if args.bool_or("devkit", false)? {
+        let device = &input.device;
+        metrics.extend(read_off(
+            device,
+            &fars,
+            (&probes, &pairs),
+            (gallery, &noise),
+            &lost,
+        )?);
+        notes.push(format!(
+            "devkit/...: the curve of the development kit, whose impostor scores are those of the first \
+             {} probes and whose points are steps of more than 1 % of TAR; linear between them",
+            devkit::PROBES.min(probes.vectors.len())
+        ));
+    }
     let cmc = operating::log_spaced(rows.len() + 1, 100)
         .into_iter()
         .map(|n| (n as f64, share(n)))
@@ -185,7 +224,10 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let scores: Vec<f64> = pairs.iter().map(|p| p.score).collect();
     Ok(Scored {
         result: ScoreResult {
-            protocol: "identification/megaface".into(),
+            protocol: match treatment.name {
+                "drop" => "identification/megaface".into(),
+                name => format!("identification/megaface/noise-{name}"),
+            },
             model: None,
             metrics,
             series: BTreeMap::from([("cmc".to_owned(), cmc), ("roc".to_owned(), roc)]),
@@ -246,46 +288,31 @@ fn trials_of(
     trials
 }
 
-/// Rows on the noise lists. They are dropped: the one treatment that has the intended
-/// result under every scorer.
-struct Noise {
-    probes: BTreeSet<usize>,
-    distractors: BTreeSet<usize>,
+/// Rates that are read off the curve of the development kit.
+fn read_off(
+    device: &Device,
+    fars: &[f64],
+    (probes, pairs): (&Probes, &[Pair]),
+    (gallery, noise): (Gallery, &Noise),
+    lost: &Lost,
+) -> Result<Vec<Metric>> {
+    let unordered = pairs.iter().filter(|p| p.probe < p.gallery);
+    let genuine: Vec<f64> = unordered.map(|p| p.score).collect();
+    let first = probes.vectors.first(devkit::PROBES);
+    let genuine = (genuine, lost.pairs() / 2);
+    let points = devkit::curve(device, genuine, &first, gallery, noise.filled())?;
+    let metric = |far: &f64| Metric {
+        id: format!("devkit/{}", operating::tar_id(*far)),
+        value: devkit::read(&points, *far),
+        higher_is_better: true,
+        chance: Some(*far),
+        interval: None,
+        folds: Vec::new(),
+    };
+    Ok(fars.iter().map(metric).collect())
 }
 
-impl Noise {
-    fn new(data: &IdentificationData, distractors: usize) -> Result<Self> {
-        let within =
-            |rows: &[usize], count: usize, name: &str| match rows.iter().find(|&&r| r >= count) {
-                Some(row) => Err(Error::Data(format!(
-                    "the noise list names row {row} of the {name}, which have {count}"
-                ))),
-                None => Ok(rows.iter().copied().collect()),
-            };
-        Ok(Noise {
-            probes: within(&data.noisy_probes, data.probe_ids.len(), "probes")?,
-            distractors: within(&data.noisy_distractors, distractors, "distractors")?,
-        })
-    }
-
-    /// The distractors that are left of `count`.
-    fn kept(&self, count: usize) -> Result<Vec<usize>> {
-        let kept: Vec<usize> = (0..count)
-            .filter(|row| !self.distractors.contains(row))
-            .collect();
-        match kept.is_empty() {
-            true => Err(Error::Data("there are no distractors left".into())),
-            false => Ok(kept),
-        }
-    }
-
-    fn note(&self) -> Option<String> {
-        let (p, d) = (self.probes.len(), self.distractors.len());
-        (p + d > 0).then(|| format!("{p} noisy probes and {d} noisy distractors were dropped"))
-    }
-}
-
-/// Probes that are not on the noise list.
+/// Probes that are scored.
 struct Probes {
     /// Row in the data set.
     index: Vec<u32>,
@@ -293,15 +320,9 @@ struct Probes {
 }
 
 impl Probes {
-    fn new(part: &Part, data: &IdentificationData, noise: &Noise) -> Self {
-        let index: Vec<u32> = (0..data.probe_ids.len())
-            .filter(|i| !noise.probes.contains(i))
-            .map(|i| i as u32)
-            .collect();
-        Probes {
-            vectors: Vectors::of(part, index.iter().map(|&i| i as usize)),
-            index,
-        }
+    fn new(part: &Part, data: &IdentificationData, noise: &Noise) -> Result<Self> {
+        let (index, vectors) = noise.vectors(part, data)?;
+        Ok(Probes { index, vectors })
     }
 
     /// Every ordered pair of images of one person, by probe; `probe` and `gallery` are rows
@@ -400,14 +421,15 @@ struct Found {
 impl Found {
     fn search(
         device: &Device,
-        probes: &Probes,
-        pairs: &[Pair],
-        gallery: Gallery,
+        (probes, pairs): (&Probes, &[Pair]),
+        (gallery, filled): (Gallery, Option<(usize, f64)>),
         fars: &[f64],
         lost: &Lost,
     ) -> Result<Self> {
-        let compared = gallery.rows.len() as u64 * probes.index.len() as u64;
-        let impostors = compared + gallery.rows.len() as u64 * lost.probes as u64;
+        let (more, score) = filled.map_or((0, f64::NEG_INFINITY), |(n, score)| (n as u64, score));
+        let there = probes.index.len() as u64;
+        let compared = gallery.rows.len() as u64 * there;
+        let impostors = (gallery.rows.len() as u64 + more) * (there + lost.probes as u64);
         let largest = fars.iter().copied().fold(0.0, f64::max);
         let wanted = operating::allowed(largest, impostors).min(impostors - 1) as usize + 1;
         let keep = wanted.min(compared as usize);
@@ -416,6 +438,15 @@ impl Found {
             ladders[slot] = Ladder::new(pairs.iter().map(|p| p.score).collect());
         }
         let mut tail = search::run(device, &probes.vectors, &mut ladders, gallery, keep)?;
+        // Distractors of one score for every probe, where a rate reaches down to it.
+        let below = tail
+            .last()
+            .is_none_or(|&last| tail.len() < wanted || last <= score);
+        if below && score > f64::NEG_INFINITY {
+            let reached = usize::try_from(more * there).unwrap_or(usize::MAX);
+            tail.extend(std::iter::repeat_n(score, reached.min(wanted)));
+            operating::sort_descending(&mut tail);
+        }
         // Of the comparisons that could not be made, as many as a rate reaches into.
         tail.resize(tail.len().max(wanted), f64::NEG_INFINITY);
         let ranks = by_probe(probes, pairs)
@@ -423,13 +454,15 @@ impl Found {
                 let ladder = &ladders[slot];
                 pairs.iter().map(|pair| {
                     let k = ladder.scores.partition_point(|&s| s < pair.score);
-                    u32::try_from(ladder.above[k]).unwrap_or(u32::MAX)
+                    let filled = if score > pair.score { more } else { 0 };
+                    u32::try_from(ladder.above[k] + filled).unwrap_or(u32::MAX)
                 })
             })
             .collect();
+        let of_filled = pairs.iter().filter(|p| p.score == score).count() as u64 * more;
         Ok(Found {
             ranks,
-            ties: ladders.iter().map(|l| l.ties).sum(),
+            ties: ladders.iter().map(|l| l.ties).sum::<u64>() + of_filled,
             tail,
             impostors,
         })
