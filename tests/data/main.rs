@@ -15,6 +15,7 @@ mod folder;
 mod folders;
 mod layouts;
 mod lost;
+mod open_set;
 mod packs;
 mod record;
 mod sets;

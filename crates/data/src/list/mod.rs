@@ -1,6 +1,7 @@
 //! Text files that say what images are: pairs, labels, templates, probes.
 
 mod cfp;
+mod enrolment;
 mod files;
 mod ijb;
 mod labels;
@@ -8,6 +9,7 @@ mod megaface;
 mod pairs;
 
 pub use cfp::{parse_number_pairs, parse_numbered};
+pub use enrolment::{Enrolled, parse_enrolled, parse_templates};
 pub use files::{FolderList, ImageList, image_folder, images_below, safe_path};
 pub use ijb::{
     Detection, Member, TemplatePair, parse_detections, parse_landmarks, parse_members, parse_pairs,

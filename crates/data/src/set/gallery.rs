@@ -153,12 +153,12 @@ impl Folders<'_> {
     }
 }
 
-/// The distractors of a closed set.
-fn none(files: &Files) -> Images {
+/// The distractors of a gallery without any.
+pub(super) fn none(files: &Files) -> Images {
     Arc::new(FileSource::new(&files.dir, Vec::new(), None))
 }
 
-fn set(
+pub(super) fn set(
     files: &Files,
     (probes, probe_ids): (Images, Vec<u32>),
     (gallery, gallery_ids): (Images, Vec<u32>),

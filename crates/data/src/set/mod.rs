@@ -5,9 +5,11 @@
 
 mod absent;
 mod cfp;
+mod enrolled;
 mod files;
 mod findings;
 mod gallery;
+mod grouped;
 mod megaface;
 mod open;
 mod pairs;

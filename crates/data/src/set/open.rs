@@ -1,7 +1,8 @@
 //! The table of layouts, and opening a set by it.
 
 use super::files::{OPTIONAL, SAYING_MORE};
-use super::{DataSet, Files, bad, cfp, gallery, locate, megaface, pairs, templates, train};
+use super::{DataSet, Files, bad, cfp, enrolled, gallery, grouped, locate, megaface, pairs};
+use super::{templates, train};
 use crate::noise;
 use crate::watch::{UNWATCHED, Watch};
 use frbench_base::{Error, Result};
@@ -29,12 +30,14 @@ pub struct Reader {
 pub static READERS: &[&Reader] = &[
     &gallery::RECORDS,
     &gallery::FOLDERS,
+    &enrolled::LISTS,
     &megaface::RECORDS,
     &megaface::LISTS,
     &templates::IJB,
     &train::RECORDS,
     &pairs::PACK,
     &cfp::SPLITS,
+    &grouped::LISTS,
     &pairs::TABLE,
     &pairs::LIST,
     &train::LIST,
@@ -190,7 +193,16 @@ pub(super) fn any_ends(names: &[String], suffix: &str) -> bool {
 /// list: of the first layout that opens. None if none does.
 pub fn recognise(dir: &Path) -> Option<(&'static Reader, Vec<String>)> {
     let mut names = listing(dir, "")?;
-    for below in ["meta/", "Protocol/", "Protocol/Split/"] {
+    for below in ["meta/", "Protocol/", "Protocol/Split/", "txts/"] {
+        names.extend(listing(dir, below).into_iter().flatten());
+    }
+    // RFW has a folder of lists for each group.
+    let folders: Vec<String> = names
+        .iter()
+        .filter(|n| n.starts_with("txts/"))
+        .cloned()
+        .collect();
+    for below in folders.iter().filter(|n| n.ends_with('/') && *n != "txts/") {
         names.extend(listing(dir, below).into_iter().flatten());
     }
     // That a picture is missing does not make a list of pairs something else.

@@ -92,7 +92,7 @@ fn listed(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
 }
 
 /// The order in which pairs are taken: that of the list, or in turns where it is ordered by class.
-fn order(path: &Path, pairs: &[ListedPair], findings: &mut Findings) -> Vec<usize> {
+pub(super) fn order(path: &Path, pairs: &[ListedPair], findings: &mut Findings) -> Vec<usize> {
     if !by_class(pairs) {
         return (0..pairs.len()).collect();
     }

@@ -7,7 +7,7 @@ use crate::list::{self, Text};
 use crate::source::{AlignedSource, FileSource};
 use crate::watch::{Steps, Watch};
 use frbench_base::{Error, Result};
-use frbench_job::description::TemplateData;
+use frbench_job::description::{SearchData, TemplateData, TemplateList};
 use frbench_job::{DataFormat, Description, Rules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +25,52 @@ pub(super) static IJB: Reader = Reader {
     optional: &[],
     open,
 };
+
+/// Tables of 1:N, by how their names end: those of galleries, and that of probes.
+const GALLERIES: [&str; 4] = [
+    "_gallery_G1.csv",
+    "_gallery_G2.csv",
+    "_gallery_S1.csv",
+    "_gallery_S2.csv",
+];
+const PROBES: &str = "_probe_mixed.csv";
+
+/// What is searched in what, where the set has the tables of 1:N.
+fn search(files: &Files, findings: &mut Findings, watch: Watch) -> Result<Option<SearchData>> {
+    let table = |name: &String| -> Result<TemplateList> {
+        let path = files.dir.join(name);
+        let listed = list::parse_templates(Text::watched(&list::read(&path)?, watch), &path)?;
+        let (templates, subjects) = listed.into_iter().unzip();
+        Ok(TemplateList {
+            templates,
+            subjects,
+        })
+    };
+    let ends = |names: &[&str]| -> Vec<&String> {
+        let is = |n: &&String| names.iter().any(|end| n.ends_with(end));
+        files.names.iter().filter(is).collect()
+    };
+    let (mut galleries, probes) = (ends(&GALLERIES), ends(&[PROBES]));
+    galleries.sort_unstable();
+    match (&galleries[..], &probes[..]) {
+        ([], []) => Ok(None),
+        ([_, ..], [probes]) => Ok(Some(SearchData {
+            galleries: galleries.into_iter().map(table).collect::<Result<_>>()?,
+            probes: table(probes)?,
+        })),
+        _ => {
+            findings.say(format!(
+                "{}: there are {} tables of galleries (*{}, ...) and {} of probes (*{PROBES}); a search \
+                 takes galleries and one table of probes, so that none can be made",
+                files.dir.display(),
+                galleries.len(),
+                GALLERIES[0],
+                probes.len()
+            ));
+            Ok(None)
+        }
+    }
+}
 
 const MEMBERS: &str = "_face_tid_mid.txt";
 
@@ -63,6 +109,8 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         }
     }
     let mut subjects = BTreeMap::new();
+    let mut findings = Findings::default();
+    let search = search(files, &mut findings, watch)?;
     for name in files.names.iter().filter(|n| n.ends_with(".csv")) {
         let path = files.dir.join(name);
         let text = list::read(&path)?;
@@ -72,7 +120,6 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     let paths = members.iter().map(|m| m.file.clone()).collect();
     let points = detections.iter().map(|d| d.points).collect();
     let source = FileSource::new(images, paths, None);
-    let mut findings = Findings::default();
     let part = (DataFormat::Templates, "images");
     let gone = absent(&source, &path, part, rules, &mut findings, watch)?;
     let data = TemplateData {
@@ -84,7 +131,7 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         same: listed.iter().map(|p| p.same).collect(),
         subjects: Some(subjects).filter(|s| !s.is_empty()),
         lost: Vec::new(),
-        search: None,
+        search,
     };
     let set = DataSet::new(
         vec![("images", Arc::new(AlignedSource::new(source, points)))],
