@@ -8,6 +8,7 @@
 mod assemble;
 mod condition_fixture;
 mod conditions;
+mod curves;
 mod fixture;
 mod golden;
 mod published;

@@ -156,6 +156,12 @@ pub struct SeedRun {
     /// By the id of the column: (false accept rate, true accept rate).
     #[serde(default)]
     pub roc: BTreeMap<String, Vec<(f64, f64)>>,
+    /// The same: (rank, share of probes that are found).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cmc: BTreeMap<String, Vec<(f64, f64)>>,
+    /// The same: (false positive identification rate, true positive identification rate).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dir: BTreeMap<String, Vec<(f64, f64)>>,
     #[serde(default)]
     pub train_seconds: Option<f64>,
     #[serde(default)]

@@ -7,7 +7,7 @@ use super::labels::{precision, recall, to_label, to_truth};
 use super::model::*;
 use super::svg::{DotGroup, DotRow, LineChart, Scale, Series, dots, lines};
 use frbench_job::result::LabelEpoch;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Ratio of the largest to the smallest loss from which the axis is logarithmic.
 const LOG_FROM: f64 = 20.0;
@@ -122,11 +122,86 @@ pub(super) fn training(row: &Row) -> Figure {
     plot(row.label.clone(), String::new(), chart)
 }
 
-/// One ROC plot per condition and column that has curves: the first seed of every row but the
-/// ablations, the teacher in all of them.
+/// A kind of curve that a protocol leaves: where it is in a run, and how it is drawn.
+struct Curve {
+    name: &'static str,
+    points: fn(&SeedRun) -> &BTreeMap<String, Points>,
+    /// What is drawn of a point.
+    drawn: fn((f64, f64)) -> (f64, f64),
+    axes: [&'static str; 2],
+    y_scale: Scale,
+    /// Whether a guess is a line on it.
+    chance: bool,
+}
+
+type Points = Vec<(f64, f64)>;
+
+const ROC: Curve = Curve {
+    name: "ROC",
+    points: |run| &run.roc,
+    drawn: |point| point,
+    axes: ["false accept rate", "TAR"],
+    y_scale: Scale::Linear,
+    chance: true,
+};
+
+/// The same errors as on the ROC, both on logarithmic axes.
+const DET: Curve = Curve {
+    name: "DET",
+    points: |run| &run.roc,
+    drawn: |(far, tar)| (far, 1.0 - tar),
+    axes: ["false match rate", "FNMR"],
+    y_scale: Scale::Log,
+    chance: false,
+};
+
+const CMC: Curve = Curve {
+    name: "CMC",
+    points: |run| &run.cmc,
+    drawn: |point| point,
+    axes: ["rank", "found"],
+    y_scale: Scale::Linear,
+    chance: false,
+};
+
+const DIR: Curve = Curve {
+    name: "TPIR over FPIR",
+    points: |run| &run.dir,
+    drawn: |point| point,
+    axes: ["false positive identification rate", "TPIR"],
+    y_scale: Scale::Linear,
+    chance: false,
+};
+
+/// One ROC plot per condition and column that has curves.
 pub(super) fn roc(input: &ReportInput) -> Vec<Figure> {
+    of_columns(input, &ROC, |_| true)
+}
+
+/// The same of DET, where a protocol was asked for FMR and FNMR or for the EER.
+pub(super) fn det(input: &ReportInput) -> Vec<Figure> {
+    let error = |metric: &str| frbench_eval::protocol::is_error(metric);
+    of_columns(input, &DET, |column| {
+        let same = |c: &&Column| (&c.dataset, &c.protocol) == (&column.dataset, &column.protocol);
+        input.columns.iter().filter(same).any(|c| error(&c.metric))
+    })
+}
+
+/// Shares of probes that are found, over ranks.
+pub(super) fn cmc(input: &ReportInput) -> Vec<Figure> {
+    of_columns(input, &CMC, |_| true)
+}
+
+/// Shares of known probes that are found, over those of unknown ones that raise an alarm.
+pub(super) fn dir(input: &ReportInput) -> Vec<Figure> {
+    of_columns(input, &DIR, |_| true)
+}
+
+/// One plot per condition and column that is wanted and has such curves: the first seed of every row
+/// but the ablations, the teacher in all of them.
+fn of_columns(input: &ReportInput, curve: &Curve, wanted: impl Fn(&Column) -> bool) -> Vec<Figure> {
     let mut plots = Vec::new();
-    for column in &input.columns {
+    for column in input.columns.iter().filter(|c| wanted(c)) {
         let mut groups = input.groups(|r| !matches!(r.role, Role::Teacher | Role::Ablation));
         if groups.is_empty() {
             groups.push(("", Vec::new()));
@@ -134,7 +209,7 @@ pub(super) fn roc(input: &ReportInput) -> Vec<Figure> {
         for (condition, rows) in groups {
             let teachers = input.rows.iter().filter(|r| r.role == Role::Teacher);
             let rows = teachers.chain(rows.iter().map(|&i| &input.rows[i]));
-            let series = curves(rows, column);
+            let series = curves(rows, column, curve);
             if series.is_empty() {
                 continue;
             }
@@ -145,14 +220,14 @@ pub(super) fn roc(input: &ReportInput) -> Vec<Figure> {
                 title += &format!(" under {condition}");
             }
             let chart = LineChart {
-                label: format!("{title}: ROC of each row"),
-                x: "false accept rate".into(),
-                y: "TAR".into(),
+                label: format!("{title}: {} of each row", curve.name),
+                x: curve.axes[0].into(),
+                y: curve.axes[1].into(),
                 x_scale: Scale::Log,
-                y_scale: Scale::Linear,
+                y_scale: curve.y_scale,
                 y_range: None,
                 height: 320.0,
-                chance: true,
+                chance: curve.chance,
                 series,
             };
             let caption = format!("Protocol {}, first seed of each row.", column.protocol);
@@ -163,20 +238,21 @@ pub(super) fn roc(input: &ReportInput) -> Vec<Figure> {
 }
 
 /// Lines in the colours of the dot plots, those of one role told apart by pattern and shade.
-fn curves<'a>(rows: impl Iterator<Item = &'a Row>, column: &Column) -> Vec<Series> {
+fn curves<'a>(rows: impl Iterator<Item = &'a Row>, column: &Column, curve: &Curve) -> Vec<Series> {
     let mut before: Vec<Role> = Vec::new();
+    let of = |run: &'a SeedRun| (curve.points)(run).get(&column.id);
     rows.filter_map(|row| {
         let nth = before.iter().filter(|role| **role == row.role).count();
         before.push(row.role);
         let run = row
             .runs
             .iter()
-            .filter(|r| r.roc.get(&column.id).is_some_and(|p| !p.is_empty()))
+            .filter(|r| of(r).is_some_and(|p| !p.is_empty()))
             .min_by_key(|r| r.seed)?;
         Some(Series {
             label: row.label.clone(),
             class: format!("{} d{} t{}", row.role.name(), nth % 4, nth % 3),
-            points: run.roc[&column.id].clone(),
+            points: of(run)?.iter().copied().map(curve.drawn).collect(),
         })
     })
     .collect()

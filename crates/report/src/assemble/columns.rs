@@ -119,13 +119,14 @@ fn failed(s: &Parts, column: &LayoutColumn, training: &Training) -> Option<Colum
         return None;
     };
     let protocol = frbench_eval::protocol::find(&spec.protocol.name).ok()?;
+    let id = (protocol.metrics)(&spec.protocol)
+        .ok()?
+        .into_iter()
+        .next()?;
     let metric = Metric {
-        id: (protocol.metrics)(&spec.protocol)
-            .ok()?
-            .into_iter()
-            .next()?,
         value: f64::NAN,
-        higher_is_better: true,
+        higher_is_better: !frbench_eval::protocol::is_error(&id),
+        id,
         chance: None,
         interval: None,
         folds: Vec::new(),
@@ -143,7 +144,7 @@ fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &Training
         headline: true,
         primary: false,
         trials: None,
-        unit: "%".into(),
+        unit: if metric.id.contains("ratio") { "" } else { "%" }.into(),
         higher_is_better: metric.higher_is_better,
         chance: metric.chance,
         generated: c.synthetic,

@@ -91,6 +91,8 @@ fn run(
         curve: Vec::new(),
         adds: BTreeMap::new(),
         roc: BTreeMap::new(),
+        cmc: BTreeMap::new(),
+        dir: BTreeMap::new(),
         train_seconds: None,
         images_per_second: None,
         train_key: run.train.to_string(),
@@ -159,9 +161,16 @@ fn run(
                 notes.insert(format!("{e}; intervals do without it."));
             }
         }
-        if let (Some(roc), Some(metric)) = (scored.series.get("roc"), scored.metrics.first()) {
-            out.roc
-                .insert(column_id(&cell.column, &metric.id), roc.clone());
+        if let Some(metric) = scored.metrics.first() {
+            let id = column_id(&cell.column, &metric.id);
+            let series = [
+                ("roc", &mut out.roc),
+                ("cmc", &mut out.cmc),
+                ("dir", &mut out.dir),
+            ];
+            for (name, of) in series {
+                of.extend(scored.series.get(name).map(|s| (id.clone(), s.clone())));
+            }
         }
         for note in &scored.notes {
             notes.insert(format!("{}: {note}", cell.column));

@@ -7,12 +7,14 @@ mod attention;
 mod claims;
 mod curves;
 mod data;
+mod det;
 mod labels;
 mod protocols;
 mod published;
 mod recipes;
 mod results;
 mod runs;
+mod search;
 
 use super::Report;
 use super::block::{Address, Block, Text};
@@ -34,6 +36,8 @@ const SECTIONS: &[Section] = &[
     ("ablations", "Ablations", "Ablations", ablations::blocks),
     ("labels", "Wrong labels", "Wrong labels", labels::blocks),
     ("attention", "Attention", "Where networks look", attention::blocks),
+    ("det", "DET", "Detection error trade-off", det::blocks),
+    ("search", "Search", "Search", search::blocks),
     ("curves", "Curves", "Curves", curves::blocks),
     ("published", "Published", "Published numbers", published::blocks),
     ("analysis", "Analysis", "Analysis", analysis::blocks),
