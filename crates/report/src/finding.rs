@@ -3,7 +3,7 @@
 use super::claims::{ClaimResult, name};
 use super::compare::Difference;
 use super::derive::CONFIDENCE;
-use super::format::{Unit, fixed};
+use super::format::{Unit, count, fixed};
 use super::model::{Claim, Column, ReportInput, Row};
 use frbench_eval::stats::{ClaimVerdict, MIN_SEEDS, Needed};
 
@@ -208,6 +208,7 @@ impl Found<'_> {
         let margin = self.size(self.claim.margin);
         let known = self.column.trials.as_ref().is_none_or(|t| t.known);
         let people = if known { "people" } else { "trials" };
+        let about = |n: usize| format!("about {}", count(rounded(n)));
         match (needed.seeds, needed.people) {
             (Some(n), None) if self.difference.people.is_none() && n > self.difference.seeds => {
                 format!(" For the margin of {margin} it would take {n} seeds.")
@@ -216,13 +217,15 @@ impl Found<'_> {
                 format!(" That is enough for the margin of {margin}.")
             }
             (Some(n), Some(p)) => format!(
-                " For the margin of {margin} it would take {n} seeds, or {p} {people} with these seeds."
+                " For the margin of {margin} it would take {n} seeds, or {} {people} with these seeds.",
+                about(p)
             ),
             (Some(n), None) => format!(
                 " For the margin of {margin} it would take {n} seeds; no number of {people} does with these seeds."
             ),
             (None, Some(p)) => format!(
-                " For the margin of {margin} it would take {p} {people}; no number of seeds does with these {people}."
+                " For the margin of {margin} it would take {} {people}; no number of seeds does with these {people}.",
+                about(p)
             ),
             (None, None) => {
                 format!(
@@ -231,6 +234,12 @@ impl Found<'_> {
             }
         }
     }
+}
+
+/// To two digits: what follows from few seeds is no better known.
+fn rounded(n: usize) -> u64 {
+    let unit = 10u64.pow(n.max(1).ilog10().saturating_sub(1));
+    (n as u64).div_ceil(unit) * unit
 }
 
 /// `0.42 points better than`, or `0.00 points apart from`.
@@ -255,5 +264,14 @@ mod tests {
         assert_eq!(points(-0.0042), "0.42 points worse than");
         assert_eq!(points(-1e-17), "0.00 points apart from");
         assert_eq!(apart(&Unit::of(""), 0.5), "0.5000 better than");
+    }
+
+    #[test]
+    fn levels_and_large_numbers_are_short() {
+        assert_eq!(
+            [0.95, 0.975, 1.0 - 0.05 / 3.0].map(level),
+            ["95 %", "97.5 %", "98.33 %"]
+        );
+        assert_eq!([7, 42, 118, 180_219].map(rounded), [7, 42, 120, 190_000]);
     }
 }
