@@ -12,6 +12,7 @@
 //! | artefacts | during | checkpoint, embeddings, scores |
 //! | `result.json` | atomically | the [`frbench_job::result::JobResult`], and its [`seal`] |
 //! | `done` | last | empty; its presence means all of the above is whole |
+//! | `pruned` | after `done` | empty; the last checkpoint was removed on purpose |
 //! | `NAME.damaged-N` | | what was there and was not what the job had left |
 //!
 //! A job is finished if `done` is there and all files are as `result.json` states them: [`own`].

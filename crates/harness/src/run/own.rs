@@ -19,6 +19,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+/// Says that the last checkpoint of a finished training was removed on purpose.
+pub const PRUNED: &str = "pruned";
+
 /// Files above this size are read on an idle run only if their stamp has changed.
 const LARGE: u64 = 16 << 20;
 
@@ -114,6 +117,10 @@ impl Reader {
         let mut noted = None;
         for file in &seal.files {
             if let Err(what) = self.file(folder, file, depth, &mut noted) {
+                let pruned = file.path == CHECKPOINT && folder.file(PRUNED).exists();
+                if pruned && !folder.file(CHECKPOINT).exists() {
+                    continue;
+                }
                 if file.path == CHECKPOINT && is_rolling(folder, &seal.key) {
                     return Some(Damage::Earlier);
                 }

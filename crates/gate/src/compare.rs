@@ -1,0 +1,225 @@
+//! Three kinds of difference, told apart: bits, numbers and configurations.
+//!
+//! *Bits*: the same key on the same kernels and other bits: nondeterminism or damage. *Numbers*:
+//! the same configuration by other code. *Configurations*: another comparison key; nothing can be
+//! concluded.
+
+use crate::measured::{CellId, Measured, Run, Score, changed, fields};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Two measurements of a suite.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Jobs with the same key and other bits, in the order in which they are made.
+    pub bits: Vec<String>,
+    /// Networks that other code made with other bits, such as `fcd seed 1`.
+    pub changed: Vec<String>,
+    /// Sources and crates that differ.
+    pub code: Vec<String>,
+    /// Every cell of either side.
+    #[serde(skip)]
+    pub cells: BTreeMap<CellId, Cell>,
+}
+
+/// How a cell compares, over the seeds that both sides have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// The same bits for every seed.
+    Equal,
+    /// Other networks, or other kernels.
+    Numbers,
+    /// The same networks, scored otherwise: no chance is in that.
+    Evaluation,
+    /// Another configuration: which settings.
+    Configuration(Vec<String>),
+    /// The second side has no value.
+    Gone,
+    /// The first side has no such cell.
+    New,
+}
+
+/// Compares what was measured now with what was measured before.
+pub fn compare(was: &Measured, is: &Measured) -> Comparison {
+    let mut out = Comparison {
+        code: changed(&was.code, &is.code),
+        ..Comparison::default()
+    };
+    for run in &is.runs {
+        let Some(before) = was.run(&run.row, run.seed) else {
+            continue;
+        };
+        let label = format!("{} seed {}", run.row, run.seed);
+        if !differ(&run.comparison, &before.comparison) && run.model != before.model {
+            match same_bits_wanted(before, run) {
+                true => out.bits.push(format!("train {label}")),
+                false => out.changed.push(label.clone()),
+            }
+        }
+        for (column, score) in &run.scores {
+            let Some(then) = before.scores.get(column) else {
+                continue;
+            };
+            let same = score.key == then.key && !score.key.is_empty() && run.model == before.model;
+            if same && run.kernels == before.kernels && score.values != then.values {
+                out.bits.push(format!("score {label} {column}"));
+            }
+        }
+    }
+    let ids: BTreeSet<CellId> = was.cells().union(&is.cells()).cloned().collect();
+    let cells = ids.into_iter().map(|id| {
+        let cell = cell(was, is, &id);
+        (id, cell)
+    });
+    out.cells = cells.collect();
+    out
+}
+
+/// Whether two configurations differ; one that is not known is taken as the same.
+fn differ(was: &str, is: &str) -> bool {
+    !was.is_empty() && !is.is_empty() && was != is
+}
+
+/// The same code on the same kernels.
+fn same_bits_wanted(was: &Run, is: &Run) -> bool {
+    was.key == is.key && was.kernels == is.kernels
+}
+
+fn cell(was: &Measured, is: &Measured, id: &CellId) -> Cell {
+    if was.values(id).is_empty() {
+        return Cell::New;
+    }
+    let values = is.values(id);
+    if values.is_empty() {
+        return Cell::Gone;
+    }
+    let mut cell = Cell::Equal;
+    for seed in values.keys() {
+        let Some(run) = is.run(&id.row, *seed) else {
+            continue;
+        };
+        let Some(before) = was.run(&id.row, *seed) else {
+            // Nothing to hold it against bit by bit.
+            cell = Cell::Numbers;
+            continue;
+        };
+        let (Some(score), Some(then)) = (run.scores.get(&id.column), before.scores.get(&id.column))
+        else {
+            continue;
+        };
+        let configured = differ(&run.comparison, &before.comparison);
+        if configured || differ(&score.comparison, &then.comparison) {
+            return Cell::Configuration(why(was, is, id, before, run));
+        }
+        let value = |s: &Score| s.values.get(&id.metric).map(|v| v.to_bits());
+        match (run.model == before.model, value(score) == value(then)) {
+            (true, true) => {}
+            (true, false) if cell == Cell::Equal => cell = Cell::Evaluation,
+            _ => cell = Cell::Numbers,
+        }
+    }
+    cell
+}
+
+/// What of the configuration of a cell differs.
+fn why(was: &Measured, is: &Measured, id: &CellId, before: &Run, run: &Run) -> Vec<String> {
+    let mut out = Vec::new();
+    if differ(&run.comparison, &before.comparison) {
+        if let (Some(a), Some(b)) = (was.rows.get(&id.row), is.rows.get(&id.row)) {
+            out.extend(fields(a, b));
+        }
+        if out.is_empty() {
+            out.push("what it is built on: its teacher, or what is derived from it".into());
+        }
+    }
+    let columns = (was.columns.get(&id.column), is.columns.get(&id.column));
+    if let (Some(a), Some(b)) = columns {
+        out.extend(fields(&a.configuration, &b.configuration));
+    }
+    if out.is_empty() {
+        out.push("the views of its pictures".into());
+    }
+    out.dedup();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measured::tests::{cell as id, measured};
+    use serde_json::json;
+
+    const VALUES: [(u64, f64); 3] = [(1, 0.5), (2, 0.6), (3, 0.7)];
+
+    #[test]
+    fn equal_bits_are_equal() {
+        let found = compare(&measured(&VALUES), &measured(&VALUES[..2]));
+        assert_eq!(found.cells[&id()], Cell::Equal);
+        assert!(found.bits.is_empty() && found.changed.is_empty() && found.code.is_empty());
+    }
+
+    #[test]
+    fn other_bits_of_the_same_code_are_named() {
+        let mut is = measured(&VALUES);
+        is.runs[1].model = "other".into();
+        is.runs[2].scores.get_mut("d/p").unwrap().values = [("accuracy".into(), 0.1)].into();
+        let found = compare(&measured(&VALUES), &is);
+        assert_eq!(found.bits, ["train m seed 2", "score m seed 3 d/p"]);
+        // On other kernels they are numbers.
+        is.runs.iter_mut().for_each(|r| r.kernels = "avx2".into());
+        let found = compare(&measured(&VALUES), &is);
+        assert!(found.bits.is_empty());
+        assert_eq!(found.changed, ["m seed 2"]);
+    }
+
+    #[test]
+    fn other_code_gives_numbers_and_the_sources_are_named() {
+        let mut is = measured(&VALUES[..1]);
+        is.code.insert("methods/head/arcface.rs".into(), "2".into());
+        is.runs[0].key = "other".into();
+        assert_eq!(compare(&measured(&VALUES), &is).cells[&id()], Cell::Equal);
+        is.runs[0].model = "other".into();
+        let found = compare(&measured(&VALUES), &is);
+        assert_eq!(found.cells[&id()], Cell::Numbers);
+        assert_eq!(found.changed, ["m seed 1"]);
+        assert_eq!(found.code, ["methods/head/arcface.rs"]);
+    }
+
+    #[test]
+    fn one_network_that_is_scored_otherwise_is_told_apart() {
+        let mut is = measured(&VALUES[..1]);
+        let score = is.runs[0].scores.get_mut("d/p").unwrap();
+        score.key = "other".into();
+        score.values = [("accuracy".into(), 0.4)].into();
+        let found = compare(&measured(&VALUES), &is);
+        assert_eq!(found.cells[&id()], Cell::Evaluation);
+        assert!(found.bits.is_empty());
+    }
+
+    #[test]
+    fn another_configuration_names_its_settings() {
+        let mut is = measured(&VALUES);
+        is.rows.insert("m".into(), json!({"spec": {"batch": 64}}));
+        is.runs[0].comparison = "other".into();
+        let cells = compare(&measured(&VALUES), &is).cells;
+        assert_eq!(
+            cells[&id()],
+            Cell::Configuration(vec!["batch: 64, was 32".into()])
+        );
+        is.rows = measured(&VALUES).rows;
+        let cells = compare(&measured(&VALUES), &is).cells;
+        let Cell::Configuration(why) = &cells[&id()] else {
+            panic!("{cells:?}")
+        };
+        assert!(why[0].contains("its teacher"), "{why:?}");
+    }
+
+    #[test]
+    fn cells_of_one_side_are_gone_or_new() {
+        let was = measured(&VALUES);
+        let mut is = measured(&[]);
+        assert_eq!(compare(&was, &is).cells[&id()], Cell::Gone);
+        is = measured(&VALUES);
+        assert_eq!(compare(&measured(&[]), &is).cells[&id()], Cell::New);
+    }
+}
