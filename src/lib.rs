@@ -17,6 +17,7 @@
 //! | [`weights`] | networks that were trained elsewhere: files to backbones |
 //! | [`train`] | the training loop |
 //! | [`protocol`], [`stats`] | verification, identification, templates; intervals and verdicts; pure |
+//! | [`gate`] | nightly runs against recorded baselines |
 //! | [`report`] | result files to HTML, Markdown, CSV and JSON |
 //! | [`parity`] | golden cases of other implementations against what a suite would run |
 //! | [`mod@bench`] | how fast this machine trains and embeds |
@@ -32,6 +33,7 @@ pub use frbench_base::{Error, Result, compare, error, files, key, registry, rng}
 pub use frbench_data as data;
 pub use frbench_engine as engine;
 pub use frbench_eval::{protocol, stats};
+pub use frbench_gate as gate;
 pub use frbench_harness::{parity, plan, run, suite, train};
 pub use frbench_job as job;
 pub use frbench_methods::{backbone, distill, head, method};

@@ -6,6 +6,7 @@ use super::output;
 use super::run::{self, RunArgs};
 use clap::Args;
 use frbench::engine::DeviceChoice;
+use frbench::run::executors::Executor;
 use frbench::suite::evaluation::{self, Candidate, Input};
 use frbench::{Error, Result, files};
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub struct EvalArgs {
 }
 
 /// Writes a suite that evaluates the models, and runs it.
-pub fn eval(args: EvalArgs) -> Result<ExitStatus> {
+pub fn eval(args: EvalArgs, executor: Executor) -> Result<ExitStatus> {
     let parse = |text: &String| Candidate::parse(text, args.input.as_ref());
     let models = args.models.iter().map(parse);
     let models = models.collect::<Result<Vec<_>>>()?;
@@ -61,26 +62,29 @@ pub fn eval(args: EvalArgs) -> Result<ExitStatus> {
     known.data_root = Some(args.data.root());
     let text = evaluation::suite(&name, &models, &args.on, &known)?;
     let path = write(&args.reports, &name, &text)?;
-    run::run(RunArgs {
-        suite: SuiteArgs {
-            suite: path.display().to_string(),
-            profile: evaluation::PROFILE.to_string(),
-            only: Vec::new(),
-            seeds: Vec::new(),
+    run::run(
+        RunArgs {
+            suite: SuiteArgs {
+                suite: path.display().to_string(),
+                profile: evaluation::PROFILE.to_string(),
+                only: Vec::new(),
+                seeds: Vec::new(),
+            },
+            runs: args.runs,
+            shard: None,
+            data: args.data,
+            reports: args.reports,
+            device: args.device,
+            nondeterministic: false,
+            jobs: args.jobs,
+            checkpoint_every: 20.0,
+            force_kernels: false,
+            rehash: args.rehash,
+            json: args.json,
+            strict: false,
         },
-        runs: args.runs,
-        shard: None,
-        data: args.data,
-        reports: args.reports,
-        device: args.device,
-        nondeterministic: false,
-        jobs: args.jobs,
-        checkpoint_every: 20.0,
-        force_kernels: false,
-        rehash: args.rehash,
-        json: args.json,
-        strict: false,
-    })
+        executor,
+    )
 }
 
 /// The file of the suite, in the folder of reports: as a suite it can be changed and run.

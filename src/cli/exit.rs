@@ -9,8 +9,10 @@ pub enum ExitStatus {
     Incomplete,
     /// A golden case is not met.
     Missed,
-    /// A claim is undecided, and that was asked to be an error.
+    /// A claim is contradicted or undecided, and that was asked to be an error.
     Undecided,
+    /// The exit code of a night.
+    Night(u8),
 }
 
 impl ExitStatus {
@@ -20,6 +22,7 @@ impl ExitStatus {
             ExitStatus::Incomplete => 4,
             ExitStatus::Missed => 10,
             ExitStatus::Undecided => 11,
+            ExitStatus::Night(code) => code,
         }
     }
 }
@@ -34,8 +37,11 @@ Exit codes:
    4  incomplete; the same command resumes it
    5  data is missing or is not what was pinned
   10  a golden case is missed (parity)
-  11  a claim is undecided (with --strict)
+  11  a claim is contradicted or undecided, a suspected loss is undecided (with --strict)
+  12  a value or a claim has regressed
+  13  a value is not comparable with the baseline, or there is none
   75  stopped by the scheduler; queue again
+Of several that hold on one night, the first of 1, 5, 12, 13, 4, 11 is taken.
 
 Environment:
   FRBENCH_DATA    folder of data sets, where --data is not given

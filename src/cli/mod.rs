@@ -1,8 +1,10 @@
 //! The command line: clap types and one file per subcommand. All printing is done here.
 
+pub mod baseline;
 pub mod bench;
 mod bench_tables;
 pub mod check;
+pub mod compare;
 pub mod context;
 pub mod data;
 mod data_add;
@@ -12,8 +14,10 @@ pub mod exit;
 pub mod explain;
 pub mod list;
 pub mod lr;
+mod machine;
 pub mod matching;
 mod network;
+pub mod nightly;
 mod origin;
 pub mod output;
 pub mod parity;
@@ -24,6 +28,7 @@ pub mod references;
 pub mod report;
 mod resolved;
 pub mod run;
+pub mod runs;
 pub mod schema;
 pub mod show;
 pub mod text;
@@ -31,6 +36,7 @@ pub mod text;
 use clap::{Parser, Subcommand};
 use exit::ExitStatus;
 use frbench::Result;
+use frbench::run::executors::Executor;
 
 /// A benchmark and reproducibility harness for face recognition research.
 ///
@@ -43,18 +49,25 @@ pub struct Cli {
     command: Command,
 }
 
+/// What commands work with.
+struct Means {
+    executor: Executor,
+}
+
 /// The commands: for each its help, its name, its arguments and what runs it.
+///
+/// `by executor` hands on what executes jobs to a command that has some done.
 macro_rules! commands {
-    ($($(#[$attribute:meta])* $name:ident($args:ty) => $run:path,)*) => {
+    ($($(#[$attribute:meta])* $name:ident($args:ty) => $run:path $(, by $executor:ident)?;)*) => {
         #[derive(Subcommand)]
         enum Command {
             $($(#[$attribute])* $name($args),)*
         }
 
         impl Command {
-            fn run(self) -> Result<ExitStatus> {
+            fn run(self, means: &Means) -> Result<ExitStatus> {
                 match self {
-                    $(Command::$name(args) => $run(args),)*
+                    $(Command::$name(args) => $run(args $(, means.$executor)?),)*
                 }
             }
         }
@@ -63,43 +76,52 @@ macro_rules! commands {
 
 commands! {
     /// Train, evaluate and report a suite
-    Run(run::RunArgs) => run::run,
+    Run(run::RunArgs) => run::run, by executor;
     /// Evaluate networks that were trained elsewhere, from their files
-    Eval(eval::EvalArgs) => eval::eval,
+    Eval(eval::EvalArgs) => eval::eval, by executor;
     /// Embed pictures with a network from a file, into a NumPy file
-    Embed(embed::EmbedArgs) => embed::embed,
+    Embed(embed::EmbedArgs) => embed::embed;
     /// Compare two pictures with a network from a file
-    Match(matching::MatchArgs) => matching::matches,
+    Match(matching::MatchArgs) => matching::matches;
     /// List suites and everything that a suite can name
-    List(list::ListArgs) => list::list,
+    List(list::ListArgs) => list::list;
     /// Show what a suite would run: jobs, sharing, what is done, rough cost
-    Show(show::ShowArgs) => show::show,
+    Show(show::ShowArgs) => show::show;
     /// Say what differs between two jobs that were run
-    Explain(explain::ExplainArgs) => explain::explain,
+    Explain(explain::ExplainArgs) => explain::explain;
     /// Check a suite without running it
-    Check(check::CheckArgs) => check::check,
+    Check(check::CheckArgs) => check::check;
     /// Render the report of what has been run so far
-    Report(report::ReportArgs) => report::report,
+    Report(report::ReportArgs) => report::report;
     /// List published numbers with their sources
-    References(references::ReferencesArgs) => references::references,
+    References(references::ReferencesArgs) => references::references;
     /// Hold heads, losses, networks and protocols against golden cases of other code
     #[command(after_long_help = parity::EXPORT)]
-    Parity(parity::ParityArgs) => parity::parity,
+    Parity(parity::ParityArgs) => parity::parity;
     /// Make, look at and verify data sets
     #[command(subcommand)]
-    Data(data::DataCommand) => data::data,
+    Data(data::DataCommand) => data::data;
     /// Measure how fast this machine trains and embeds
-    Bench(bench::BenchArgs) => bench::bench,
+    Bench(bench::BenchArgs) => bench::bench;
     /// Print the JSON Schema of suites, for editors
-    Schema(schema::SchemaArgs) => schema::schema,
+    Schema(schema::SchemaArgs) => schema::schema;
+    /// Run suites against their baselines: what regressed since they were recorded
+    Nightly(nightly::NightlyArgs) => nightly::nightly, by executor;
+    /// Record, accept, show and compare what nightly runs are held against
+    #[command(subcommand)]
+    Baseline(baseline::BaselineCommand) => baseline::baseline, by executor;
+    /// Compare two baselines, reports or folders of runs, value by value
+    Compare(compare::CompareArgs) => compare::compare;
+    /// Say what lies in the folder of runs, and remove what is not needed again
+    Runs(runs::RunsCommandArgs) => runs::runs;
 }
 
-/// Runs the command.
-pub fn dispatch(cli: Cli) -> Result<ExitStatus> {
+/// Runs the command. `executor` executes jobs.
+pub fn dispatch(cli: Cli, executor: Executor) -> Result<ExitStatus> {
     if let Ok(name) = std::env::var("FRBENCH_ISA") {
         frbench::engine::ops::simd::Level::parse(&name)?;
     }
-    cli.command.run()
+    cli.command.run(&Means { executor })
 }
 
 /// `0.1.0 (1a2b3c4, clean)`.

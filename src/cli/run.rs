@@ -8,7 +8,8 @@ use frbench::Result;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::plan::DeviceKind;
 use frbench::report::Report;
-use frbench::run::{self, Options, Outcome, Program, ReadAgain, Stop, Store};
+use frbench::run::executors::Executor;
+use frbench::run::{Options, Outcome, Program, ReadAgain, Stop, Store, scheduler};
 use frbench::{build, embedded};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -86,7 +87,7 @@ impl FromStr for Shard {
     }
 }
 
-pub fn run(args: RunArgs) -> Result<ExitStatus> {
+pub fn run(args: RunArgs, executor: Executor) -> Result<ExitStatus> {
     set_threads(args.jobs)?;
     let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
     let kind = DeviceKind::of(&device);
@@ -121,7 +122,9 @@ pub fn run(args: RunArgs) -> Result<ExitStatus> {
         code: build::code(kind),
         declarations: embedded::declarations(None)?,
     };
-    let outcome = run::execute(&suite, &program, &store, &options, &progress, &stop);
+    let outcome = scheduler::execute(
+        &suite, &program, &store, &options, &progress, &stop, executor,
+    );
     progress.clear();
     let outcome = outcome?;
     if outcome.executed == 0 && outcome.finished.len() == outcome.jobs.len() {

@@ -1,0 +1,86 @@
+//! What runs the suites of `frbench nightly` and `frbench baseline`.
+
+use super::context::{DataArgs, RunsArgs, set_threads};
+use super::progress::Progress;
+use clap::Args;
+use frbench::Result;
+use frbench::engine::{Device, DeviceChoice};
+use frbench::gate::baseline::Recorded;
+use frbench::gate::replicate::Rig;
+use frbench::plan::DeviceKind;
+use frbench::run::executors::Executor;
+use frbench::run::{Options, Program, Stop, Store};
+use frbench::{build, embedded};
+
+#[derive(Args, Debug)]
+pub struct MachineArgs {
+    #[command(flatten)]
+    pub runs: RunsArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where to compute: cpu, cuda or cuda:N (a GPU, counted from 0), or auto, the first GPU if
+    /// there is one [default: cpu, or auto if this was built with CUDA]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
+    /// Threads; results do not depend on them [default: as many as cores]
+    #[arg(long, value_name = "N", value_parser = super::context::threads)]
+    pub jobs: Option<std::num::NonZeroUsize>,
+}
+
+/// A device, and all that a run needs beside a suite.
+pub struct Machine {
+    program: Program,
+    store: Store,
+    options: Options,
+    pub progress: Progress,
+    stop: Stop,
+    executor: Executor,
+    kind: DeviceKind,
+}
+
+impl Machine {
+    /// # Errors
+    /// A device that is not there.
+    pub fn open(args: &MachineArgs, quiet: bool, executor: Executor) -> Result<Machine> {
+        set_threads(args.jobs)?;
+        let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
+        let progress = Progress::new(quiet);
+        if let Some(why) = why {
+            progress.line(&why);
+        }
+        let kind = DeviceKind::of(&device);
+        Ok(Machine {
+            program: Program {
+                build: build::BUILD,
+                code: build::code(kind),
+                declarations: embedded::declarations(None)?,
+            },
+            store: Store::new(args.data.root(), &args.runs.runs),
+            options: Options {
+                device,
+                ..Options::default()
+            },
+            progress,
+            stop: Stop::on_signals()?,
+            executor,
+            kind,
+        })
+    }
+
+    pub fn rig(&self) -> Rig<'_> {
+        Rig {
+            program: &self.program,
+            store: &self.store,
+            options: &self.options,
+            observer: &self.progress,
+            stop: &self.stop,
+            executor: self.executor,
+        }
+    }
+
+    /// What is recorded now.
+    pub fn recorded(&self) -> Recorded {
+        let kernels = self.options.device.kernels();
+        Recorded::now(&self.program.build, self.kind.name(), &kernels)
+    }
+}
