@@ -6,7 +6,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::dispatch(cli::Cli::parse(), frbench::run::executors::execute) {
+    match cli::dispatch(cli::Cli::parse(), cli::machine::Executors::of_build()) {
         Ok(status) => ExitCode::from(status.code()),
         Err(error) => {
             cli::output::error(&error);

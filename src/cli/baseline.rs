@@ -2,7 +2,7 @@
 
 use super::context;
 use super::exit::ExitStatus;
-use super::machine::{Machine, MachineArgs};
+use super::machine::{Executors, Machine, MachineArgs};
 use super::nightly::BASELINES;
 use super::output::{print, print_json};
 use super::text::table;
@@ -12,7 +12,6 @@ use frbench::gate::collect::{code_of, configuration};
 use frbench::gate::findings::percent;
 use frbench::gate::measured::{Measured, changed, fields, short};
 use frbench::gate::replicate::seeds_per_night;
-use frbench::run::executors::Executor;
 use frbench::run::explain::made_of;
 use frbench::suite::{self, Resolved};
 use frbench::{Error, Result};
@@ -120,12 +119,12 @@ fn seeds(text: &str) -> Result<Seeds, String> {
     }
 }
 
-pub fn baseline(command: BaselineCommand, executor: Executor) -> Result<ExitStatus> {
+pub fn baseline(command: BaselineCommand, executors: Executors) -> Result<ExitStatus> {
     match command {
-        BaselineCommand::Record(args) => record(args, executor),
-        BaselineCommand::Accept(args) => accept(args, executor),
+        BaselineCommand::Record(args) => record(args, executors),
+        BaselineCommand::Accept(args) => accept(args, executors),
         BaselineCommand::Show(args) => show(args),
-        BaselineCommand::Diff(args) => diff(args, executor),
+        BaselineCommand::Diff(args) => diff(args, executors),
         BaselineCommand::Schema => {
             print_json(&baseline::schema())?;
             Ok(ExitStatus::Success)
@@ -157,7 +156,7 @@ impl Which {
     }
 }
 
-fn record(args: RecordArgs, executor: Executor) -> Result<ExitStatus> {
+fn record(args: RecordArgs, executors: Executors) -> Result<ExitStatus> {
     let suite = args.which.resolve()?;
     let file = args.which.file(&suite);
     if file.exists() {
@@ -168,7 +167,7 @@ fn record(args: RecordArgs, executor: Executor) -> Result<ExitStatus> {
             args.which.suite
         )));
     }
-    let machine = Machine::open(&args.machine, false, executor)?;
+    let machine = Machine::open(&args.machine, false, executors)?;
     let measured = measure(&machine, &suite, &args.seeds.0)?;
     let recorded = Baseline::new(measured, machine.recorded());
     recorded.write(&file)?;
@@ -177,7 +176,7 @@ fn record(args: RecordArgs, executor: Executor) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-fn accept(args: AcceptArgs, executor: Executor) -> Result<ExitStatus> {
+fn accept(args: AcceptArgs, executors: Executors) -> Result<ExitStatus> {
     if args.reason.trim().is_empty() {
         return Err(Error::Usage(
             "--reason: say why the new values are right".into(),
@@ -190,7 +189,7 @@ fn accept(args: AcceptArgs, executor: Executor) -> Result<ExitStatus> {
         Some(seeds) => seeds.0,
         None => old.measured.seeds(),
     };
-    let machine = Machine::open(&args.machine, false, executor)?;
+    let machine = Machine::open(&args.machine, false, executors)?;
     let measured = measure(&machine, &suite, &seeds)?;
     let new = Baseline::new(measured, machine.recorded());
     let new = old.moved(new, args.reason.trim(), &suite.gates);
@@ -321,10 +320,10 @@ fn described(found: &Baseline, suite: &Resolved) -> String {
     out
 }
 
-fn diff(args: DiffArgs, executor: Executor) -> Result<ExitStatus> {
+fn diff(args: DiffArgs, executors: Executors) -> Result<ExitStatus> {
     let suite = args.which.resolve()?;
     let found = args.which.there(&suite)?;
-    let machine = Machine::open(&args.machine, true, executor)?;
+    let machine = Machine::open(&args.machine, true, executors)?;
     let first = found.measured.seeds().first().copied().unwrap_or(1);
     let round = machine.rig().outlook(&suite, first)?;
     let sources = changed(&found.measured.code, &code_of(&round.jobs));

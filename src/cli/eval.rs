@@ -2,11 +2,11 @@
 
 use super::context::{self, DataArgs, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
+use super::machine::Executors;
 use super::output;
 use super::run::{self, RunArgs};
 use clap::Args;
 use frbench::engine::DeviceChoice;
-use frbench::run::executors::Executor;
 use frbench::suite::evaluation::{self, Candidate, Input};
 use frbench::{Error, Result, files};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub struct EvalArgs {
 }
 
 /// Writes a suite that evaluates the models, and runs it.
-pub fn eval(args: EvalArgs, executor: Executor) -> Result<ExitStatus> {
+pub fn eval(args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     let parse = |text: &String| Candidate::parse(text, args.input.as_ref());
     let models = args.models.iter().map(parse);
     let models = models.collect::<Result<Vec<_>>>()?;
@@ -83,7 +83,7 @@ pub fn eval(args: EvalArgs, executor: Executor) -> Result<ExitStatus> {
             json: args.json,
             strict: false,
         },
-        executor,
+        executors,
     )
 }
 

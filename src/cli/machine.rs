@@ -7,7 +7,7 @@ use frbench::Result;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::gate::baseline::Recorded;
 use frbench::gate::replicate::Rig;
-use frbench::plan::DeviceKind;
+use frbench::plan::{Code, DeviceKind};
 use frbench::run::executors::Executor;
 use frbench::run::{Options, Program, Stop, Store};
 use frbench::{build, embedded};
@@ -27,6 +27,23 @@ pub struct MachineArgs {
     pub jobs: Option<std::num::NonZeroUsize>,
 }
 
+/// What executes jobs, and the code that their keys hold.
+#[derive(Clone, Copy)]
+pub struct Executors {
+    pub execute: Executor,
+    pub code: fn(DeviceKind) -> Code,
+}
+
+impl Executors {
+    /// Those of this build.
+    pub fn of_build() -> Executors {
+        Executors {
+            execute: frbench::run::executors::execute,
+            code: build::code,
+        }
+    }
+}
+
 /// A device, and all that a run needs beside a suite.
 pub struct Machine {
     program: Program,
@@ -34,14 +51,14 @@ pub struct Machine {
     options: Options,
     pub progress: Progress,
     stop: Stop,
-    executor: Executor,
+    executors: Executors,
     kind: DeviceKind,
 }
 
 impl Machine {
     /// # Errors
     /// A device that is not there.
-    pub fn open(args: &MachineArgs, quiet: bool, executor: Executor) -> Result<Machine> {
+    pub fn open(args: &MachineArgs, quiet: bool, executors: Executors) -> Result<Machine> {
         set_threads(args.jobs)?;
         let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
         let progress = Progress::new(quiet);
@@ -52,7 +69,7 @@ impl Machine {
         Ok(Machine {
             program: Program {
                 build: build::BUILD,
-                code: build::code(kind),
+                code: (executors.code)(kind),
                 declarations: embedded::declarations(None)?,
             },
             store: Store::new(args.data.root(), &args.runs.runs),
@@ -62,7 +79,7 @@ impl Machine {
             },
             progress,
             stop: Stop::on_signals()?,
-            executor,
+            executors,
             kind,
         })
     }
@@ -74,7 +91,7 @@ impl Machine {
             options: &self.options,
             observer: &self.progress,
             stop: &self.stop,
-            executor: self.executor,
+            executor: self.executors.execute,
         }
     }
 

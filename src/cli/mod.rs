@@ -14,7 +14,7 @@ pub mod exit;
 pub mod explain;
 pub mod list;
 pub mod lr;
-mod machine;
+pub mod machine;
 pub mod matching;
 mod network;
 pub mod nightly;
@@ -36,7 +36,7 @@ pub mod text;
 use clap::{Parser, Subcommand};
 use exit::ExitStatus;
 use frbench::Result;
-use frbench::run::executors::Executor;
+use machine::Executors;
 
 /// A benchmark and reproducibility harness for face recognition research.
 ///
@@ -51,14 +51,14 @@ pub struct Cli {
 
 /// What commands work with.
 struct Means {
-    executor: Executor,
+    executors: Executors,
 }
 
 /// The commands: for each its help, its name, its arguments and what runs it.
 ///
-/// `by executor` hands on what executes jobs to a command that has some done.
+/// `by executors` hands on what executes jobs to a command that has some done.
 macro_rules! commands {
-    ($($(#[$attribute:meta])* $name:ident($args:ty) => $run:path $(, by $executor:ident)?;)*) => {
+    ($($(#[$attribute:meta])* $name:ident($args:ty) => $run:path $(, by $means:ident)?;)*) => {
         #[derive(Subcommand)]
         enum Command {
             $($(#[$attribute])* $name($args),)*
@@ -67,7 +67,7 @@ macro_rules! commands {
         impl Command {
             fn run(self, means: &Means) -> Result<ExitStatus> {
                 match self {
-                    $(Command::$name(args) => $run(args $(, means.$executor)?),)*
+                    $(Command::$name(args) => $run(args $(, means.$means)?),)*
                 }
             }
         }
@@ -76,9 +76,9 @@ macro_rules! commands {
 
 commands! {
     /// Train, evaluate and report a suite
-    Run(run::RunArgs) => run::run, by executor;
+    Run(run::RunArgs) => run::run, by executors;
     /// Evaluate networks that were trained elsewhere, from their files
-    Eval(eval::EvalArgs) => eval::eval, by executor;
+    Eval(eval::EvalArgs) => eval::eval, by executors;
     /// Embed pictures with a network from a file, into a NumPy file
     Embed(embed::EmbedArgs) => embed::embed;
     /// Compare two pictures with a network from a file
@@ -106,22 +106,22 @@ commands! {
     /// Print the JSON Schema of suites, for editors
     Schema(schema::SchemaArgs) => schema::schema;
     /// Run suites against their baselines: what regressed since they were recorded
-    Nightly(nightly::NightlyArgs) => nightly::nightly, by executor;
+    Nightly(nightly::NightlyArgs) => nightly::nightly, by executors;
     /// Record, accept, show and compare what nightly runs are held against
     #[command(subcommand)]
-    Baseline(baseline::BaselineCommand) => baseline::baseline, by executor;
+    Baseline(baseline::BaselineCommand) => baseline::baseline, by executors;
     /// Compare two baselines, reports or folders of runs, value by value
     Compare(compare::CompareArgs) => compare::compare;
     /// Say what lies in the folder of runs, and remove what is not needed again
     Runs(runs::RunsCommandArgs) => runs::runs;
 }
 
-/// Runs the command. `executor` executes jobs.
-pub fn dispatch(cli: Cli, executor: Executor) -> Result<ExitStatus> {
+/// Runs the command.
+pub fn dispatch(cli: Cli, executors: Executors) -> Result<ExitStatus> {
     if let Ok(name) = std::env::var("FRBENCH_ISA") {
         frbench::engine::ops::simd::Level::parse(&name)?;
     }
-    cli.command.run(&Means { executor })
+    cli.command.run(&Means { executors })
 }
 
 /// `0.1.0 (1a2b3c4, clean)`.

@@ -2,7 +2,7 @@
 
 use super::context;
 use super::exit::ExitStatus;
-use super::machine::{Machine, MachineArgs};
+use super::machine::{Executors, Machine, MachineArgs};
 use super::output::{self, print, print_json};
 use super::text::table;
 use clap::Args;
@@ -14,7 +14,6 @@ use frbench::gate::night::{Context, Night, deadline};
 use frbench::gate::procedure::PRIMARIES;
 use frbench::gate::verdict::{Verdict, exit_code};
 use frbench::gate::{badge, junit, pages, time};
-use frbench::run::executors::Executor;
 use frbench::suite::{self, Resolved, Suite};
 use frbench::{Error, Result, embedded, files};
 use serde_json::json;
@@ -67,14 +66,14 @@ struct Prepared {
     history: History,
 }
 
-pub fn nightly(args: NightlyArgs, executor: Executor) -> Result<ExitStatus> {
+pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
     let until = deadline(Some(Duration::from_secs_f64(60.0 * args.budget)));
     let night = time::now();
     let prepared = prepare(&args)?;
     // A folder that cannot be written is known before anything is computed.
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
     drop(files::NewFile::create(args.out.join("night.json"))?);
-    let machine = Machine::open(&args.machine, args.json, executor)?;
+    let machine = Machine::open(&args.machine, args.json, executors)?;
     let (rig, recorded) = (machine.rig(), machine.recorded());
     let mut nights = Vec::new();
     let mut found = Vec::new();

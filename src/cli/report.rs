@@ -194,8 +194,17 @@ fn figure(cell: &Cell) -> String {
     }
 }
 
-/// Whether the evidence leaves any claim open.
-pub fn any_undecided(report: &Report) -> bool {
-    let mut claims = report.derived.claims.iter();
-    claims.any(|c| c.verdict == ClaimVerdict::Undecided)
+/// What a strict run fails on: claims that are contradicted, else one that the evidence leaves
+/// open.
+pub fn unproven(report: &Report) -> Option<String> {
+    let with = |verdict| {
+        let claims = report.derived.claims.iter();
+        let ids = claims
+            .filter(|c| c.verdict == verdict)
+            .map(|c| c.id.as_str());
+        let ids: Vec<&str> = ids.collect();
+        (!ids.is_empty()).then(|| ids.join(", "))
+    };
+    let contradicted = with(ClaimVerdict::Contradicted).map(|ids| format!("contradicted: {ids}"));
+    contradicted.or_else(|| with(ClaimVerdict::Undecided).map(|ids| format!("undecided: {ids}")))
 }

@@ -2,13 +2,13 @@
 
 use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
+use super::machine::Executors;
 use super::progress::Progress;
 use clap::Args;
 use frbench::Result;
 use frbench::engine::{Device, DeviceChoice};
 use frbench::plan::DeviceKind;
 use frbench::report::Report;
-use frbench::run::executors::Executor;
 use frbench::run::{Options, Outcome, Program, ReadAgain, Stop, Store, scheduler};
 use frbench::{build, embedded};
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub struct RunArgs {
     /// Print the results as JSON instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Fail where a claim is undecided
+    /// Fail where a claim is contradicted or undecided
     #[arg(long)]
     pub strict: bool,
 }
@@ -87,7 +87,7 @@ impl FromStr for Shard {
     }
 }
 
-pub fn run(args: RunArgs, executor: Executor) -> Result<ExitStatus> {
+pub fn run(args: RunArgs, executors: Executors) -> Result<ExitStatus> {
     set_threads(args.jobs)?;
     let (device, why) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
     let kind = DeviceKind::of(&device);
@@ -119,11 +119,17 @@ pub fn run(args: RunArgs, executor: Executor) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
     let program = Program {
         build: build::BUILD,
-        code: build::code(kind),
+        code: (executors.code)(kind),
         declarations: embedded::declarations(None)?,
     };
     let outcome = scheduler::execute(
-        &suite, &program, &store, &options, &progress, &stop, executor,
+        &suite,
+        &program,
+        &store,
+        &options,
+        &progress,
+        &stop,
+        executors.execute,
     );
     progress.clear();
     let outcome = outcome?;
@@ -176,7 +182,10 @@ fn conclude(
     if outcome.finished.len() < outcome.jobs.len() {
         return Ok(ExitStatus::Incomplete);
     }
-    if args.strict && super::report::any_undecided(&asked()?) {
+    if args.strict
+        && let Some(claims) = super::report::unproven(&asked()?)
+    {
+        super::output::note(&format!("claims {claims}"));
         return Ok(ExitStatus::Undecided);
     }
     Ok(ExitStatus::Success)

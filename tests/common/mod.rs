@@ -12,4 +12,5 @@ pub mod noise;
 pub mod peer;
 pub mod runs;
 pub mod scoring;
+pub mod scripted;
 pub mod training;

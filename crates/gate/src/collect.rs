@@ -61,11 +61,9 @@ pub fn collect(outcome: &Outcome, seed: u64) -> Collected {
     let mut measured = Measured {
         suite: layout.suite.clone(),
         profile: layout.profile.clone(),
+        code: code_of(&outcome.jobs),
         ..Measured::default()
     };
-    for job in &outcome.jobs {
-        add_code(&mut measured.code, &made_of(job));
-    }
     for set in &layout.data {
         if let Some(JobResult::Data(data)) = outcome.finished.get(&set.job) {
             let identity = short(&data.pixels_sha256);
@@ -170,7 +168,7 @@ pub fn add_code(code: &mut BTreeMap<String, String>, made_of: &Value) {
     code.extend(texts("crates").map(|(name, version)| (format!("crate {name}"), version)));
 }
 
-/// The code of all jobs of a plan.
+/// The code of all jobs of a plan but those that make data, which count by what they make.
 pub fn code_of(jobs: &[Job]) -> BTreeMap<String, String> {
     let mut code = BTreeMap::new();
     for job in jobs.iter().filter(|j| !matches!(j.spec, JobSpec::Data(_))) {

@@ -89,8 +89,9 @@ fn report(path: &Path) -> Result<Measured> {
 /// The last finished jobs of each name.
 fn runs(path: &Path) -> Result<Measured> {
     let store = Store::new("", path);
+    let kinds = ["train ", "import ", "derive ", "embed ", "score "];
     let mut jobs = past(&store, &|label, _| {
-        label.starts_with("train ") || label.starts_with("import ") || label.starts_with("score ")
+        kinds.iter().any(|k| label.starts_with(k))
     })?;
     jobs.retain(|job| job.done);
     if jobs.is_empty() {
@@ -105,6 +106,7 @@ fn runs(path: &Path) -> Result<Measured> {
     });
     let mut measured = Measured::default();
     for job in &jobs {
+        add_code(&mut measured.code, &job.made_of);
         let Some(Ok(result)) = store.result(&job.key) else {
             continue;
         };
@@ -160,7 +162,6 @@ fn network(
     model: &str,
     kernels: String,
 ) {
-    add_code(&mut measured.code, &job.made_of);
     let settings = configuration(&job.made_of);
     measured.rows.insert(row.to_string(), settings);
     measured

@@ -4,7 +4,6 @@
 //! and an error states both: [`Estimate`]. Methods are compared seed by seed on the same people.
 //! Fewer than [`MIN_SEEDS`] seeds show no spread and prove nothing.
 
-mod baseline;
 mod claim;
 mod crossed;
 mod difference;
@@ -14,7 +13,6 @@ mod proportion;
 mod ratio;
 mod summary;
 
-pub use baseline::{BaselineVerdict, Comparison, Gate, Measured, against_baseline};
 pub use claim::{ClaimVerdict, Family, Judgement, Tested, judge};
 pub use crossed::{Estimate, Sample, Sampling};
 pub use difference::{Difference, StandardError, paired, pooled};
