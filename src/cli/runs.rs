@@ -69,8 +69,12 @@ pub fn runs(args: RunsCommandArgs) -> Result<ExitStatus> {
     }
 }
 
-/// The keys of each profile of the suites that are listed, and of `more`.
-fn named(store: &Store, more: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>> {
+/// The keys of each profile of the suites that are listed, and of `more`, on the devices of `items`.
+fn named(
+    store: &Store,
+    items: &[Item],
+    more: &[String],
+) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let mut names: BTreeSet<String> = embedded::SUITES
         .iter()
         .map(|(n, _)| n.to_string())
@@ -83,6 +87,8 @@ fn named(store: &Store, more: &[String]) -> Result<BTreeMap<String, BTreeSet<Str
         }
     }
     names.extend(more.iter().cloned());
+    let mut devices = vec![DeviceKind::Cpu, DeviceKind::Cuda];
+    devices.retain(|d| items.iter().any(|i| i.device == d.name()));
     let mut out = BTreeMap::new();
     for name in names {
         let (suite, known) = context::load(&name)?;
@@ -91,8 +97,8 @@ fn named(store: &Store, more: &[String]) -> Result<BTreeMap<String, BTreeSet<Str
             let keys: &mut BTreeSet<String> = out
                 .entry(format!("{} {}", resolved.suite, profile.id.value))
                 .or_default();
-            for device in [DeviceKind::Cpu, DeviceKind::Cuda] {
-                let round = context::outlook(&resolved, store, device)?;
+            for device in &devices {
+                let round = context::outlook(&resolved, store, *device)?;
                 keys.extend(round.jobs.into_iter().map(|j| j.key.0));
             }
         }
@@ -103,7 +109,7 @@ fn named(store: &Store, more: &[String]) -> Result<BTreeMap<String, BTreeSet<Str
 fn list(args: &ListArgs) -> Result<ExitStatus> {
     let store = Store::new(args.data.root(), &args.runs.runs);
     let items = room::survey(&store)?;
-    let named = named(&store, &[])?;
+    let named = named(&store, &items, &[])?;
     if args.json {
         print_json(&json!({ "jobs": items }))?;
         return Ok(ExitStatus::Success);
@@ -149,7 +155,10 @@ fn list(args: &ListArgs) -> Result<ExitStatus> {
 fn prune(args: &PruneArgs) -> Result<ExitStatus> {
     let store = Store::new(args.list.data.root(), &args.list.runs.runs);
     let items = room::survey(&store)?;
-    let mut wanted: BTreeSet<String> = named(&store, &args.keep)?.into_values().flatten().collect();
+    let mut wanted: BTreeSet<String> = named(&store, &items, &args.keep)?
+        .into_values()
+        .flatten()
+        .collect();
     for entry in std::fs::read_dir(&args.baselines).into_iter().flatten() {
         let path = entry.map_err(|e| Error::io(&args.baselines, e))?.path();
         if path.extension().is_some_and(|e| e == "json") {

@@ -20,6 +20,8 @@ pub struct Item {
     pub label: String,
     /// The revision of the program that began it, or nothing.
     pub commit: String,
+    /// The kind of device that it is computed on; empty for data.
+    pub device: String,
     pub bytes: u64,
     /// Of its last checkpoint.
     pub checkpoint: u64,
@@ -82,6 +84,10 @@ fn item(store: &Store, key: Key) -> Item {
     Item {
         label: spec["label"].as_str().unwrap_or_default().to_string(),
         commit: env["build"]["revision"]
+            .as_str()
+            .unwrap_or_default()
+            .to_string(),
+        device: spec["made_of"]["device"]
             .as_str()
             .unwrap_or_default()
             .to_string(),
@@ -240,6 +246,7 @@ mod tests {
             key: Key(key.into()),
             label: key.into(),
             commit: String::new(),
+            device: String::new(),
             bytes: 10,
             checkpoint: 6,
             done: true,
