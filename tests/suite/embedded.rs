@@ -158,6 +158,60 @@ fn every_claim_states_a_margin_and_its_terms() {
         assert!(
             questions <= 1 && (1..=5).contains(&primary),
             "{name}: {primary}"
+/// More watched values would raise more false alarms; METHODOLOGY.md says how many there are.
+#[test]
+fn every_suite_has_nights_and_together_they_watch_a_dozen_values() {
+    let known = embedded::catalogue(None).unwrap();
+    let mut watched = 0;
+    for (name, text) in embedded::SUITES {
+        let suite = parse(embedded::source(*name, *text)).unwrap();
+        let nightly = resolve(&suite, "nightly", &known).unwrap();
+        assert!(!nightly.gates.is_empty(), "{name}");
+        // A gate is of one value; none of the suite is left out.
+        assert_eq!(nightly.gates.len(), suite.gates.len(), "{name}");
+        for gate in &nightly.gates {
+            assert!(gate.tolerance > 0.0 && !gate.why.is_empty(), "{}", gate.id);
+        }
+        let sizes = nightly.rows.iter().map(|r| r.input.size);
+        assert!(sizes.max() <= Some(32), "{name}");
+        watched += nightly.gates.len();
+    }
+    assert!(watched <= frbench::gate::procedure::PRIMARIES, "{watched}");
+}
+
+#[test]
+fn a_gate_must_be_about_what_is_measured() {
+    let gate = |entry: &str, on: &str, metric: &str| {
+        let text = format!(
+            "{}\n[[gate]]\nid = \"g\"\nentry = \"{entry}\"\non = \"{on}\"\nmetric = \"{metric}\"\n\
+             tolerance = 0.01\nwhy = \"a test\"\n",
+            crate::tiny::TINY
+        );
+        let suite = parse(embedded::source("tiny.toml", text)).unwrap();
+        let known = embedded::catalogue(None).unwrap();
+        match validate(&suite, &known) {
+            Ok(()) => format!(
+                "{} gates",
+                resolve(&suite, "demo", &known).unwrap().gates.len()
+            ),
+            Err(e) => e.to_string().lines().next().unwrap().to_string(),
+        }
+    };
+    assert_eq!(gate("fcd", "synth-lfw", "accuracy"), "1 gates");
+    for (entry, on, metric, says) in [
+        ("fdc", "synth-lfw", "accuracy", "unknown entry `fdc`"),
+        (
+            "fcd",
+            "synth-lfv",
+            "accuracy",
+            "no profile evaluates `synth-lfv`",
+        ),
+        ("fcd", "synth-lfw", "rank-1", "unknown metric `rank-1`"),
+    ] {
+        let said = gate(entry, on, metric);
+        assert!(
+            said.contains(says) && said.starts_with("tiny.toml:"),
+            "{said}"
         );
     }
 }

@@ -119,8 +119,8 @@ impl Baseline {
                 found.schema
             )));
         }
-        let correlations = found.pairing.iter();
-        for (cell, r) in correlations.filter(|(_, r)| !(0.0..1.0).contains(*r)) {
+        let mut correlations = found.pairing.iter();
+        if let Some((cell, r)) = correlations.find(|(_, r)| !(0.0..1.0).contains(*r)) {
             return Err(Error::Data(format!(
                 "{}: the pairing of `{cell}` is {r}; a correlation from 0 to below 1 is wanted",
                 path.display()
