@@ -11,12 +11,14 @@ use crate::collect::{Collected, Problem, code_of};
 use crate::compare::{Cell, Comparison, compare};
 use crate::findings::{CellFinding, ClaimFinding, Findings, expected};
 use crate::history::{History, Past, cusum, drawn};
-use crate::measured::{CellId, fingerprint};
+use crate::measured::{CellId, Measured, fingerprint};
 use crate::procedure::{CONFIRMING, Confirmation, Reference, Screening, confirm, screen};
 use crate::replicate::{Rig, seeds_per_night};
 use crate::verdict::Verdict;
 use frbench_base::{Error, Result};
-use frbench_eval::stats::{self, BySeed, ClaimRule, ClaimVerdict};
+use frbench_eval::stats::{
+    self, BySeed, ClaimVerdict, Estimate, Family, Judgement, Sample, Tested,
+};
 use frbench_harness::suite::Resolved;
 use frbench_harness::suite::resolve::{ResolvedClaim, ResolvedGate};
 use std::collections::BTreeMap;
@@ -252,8 +254,7 @@ impl<'a> Night<'a> {
         let mut cells: Vec<CellFinding> = cells.collect();
         cells.extend(self.unmeasured(&cells));
         cells.sort_by(|a, b| a.cell.cmp(&b.cell));
-        let claims = self.context.suite.claims.iter();
-        let claims = claims.filter_map(|c| self.claim(c)).collect();
+        let claims = self.claims();
         let mut notes = Vec::new();
         if self.context.environment != baseline.recorded.environment {
             notes.push(format!(
@@ -442,30 +443,45 @@ impl<'a> Night<'a> {
         out.into_values().collect()
     }
 
-    /// A claim that the profile can put to the test.
-    fn claim(&self, claim: &ResolvedClaim) -> Option<ClaimFinding> {
-        let of = |row: &str| CellId {
-            row: row.to_string(),
-            column: claim.column.clone().unwrap_or_default(),
-            metric: claim.metric.clone(),
+    /// The claims that the profile can put to the test, judged together, before and now.
+    fn claims(&self) -> Vec<ClaimFinding> {
+        let (before, now) = (&self.context.baseline.measured, &self.collected.measured);
+        let claims: Vec<&ResolvedClaim> = self
+            .context
+            .suite
+            .claims
+            .iter()
+            .filter(|c| {
+                let (better, than) = sides(c);
+                let of =
+                    |m: &Measured| !(m.values(&better).is_empty() && m.values(&than).is_empty());
+                c.column.is_some() && (of(before) || of(now))
+            })
+            .collect();
+        let judged = |measured: &Measured| {
+            let tested: Vec<Tested> = claims
+                .iter()
+                .map(|c| tested(c, measured, before.higher_is_better(&sides(c).0)))
+                .collect();
+            let judged = stats::judge(&tested, 0.95);
+            tested.into_iter().zip(judged).collect::<Vec<_>>()
         };
-        claim.column.as_ref()?;
-        let (better, than) = (of(&claim.better), of(&claim.than));
-        let before = &self.context.baseline.measured;
+        let (was, is) = (judged(before), judged(now));
+        claims
+            .iter()
+            .enumerate()
+            .map(|(i, claim)| self.claim(claim, was[i].1, is[i]))
+            .collect()
+    }
+
+    fn claim(
+        &self,
+        claim: &ResolvedClaim,
+        was: Judgement,
+        (tested, is): (Tested, Judgement),
+    ) -> ClaimFinding {
+        let (better, than) = sides(claim);
         let now = &self.collected.measured;
-        let judge = |measured: &crate::measured::Measured| {
-            let rule = ClaimRule {
-                margin: claim.margin,
-                confidence: 0.95,
-            };
-            let (a, b) = (measured.values(&better), measured.values(&than));
-            stats::judge(&a, &b, before.higher_is_better(&better), rule)
-        };
-        if before.values(&better).is_empty() && now.values(&better).is_empty() {
-            return None;
-        }
-        let (was, is) = (judge(before), judge(now));
-        let word = |v: ClaimVerdict| format!("{v:?}").to_lowercase();
         let turned =
             was.verdict == ClaimVerdict::Reproduced && is.verdict == ClaimVerdict::Contradicted;
         let configured =
@@ -487,24 +503,59 @@ impl<'a> Night<'a> {
                 Verdict::Pass,
                 format!(
                     "{} in the baseline, {} on {} seeds of this night",
-                    word(was.verdict),
-                    word(is.verdict),
+                    was.verdict.name(),
+                    is.verdict.name(),
                     now.values(&better).len()
                 ),
             )
         };
-        Some(ClaimFinding {
+        ClaimFinding {
             id: claim.id.clone(),
             text: claim.text.clone(),
             cell: better,
             than: claim.than.clone(),
             verdict,
-            was: word(was.verdict),
-            is: word(is.verdict),
+            was: was.verdict.name().to_string(),
+            is: is.verdict.name().to_string(),
             reason,
-            difference: is.difference.map(|d| d.mean),
-            interval: is.difference.and_then(|d| d.interval),
-        })
+            difference: tested.difference.map(|d| d.mean),
+            interval: is.interval,
+        }
+    }
+}
+
+/// The cells of the row that is said to be better, and of the other one.
+fn sides(claim: &ResolvedClaim) -> (CellId, CellId) {
+    let of = |row: &str| CellId {
+        row: row.to_string(),
+        column: claim.column.clone().unwrap_or_default(),
+        metric: claim.metric.clone(),
+    };
+    (of(&claim.better), of(&claim.than))
+}
+
+/// A claim on the seeds that both of its rows have.
+fn tested(claim: &ResolvedClaim, measured: &Measured, higher_is_better: bool) -> Tested {
+    let (better, than) = sides(claim);
+    let sign = if higher_is_better { 1.0 } else { -1.0 };
+    let than = measured.values(&than);
+    let differences: Vec<f64> = measured
+        .values(&better)
+        .iter()
+        .filter_map(|(seed, value)| Some(sign * (value - than.get(seed)?)))
+        .collect();
+    let sample = Sample {
+        values: differences,
+        trials: None,
+    };
+    Tested {
+        difference: Estimate::of(&sample, None),
+        margin: claim.margin,
+        family: match (claim.question, claim.primary) {
+            (true, _) => Family::Question,
+            (false, true) => Family::Primary,
+            (false, false) => Family::Exploratory,
+        },
     }
 }
 
