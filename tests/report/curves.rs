@@ -47,11 +47,12 @@ fn sections_of_searches_and_errors_are_there_where_something_is() {
         .filter(|r| drawn(r.role, r.runs.len()))
         .count();
     let det = section("det");
-    assert_eq!(det.matches("<svg").count(), 1);
-    assert_eq!(det.matches("<path class=\"line").count(), rows);
+    assert_eq!(det.matches("<svg class=\"plot\"").count(), 1);
+    // A line of each row, and its key.
+    assert_eq!(det.matches("<path class=\"line").count(), 2 * rows);
     assert!(det.contains("false match rate") && det.contains("FNMR"));
     let search = section("search");
-    assert_eq!(search.matches("<svg").count(), 2);
-    assert_eq!(search.matches("<path class=\"line").count(), 2 * rows);
+    assert_eq!(search.matches("<svg class=\"plot\"").count(), 2);
+    assert_eq!(search.matches("<path class=\"line").count(), 4 * rows);
     assert!(search.contains("TPIR") && search.contains("rank"));
 }
