@@ -116,8 +116,9 @@ fn coverage(d: &Design, draws: u64) -> f64 {
 }
 
 /// Of suites with a question and three other primary claims, the share in which any true null is
-/// decided; and of claims whose true difference is the margin, the share that ends `equivalent`.
-fn wrong(seeds: usize, people: usize, draws: u64) -> (f64, f64) {
+/// decided: all four are null, or the three others are; and of claims whose true difference is the
+/// margin, the share that ends `equivalent`.
+fn wrong(seeds: usize, people: usize, draws: u64) -> [f64; 3] {
     let (who, trials) = (who(people), trials(people));
     let d = Design {
         effect: Effect::Normal,
@@ -150,21 +151,18 @@ fn wrong(seeds: usize, people: usize, draws: u64) -> (f64, f64) {
         let verdicts = |claims: &[Tested]| -> Vec<ClaimVerdict> {
             judge(claims, 0.95).iter().map(|j| j.verdict).collect()
         };
-        let family =
-            verdicts(&claims).iter().any(decided) || verdicts(&open)[1..].iter().any(decided);
-        // Half of a standard error more than what its power could show.
+        let all = verdicts(&claims).iter().any(decided);
+        let others = verdicts(&open)[1..].iter().any(decided);
+        // Some three standard errors: what is equivalent would mostly be shown to be.
         let margin = 0.9;
         let mut at = claims[0];
         at.margin = margin;
         at.difference.as_mut().unwrap().mean += margin;
-        (family, verdicts(&[at])[0] == ClaimVerdict::Equivalent)
+        let equivalent = verdicts(&[at])[0] == ClaimVerdict::Equivalent;
+        [all, others, equivalent]
     };
-    let found: Vec<(bool, bool)> = (0..draws).into_par_iter().map(of).collect();
-    let share = |n: usize| n as f64 / draws as f64;
-    (
-        share(found.iter().filter(|f| f.0).count()),
-        share(found.iter().filter(|f| f.1).count()),
-    )
+    let found: Vec<[bool; 3]> = (0..draws).into_par_iter().map(of).collect();
+    [0, 1, 2].map(|i| found.iter().filter(|f| f[i]).count() as f64 / draws as f64)
 }
 
 #[test]
@@ -187,18 +185,26 @@ fn intervals_of_differences_hold_what_they_say() {
 
 #[test]
 fn few_verdicts_are_wrong() {
-    let (family, equivalent) = wrong(4, 60, 500);
-    assert!(family < 0.05 + 0.04, "{family}");
-    assert!(equivalent < 0.05 + 0.04, "{equivalent}");
+    for share in wrong(4, 60, 500) {
+        assert!(share < 0.05 + 0.04, "{share}");
+    }
+}
+
+fn draws() -> u64 {
+    let given = std::env::var("FRBENCH_DRAWS").ok();
+    given.map_or(5_000, |n| n.parse().unwrap())
+}
+
+/// Three standard errors of the simulation of a share.
+fn slack(share: f64) -> f64 {
+    3.0 * (share * (1.0 - share) / draws() as f64).sqrt()
 }
 
 #[test]
 #[ignore = "minutes; the figures of METHODOLOGY.md"]
 fn attained() {
-    let given = std::env::var("FRBENCH_DRAWS").ok();
-    let draws: u64 = given.map_or(5_000, |n| n.parse().unwrap());
-    // Three standard errors of the simulation on either side of what is to be attained.
-    let slack = |p: f64| 3.0 * (p * (1.0 - p) / draws as f64).sqrt();
+    let draws = draws();
+    // On either side of what is to be attained.
     let band = 0.93 - slack(0.93)..0.975 + slack(0.975);
     let mut outside = Vec::new();
     for paired in [true, false] {
@@ -227,11 +233,22 @@ fn attained() {
             }
         }
     }
-    for seeds in [3, 5, 8, 16] {
-        let (family, equivalent) = wrong(seeds, 100, draws);
-        println!("wrong with {seeds} seeds: family {family:.4}, equivalent {equivalent:.4}");
-        let most = 0.05 + slack(0.05);
-        assert!(family <= most && equivalent <= most);
-    }
     assert!(outside.is_empty(), "{outside:#?}");
+}
+
+#[test]
+#[ignore = "minutes; the figures of METHODOLOGY.md"]
+fn attained_by_verdicts() {
+    for seeds in [3, 5, 8, 16] {
+        let [all, others, equivalent] = wrong(seeds, 100, draws());
+        println!(
+            "wrong with {seeds} seeds: of four nulls {:.1} %, of three after a true question {:.1} %, \
+             equivalent at the margin {:.1} %",
+            100.0 * all,
+            100.0 * others,
+            100.0 * equivalent
+        );
+        let most = 0.05 + slack(0.05);
+        assert!([all, others, equivalent].iter().all(|share| *share <= most));
+    }
 }
