@@ -17,9 +17,10 @@ use std::{env, fs};
 const RECIPES: &str = "suites/recipes.toml";
 
 /// Tables of embedded files: name of the table, folder, extension.
-const TABLES: [(&str, &str, &str); 3] = [
+const TABLES: [(&str, &str, &str); 4] = [
     ("SUITES", "suites", "toml"),
     ("DATASETS", "suites/datasets", "toml"),
+    ("PRESETS", "suites/presets", "toml"),
     ("PUBLISHED", "reference_results/published", "csv"),
 ];
 

@@ -1,11 +1,12 @@
-//! What the program carries along: suites and their recipes, declarations of data sets, published
-//! results.
+//! What the program carries along: suites and their recipes, declarations and lists of data sets,
+//! published results.
 
 use crate::data::declarations::Declarations;
 use crate::report::model::PublishedRow;
 use crate::report::published;
 use crate::suite::Catalogue;
 use crate::suite::library::Embedded;
+use crate::suite::sets::{self, Sets};
 use crate::suite::source::Source;
 use frbench_base::Result;
 use std::path::Path;
@@ -37,6 +38,14 @@ pub fn source(name: impl Into<String>, text: impl Into<String>) -> Source {
 /// A declaration that is none, or cannot be read.
 pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue> {
     Catalogue::with_datasets(DATASETS, folder)
+}
+
+/// The list of data sets called `name`: `./suites/presets/NAME.toml`, or an embedded one.
+///
+/// # Errors
+/// As [`sets::find`].
+pub fn preset(name: &str) -> Result<Sets> {
+    sets::find(name, PRESETS, Path::new("suites/presets"))
 }
 
 /// The declarations of public data sets. Those in `folder` are over those that are embedded.

@@ -170,6 +170,7 @@ fn spec(case: &Case) -> TrainSpec {
         }),
         data: data(),
         teacher: None,
+        start: None,
         derived: BTreeMap::new(),
         seed: 1,
         schedule: ScheduleSpec {

@@ -1,29 +1,44 @@
 //! `frbench eval`
 
 use super::context::{self, DataArgs, RunsArgs, SuiteArgs};
+use super::eval_given::{self, GivenArgs};
 use super::exit::ExitStatus;
 use super::machine::Executors;
 use super::output;
 use super::run::{self, RunArgs};
+use super::transfer::{self, TransferArgs};
 use clap::Args;
 use frbench::engine::DeviceChoice;
+use frbench::protocol;
+use frbench::registry::Kind;
 use frbench::suite::evaluation::{self, Candidate, Input};
-use frbench::{Error, Result, files};
+use frbench::{Error, Result, embedded, files};
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 pub struct EvalArgs {
     /// Files of weights (PyTorch, safetensors, ONNX), each as [NAME=]PATH[@INPUT]
-    #[arg(required = true, value_name = "MODEL")]
+    #[arg(required_unless_present = "embeddings", value_name = "MODEL")]
     models: Vec<String>,
     /// Data sets to evaluate them on (`frbench list datasets`; a folder of yours in the folder of
     /// data sets)
-    #[arg(long, required = true, value_name = "DATA,...", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "DATA,...", value_delimiter = ',', num_args = 1..)]
     on: Vec<String>,
+    /// A list of data sets and rules by name (`frbench list presets`, or a file of yours in
+    /// `suites/presets`)
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Rules that pairs are scored by [default: those of the preset, or insightface]
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', value_parser = rule)]
+    rule: Vec<String>,
     /// How images become the input of models that do not state it, which no file of weights says:
     /// the code base that trained them, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD
     #[arg(long, value_name = "INPUT")]
     input: Option<Input>,
+    #[command(flatten)]
+    given: GivenArgs,
+    #[command(flatten)]
+    transfer: TransferArgs,
     /// Name of the evaluation [default: of the models]
     #[arg(long)]
     name: Option<String>,
@@ -48,32 +63,77 @@ pub struct EvalArgs {
     json: bool,
 }
 
-/// Writes a suite that evaluates the models, and runs it.
-pub fn eval(args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
+/// One of the rules of verification.
+fn rule(text: &str) -> Result<String, String> {
+    let params = protocol::find("verification").map_err(|e| e.to_string())?;
+    let rules = params.info.params.iter().find(|p| p.name == "rule");
+    let known = match rules.map(|p| p.kind) {
+        Some(Kind::Choice(rules)) => rules,
+        _ => &[],
+    };
+    match known.contains(&text) {
+        true => Ok(text.to_string()),
+        false => Err(format!("want one of {}", known.join(", "))),
+    }
+}
+
+/// Scores embeddings that are there, or writes a suite that evaluates the models, and runs it.
+pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
+    let preset = args.preset.as_deref().map(embedded::preset).transpose()?;
+    if args.rule.is_empty() {
+        args.rule = preset.iter().flat_map(|p| p.rules.clone()).collect();
+    }
+    if args.rule.is_empty() {
+        args.rule.push(evaluation::RULE.to_string());
+    }
+    if args.given.is_given() {
+        if !args.models.is_empty() || !args.on.is_empty() || preset.is_some() {
+            return Err(Error::Usage(
+                "`--embeddings` are scored as they are; models and data sets are another evaluation"
+                    .into(),
+            ));
+        }
+        context::set_threads(args.jobs)?;
+        return eval_given::score(&args.given, &args.rule, args.device, args.json);
+    }
+    args.on.extend(preset.into_iter().flat_map(|p| p.sets));
+    if args.on.is_empty() {
+        return Err(Error::Usage(
+            "state what to evaluate on: --on DATA, or --preset NAME (`frbench list datasets`, \
+             `frbench list presets`)"
+                .into(),
+        ));
+    }
+    args.transfer.check(&args.on, &args.rule)?;
     let parse = |text: &String| Candidate::parse(text, args.input.as_ref());
     let models = args.models.iter().map(parse);
     let models = models.collect::<Result<Vec<_>>>()?;
     let name = args.name.unwrap_or_else(|| {
         let ids: Vec<String> = models.iter().map(|m| evaluation::id(&m.label)).collect();
-        let name = format!("{}-on-{}", ids.join("-"), args.on.join("-"));
+        let on = args.preset.unwrap_or_else(|| args.on.join("-"));
+        let mut name = format!("{}-on-{on}", ids.join("-"));
+        if args.rule != [evaluation::RULE] {
+            name += &format!("-by-{}", args.rule.join("-"));
+        }
         name.chars().take(80).collect()
     });
     let mut known = context::catalogue()?;
     known.data_root = Some(args.data.root());
-    let text = evaluation::suite(&name, &models, &args.on, &known)?;
+    let text = evaluation::suite(&name, &models, (&args.on, &args.rule), &known)?;
     let path = write(&args.reports, &name, &text)?;
-    run::run(
+    let suite = SuiteArgs {
+        suite: path.display().to_string(),
+        profile: evaluation::PROFILE.to_string(),
+        only: Vec::new(),
+        seeds: Vec::new(),
+    };
+    let status = run::run(
         RunArgs {
-            suite: SuiteArgs {
-                suite: path.display().to_string(),
-                profile: evaluation::PROFILE.to_string(),
-                only: Vec::new(),
-                seeds: Vec::new(),
-            },
-            runs: args.runs,
+            suite: suite.clone(),
+            runs: args.runs.clone(),
             shard: None,
-            data: args.data,
-            reports: args.reports,
+            data: args.data.clone(),
+            reports: args.reports.clone(),
             device: args.device,
             nondeterministic: false,
             jobs: args.jobs,
@@ -84,7 +144,16 @@ pub fn eval(args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
             strict: false,
         },
         executors,
-    )
+    )?;
+    let folder = args.reports.join(format!("{name}-{}", evaluation::PROFILE));
+    transfer::write(
+        &args.transfer,
+        &suite,
+        (&args.runs, &args.data),
+        &folder,
+        args.json,
+    )?;
+    Ok(status)
 }
 
 /// The file of the suite, in the folder of reports: as a suite it can be changed and run.

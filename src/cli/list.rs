@@ -30,9 +30,10 @@ pub enum What {
     Backbones,
     Protocols,
     Datasets,
+    Presets,
 }
 
-const ALL: [What; 7] = [
+const ALL: [What; 8] = [
     What::Suites,
     What::Methods,
     What::Losses,
@@ -40,6 +41,7 @@ const ALL: [What; 7] = [
     What::Backbones,
     What::Protocols,
     What::Datasets,
+    What::Presets,
 ];
 
 pub fn list(args: ListArgs) -> Result<ExitStatus> {
@@ -69,6 +71,7 @@ impl What {
             What::Backbones => "Backbones",
             What::Protocols => "Protocols",
             What::Datasets => "Datasets",
+            What::Presets => "Presets",
         }
     }
 
@@ -79,7 +82,7 @@ impl What {
             What::Heads => known.head_infos(),
             What::Backbones => known.backbones.clone(),
             What::Protocols => known.protocol_infos(),
-            What::Suites | What::Datasets => Vec::new(),
+            What::Suites | What::Datasets | What::Presets => Vec::new(),
         }
     }
 
@@ -88,6 +91,7 @@ impl What {
         Ok(match self {
             What::Suites => suites()?.into_iter().map(|s| (s.name, s.line)).collect(),
             What::Datasets => datasets(known),
+            What::Presets => presets()?,
             _ => {
                 let infos = self.infos(known);
                 let line = |i: Info| (i.name.to_string(), i.summary.to_string());
@@ -122,7 +126,8 @@ impl What {
     fn json(self, known: &Catalogue) -> Result<Value> {
         Ok(match self {
             What::Suites => suites()?.iter().map(Listed::json).collect(),
-            What::Datasets => datasets(known)
+            What::Datasets | What::Presets => self
+                .lines(known)?
                 .iter()
                 .map(|(name, line)| json!({ "name": name, "summary": line }))
                 .collect(),
@@ -229,6 +234,16 @@ fn suites() -> Result<Vec<Listed>> {
         })
     });
     parsed.collect()
+}
+
+/// Lists of data sets for `frbench eval --preset`.
+fn presets() -> Result<Vec<(String, String)>> {
+    let line = |(name, _): &(&str, &str)| {
+        let list = embedded::preset(name)?;
+        let line = format!("{}: {}", list.summary, list.sets.join(", "));
+        Ok((name.to_string(), line))
+    };
+    embedded::PRESETS.iter().map(line).collect()
 }
 
 fn datasets(known: &Catalogue) -> Vec<(String, String)> {

@@ -10,6 +10,7 @@ pub mod data;
 mod data_add;
 pub mod embed;
 pub mod eval;
+mod eval_given;
 pub mod exit;
 pub mod explain;
 pub mod list;
@@ -32,6 +33,7 @@ pub mod runs;
 pub mod schema;
 pub mod show;
 pub mod text;
+mod transfer;
 
 use clap::{Parser, Subcommand};
 use exit::ExitStatus;

@@ -58,6 +58,7 @@ pub fn training(network: BackboneSpec, head: HeadSpec) -> TrainSpec {
         head: Some(head),
         data: Key("0".repeat(64)),
         teacher: None,
+        start: None,
         derived: Default::default(),
         seed: 2,
         schedule: constant(6),

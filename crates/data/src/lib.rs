@@ -41,6 +41,7 @@ pub mod stamps;
 mod survey;
 pub mod walk;
 pub mod watch;
+pub mod zoom;
 
 use frbench_base::{Error, Result};
 use memmap2::Mmap;

@@ -46,6 +46,26 @@ pub struct EmbedSpec {
     /// The network sees the images without the loss of resolution it was trained under.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub native: bool,
+    /// What the rule of the protocol does to pictures before a network sees them.
+    #[serde(default, skip_serializing_if = "Pixels::is_plain")]
+    pub pixels: Pixels,
+}
+
+/// What a rule of evaluation does to pictures before a network sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pixels {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Enlarged by 8/7 and cut to the middle, through 8 bits: face.evoLVe.
+    Zoomed,
+}
+
+impl Pixels {
+    pub fn is_plain(&self) -> bool {
+        *self == Pixels::Plain
+    }
 }
 
 /// Which views of an image are embedded and how they are stored.

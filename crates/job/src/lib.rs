@@ -31,7 +31,7 @@ pub use frbench_engine::settings::{
     ConvMode, Decay, Length, OptimizerSpec, Precision, ScheduleSpec,
 };
 pub use import::ImportSpec;
-pub use job::{DeriveSpec, EmbedSpec, Job, JobSpec, ProtocolSpec, ScoreSpec, Views};
+pub use job::{DeriveSpec, EmbedSpec, Job, JobSpec, Pixels, ProtocolSpec, ScoreSpec, Views};
 pub use network::{BackboneSpec, Color, DegradeKind, DegradeSpec, HeadSpec, InputSpec};
 pub use training::{BalancedSpec, KEPT_IMAGES, MethodSpec, TrainSpec};
 

@@ -19,6 +19,9 @@ pub struct TrainSpec {
     /// The training job of the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<Key>,
+    /// The job whose network it starts from, instead of random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Key>,
     /// Derived artefacts by the name under which the method knows them; [`KEPT_IMAGES`] is the
     /// training's own.
     #[serde(default)]

@@ -54,12 +54,44 @@ impl Npy {
         self.tensor.values(&self.bytes)
     }
 
+    /// All numbers in their full precision, row-major.
+    pub fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
+        self.tensor.numbers(&self.bytes)
+    }
+
+    /// All numbers, row-major, as they lie in the file where that is `<f4`, else in memory.
+    pub fn into_numbers(self) -> Box<dyn AsRef<[f32]> + Send + Sync> {
+        match self.mapped().is_some() {
+            true => Box::new(MappedNumbers(self)),
+            false => Box::new(self.values()),
+        }
+    }
+
+    fn mapped(&self) -> Option<&[f32]> {
+        let bytes = self.tensor.in_place(&self.bytes)?;
+        // SAFETY: every bit pattern is a number; what is not aligned is refused below.
+        let (before, numbers, after) = unsafe { bytes.align_to::<f32>() };
+        (before.is_empty() && after.is_empty()).then_some(numbers)
+    }
+
     /// The numbers of `self[i]`, row-major; none beyond the end.
     pub fn row(&self, i: usize) -> Option<Vec<f32>> {
         let row = self.tensor.row(i)?;
         Some(row.values(&self.bytes))
     }
 }
+
+/// A file whose numbers are used where they lie.
+struct MappedNumbers(Npy);
+
+impl AsRef<[f32]> for MappedNumbers {
+    fn as_ref(&self) -> &[f32] {
+        self.0.mapped().unwrap_or_default()
+    }
+}
+
+#[cfg(target_endian = "big")]
+compile_error!("arrays are mapped as little-endian f32");
 
 /// Writes numbers of such a shape as `<f4`. The file gets its name when it is whole.
 ///

@@ -226,6 +226,12 @@ impl Tensor {
         })
     }
 
+    /// The bytes of its numbers, where they lie in row-major order as f32.
+    pub fn in_place<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
+        let plain = self.dtype == Dtype::F32 && self.is_row_major();
+        plain.then(|| &file[self.data.clone()][..self.bytes()])
+    }
+
     /// The same as f32.
     pub fn values(&self, file: &[u8]) -> Vec<f32> {
         if self.is_row_major() {

@@ -12,7 +12,7 @@ mod gallery;
 mod grouped;
 mod megaface;
 mod open;
-mod pairs;
+pub mod pairs;
 mod templates;
 mod train;
 mod without;

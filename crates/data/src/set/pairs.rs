@@ -117,14 +117,14 @@ fn from_set(dir: &Path, root: &Path, listed: &[ListedPair]) -> bool {
 
 /// Whether all genuine pairs come before all impostor pairs, or after them, and no fold is
 /// stated.
-fn by_class(pairs: &[ListedPair]) -> bool {
+pub fn by_class(pairs: &[ListedPair]) -> bool {
     let changes = pairs.windows(2).filter(|w| w[0].same != w[1].same).count();
     changes == 1 && pairs.len() > 2 && pairs.iter().all(|p| p.fold.is_none())
 }
 
 /// An order in which genuine and impostor pairs are spread evenly, each in theirs: any number of
 /// contiguous folds holds the same shares of both.
-fn in_turns(pairs: &[ListedPair]) -> Vec<usize> {
+pub fn in_turns(pairs: &[ListedPair]) -> Vec<usize> {
     let genuine = pairs.iter().filter(|p| p.same).count().max(1);
     let impostor = (pairs.len() - genuine.min(pairs.len())).max(1);
     // Pair k of n stands at (k + 1/2) / n of the list, genuine first where both stand alike.
@@ -214,7 +214,10 @@ pub(super) fn assemble(
 }
 
 /// Folds, if they are stated; then of every pair, numbered from 0 or from 1.
-fn folds(path: &Path, listed: &[ListedPair]) -> Result<Option<Vec<u32>>> {
+///
+/// # Errors
+/// Folds of some pairs alone, and other numbers.
+pub fn folds(path: &Path, listed: &[ListedPair]) -> Result<Option<Vec<u32>>> {
     if listed.iter().all(|p| p.fold.is_none()) {
         return Ok(None);
     }

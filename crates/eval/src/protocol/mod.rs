@@ -35,6 +35,7 @@ mod search;
 mod template;
 mod template_search;
 mod templates;
+pub mod transfer;
 pub mod trials;
 mod verification;
 pub mod watchlist;
@@ -46,7 +47,7 @@ use frbench_base::entries;
 use frbench_base::registry::{Args, Info, did_you_mean};
 use frbench_base::{Error, Result};
 use frbench_job::result::ScoreResult;
-use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, Pixels, ProtocolSpec, Views};
 
 /// What a protocol makes of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +99,14 @@ pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
                 .unwrap_or_default();
             Error::Usage(format!("unknown protocol `{name}`{hint}"))
         })
+}
+
+/// What the protocol of `spec` does to pictures before a network sees them.
+pub fn pixels(spec: &ProtocolSpec) -> Pixels {
+    match spec.name == verification::ENTRY.info.name {
+        true => verification::pixels(spec),
+        false => Pixels::Plain,
+    }
 }
 
 /// Refuses a data set that the protocol of `spec` cannot score, before any network is trained.

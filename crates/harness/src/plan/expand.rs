@@ -11,6 +11,7 @@ use crate::suite::{Resolved, dataset};
 use frbench_base::Size;
 use frbench_base::key::Key;
 use frbench_base::registry::Params;
+use frbench_eval::protocol;
 use frbench_job::result::{DataResult, JobResult};
 use frbench_job::*;
 use frbench_methods::method::derive::KEPT_FROM;
@@ -194,6 +195,11 @@ impl<'a> Planner<'a> {
             .teacher
             .map(|t| self.network(t, suite.rows[t].first_seed));
         needs.extend(teacher.clone());
+        let start = row.start.map(|s| {
+            let has = suite.rows[s].seeds.contains(&seed);
+            self.network(s, if has { seed } else { suite.rows[s].first_seed })
+        });
+        needs.extend(start.clone());
         let mut derived: BTreeMap<String, Key> = BTreeMap::new();
         for need in &trained.needs.derive {
             let from: BTreeMap<String, Key> = need
@@ -233,6 +239,7 @@ impl<'a> Planner<'a> {
             head: trained.head.clone(),
             data,
             teacher,
+            start,
             derived,
             seed,
             schedule: trained.schedule.clone(),
@@ -270,6 +277,7 @@ impl<'a> Planner<'a> {
                 part: "images".to_string(),
                 views,
                 native: false,
+                pixels: Pixels::Plain,
             }),
             &[model.clone(), data.clone()],
             cost::embed(images, self.forward[keep.by], views),
@@ -303,6 +311,7 @@ impl<'a> Planner<'a> {
                 part: (*part).to_string(),
                 views: column.views,
                 native: column.native,
+                pixels: protocol::pixels(&column.spec),
             });
             let label = format!("embed {} seed {seed} {} {part}", row.id, column.data.name);
             let work = cost::embed(images / column.parts.len() as f64, forward, column.views);
@@ -385,7 +394,10 @@ fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
         settings: row.settings.clone(),
         teacher: row.teacher.map(|t| suite.rows[t].id.clone()),
         condition: row.condition.clone(),
-        recipe: row.trained().map(Recipe::of).unwrap_or_default(),
+        recipe: row
+            .trained()
+            .map(|trained| Recipe::of(trained, row.start.map(|s| suite.rows[s].label.as_str())))
+            .unwrap_or_default(),
         runs,
     }
 }

@@ -17,14 +17,18 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    pub fn of(row: &Trained) -> Recipe {
+    /// Of a training that starts from the network called `start`, if from any.
+    pub fn of(row: &Trained, start: Option<&str>) -> Recipe {
         let mut loss = named(&row.method.name, &row.method.params);
         if let Some(head) = &row.head {
             loss += &format!("; {}", named(&head.name, &head.params));
         }
         Recipe {
             loss,
-            training: training(row),
+            training: match start {
+                Some(start) => format!("from {start}; {}", training(row)),
+                None => training(row),
+            },
         }
     }
 }

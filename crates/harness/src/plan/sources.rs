@@ -59,6 +59,11 @@ const NONE: &[&str] = &[
     "engine/device/measure.rs",
     // Names of losses that cannot be run.
     "methods/distill/declared.rs",
+    // What is read off scores, and what is computed outside of any plan.
+    "eval/protocol/transfer.rs",
+    "harness/run/embedder.rs",
+    "harness/run/given",
+    "harness/run/transfer.rs",
     // What makes the specifications, and proofs.
     "harness/lib.rs",
     "harness/parity",
@@ -90,6 +95,7 @@ const NONE: &[&str] = &[
 /// Sources that compute jobs of some kinds alone, as paths or folders; the first that fits.
 const SOME: &[(&str, &[Kind])] = &[
     ("synth", &[Kind::Data]),
+    ("data/zoom.rs", &[Kind::Embed]),
     ("weights", &[Kind::Import]),
     (
         "eval/protocol/embeddings",

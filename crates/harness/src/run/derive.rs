@@ -51,6 +51,7 @@ pub fn run(spec: &DeriveSpec, cx: &mut Context) -> Result<DeriveResult> {
         let extraction = Extraction {
             network: &network,
             images,
+            mirrors: None,
             input: model.input,
             views: Views::Both,
             dim: model.backbone.embedding,

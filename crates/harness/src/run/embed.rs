@@ -6,10 +6,12 @@ use super::network::MODEL;
 use super::own;
 use crate::train::{Images, InputPipeline, Made, Queue};
 use frbench_base::{Error, Result};
+use frbench_data::source::ImageSource;
+use frbench_data::zoom::Zoomed;
 use frbench_engine::{Device, Network};
 use frbench_eval::protocol::embeddings::{EmbeddingWriter, Resumed};
 use frbench_job::result::{EmbedResult, Model};
-use frbench_job::{EmbedSpec, InputSpec, Views};
+use frbench_job::{EmbedSpec, InputSpec, Pixels, Views};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +24,20 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let model = cx.jobs.network(&spec.model)?;
     let set = super::open::data_set(&spec.data, cx)?;
     let source = set.part(&spec.part)?;
-    let images = cx.images(&spec.data, &spec.part, source, model.input.size)?;
+    let images = |part: &str, source: &Arc<dyn ImageSource>| {
+        cx.images(&spec.data, part, source, model.input.size)
+    };
+    let (images, mirrors) = match spec.pixels {
+        Pixels::Plain => (images(&spec.part, source)?, None),
+        Pixels::Zoomed => {
+            let zoomed = |mirrored| -> Result<Arc<dyn Images>> {
+                let name = format!("{} zoomed {}", spec.part, u8::from(mirrored));
+                let source: Arc<dyn ImageSource> = Arc::new(Zoomed::new(source.clone(), mirrored));
+                images(&name, &source)
+            };
+            (zoomed(false)?, Some(zoomed(true)?))
+        }
+    };
     let network = model.load(&cx.store.folder(&spec.model), cx)?;
     let mut input = model.input.clone();
     if spec.native {
@@ -32,6 +47,7 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     let extraction = Extraction {
         network: &network,
         images,
+        mirrors,
         input: &input,
         views: spec.views,
         dim: model.backbone.embedding * if both { 2 } else { 1 },
@@ -49,10 +65,15 @@ pub fn run(spec: &EmbedSpec, cx: &mut Context) -> Result<EmbedResult> {
     Ok(result)
 }
 
+/// Inputs of some images, and of their mirrors where those are made of others.
+struct Inputs(Made, Option<Made>);
+
 /// A network over all images of a set, whose embeddings fill the matrix of a job.
 pub struct Extraction<'a> {
     pub network: &'a Network,
     pub images: Arc<dyn Images>,
+    /// What is mirrored, if not those.
+    pub mirrors: Option<Arc<dyn Images>>,
     pub input: &'a InputSpec,
     pub views: Views,
     /// Columns of the matrix.
@@ -138,8 +159,14 @@ impl Extraction<'_> {
         device: &Device,
         first: usize,
         chunk: usize,
-    ) -> Result<Box<dyn FnMut() -> Result<Made>>> {
+    ) -> Result<Box<dyn FnMut() -> Result<Inputs>>> {
         let view = InputPipeline::of(self.images.clone(), self.input, self.network)?;
+        let mirrors = self
+            .mirrors
+            .clone()
+            .filter(|_| self.views != Views::Original);
+        let mirrors = mirrors.map(|images| InputPipeline::of(images, self.input, self.network));
+        let mirrors = mirrors.transpose()?;
         let threads = view.threads();
         let (images, per) = (self.images.len(), self.rows_per_image);
         let turns = match self.views {
@@ -152,7 +179,13 @@ impl Extraction<'_> {
             let indices: Vec<u32> = (from as u32..to as u32).collect();
             let flips = [vec![false; indices.len()], vec![true; indices.len()]];
             let flips = flips.each_ref().map(Vec::as_slice);
-            view.make(&indices, &flips[..turns])
+            Ok(match &mirrors {
+                None => Inputs(view.make(&indices, &flips[..turns])?, None),
+                Some(mirrors) => Inputs(
+                    view.make(&indices, &flips[..1])?,
+                    Some(mirrors.make(&indices, &flips[1..])?),
+                ),
+            })
         };
         let mut numbers = 0..(images * per - first).div_ceil(chunk) as u64;
         if device.leaves_cores_free() {
@@ -167,9 +200,13 @@ impl Extraction<'_> {
     }
 
     /// What the matrix holds of the images of a chunk, row-major.
-    fn rows(&self, made: &Made) -> Result<Vec<f32>> {
+    fn rows(&self, inputs: &Inputs) -> Result<Vec<f32>> {
         laid_out(self.views, |turn| {
-            let output = self.network.infer(&made.value(turn)?)?;
+            let input = match (turn, inputs) {
+                (1, Inputs(_, Some(mirrors))) => mirrors.value(0)?,
+                (turn, Inputs(made, _)) => made.value(turn)?,
+            };
+            let output = self.network.infer(&input)?;
             Ok((output.embedding.to_vec(), output.embedding.channels()))
         })
     }

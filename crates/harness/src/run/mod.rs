@@ -32,6 +32,7 @@ pub mod executors;
 pub mod explain;
 pub mod failures;
 pub mod folder;
+pub mod given;
 pub mod images;
 pub mod import;
 pub mod network;
@@ -51,6 +52,7 @@ pub mod stop;
 pub mod store;
 pub mod teacher;
 pub mod train;
+pub mod transfer;
 pub mod verify;
 
 pub use failures::{Failure, Failures};

@@ -58,6 +58,10 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         teacher,
         &derived,
     )?;
+    if let Some(start) = &spec.start {
+        let model = Checkpoint::load(&cx.store.folder(start).file(MODEL))?;
+        trainer.start_from(&model.tensors)?;
+    }
     // Known before where the size of the set is; else it is known now.
     if trainer.total_steps() == 0 {
         return Err(Error::Usage(format!(
@@ -80,6 +84,12 @@ pub fn run(spec: &TrainSpec, cx: &mut Context) -> Result<TrainResult> {
         trainer.watch(truth.clone());
     }
     let mut result = drive(spec, &mut trainer, cx)?;
+    if let Some(start) = &spec.start {
+        let label = cx.jobs.label(start);
+        result
+            .notes
+            .insert(0, format!("it started from the network of `{label}`"));
+    }
     if let Some(truth) = &truth {
         result.labels = trainer.label_epochs();
         let folder = cx.lock.folder();

@@ -111,13 +111,23 @@ impl Candidate {
     }
 }
 
-/// The protocol that a data set of some format is scored by, unless another is asked for.
+/// The rule that pairs are scored by, unless others are asked for.
+pub const RULE: &str = "insightface";
+
+/// Name and settings of the protocol by which pairs are scored under a rule.
+fn ten_fold(rule: &str) -> (String, String) {
+    let name = match rule {
+        RULE => "ten-fold".to_string(),
+        rule => format!("ten-fold-{rule}"),
+    };
+    let kind = format!(
+        "{{ name = \"verification\", rule = \"{rule}\", folds = 10, fars = [1e-3, 1e-2, 1e-1] }}"
+    );
+    (name, kind)
+}
+
+/// The protocol that a data set of some other format is scored by.
 const PROTOCOLS: &[(DataFormat, &str, &str)] = &[
-    (
-        DataFormat::Pairs,
-        "ten-fold",
-        "{ name = \"verification\", rule = \"insightface\", folds = 10, fars = [1e-3, 1e-2, 1e-1] }",
-    ),
     (
         DataFormat::Identification,
         "megaface",
@@ -139,7 +149,8 @@ const PROTOCOLS: &[(DataFormat, &str, &str)] = &[
 /// The one profile of such a suite.
 pub const PROFILE: &str = "eval";
 
-/// The text of the suite called `name` that evaluates `models` on the data sets `sets`.
+/// The text of the suite called `name` that evaluates `models` on the data sets `sets`, pairs by
+/// each of `rules`.
 ///
 /// # Errors
 /// A usage error for a data set that is unknown or holds nothing to be scored, and for two models
@@ -147,24 +158,31 @@ pub const PROFILE: &str = "eval";
 pub fn suite(
     name: &str,
     models: &[Candidate],
-    sets: &[String],
+    (sets, rules): (&[String], &[String]),
     known: &Catalogue,
 ) -> Result<String> {
-    let mut protocols: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut protocols: BTreeMap<String, String> = BTreeMap::new();
     let mut evaluate = String::new();
     for set in sets {
         let spec = known.lookup(set).map_err(Error::Usage)?;
-        let found = PROTOCOLS
-            .iter()
-            .find(|(format, _, _)| *format == spec.format);
-        let Some((_, protocol, kind)) = found else {
+        let found: Vec<(String, String)> = match spec.format {
+            DataFormat::Pairs => rules.iter().map(|rule| ten_fold(rule)).collect(),
+            format => PROTOCOLS
+                .iter()
+                .filter(|(of, _, _)| *of == format)
+                .map(|(_, name, kind)| (name.to_string(), kind.to_string()))
+                .collect(),
+        };
+        if found.is_empty() {
             return Err(Error::Usage(format!(
                 "`{set}` is a training set; a model is evaluated on pairs, templates, or probes \
                  and a gallery"
             )));
-        };
-        protocols.insert(protocol, kind);
-        evaluate += &format!("  {{ data = {}, protocol = \"{protocol}\" }},\n", text(set));
+        }
+        for (protocol, kind) in found {
+            evaluate += &format!("  {{ data = {}, protocol = \"{protocol}\" }},\n", text(set));
+            protocols.insert(protocol, kind);
+        }
     }
     let ids: Vec<String> = models.iter().map(|m| id(&m.label)).collect();
     if let Some(twice) = (1..ids.len()).find(|&i| ids[..i].contains(&ids[i])) {

@@ -186,6 +186,7 @@ pub const PAPER: &[Field] = &[
 const UNDER_DOC: &str =
     "Ids of conditions: where a profile has several, this entry runs under these alone.";
 const MATRIX_DOC: &str = "Method parameters, and as `\"head.NAME\"` those of the head, by the values they take; one row per combination.";
+const START_DOC: &str = "Id of the entry whose network the training starts from (fine-tuning), instead of random weights: of the same seed, if it has that, else of its first.";
 const KEEP_DOC: &str = "Train on the images that another entry's network finds near to their class alone (Sub-center ArcFace's drop and retrain).";
 
 /// `[model.NAME]`
@@ -265,6 +266,7 @@ pub const ENTRY: &[Field] = &[
         Text,
         "Name of a training recipe of the profile.",
     ),
+    may("start", Text, START_DOC),
     may("keep", Shape::Table(KEEP), KEEP_DOC),
     may("under", Texts, UNDER_DOC),
     may(
@@ -318,6 +320,7 @@ pub const ABLATION: &[Field] = &[
     ),
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
+    may("start", Text, START_DOC),
     may("keep", Shape::Table(KEEP), KEEP_DOC),
     may("under", Texts, UNDER_DOC),
     may(
@@ -665,6 +668,7 @@ pub const OVERRIDE: &[Field] = &[
     may("head", Named, "Head parameters that differ."),
     may("network", Text, "Another network of the profile."),
     may("training", Text, "Another training recipe of the profile."),
+    may("start", Text, START_DOC),
     may("keep", Shape::Table(KEEP), KEEP_DOC),
     may("seeds", Ints, "Other seeds."),
     may("matrix", Matrix, "Another matrix."),

@@ -19,6 +19,7 @@ pub mod read;
 mod recipes;
 pub mod resolve;
 pub mod schema;
+pub mod sets;
 pub mod source;
 pub mod tree;
 pub mod whole;

@@ -91,6 +91,8 @@ pub struct Settings {
     pub model: Option<At<String>>,
     pub network: Option<At<String>>,
     pub training: Option<At<String>>,
+    /// The entry whose network it starts from.
+    pub start: Option<At<String>>,
     pub keep: Option<Keep>,
     pub seeds: Option<At<Vec<u64>>>,
     pub matrix: Option<Vec<(At<String>, Vec<Node>)>>,

@@ -161,6 +161,7 @@ fn settings(node: &Node) -> Settings {
         model: opt_text(node, "model"),
         network: opt_text(node, "network"),
         training: opt_text(node, "training"),
+        start: opt_text(node, "start"),
         keep: node.get("keep").map(|n| Keep {
             by: text(n, "by"),
             degrees: number(n, "degrees").unwrap_or(180.0),

@@ -222,6 +222,14 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Starts from this network in place of random weights, before the first step.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a network of another architecture.
+    pub fn start_from(&mut self, state: &engine::StateDict) -> Result<()> {
+        self.network.load_state_dict(state)
+    }
+
     /// Computes the network on `device` from now on.
     ///
     /// # Errors

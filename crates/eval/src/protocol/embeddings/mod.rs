@@ -1,4 +1,5 @@
-//! Embeddings on disk: a chunked, memory-mapped f32 matrix whose rows have ids.
+//! Embeddings: rows that come from elsewhere, or a chunked, memory-mapped f32 matrix on disk whose
+//! rows have ids.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -119,12 +120,34 @@ pub struct Chunk<'a> {
     pub data: &'a [f32],
 }
 
-/// A complete, verified embedding file, mapped into memory.
-#[derive(Debug)]
+/// Embeddings, a row each: a complete, verified embedding file, mapped into memory, or rows that
+/// come from elsewhere.
 pub struct Embeddings {
     path: PathBuf,
-    map: Mmap,
-    header: Header,
+    store: Store,
+}
+
+enum Store {
+    File {
+        map: Mmap,
+        header: Header,
+    },
+    /// Row-major, with the number of each row.
+    Rows {
+        numbers: Numbers,
+        dim: usize,
+        ids: Vec<u64>,
+    },
+}
+
+/// Numbers that lie one after the other, in memory or mapped.
+pub type Numbers = Box<dyn AsRef<[f32]> + Send + Sync>;
+
+impl std::fmt::Debug for Embeddings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (path, rows, dim) = (self.path.display(), self.rows(), self.dim());
+        write!(f, "Embeddings({path}: {rows} x {dim})")
+    }
 }
 
 impl Embeddings {
@@ -150,8 +173,7 @@ impl Embeddings {
         }
         let opened = Embeddings {
             path: path.to_path_buf(),
-            map,
-            header,
+            store: Store::File { map, header },
         };
         (0..opened.chunk_count())
             .into_par_iter()
@@ -159,22 +181,53 @@ impl Embeddings {
         Ok(opened)
     }
 
+    /// Rows of `dim` numbers that were not written here; `path` is where they are from.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the numbers are no whole rows.
+    pub fn of_rows(path: impl AsRef<Path>, numbers: Numbers, dim: usize) -> Result<Self> {
+        let (path, len) = (path.as_ref(), (*numbers).as_ref().len());
+        if dim == 0 || !len.is_multiple_of(dim) {
+            return Err(Error::Data(format!(
+                "{}: {len} numbers are no rows of {dim}",
+                path.display()
+            )));
+        }
+        Ok(Embeddings {
+            path: path.to_path_buf(),
+            store: Store::Rows {
+                ids: (0..(len / dim) as u64).collect(),
+                numbers,
+                dim,
+            },
+        })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     pub fn rows(&self) -> usize {
-        self.header.rows as usize
+        match &self.store {
+            Store::File { header, .. } => header.rows as usize,
+            Store::Rows { ids, .. } => ids.len(),
+        }
     }
 
     /// Columns.
     pub fn dim(&self) -> usize {
-        self.header.dim as usize
+        match &self.store {
+            Store::File { header, .. } => header.dim as usize,
+            Store::Rows { dim, .. } => *dim,
+        }
     }
 
     /// One row. Panics if `i` is not below [`rows`](Self::rows), like a slice.
     pub fn row(&self, i: usize) -> &[f32] {
         assert!(i < self.rows(), "row {i} of {}", self.rows());
+        if let Store::Rows { numbers, dim, .. } = &self.store {
+            return &(**numbers).as_ref()[i * dim..(i + 1) * dim];
+        }
         let chunk = self.chunk(i / self.chunk_rows());
         let at = (i - chunk.first) * self.dim();
         &chunk.data[at..at + self.dim()]
@@ -191,8 +244,12 @@ impl Embeddings {
         (0..self.chunk_count()).map(|index| self.chunk(index))
     }
 
+    /// Rows of a full chunk; what is no file is one chunk.
     fn chunk_rows(&self) -> usize {
-        self.header.chunk_rows as usize
+        match &self.store {
+            Store::File { header, .. } => header.chunk_rows as usize,
+            Store::Rows { ids, .. } => ids.len().max(1),
+        }
     }
 
     fn chunk_count(&self) -> usize {
@@ -200,8 +257,8 @@ impl Embeddings {
     }
 
     /// Place of a chunk and its number of rows.
-    fn span(&self, index: usize) -> (usize, usize) {
-        let full = self.header.chunk_bytes(u64::from(self.header.chunk_rows)) as usize;
+    fn span(&self, header: &Header, index: usize) -> (usize, usize) {
+        let full = header.chunk_bytes(u64::from(header.chunk_rows)) as usize;
         let rows = self
             .chunk_rows()
             .min(self.rows() - index * self.chunk_rows());
@@ -209,8 +266,18 @@ impl Embeddings {
     }
 
     fn chunk(&self, index: usize) -> Chunk<'_> {
-        let (at, rows) = self.span(index);
-        let (ids, data) = self.map[at + CHUNK_HEADER..].split_at(rows * 8);
+        let (map, header) = match &self.store {
+            Store::File { map, header } => (map, header),
+            Store::Rows { numbers, ids, .. } => {
+                return Chunk {
+                    first: 0,
+                    ids,
+                    data: (**numbers).as_ref(),
+                };
+            }
+        };
+        let (at, rows) = self.span(header, index);
+        let (ids, data) = map[at + CHUNK_HEADER..].split_at(rows * 8);
         let data = &data[..rows * self.dim() * 4];
         // SAFETY: every bit pattern is a valid u64 and f32; `plain` checks the alignment.
         unsafe {
@@ -223,9 +290,12 @@ impl Embeddings {
     }
 
     fn verify(&self, index: usize) -> Result<()> {
-        let (at, rows) = self.span(index);
-        let bytes = self.header.chunk_bytes(rows as u64) as usize;
-        if chunk_is_whole(&self.map[at..at + bytes], rows, index) {
+        let Store::File { map, header } = &self.store else {
+            return Ok(());
+        };
+        let (at, rows) = self.span(header, index);
+        let bytes = header.chunk_bytes(rows as u64) as usize;
+        if chunk_is_whole(&map[at..at + bytes], rows, index) {
             return Ok(());
         }
         Err(Error::Data(format!(

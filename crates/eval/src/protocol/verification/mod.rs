@@ -16,7 +16,7 @@ use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_job::description::PairData;
 use frbench_job::result::{Metric, ScoreResult};
-use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
+use frbench_job::{DataFormat, Description, Pixels, ProtocolSpec, Views};
 use std::collections::BTreeMap;
 
 /// What a rule is given.
@@ -53,6 +53,9 @@ struct Rule {
     score: fn(&Pairs) -> Result<Outcome>,
 }
 
+/// The rule of face.evoLVe.
+const FACE_EVOLVE: &str = "face-evolve";
+
 static RULES: &[Rule] = &[
     Rule {
         name: "insightface",
@@ -69,6 +72,12 @@ static RULES: &[Rule] = &[
         folded: &[],
         score: facex_zoo::score,
     },
+    // Its numbers differ from insightface's by the pixels alone.
+    Rule {
+        name: FACE_EVOLVE,
+        folded: &[insightface::VAL],
+        score: insightface::score,
+    },
 ];
 
 const INFO: Info = Info {
@@ -76,7 +85,8 @@ const INFO: Info = Info {
     summary: "k-fold verification accuracy and TAR@FAR on pairs (LFW, CFP-FP, AgeDB-30, ...)",
     source: "deepinsight/insightface recognition/arcface_torch/eval/verification.py; face-pytorch: \
              gist-ailab/teaching-where-to-look evaluation/eval_agedb.py, after Face_Pytorch; facex-zoo: \
-             JDAI-CV/FaceX-Zoo test_protocol/lfw/lfw_evaluator.py",
+             JDAI-CV/FaceX-Zoo test_protocol/lfw/lfw_evaluator.py; face-evolve: ZhaoJ9014/face.evoLVe \
+             util/utils.py, without its mix-up of colours in the last batch",
     params: &[
         Param {
             name: "rule",
@@ -134,6 +144,15 @@ pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     ids.extend(rule(&args)?.folded.iter().map(|id| id.to_string()));
     ids.extend(rates::Options::of(&args)?.ids());
     Ok(ids)
+}
+
+/// What the rule of `spec` does to pictures before a network sees them.
+pub(super) fn pixels(spec: &ProtocolSpec) -> Pixels {
+    let rule = spec.params.get("rule").and_then(|rule| rule.as_str());
+    match rule == Some(FACE_EVOLVE) {
+        true => Pixels::Zoomed,
+        false => Pixels::Plain,
+    }
 }
 
 /// The number of folds.

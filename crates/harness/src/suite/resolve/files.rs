@@ -79,6 +79,7 @@ fn training(entry: &Entry, settings: &Settings) -> Option<(&'static str, Span)> 
         ("network", settings.network.as_ref().map(text)),
         ("training", settings.training.as_ref().map(text)),
         ("teacher", entry.teacher.as_ref().map(text)),
+        ("start", settings.start.as_ref().map(text)),
         ("keep", settings.keep.as_ref().map(|k| k.by.span.clone())),
         ("seeds", settings.seeds.as_ref().map(|s| s.span.clone())),
         ("matrix", settings.matrix.as_ref().and_then(of_matrix)),

@@ -12,6 +12,7 @@ type ByEntry = BTreeMap<String, Vec<usize>>;
 /// What an entry states about other entries.
 pub(super) struct Stated<'a> {
     pub teacher: Option<&'a At<String>>,
+    pub start: Option<At<String>>,
     pub keep: Option<model::Keep>,
 }
 
@@ -45,8 +46,96 @@ pub(super) fn connect(
                 degrees: keep.degrees,
             });
         }
+        if let Some(id) = &stated[i].start {
+            let start = only(names, profile, (rows, of), i, ("start", id))?;
+            if let Some(why) = no_start(&rows[i], &rows[start]) {
+                let message = format!(
+                    "`{}` cannot start from `{}`: {why}",
+                    rows[i].entry, id.value
+                );
+                return Err(names.source().error(&id.span, message));
+            }
+            rows[i].start = Some(start);
+        }
+    }
+    for (i, stated) in stated.iter().enumerate() {
+        if let Some(id) = &stated.start
+            && builds_on_itself(rows, i)
+        {
+            let message = format!(
+                "`{}` starts from `{}`, which builds on it",
+                rows[i].entry, id.value
+            );
+            return Err(names.source().error(&id.span, message));
+        }
     }
     Ok(())
+}
+
+/// Whether what a row builds on builds on it.
+fn builds_on_itself(rows: &[Row], row: usize) -> bool {
+    let below = |i: usize| {
+        let keep = rows[i].keep.as_ref().map(|keep| keep.by);
+        [rows[i].teacher, rows[i].start, keep].into_iter().flatten()
+    };
+    let mut open: Vec<usize> = below(row).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(next) = open.pop() {
+        if next == row {
+            return true;
+        }
+        if seen.insert(next) {
+            open.extend(below(next));
+        }
+    }
+    false
+}
+
+/// Why a training cannot start from the weights of another row.
+fn no_start(row: &Row, start: &Row) -> Option<String> {
+    let state = |row: &Row| {
+        let graph = frbench_methods::backbone::build(&row.backbone, row.input.size);
+        graph.map(|graph| graph.state())
+    };
+    match (state(row), state(start)) {
+        // What is wrong with the network of the row itself is said where it stands.
+        (Err(_), _) => return None,
+        (_, Err(_)) => {
+            return Some(
+                "its layers are those of its own file; a training starts from PyTorch or \
+                 safetensors files of a known architecture"
+                    .into(),
+            );
+        }
+        (Ok(ours), Ok(theirs)) => {
+            if row.backbone.name != start.backbone.name {
+                return Some(format!(
+                    "that is a `{}`, this a `{}`",
+                    start.backbone.name, row.backbone.name
+                ));
+            }
+            let differs = ours.iter().zip(&theirs).find(|(a, b)| a != b);
+            if let Some(((name, is), (_, its))) = differs {
+                return Some(format!("its `{name}` is {its:?}, here it is {is:?}"));
+            }
+        }
+    }
+    (!row.input.is_compatible(&start.input)).then(|| {
+        format!(
+            "it sees {}, and this training {}",
+            said(&start.input),
+            said(&row.input)
+        )
+    })
+}
+
+/// An input as a suite states it.
+fn said(input: &InputSpec) -> String {
+    let color = input.color.name();
+    let InputSpec {
+        size, mean, std, ..
+    } = input;
+    format!("size = {size}, color = \"{color}\", mean = {mean}, std = {std}")
 }
 
 /// Why a network cannot teach what the method of a student wants to know of it.
@@ -92,13 +181,6 @@ fn no_teacher(student: &Row, teacher: &Row) -> Option<String> {
         }
     }
     if needs.input_gradients && !student.input.is_compatible(&teacher.input) {
-        let said = |input: &InputSpec| {
-            let color = input.color.name();
-            let InputSpec {
-                size, mean, std, ..
-            } = input;
-            format!("size = {size}, color = \"{color}\", mean = {mean}, std = {std}")
-        };
         return Some(format!(
             "input gradients are compared, so both have to see the same input; it sees {}, the \
              student {}",

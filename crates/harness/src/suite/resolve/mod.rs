@@ -65,6 +65,8 @@ pub struct Row {
     pub listed: bool,
     /// Index of the teacher's row.
     pub teacher: Option<usize>,
+    /// Index of the row whose network it starts from, if not from random weights.
+    pub start: Option<usize>,
     /// Which images of the set it is trained on, if not all.
     pub keep: Option<Keep>,
     pub backbone: BackboneSpec,

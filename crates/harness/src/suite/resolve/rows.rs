@@ -49,6 +49,7 @@ pub(super) fn rows(names: &Names, profile: &Profile) -> Result<Vec<Row>> {
             for row in expand(&place, &settings)? {
                 stated.push(Stated {
                     teacher: names.teacher(entry)?,
+                    start: settings.start.clone(),
                     keep: settings.keep.clone(),
                 });
                 rows.push(row);
@@ -141,6 +142,7 @@ impl Settings {
             (&mut self.model, &over.model),
             (&mut self.network, &over.network),
             (&mut self.training, &over.training),
+            (&mut self.start, &over.start),
         ] {
             if theirs.is_some() {
                 mine.clone_from(theirs);
@@ -249,6 +251,7 @@ fn row(
             first_seed: 0,
             listed: true,
             teacher: None,
+            start: None,
             keep: None,
             backbone: file.found.backbone.clone(),
             input: InputSpec {
@@ -386,6 +389,7 @@ fn row(
         first_seed: seeds.value.first().copied().unwrap_or(0),
         listed: true,
         teacher: None,
+        start: None,
         keep: None,
         backbone: BackboneSpec {
             name: backbone.name.to_string(),
