@@ -29,7 +29,7 @@ pub mod bench;
 pub mod build;
 pub mod embedded;
 
-pub use frbench_base::{Error, Result, compare, error, files, key, registry, rng};
+pub use frbench_base::{Error, Result, Size, compare, error, files, key, registry, rng};
 pub use frbench_data as data;
 pub use frbench_engine as engine;
 pub use frbench_eval::{protocol, stats};

@@ -4,6 +4,7 @@ use super::context::DataArgs;
 use super::exit::ExitStatus;
 use super::output::print;
 use super::progress::Progress;
+use super::{data_export, data_inspect, data_overlap};
 use clap::{Args, Subcommand};
 use frbench::data::declarations::Declarations;
 use frbench::data::decode::encode_png;
@@ -29,6 +30,12 @@ pub enum DataCommand {
     Verify(VerifyArgs),
     /// Declare a folder as a data set: recognise its layout, read it, pin what it is
     Add(AddArgs),
+    /// Say what a set is: layout, counts, pictures, which public set it resembles
+    Inspect(data_inspect::InspectArgs),
+    /// Write a set in another layout: a folder, records, a pack
+    Export(data_export::ExportArgs),
+    /// Look for pictures of one set in another: the same, stored again, cut; or of one face
+    Overlap(data_overlap::OverlapArgs),
 }
 
 #[derive(Args, Debug)]
@@ -76,6 +83,9 @@ pub fn data(command: DataCommand) -> Result<ExitStatus> {
             }
         }
         DataCommand::Add(args) => super::data_add::add(&args)?,
+        DataCommand::Inspect(args) => data_inspect::inspect(&args)?,
+        DataCommand::Export(args) => data_export::export(&args)?,
+        DataCommand::Overlap(args) => data_overlap::overlap(&args)?,
         DataCommand::Verify(args) => {
             let catalogue = super::context::catalogue()?;
             let public = embedded::declarations(None)?;

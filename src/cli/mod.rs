@@ -1,5 +1,6 @@
 //! The command line: clap types and one file per subcommand. All printing is done here.
 
+mod align;
 pub mod baseline;
 pub mod bench;
 mod bench_tables;
@@ -8,6 +9,10 @@ pub mod compare;
 pub mod context;
 pub mod data;
 mod data_add;
+mod data_export;
+mod data_find;
+mod data_inspect;
+mod data_overlap;
 pub mod embed;
 pub mod eval;
 mod eval_given;
@@ -83,6 +88,8 @@ commands! {
     Eval(eval::EvalArgs) => eval::eval, by executors;
     /// Embed pictures with a network from a file, into a NumPy file
     Embed(embed::EmbedArgs) => embed::embed;
+    /// Crop pictures of faces to the template by their landmarks
+    Align(align::AlignArgs) => align::align;
     /// Compare two pictures with a network from a file
     Match(matching::MatchArgs) => matching::matches;
     /// List suites and everything that a suite can name

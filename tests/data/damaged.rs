@@ -237,7 +237,7 @@ fn pictures_of_another_size_need_landmarks_or_a_word() {
     let found = describe(&pairs(aligned), root.path()).unwrap();
     noted(
         &found,
-        "1 pictures are not square; the square in the middle is used",
+        "1 pictures are not square; of them the middle is used, in the proportions of a network's input",
     );
     let points = "38.2946 51.6963 73.5318 51.5014 56.0252 71.7366 41.5493 92.3655 70.7299 92.2041";
     let all = ["A/A_0001.jpg", "A/A_0002.jpg", "B/B_0001.jpg"];

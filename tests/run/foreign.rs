@@ -329,3 +329,175 @@ fn a_folder_of_pictures_is_added_and_scored() {
     let (code, _, told) = outcome(dir, &["data", "add", "elsewhere/mine"]);
     assert_eq!(code, 2, "{told}");
 }
+
+/// A network of images that are not square, by all rules, from its file and from its embeddings.
+#[test]
+fn narrow_images_and_every_rule_with_a_network_and_without() {
+    let dir = place();
+    let dir = dir.path();
+    let spec = BackboneSpec {
+        name: "mobilefacenet".into(),
+        embedding: 16,
+        params: serde_json::from_value(json!({ "width": 0.25 })).unwrap(),
+        conv: Default::default(),
+    };
+    let mut narrow = Network::new(backbone::build(&spec, [64, 48]).unwrap());
+    narrow.init(5);
+    put(&narrow, &dir.join("narrow.safetensors"));
+    let model = "narrow.safetensors@insightface";
+    let rules = ["insightface", "face-pytorch", "facex-zoo", "face-evolve"];
+    let all = rules.join(",");
+    let sets = "synth-lfw-60-v1,synth-lfw-20-v1";
+    let transfer = ["--threshold-from", "synth-lfw-60-v1", "--fmr", "0.1"];
+    let mut args = vec![
+        "eval", model, "--on", sets, "--rule", &all, "--json", "--name", "narrow",
+    ];
+    args.extend(transfer);
+    let (code, out, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+    let results: Value = serde_json::from_str(&out).unwrap();
+    let metrics = run_of(&results, "narrow")["metrics"].clone();
+    let of = |rule: &str, metric: &str| {
+        let protocol = match rule {
+            "insightface" => "ten-fold".to_string(),
+            rule => format!("ten-fold-{rule}"),
+        };
+        let id = format!("synth-lfw-60-v1/{protocol}/{metric}");
+        metrics[&id]["value"].as_f64().unwrap()
+    };
+    let table = fs::read_to_string(dir.join("reports/narrow-eval/transfer.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows.len(), 3, "{table}");
+    // Three of the thirty impostor pairs may match.
+    assert_eq!(
+        rows[1][5..9],
+        ["synth-lfw-60-v1", "0.1", "3", "30"],
+        "{table}"
+    );
+    assert_eq!((rows[2][5], rows[2][8]), ("synth-lfw-20-v1", "10"));
+    assert_eq!(rows[1][4], rows[2][4]);
+
+    let pack = fs::read_dir(dir.join("data/synth-lfw-60-v1")).unwrap();
+    let pack = pack
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "bin"))
+        .unwrap();
+    let args = [
+        "embed",
+        model,
+        pack.to_str().unwrap(),
+        "-o",
+        "a.npy",
+        "--views",
+        "both",
+    ];
+    let (code, _, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+    let mut pairs = String::from("first,second,same\n");
+    for (i, same) in BinReader::open(&pack).unwrap().same().iter().enumerate() {
+        pairs += &format!("{},{},{}\n", 2 * i, 2 * i + 1, u8::from(*same));
+    }
+    fs::write(dir.join("pairs.csv"), pairs).unwrap();
+    let args = [
+        "eval",
+        "--embeddings",
+        "a.npy",
+        "--pairs",
+        "pairs.csv",
+        "--views",
+        "both",
+        "--rule",
+        &all,
+        "--json",
+    ];
+    let (code, out, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+    let given: Value = serde_json::from_str(&out).unwrap();
+    for (rule, found) in rules.iter().zip(given.as_array().unwrap()) {
+        assert_eq!(found["result"]["protocol"], format!("verification/{rule}"));
+        let accuracy = &found["result"]["metrics"][0];
+        assert_eq!(accuracy["id"], "accuracy");
+        // On embeddings, face.evoLVe's rule is insightface's; on pictures it enlarges them.
+        if *rule == "face-evolve" {
+            assert_eq!(accuracy, &given[0]["result"]["metrics"][0]);
+            let tar = "tar@far=1e-1";
+            let differs = of(rule, "accuracy") != of("insightface", "accuracy")
+                || of(rule, tar) != of("insightface", tar);
+            assert!(differs, "{metrics}");
+        } else {
+            assert_eq!(
+                accuracy["value"].as_f64(),
+                Some(of(rule, "accuracy")),
+                "{rule}"
+            );
+        }
+    }
+    let (code, _, told) = outcome(dir, &["eval", "--embeddings", "a.npy"]);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("--pairs FILE"), "{told}");
+}
+
+#[test]
+fn a_training_starts_from_a_file() {
+    let dir = place();
+    let dir = dir.path();
+    let suite = runs::suite(SUITE)
+        .replace("id = \"alone\"", "id = \"alone\"\nstart = \"big\"")
+        .replace(
+            "entries = [\"big\", \"alone\", \"fcd\"]",
+            "entries = [\"big\", \"alone\"]",
+        );
+    fs::write(dir.join("foreign.toml"), &suite).unwrap();
+    let before = results(dir);
+    let notes = before["input"]["notes"].to_string();
+    let run = run_of(&before, "alone").to_string();
+    let said = "started from the network of `import big`";
+    assert!(notes.contains(said) || run.contains(said), "{notes} {run}");
+    let key = |results: &Value| run_of(results, "alone")["train_key"].clone();
+    put(&network(2), &dir.join("files/big.safetensors"));
+    assert_ne!(key(&results(dir)), key(&before));
+    let random = suite.replace("start = \"big\"\n", "");
+    fs::write(dir.join("foreign.toml"), &random).unwrap();
+    assert_ne!(key(&results(dir)), key(&before));
+
+    let refused = |from: &str, to: &str| {
+        assert!(suite.contains(from), "{from}");
+        fs::write(dir.join("foreign.toml"), suite.replacen(from, to, 1)).unwrap();
+        let (code, _, told) = outcome(dir, &["check", "foreign.toml"]);
+        assert_eq!(code, 2, "{told}");
+        told
+    };
+    let told = refused("preset = \"insightface\"", "preset = \"adaface\"");
+    assert!(told.contains("cannot start from `big`: it sees"), "{told}");
+    let told = refused("start = \"big\"", "start = \"alone\"");
+    assert!(told.contains("which builds on it"), "{told}");
+    let told = refused("start = \"big\"", "start = \"bigger\"");
+    assert!(
+        told.contains("unknown start `bigger`; known: big"),
+        "{told}"
+    );
+}
+
+#[test]
+fn lists_of_data_sets_are_named() {
+    let dir = place();
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("suites/presets")).unwrap();
+    let list = "summary = \"Mine\"\nsets = [\"synth-lfw-20-v1\"]\nrules = [\"facex-zoo\"]\n";
+    fs::write(dir.join("suites/presets/mine.toml"), list).unwrap();
+    let model = "files/big.safetensors@insightface";
+    let args = ["eval", model, "--preset", "mine", "--json"];
+    let (code, out, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+    let results: Value = serde_json::from_str(&out).unwrap();
+    let metrics = &run_of(&results, "big")["metrics"];
+    let accuracy = &metrics["synth-lfw-20-v1/ten-fold-facex-zoo/accuracy"]["value"];
+    assert!(accuracy.is_number(), "{metrics}");
+    let (code, _, told) = outcome(dir, &["eval", model, "--preset", "min"]);
+    assert_eq!(code, 2, "{told}");
+    let (_, out, _) = outcome(dir, &["list", "presets"]);
+    assert!(out.contains("synth-agedb-30-1200-v1"), "{out}");
+    let (code, _, told) = outcome(dir, &["eval", model]);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("--preset NAME"), "{told}");
+}

@@ -7,7 +7,7 @@ use super::image::Image;
 use super::list::read;
 use super::record::RecReader;
 use super::watch::{Steps, Watch};
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, Size};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -303,16 +303,26 @@ impl ImageSource for Watched<'_> {
     }
 }
 
-/// Loose crops, aligned to the 112 x 112 template by their landmarks.
+/// Loose crops, aligned to the template by their landmarks.
 pub struct AlignedSource {
     files: FileSource,
     points: Vec<Landmarks>,
+    size: Size,
 }
 
 impl AlignedSource {
-    /// `points` are one per image of `files`, in its pixels.
+    /// Of 112 x 112 pixels; `points` are one per image of `files`, in its pixels.
     pub fn new(files: FileSource, points: Vec<Landmarks>) -> Self {
-        AlignedSource { files, points }
+        Self::sized(files, points, ALIGNED)
+    }
+
+    /// The same of another size.
+    pub fn sized(files: FileSource, points: Vec<Landmarks>, size: Size) -> Self {
+        AlignedSource {
+            files,
+            points,
+            size,
+        }
     }
 }
 
@@ -339,7 +349,7 @@ impl ImageSource for AlignedSource {
 
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         let loose = self.files.decoded(i, bytes)?;
-        warp_to_template(&loose, &self.points[i], ALIGNED).ok_or_else(|| {
+        warp_to_template(&loose, &self.points[i], self.size).ok_or_else(|| {
             Error::Data(format!(
                 "{}: its five landmarks coincide, so it cannot be aligned",
                 self.describe(i)

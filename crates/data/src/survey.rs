@@ -110,7 +110,8 @@ impl Survey {
                 )));
             }
             findings.note(
-                "pictures are not square; the square in the middle is used",
+                "pictures are not square; of them the middle is used, in the proportions of a network's \
+                 input",
                 of(|s| matches!(s, Seen::Image { width, height, .. } if width != height)),
             );
             findings.note(

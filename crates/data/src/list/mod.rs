@@ -5,6 +5,7 @@ mod enrolment;
 mod files;
 mod ijb;
 mod labels;
+mod landmarks;
 mod megaface;
 mod pairs;
 
@@ -16,6 +17,7 @@ pub use ijb::{
     parse_subjects,
 };
 pub use labels::parse_labels;
+pub use landmarks::{Marked, parse_marked};
 pub use megaface::{Names, Noise, parse_names};
 pub use pairs::{ListedPair, PairList, PairTable, parse_pair_list, parse_pair_table};
 

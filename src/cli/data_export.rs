@@ -1,0 +1,78 @@
+//! `frbench data export`
+
+use super::context::DataArgs;
+use super::data_find::{Found, find};
+use super::output::{note, print};
+use super::progress::Progress;
+use clap::{Args, ValueEnum};
+use frbench::data::export::{Form, export as write};
+use frbench::data::manifest;
+use frbench::run::Stop;
+use frbench::{Error, Result, plan};
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// A data set by name, or the path of a folder, a pack or records
+    pub set: String,
+    /// The folder to write; it must be empty or missing
+    #[arg(long, short, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The layout to write
+    #[arg(long = "as", value_enum, value_name = "LAYOUT")]
+    pub form: Layout,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Layout {
+    /// Pictures, and a list of them (training sets, pairs)
+    Folder,
+    /// MXNet records (training sets, probes with distractors or a gallery)
+    Records,
+    /// A .bin pack (pairs)
+    Pack,
+}
+
+/// Writes a set in another layout, and holds the identity of what was written against its own.
+pub fn export(args: &ExportArgs) -> Result<()> {
+    let form = match args.form {
+        Layout::Folder => Form::Folder,
+        Layout::Records => Form::Records,
+        Layout::Pack => Form::Pack,
+    };
+    let found = find(&args.set, &args.data)?;
+    let progress = Progress::new(false);
+    let stop = Stop::on_signals()?;
+    let watch = |done, total, unit: &'static str| {
+        if total > 0 {
+            progress.advance(&args.set, done, total, unit, "written");
+        }
+        stop.check("exporting")
+    };
+    let notes = found
+        .open(&watch)
+        .and_then(|set| write(&set, form, &args.out, &watch));
+    progress.clear();
+    for said in notes? {
+        note(&said);
+    }
+    let there = find(&args.out.display().to_string(), &args.data)?;
+    let identity = |found: &Found| -> Result<String> {
+        let described = manifest::describe(&found.spec, &found.root)?;
+        Ok(plan::full_identity(&described))
+    };
+    let (before, after) = (identity(&found)?, identity(&there)?);
+    let same = match before == after {
+        true => format!("the same set, {after}"),
+        false => format!("another set, {after} (it was {before})"),
+    };
+    if there.spec.format != found.spec.format {
+        return Err(Error::Bug(format!(
+            "{} is read as another kind of set",
+            args.out.display()
+        )));
+    }
+    print(&format!("{}: {same}\n", args.out.display()))
+}

@@ -1,0 +1,180 @@
+//! `frbench data overlap`
+
+use super::context::DataArgs;
+use super::data_find::find;
+use super::network::How;
+use super::output::{note, print, print_json};
+use super::progress::Progress;
+use clap::Args;
+use frbench::data::overlap::{Likeness, shared};
+use frbench::data::set::DataSet;
+use frbench::data::source::ImageSource;
+use frbench::job::Views;
+use frbench::run::Stop;
+use frbench::{Error, Result};
+use rayon::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+
+#[derive(Args, Debug)]
+pub struct OverlapArgs {
+    /// The set that networks are trained on: by name, or the path of a folder, a pack or records
+    pub train: String,
+    /// The set that they are evaluated on
+    pub eval: String,
+    /// Also compare faces, by a network from a file: PATH[@INPUT]
+    #[arg(long)]
+    pub model: Option<String>,
+    /// The least cosine of faces that are listed
+    #[arg(long, default_value_t = 0.7, requires = "model")]
+    pub cosine: f64,
+    #[command(flatten)]
+    pub how: How,
+    /// All that was found, as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// A picture of one set that is in the other.
+struct Line {
+    what: &'static str,
+    value: f64,
+    train: String,
+    eval: String,
+}
+
+/// How many pictures a table shows.
+const SHOWN: usize = 20;
+
+pub fn overlap(args: &OverlapArgs) -> Result<()> {
+    let progress = Progress::new(args.json);
+    let stop = Stop::on_signals()?;
+    let watch = |done, total, unit: &'static str| {
+        if total > 0 {
+            progress.advance("overlap", done, total, unit, "looked at");
+        }
+        stop.check("comparing")
+    };
+    let open = |name: &str| find(name, &args.data)?.open(&watch);
+    let (train, eval) = (open(&args.train)?, open(&args.eval)?);
+    let mut lines = Vec::new();
+    for (_, ours) in &train.parts {
+        for (_, theirs) in &eval.parts {
+            for found in shared(ours.as_ref(), theirs.as_ref(), &watch)? {
+                lines.push(Line {
+                    what: found.likeness.name(),
+                    value: found.correlation,
+                    train: ours.describe(found.first),
+                    eval: theirs.describe(found.second),
+                });
+            }
+        }
+    }
+    progress.clear();
+    if let Some(model) = &args.model {
+        lines.extend(alike(args, model, &train, &eval, &stop)?);
+    }
+    if args.json {
+        let found = lines
+            .iter()
+            .map(|l| json!({ "how": l.what, "value": l.value, "train": l.train, "eval": l.eval }));
+        return print_json(&found.collect::<Vec<_>>());
+    }
+    let mut out = String::new();
+    for what in kinds() {
+        let count = lines.iter().filter(|l| l.what == what).count();
+        out += &format!("{what}: {count}\n");
+    }
+    for line in lines.iter().take(SHOWN) {
+        out += &format!(
+            "  {} ({:.3})\n    {}\n    {}\n",
+            line.what, line.value, line.train, line.eval
+        );
+    }
+    if lines.len() > SHOWN {
+        out += &format!("  and {} more; --json has all\n", lines.len() - SHOWN);
+    }
+    print(&out)
+}
+
+const FACE: &str = "alike faces";
+
+fn kinds() -> [&'static str; 4] {
+    let [a, b, c] = [Likeness::Bytes, Likeness::Pixels, Likeness::Picture].map(Likeness::name);
+    [a, b, c, FACE]
+}
+
+/// Unit vectors of all images of a part.
+struct Faces {
+    source: Arc<dyn ImageSource>,
+    rows: Vec<f32>,
+    dim: usize,
+}
+
+/// Faces of both sets whose cosine is high: of one person, or of people the network takes for one.
+fn alike(
+    args: &OverlapArgs,
+    model: &str,
+    train: &DataSet,
+    eval: &DataSet,
+    stop: &Stop,
+) -> Result<Vec<Line>> {
+    if !(-1.0..=1.0).contains(&args.cosine) {
+        return Err(Error::Usage("--cosine is a number from -1 to 1".into()));
+    }
+    let embedder = args.how.open(model)?;
+    let embed = |set: &DataSet| -> Result<Vec<Faces>> {
+        let mut out = Vec::new();
+        for (name, source) in &set.parts {
+            note(&format!("embedding {} {name}", source.len()));
+            let mut rows: Vec<f32> = Vec::new();
+            embedder.embed(source, Views::Original, |some, _| {
+                rows.extend_from_slice(some);
+                stop.check("embedding")
+            })?;
+            let dim = rows.len() / source.len().max(1);
+            for row in rows.chunks_exact_mut(dim.max(1)) {
+                let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+                row.iter_mut()
+                    .for_each(|v| *v /= norm.max(f32::MIN_POSITIVE));
+            }
+            out.push(Faces {
+                source: source.clone(),
+                rows,
+                dim: dim.max(1),
+            });
+        }
+        Ok(out)
+    };
+    let (ours, theirs) = (embed(train)?, embed(eval)?);
+    let mut lines = Vec::new();
+    for (a, b) in ours.iter().flat_map(|a| theirs.iter().map(move |b| (a, b))) {
+        let found: Vec<Vec<Line>> = b
+            .rows
+            .par_chunks(b.dim)
+            .enumerate()
+            .map(|(j, row)| {
+                stop.check("comparing")?;
+                let cosines = a
+                    .rows
+                    .chunks_exact(a.dim)
+                    .map(|other| row.iter().zip(other).map(|(a, b)| a * b).sum::<f32>());
+                Ok(cosines
+                    .enumerate()
+                    .filter(|(_, cosine)| f64::from(*cosine) >= args.cosine)
+                    .map(|(i, cosine)| Line {
+                        what: FACE,
+                        value: f64::from(cosine),
+                        train: a.source.describe(i),
+                        eval: b.source.describe(j),
+                    })
+                    .collect())
+            })
+            .collect::<Result<_>>()?;
+        lines.extend(found.into_iter().flatten());
+    }
+    lines.sort_by(|a, b| b.value.total_cmp(&a.value));
+    Ok(lines)
+}
