@@ -130,7 +130,7 @@ fn alike(
         for (name, source) in &set.parts {
             note(&format!("embedding {} {name}", source.len()));
             let mut rows: Vec<f32> = Vec::new();
-            embedder.embed(source, Views::Original, |some, _| {
+            embedder.embed(source, (Views::Original, 0), |some, _| {
                 rows.extend_from_slice(some);
                 stop.check("embedding")
             })?;

@@ -10,12 +10,16 @@ use frbench::data::source::{FileSource, ImageSource, RecSource};
 use frbench::data::walk::{in_words, walk};
 use frbench::data::watch::Watch;
 use frbench::job::Views;
+use frbench::key::Key;
+use frbench::protocol::Embeddings;
+use frbench::protocol::embeddings::{EmbeddingWriter, Resumed};
 use frbench::run::Stop;
+use frbench::run::embedder::Embedder;
 use frbench::{Error, Result, files};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 #[derive(Args, Debug)]
 pub struct EmbedArgs {
@@ -24,7 +28,8 @@ pub struct EmbedArgs {
     /// Pictures: a folder, a text file with a path on each line, a verification pack (.bin), a
     /// record file (.rec)
     images: PathBuf,
-    /// File of embeddings: float32, one row per picture; names go beside it
+    /// File of embeddings: float32, one row per picture; names go beside it. Stopped, the same
+    /// command goes on where it was
     #[arg(long, short, value_name = "FILE.npy")]
     out: PathBuf,
     #[command(flatten)]
@@ -51,35 +56,48 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
     let pictures = Pictures::open(&args.images, &|_, _, _| stop.check("reading"))?;
     let embedder = args.how.open(&args.model)?;
-    let started = Instant::now();
-    let (mut values, mut told) = (Vec::new(), Instant::now());
-    let count = pictures.source.len();
     let views = match args.views {
         View::Original => Views::Original,
         View::Sum => Views::Sum,
         View::Both => Views::Both,
     };
-    embedder.embed(&pictures.source, views, |rows, done| {
-        values.extend_from_slice(rows);
+    let count = pictures.source.len();
+    let rows = Rows::of(&args, &embedder, &pictures, views)?;
+    let mut writer = rows.begin()?;
+    let first = writer.rows();
+    if first > 0 {
+        output::note(&format!(
+            "{}: goes on at picture {first} of {count}, where it was stopped",
+            args.out.display()
+        ));
+    }
+    let (started, mut told) = (Instant::now(), Instant::now());
+    embedder.embed(&pictures.source, (views, first), |some, done| {
+        writer.append(some)?;
         if told.elapsed() > Duration::from_secs(10) {
             told = Instant::now();
-            let left = started.elapsed().as_secs_f64() / done as f64 * (count - done) as f64;
+            let rate = (done - first) as f64 / started.elapsed().as_secs_f64();
             output::note(&format!(
-                "{done} of {count} pictures, {} left",
-                duration(left)
+                "{done} of {count} pictures, {rate:.0} a second, {} left",
+                duration((count - done) as f64 / rate)
             ));
         }
         stop.check("embedding")
     })?;
-    let dim = values.len() / count.max(1);
-    frbench::weights::npy::write(&args.out, &[count, dim], &values)?;
+    writer.finish()?;
+    let matrix = Embeddings::open(&rows.path)?;
+    let dim = matrix.dim();
+    let parts = matrix.chunks().map(|chunk| chunk.data);
+    frbench::weights::npy::write_parts(&args.out, &[count, dim], parts)?;
+    drop(matrix);
+    std::fs::remove_file(&rows.path).map_err(|e| Error::io(&rows.path, e))?;
     let names = args.out.with_extension("txt");
     let text: String = pictures.names.iter().map(|n| format!("{n}\n")).collect();
     files::write_atomic(&names, text.as_bytes())?;
     if args.json {
         return print_json(&json!({
             "embeddings": args.out, "names": names, "pictures": count, "dim": dim,
-            "notes": embedder.notes,
+            "resumed_at": first, "notes": embedder.notes,
         }))
         .map(|()| ExitStatus::Success);
     }
@@ -91,10 +109,60 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
+/// The rows on their way, beside the file that they become: the same command goes on with what an
+/// earlier one has left.
+struct Rows {
+    path: PathBuf,
+    dim: usize,
+    owner: Key,
+    kernels: String,
+}
+
+impl Rows {
+    fn of(
+        args: &EmbedArgs,
+        embedder: &Embedder,
+        pictures: &Pictures,
+        views: Views,
+    ) -> Result<Rows> {
+        let mut name = args.out.file_name().unwrap_or_default().to_os_string();
+        name.push(".rows");
+        // Whatever another row would follow from.
+        let made_of = json!({
+            "model": embedder.sha256, "input": embedder.input, "views": views,
+            "pictures": pictures.names, "files": pictures.stamps(&args.images)?,
+        });
+        Ok(Rows {
+            path: args.out.with_file_name(name),
+            dim: embedder.dim(views),
+            owner: Key::of(&made_of),
+            kernels: embedder.kernels(),
+        })
+    }
+
+    fn begin(&self) -> Result<EmbeddingWriter> {
+        match EmbeddingWriter::resume(&self.path, self.dim, &self.owner, &self.kernels)? {
+            Resumed::Writer { writer, .. } => Ok(writer),
+            Resumed::Refused(why) => {
+                let part = EmbeddingWriter::part(&self.path);
+                output::note(&format!("{}: is begun again ({why})", part.display()));
+                EmbeddingWriter::create(&self.path, self.dim)?;
+                std::fs::remove_file(&part).map_err(|e| Error::io(&part, e))?;
+                match EmbeddingWriter::resume(&self.path, self.dim, &self.owner, &self.kernels)? {
+                    Resumed::Writer { writer, .. } => Ok(writer),
+                    Resumed::Refused(why) => Err(Error::Bug(why)),
+                }
+            }
+        }
+    }
+}
+
 /// Pictures and what they are called.
 struct Pictures {
     source: Arc<dyn ImageSource>,
     names: Vec<String>,
+    /// The folder that names start from, where they are paths.
+    root: Option<PathBuf>,
 }
 
 impl Pictures {
@@ -102,7 +170,11 @@ impl Pictures {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         let numbered = |source: Arc<dyn ImageSource>| {
             let names = (0..source.len()).map(|i| i.to_string()).collect();
-            Ok(Pictures { source, names })
+            Ok(Pictures {
+                source,
+                names,
+                root: None,
+            })
         };
         if path.is_dir() {
             return Self::folder(path, watch);
@@ -155,6 +227,26 @@ impl Pictures {
         Ok(Pictures {
             source: Arc::new(source),
             names,
+            root: Some(root.to_path_buf()),
         })
+    }
+
+    /// Length and time of change of each file that is read.
+    fn stamps(&self, given: &Path) -> Result<Vec<(u64, u128)>> {
+        let stamp = |path: &Path| {
+            let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+            let changed = meta.modified().map_err(|e| Error::io(path, e))?;
+            let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+            Ok((meta.len(), changed.as_nanos()))
+        };
+        match &self.root {
+            None => Ok(vec![stamp(given)?]),
+            Some(root) => {
+                let files = self.names.iter().map(|name| root.join(name));
+                // A picture may lie under another ending than the list says.
+                let there = files.filter(|path| path.exists());
+                there.map(|path| stamp(&path)).collect()
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::context::{self, DataArgs, RunsArgs, SuiteArgs};
 use super::eval_given::{self, GivenArgs};
 use super::exit::ExitStatus;
+use super::input_probe;
 use super::machine::Executors;
 use super::output;
 use super::run::{self, RunArgs};
@@ -55,6 +56,9 @@ pub struct EvalArgs {
     /// Threads; results do not depend on them [default: as many as cores]
     #[arg(long, value_name = "N", value_parser = context::threads)]
     jobs: Option<std::num::NonZeroUsize>,
+    /// Do not look whether other orders of colours and scalings suit the models better
+    #[arg(long)]
+    no_probe: bool,
     /// Read all data again
     #[arg(long)]
     rehash: bool,
@@ -146,6 +150,9 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
         executors,
     )?;
     let folder = args.reports.join(format!("{name}-{}", evaluation::PROFILE));
+    if !args.no_probe && status == ExitStatus::Success {
+        input_probe::look(&models, &args.on, &args.data, args.device, &folder)?;
+    }
     transfer::write(
         &args.transfer,
         &suite,

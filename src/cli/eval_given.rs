@@ -148,10 +148,12 @@ pub fn score(
         rows.extend(result.metrics.iter().map(|m| line(path, result, m)));
     }
     print(&table(&rows))?;
-    let mut notes: Vec<&String> = found.iter().flat_map(|(_, r)| &r.notes).collect();
-    notes.dedup();
-    for said in notes {
-        print(&format!("  note: {said}\n"))?;
+    let mut said: Vec<&String> = Vec::new();
+    for what in found.iter().flat_map(|(_, r)| &r.notes) {
+        if !said.contains(&what) {
+            said.push(what);
+            print(&format!("  note: {what}\n"))?;
+        }
     }
     Ok(ExitStatus::Success)
 }

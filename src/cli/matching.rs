@@ -35,7 +35,7 @@ pub fn matches(args: MatchArgs) -> Result<ExitStatus> {
     let source: Arc<dyn ImageSource> = Arc::new(FileSource::new("", paths, None));
     let embedder = args.how.open(&args.model)?;
     let mut rows = Vec::new();
-    embedder.embed(&source, Views::Sum, |some, _| {
+    embedder.embed(&source, (Views::Sum, 0), |some, _| {
         rows.extend_from_slice(some);
         Ok(())
     })?;

@@ -18,6 +18,7 @@ pub mod eval;
 mod eval_given;
 pub mod exit;
 pub mod explain;
+mod input_probe;
 pub mod list;
 pub mod lr;
 pub mod machine;

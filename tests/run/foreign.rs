@@ -365,6 +365,10 @@ fn narrow_images_and_every_rule_with_a_network_and_without() {
         let id = format!("synth-lfw-60-v1/{protocol}/{metric}");
         metrics[&id]["value"].as_f64().unwrap()
     };
+    let probe = fs::read_to_string(dir.join("reports/narrow-eval/input-probe.json")).unwrap();
+    let probe: Value = serde_json::from_str(&probe).unwrap();
+    assert_eq!(probe["narrow"]["others"].as_array().unwrap().len(), 5);
+    assert!(told.contains("--no-probe"), "{told}");
     let table = fs::read_to_string(dir.join("reports/narrow-eval/transfer.csv")).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().map(|l| l.split(',').collect()).collect();
     assert_eq!(rows.len(), 3, "{table}");

@@ -10,6 +10,7 @@ mod common;
 
 mod assembled;
 mod changed_data;
+mod data_commands;
 mod done_again;
 mod foreign;
 mod keep_images;

@@ -98,13 +98,19 @@ compile_error!("arrays are mapped as little-endian f32");
 /// # Errors
 /// [`Error::Bug`] if there are not as many numbers as the shape says; what cannot be written.
 pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<()> {
+    write_parts(path, shape, std::iter::once(values))
+}
+
+/// The same from parts that follow each other.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_parts<'a>(
+    path: impl AsRef<Path>,
+    shape: &[usize],
+    parts: impl Iterator<Item = &'a [f32]>,
+) -> Result<()> {
     let path = path.as_ref();
-    if shape.iter().product::<usize>() != values.len() {
-        return Err(Error::Bug(format!(
-            "{} numbers for a shape of {shape:?}",
-            values.len()
-        )));
-    }
     let sides: Vec<String> = shape.iter().map(|side| format!("{side},")).collect();
     let mut header = format!(
         "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}",
@@ -120,9 +126,18 @@ pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<
     put(&[1, 0])?;
     put(&(header.len() as u16).to_le_bytes())?;
     put(header.as_bytes())?;
-    for part in values.chunks(1 << 14) {
-        let bytes: Vec<u8> = part.iter().flat_map(|v| v.to_le_bytes()).collect();
-        put(&bytes)?;
+    let mut count = 0;
+    for values in parts {
+        count += values.len();
+        for part in values.chunks(1 << 14) {
+            let bytes: Vec<u8> = part.iter().flat_map(|v| v.to_le_bytes()).collect();
+            put(&bytes)?;
+        }
+    }
+    if shape.iter().product::<usize>() != count {
+        return Err(Error::Bug(format!(
+            "{count} numbers for a shape of {shape:?}"
+        )));
     }
     out.publish()
 }

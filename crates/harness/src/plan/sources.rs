@@ -66,6 +66,7 @@ const NONE: &[&str] = &[
     "eval/protocol/transfer.rs",
     "harness/run/embedder.rs",
     "harness/run/given",
+    "harness/run/input_probe.rs",
     "harness/run/transfer.rs",
     // What makes the specifications, and proofs.
     "harness/lib.rs",

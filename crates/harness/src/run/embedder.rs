@@ -15,6 +15,8 @@ pub struct Embedder {
     pub input: InputSpec,
     /// Things a reader must know of the file.
     pub notes: Vec<String>,
+    /// sha256 of the file.
+    pub sha256: String,
     device: Device,
 }
 
@@ -38,24 +40,39 @@ impl Embedder {
                 ..input
             },
             notes: read.notes,
+            sha256: read.sha256,
             device: device.clone(),
         })
     }
 
-    /// Embeddings of all images, `[len, dim]` row-major, chunk by chunk: `take` gets the rows of
-    /// each, and how many images are done.
+    /// Columns of what [`Embedder::embed`] makes.
+    pub fn dim(&self, views: Views) -> usize {
+        let one = self.network.graph().embedding_size();
+        match views {
+            Views::Original | Views::Sum => one,
+            Views::Both => 2 * one,
+        }
+    }
+
+    /// What computes: bits may differ on others.
+    pub fn kernels(&self) -> String {
+        self.device.kernels()
+    }
+
+    /// Embeddings of the images from `first` on, `[len - first, dim]` row-major, chunk by chunk:
+    /// `take` gets the rows of each, and how many images are done.
     ///
     /// # Errors
     /// An image that cannot be decoded; what `take` returns.
     pub fn embed(
         &self,
         images: &Arc<dyn ImageSource>,
-        views: Views,
+        (views, first): (Views, usize),
         mut take: impl FnMut(&[f32], usize) -> Result<()>,
     ) -> Result<()> {
         let chunk = self.device.embedding_batch();
         let size = self.input.size;
-        for from in (0..images.len()).step_by(chunk) {
+        for from in (first..images.len()).step_by(chunk) {
             let some: Vec<u32> = (from as u32..images.len().min(from + chunk) as u32).collect();
             let cache = PixelCache::build(
                 &Selected {

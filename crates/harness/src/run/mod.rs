@@ -35,6 +35,7 @@ pub mod folder;
 pub mod given;
 pub mod images;
 pub mod import;
+pub mod input_probe;
 pub mod network;
 pub mod observer;
 mod open;

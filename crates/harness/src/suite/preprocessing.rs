@@ -74,6 +74,12 @@ pub const PRESETS: &[Preset] = &[
         (0.5, 0.5),
         "TreB1eN/InsightFace_Pytorch, data/data_pipe.py: channels as OpenCV decodes records",
     ),
+    preset(
+        "xiaoccer",
+        Color::Rgb,
+        (0.5, 128.0 / 255.0),
+        "Xiaoccer/MobileFaceNet_Pytorch, dataloader: (x - 127.5) / 128, channels as imread has them",
+    ),
 ];
 
 /// Their names.
