@@ -7,6 +7,7 @@ use super::progress::Progress;
 use clap::{Args, ValueEnum};
 use frbench::data::export::{Form, export as write};
 use frbench::data::manifest;
+use frbench::job::DataSource;
 use frbench::run::Stop;
 use frbench::{Error, Result, plan};
 use std::path::PathBuf;
@@ -59,15 +60,17 @@ pub fn export(args: &ExportArgs) -> Result<()> {
         note(&said);
     }
     let there = find(&args.out.display().to_string(), &args.data)?;
-    let identity = |found: &Found| -> Result<String> {
-        let described = manifest::describe(&found.spec, &found.root)?;
-        Ok(plan::full_identity(&described))
+    let described = |found: &Found| manifest::describe(&found.spec, &found.root);
+    let (before, after) = (described(&found)?, described(&there)?);
+    let (was, is) = (plan::identity(&before), plan::identity(&after));
+    let generated = !matches!(found.spec.source, DataSource::Files { .. });
+    let mut same = match was == is {
+        true => format!("the same pictures, labels and pairs, {is}"),
+        false => format!("another set, {is} (it was {was})"),
     };
-    let (before, after) = (identity(&found)?, identity(&there)?);
-    let same = match before == after {
-        true => format!("the same set, {after}"),
-        false => format!("another set, {after} (it was {before})"),
-    };
+    if !generated && before.facts_sha256 != after.facts_sha256 {
+        same += "; what else it says (folds, people) differs";
+    }
     if there.spec.format != found.spec.format {
         return Err(Error::Bug(format!(
             "{} is read as another kind of set",

@@ -8,10 +8,12 @@ use super::machine::Executors;
 use super::output;
 use super::run::{self, RunArgs};
 use super::transfer::{self, TransferArgs};
+use super::wrong_pairs;
 use clap::Args;
 use frbench::engine::DeviceChoice;
 use frbench::protocol;
 use frbench::registry::Kind;
+use frbench::run::Store;
 use frbench::suite::evaluation::{self, Candidate, Input};
 use frbench::{Error, Result, embedded, files};
 use std::path::{Path, PathBuf};
@@ -153,13 +155,11 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     if !args.no_probe && status == ExitStatus::Success {
         input_probe::look(&models, &args.on, &args.data, args.device, &folder)?;
     }
-    transfer::write(
-        &args.transfer,
-        &suite,
-        (&args.runs, &args.data),
-        &folder,
-        args.json,
-    )?;
+    let suite = context::resolve(&suite)?;
+    let store = Store::new(args.data.root(), &args.runs.runs);
+    let round = context::DeviceArgs { device: None }.outlook(&suite, &store)?;
+    wrong_pairs::write(&round, &store, &folder)?;
+    transfer::write(&args.transfer, &round, &store, &folder, args.json)?;
     Ok(status)
 }
 

@@ -40,6 +40,7 @@ pub mod schema;
 pub mod show;
 pub mod text;
 mod transfer;
+mod wrong_pairs;
 
 use clap::{Parser, Subcommand};
 use exit::ExitStatus;

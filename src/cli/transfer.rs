@@ -1,9 +1,9 @@
 //! `frbench eval --threshold-from`: a threshold chosen on one set, judged on the others.
 
-use super::context::{self, DataArgs, RunsArgs, SuiteArgs};
 use super::output::{note, print};
 use super::text::table;
 use clap::Args;
+use frbench::plan::Round;
 use frbench::run::Store;
 use frbench::run::transfer::{Transferred, transferred};
 use frbench::{Error, Result, files};
@@ -53,18 +53,15 @@ impl TransferArgs {
 /// Prints what is asked for, and leaves it as `transfer.csv` in the folder of the report.
 pub fn write(
     args: &TransferArgs,
-    suite: &SuiteArgs,
-    (runs, data): (&RunsArgs, &DataArgs),
+    round: &Round,
+    store: &Store,
     folder: &Path,
     json: bool,
 ) -> Result<()> {
     let Some(from) = &args.threshold_from else {
         return Ok(());
     };
-    let suite = context::resolve(suite)?;
-    let store = Store::new(data.root(), &runs.runs);
-    let round = context::DeviceArgs { device: None }.outlook(&suite, &store)?;
-    let found = transferred(&round, &store, from, args.fmr)?;
+    let found = transferred(round, store, from, args.fmr)?;
     let path = folder.join("transfer.csv");
     files::write_atomic(&path, csv(from, args.fmr, &found).as_bytes())?;
     if json {

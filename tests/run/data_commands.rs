@@ -5,6 +5,7 @@ use frbench::data::align::template;
 use frbench::data::decode::{decode, encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::resize::resize;
+use frbench::rng::Stream;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ fn sets_keep_their_identity_in_every_layout() {
     done(dir, &["data", "synth", "synth-tinyface-4x4+6-v1"]);
     let export = |from: &str, form: &str, to: &str| {
         let out = done(dir, &["data", "export", from, "--as", form, "-o", to]);
-        assert!(out.contains("the same set"), "{from} as {form}: {out}");
+        assert!(out.contains("the same pictures"), "{from} as {form}: {out}");
     };
     export("synth-lfw-20-v1", "folder", "pairs");
     export("pairs", "pack", "packed");
@@ -91,13 +92,14 @@ fn sets_keep_their_identity_in_every_layout() {
 /// A face-like picture: spots whose places follow from the number.
 fn picture(k: usize) -> Image {
     let mut image = Image::black(112, 112);
-    for spot in 0..12 {
-        let n = |m: usize| (k * 7919 + spot * 104_729 + m * 15_485_863) % 1000;
-        let (cx, cy, r) = (n(1) * 112 / 1000, n(2) * 112 / 1000, 5 + n(3) / 60);
+    let mut stream = Stream::derive(1, "spots", &[k as u64]);
+    for _ in 0..12 {
+        let mut n = || (stream.uniform() * 1000.0) as usize;
+        let (cx, cy, r, level) = (n() * 112 / 1000, n() * 112 / 1000, 5 + n() / 60, n() / 4);
         for y in cy.saturating_sub(r)..(cy + r).min(112) {
             for x in cx.saturating_sub(r)..(cx + r).min(112) {
                 let at = 3 * (y * 112 + x);
-                image.pixels[at..at + 3].fill((n(4) / 4) as u8);
+                image.pixels[at..at + 3].fill(level as u8);
             }
         }
     }

@@ -365,6 +365,17 @@ fn narrow_images_and_every_rule_with_a_network_and_without() {
         let id = format!("synth-lfw-60-v1/{protocol}/{metric}");
         metrics[&id]["value"].as_f64().unwrap()
     };
+    let page = fs::read_to_string(dir.join("reports/narrow-eval/wrong-pairs.html")).unwrap();
+    assert!(page.contains("Of 60 pairs, narrow gets"), "{page}");
+    let first = page
+        .split("src=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let picture = fs::read(dir.join("reports/narrow-eval").join(first)).unwrap();
+    assert_eq!(decode(&picture).unwrap().width, 112);
     let probe = fs::read_to_string(dir.join("reports/narrow-eval/input-probe.json")).unwrap();
     let probe: Value = serde_json::from_str(&probe).unwrap();
     assert_eq!(probe["narrow"]["others"].as_array().unwrap().len(), 5);
@@ -504,4 +515,30 @@ fn lists_of_data_sets_are_named() {
     let (code, _, told) = outcome(dir, &["eval", model]);
     assert_eq!(code, 2, "{told}");
     assert!(told.contains("--preset NAME"), "{told}");
+}
+
+/// Training, with a teacher that sees squares.
+#[test]
+fn narrow_images_are_trained_on() {
+    let dir = place();
+    let dir = dir.path();
+    let suite = runs::suite(SUITE).replace("size = 32", "size = [48, 32]");
+    fs::write(dir.join("foreign.toml"), &suite).unwrap();
+    let results = results(dir);
+    for row in ["alone", "big"] {
+        let metrics = &run_of(&results, row)["metrics"];
+        let accuracy = &metrics["synth-lfw-20-v1/ten-fold/accuracy"]["value"];
+        assert!(accuracy.is_number(), "{metrics}");
+    }
+    let (code, out, _) = outcome(dir, &["show", "foreign.toml"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("48x32 px"), "{out}");
+    fs::write(
+        dir.join("foreign.toml"),
+        suite.replace("size = [48, 32]", "size = [48, 32, 3]"),
+    )
+    .unwrap();
+    let (code, _, told) = outcome(dir, &["check", "foreign.toml"]);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("one side of a square"), "{told}");
 }

@@ -18,7 +18,7 @@ pub struct Npy {
 }
 
 impl Npy {
-    /// Opens a file of `<f2`, `<f4` or `<f8`.
+    /// Opens a file of `<f2`, `<f4`, `<f8` or `|b1`.
     ///
     /// # Errors
     /// [`Error::Usage`] where there is no such file; [`Error::Data`] for one that is no such array.
@@ -168,6 +168,7 @@ fn parse(file: &[u8]) -> Result<Tensor, String> {
         "<f4" => Dtype::F32,
         "<f8" => Dtype::F64,
         "<f2" => Dtype::F16,
+        "|b1" => Dtype::Bool,
         other => {
             return Err(format!(
                 "numbers of type `{other}`, want `<f4`, `<f8` or `<f2`"

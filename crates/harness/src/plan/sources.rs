@@ -94,6 +94,7 @@ const NONE: &[&str] = &[
     "harness/run/stop.rs",
     "harness/run/store.rs",
     "harness/run/verify.rs",
+    "harness/run/wrong_pairs.rs",
 ];
 
 /// Sources that compute jobs of some kinds alone, as paths or folders; the first that fits.

@@ -55,6 +55,7 @@ pub mod teacher;
 pub mod train;
 pub mod transfer;
 pub mod verify;
+pub mod wrong_pairs;
 
 pub use failures::{Failure, Failures};
 pub use folder::{JobLock, RunFolder};
