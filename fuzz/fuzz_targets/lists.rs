@@ -16,6 +16,9 @@ fuzz_target!(|bytes: &[u8]| {
     for name in list::parse_image_names(bytes, path).unwrap_or_default() {
         assert!(list::safe_path(&name).is_ok());
     }
+    for (file, _) in list::parse_marked(bytes, path).unwrap_or_default() {
+        assert!(list::safe_path(&file).is_ok());
+    }
     let _ = list::parse_landmarks(bytes, path);
     let _ = list::parse_numbered(bytes, path);
     let _ = list::parse_number_pairs(bytes, path);

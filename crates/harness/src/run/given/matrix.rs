@@ -84,7 +84,7 @@ impl Matrix {
 
     /// No rows of the same columns.
     pub(super) fn without_rows(&self) -> Result<Matrix> {
-        let none: Numbers = Box::new(Vec::<f32>::new());
+        let none: Numbers = Box::<Vec<f32>>::default();
         Ok(Matrix {
             rows: Embeddings::of_rows("no rows", none, self.rows.dim())?,
             views: self.views,
