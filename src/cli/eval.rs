@@ -39,7 +39,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "INPUT")]
     input: Option<Input>,
     #[command(flatten)]
-    given: GivenArgs,
+    given: Box<GivenArgs>,
     #[command(flatten)]
     transfer: TransferArgs,
     /// Name of the evaluation [default: of the models]
