@@ -249,6 +249,7 @@ mod tests {
     use super::*;
     use crate::decode::{decode, encode_jpeg, encode_png};
     use crate::watch::UNWATCHED;
+    use frbench_base::rng::Stream;
     use std::borrow::Cow;
 
     struct Pictures(Vec<Vec<u8>>);
@@ -270,16 +271,11 @@ mod tests {
 
     /// Something like a face: blobs whose places follow from the number.
     fn picture(k: usize) -> Image {
+        let mut stream = Stream::derive(1, "blobs", &[k as u64]);
         let blobs: Vec<[f64; 4]> = (0..9)
-            .map(|b| {
-                let n =
-                    |m: usize| ((k * 131 + b * 71 + m * 37) * 2_654_435_761 % 1000) as f64 / 1000.0;
-                [
-                    20.0 + 72.0 * n(1),
-                    20.0 + 72.0 * n(2),
-                    8.0 + 14.0 * n(3),
-                    200.0 * n(4) - 100.0,
-                ]
+            .map(|_| {
+                let mut n = |from: f64, to: f64| stream.range(from, to);
+                [n(20.0, 92.0), n(20.0, 92.0), n(8.0, 22.0), n(-100.0, 100.0)]
             })
             .collect();
         let level = |x: f64, y: f64| {
