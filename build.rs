@@ -49,7 +49,12 @@ fn hex(bytes: &[u8]) -> String {
 /// Revision and whether the tree differs from it; `unknown` without git.
 fn git() {
     let run = |args: &[&str]| {
-        let out = Command::new("git").args(args).output().ok()?;
+        // Looking at the tree must not refresh git's index, which would run this script again.
+        let git = Command::new("git")
+            .arg("--no-optional-locks")
+            .args(args)
+            .output();
+        let out = git.ok()?;
         out.status
             .success()
             .then(|| String::from_utf8_lossy(&out.stdout).trim().to_string())
