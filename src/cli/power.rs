@@ -72,8 +72,13 @@ fn line(
             let people = people(column, round, standing).or_else(|| stored.scaled(column));
             Some((stored.variances, people, stored.source))
         });
+    let better = suite.rows.iter().find(|row| row.id == claim.better);
+    let condition = better.and_then(|row| row.condition.as_ref());
     let mut out = vec![
-        claim.id.clone(),
+        match condition {
+            Some((_, label)) => format!("{} under {label}", claim.id),
+            None => claim.id.clone(),
+        },
         format!("{} {}", claim.on, claim.metric),
         match claim.margin > 0.0 {
             true => points(claim.margin),

@@ -193,10 +193,12 @@ fn it_runs_on_data_of_the_published_formats() {
         .iter()
         .map(|c| c["dataset"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        sets.into_iter().collect::<Vec<_>>(),
-        ["ijb-b", "ijb-c", "megaface"]
-    );
+    // Few false accepts support the rates of so small a set; claims are judged on those of IJB-C.
+    assert_eq!(sets.into_iter().collect::<Vec<_>>(), ["ijb-c", "megaface"]);
+    let notes = report["input"]["notes"].as_array().unwrap();
+    let told = |note: &str| note.starts_with("ijb-b/") && note.contains("false accepts");
+    let told = notes.iter().any(|note| told(note.as_str().unwrap()));
+    assert!(told, "{notes:?}");
     for row in rows {
         let run = &row["runs"][0];
         assert_eq!(run["status"], "done", "{row}");

@@ -169,6 +169,11 @@ fn every_suite_has_nights_and_together_they_watch_a_dozen_values() {
     let mut watched = 0;
     for (name, text) in embedded::SUITES {
         let suite = parse(embedded::source(*name, *text)).unwrap();
+        // The panel of controls is about the instrument, and run where that changes.
+        if *name == "controls" {
+            assert!(suite.gates.is_empty());
+            continue;
+        }
         let nightly = resolve(&suite, "nightly", &known).unwrap();
         assert!(!nightly.gates.is_empty(), "{name}");
         // A gate is of one value; none of the suite is left out.

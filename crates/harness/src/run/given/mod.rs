@@ -443,7 +443,15 @@ mod tests {
             panic!("no pairs")
         };
         assert_eq!(data.same.iter().filter(|s| **s).count(), 12);
-        assert!(metrics(&packed, "insightface")[0].1 >= 0.5);
+        let list = (0..24).map(|k| format!("{},{},{}\n", 2 * k, 2 * k + 1, (k + 1) % 2));
+        let list = put(
+            "pairs.csv",
+            format!("first,second,same\n{}", list.collect::<String>()),
+        );
+        let listed = Given::pairs(open(), &list).unwrap();
+        for rule in ["insightface", "face-pytorch", "facex-zoo"] {
+            assert_eq!(metrics(&packed, rule), metrics(&listed, rule));
+        }
 
         let people = put(
             "people.txt",
