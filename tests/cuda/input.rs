@@ -389,15 +389,16 @@ fn a_teacher_with_a_view_of_its_own_has_it_made_ahead() {
         (degraded("bicubic"), input(SIDE)),
         (input(SIDE), input(48)),
     ] {
-        let spec = spec(&student, distill(frozen.size == SIDE), Precision::F32);
-        let network = network(&gpu, frozen.size, Precision::F32);
+        let side = frozen.size.height;
+        let spec = spec(&student, distill(side == SIDE), Precision::F32);
+        let network = network(&gpu, side, Precision::F32);
         let run = |resident: bool, of_teacher: &Arc<Bytes>| {
             let images = Arc::new(Bytes::new(IMAGES, SIDE, resident));
             let teacher = teacher(&network, &frozen, of_teacher.clone());
             let mut all = trainer(&gpu, &spec, &images, &labels, teacher).unwrap();
             finish(&mut all)
         };
-        let of_teacher = Arc::new(Bytes::new(IMAGES, frozen.size, false));
+        let of_teacher = Arc::new(Bytes::new(IMAGES, side, false));
         let want = run(true, &of_teacher);
         assert!(run(false, &of_teacher) == want, "{student:?} {frozen:?}");
         assert_eq!(of_teacher.read.load(Relaxed), 14);

@@ -2,6 +2,7 @@
 //! optimiser.
 
 use crate::common::gpu::{gpu, own};
+use frbench::Size;
 use frbench::backbone::{self, BACKBONES};
 use frbench::compare::relative_error;
 use frbench::engine::device::Counts;
@@ -11,7 +12,7 @@ use frbench::rng::Stream;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-fn graph(name: &str, size: usize, width: f64) -> Graph {
+fn graph(name: &str, size: impl Into<Size>, width: f64) -> Graph {
     let mut params = json!({ "width": width });
     if name == "mobilenetv2" {
         params["stem_stride"] = json!(1);
@@ -249,25 +250,35 @@ fn every_backbone_evaluates_as_the_cpu_does() {
 #[test]
 fn every_backbone_learns_as_the_cpu_does() {
     let names = BACKBONES.iter().map(|entry| entry.info.name);
-    learn_as_the_cpu_does(names, BATCH / 2);
+    learn_as_the_cpu_does(names, BATCH / 2, SIZE.into());
+}
+
+/// The last maps of both are read by one kernel as large as they are, or by a dense layer.
+#[test]
+fn images_that_are_not_square_are_learned_as_on_the_cpu() {
+    let size = Size {
+        height: 48,
+        width: 32,
+    };
+    learn_as_the_cpu_does(["iresnet18", "mobilefacenet"], BATCH / 2, size);
 }
 
 /// Of each way to be made, one.
 #[test]
 fn backbones_learn_from_whole_batches_as_the_cpu_does() {
     let names = ["cbam-iresnet18", "mobilefacenet", "mobilenetv2"];
-    learn_as_the_cpu_does(names, BATCH);
+    learn_as_the_cpu_does(names, BATCH, SIZE.into());
 }
 
 /// Training with gradients of everything, and two optimiser steps.
-fn learn_as_the_cpu_does(names: impl IntoIterator<Item = &'static str>, group: usize) {
+fn learn_as_the_cpu_does(names: impl IntoIterator<Item = &'static str>, group: usize, size: Size) {
     let Some(gpu) = gpu() else { return };
     for name in names {
-        let start = network(graph(name, SIZE, 0.25));
+        let start = network(graph(name, size, 0.25));
         let what = format!("{name} in groups of {group}");
         let (mut off, mut back) = (Distances::default(), Distances::default());
         for batch in BATCHES {
-            let x = value(batch, [BATCH, SIZE, SIZE, 3]);
+            let x = value(batch, [BATCH, size.height, size.width, 3]);
             let mut cpu = start.clone();
             let mut there = moved(&cpu, &gpu, Precision::F32);
             let mut sgd = Sgd::new(&optimiser(), cpu.params().values.len());
