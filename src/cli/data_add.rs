@@ -3,6 +3,7 @@
 use super::data::{AddArgs, verify};
 use super::output::{note, print};
 use frbench::data::declarations::{Declarations, propose};
+use frbench::data::set::misread;
 use frbench::{Error, Result, files};
 use std::path::Path;
 
@@ -36,6 +37,13 @@ pub fn add(args: &AddArgs) -> Result<()> {
             dir.display()
         )));
     };
+    if let Some((list, why)) = misread(&real) {
+        return Err(Error::Data(format!(
+            "{}: it looks like {looks}, but `{list}` in it is a list of pairs by its name, which \
+             cannot be read: {why}",
+            dir.display()
+        )));
+    }
     let root = args.data.root();
     let there = root.join(&name);
     if there.canonicalize().ok() != Some(real.clone()) {

@@ -29,7 +29,7 @@ pub struct EmbedArgs {
     /// record file (.rec)
     images: PathBuf,
     /// File of embeddings: float32, one row per picture; names go beside it. Stopped, the same
-    /// command goes on where it was
+    /// command goes on where it was, at the last full 1,024 pictures
     #[arg(long, short, value_name = "FILE.npy")]
     out: PathBuf,
     #[command(flatten)]
@@ -88,7 +88,12 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     let matrix = Embeddings::open(&rows.path)?;
     let dim = matrix.dim();
     let parts = matrix.chunks().map(|chunk| chunk.data);
-    frbench::weights::npy::write_parts(&args.out, &[count, dim], parts)?;
+    // Two views are two rows of a picture, as `eval --embeddings` reads them.
+    let shape = match views {
+        Views::Both => vec![count, 2, dim / 2],
+        Views::Original | Views::Sum => vec![count, dim],
+    };
+    frbench::weights::npy::write_parts(&args.out, &shape, parts)?;
     drop(matrix);
     std::fs::remove_file(&rows.path).map_err(|e| Error::io(&rows.path, e))?;
     let names = args.out.with_extension("txt");

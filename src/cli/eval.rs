@@ -179,7 +179,8 @@ fn write(reports: &Path, name: &str, text: &str) -> Result<PathBuf> {
     }
     files::write_atomic(&path, text.as_bytes())?;
     output::note(&format!(
-        "{} is this evaluation as a suite; `frbench run` runs what it says",
+        "{} is this evaluation as a suite; `frbench run FILE --profile eval` runs what it \
+         says",
         path.display()
     ));
     Ok(path)

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 pub struct GivenArgs {
     /// Files of embeddings, each of the same images: .npy, .csv, .safetensors, MegaFace's feature
     /// files or a folder of them. Of a search, those of the probes
-    #[arg(long, value_name = "FILE,...", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "FILE,...", value_delimiter = ',', num_args = 1..,
+        conflicts_with_all = ["threshold_from", "name", "preset"])]
     embeddings: Vec<PathBuf>,
     /// Names of the rows, one a line [default: the file's own, or the .txt file beside it]
     #[arg(long, value_name = "FILE", requires = "embeddings")]
@@ -111,6 +112,15 @@ impl GivenArgs {
     }
 }
 
+/// The same error, with the file in which it is.
+fn in_file(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Compute(what) => Error::Compute(format!("{}: {what}", path.display())),
+        Error::Data(what) => Error::Data(format!("{}: {what}", path.display())),
+        other => other,
+    }
+}
+
 /// Scores each file, pairs by each rule, and prints what comes of it.
 pub fn score(
     args: &GivenArgs,
@@ -128,8 +138,23 @@ pub fn score(
         }
         let of_pairs = args.pairs.is_some() || given.parts.len() == 1 && args.templates.is_none();
         let rules = if of_pairs { rules } else { &rules[..1] };
+        let originals = given.parts.iter().all(|(_, m)| m.views == Views::Original);
+        if args.views.is_none() && originals {
+            note(&format!(
+                "{}: taken as embeddings of the pictures themselves; --views says it where mirrors \
+                 are in them",
+                path.display()
+            ));
+        }
+        if of_pairs && rules.iter().any(|rule| rule == "face-evolve") {
+            note(
+                "face-evolve differs from insightface by the pixels that a network sees, which \
+                 embeddings have behind them",
+            );
+        }
         for rule in rules {
-            let scored = given.score(&given.protocol(rule), &device)?;
+            let scored = given.score(&given.protocol(rule), &device);
+            let scored = scored.map_err(|e| in_file(path, e))?;
             found.push((path.display().to_string(), scored.result));
         }
     }

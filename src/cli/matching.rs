@@ -53,6 +53,13 @@ pub fn matches(args: MatchArgs) -> Result<ExitStatus> {
         ));
     }
     let cosine = dot(a, b) / norm;
+    if !cosine.is_finite() {
+        return Err(Error::Compute(format!(
+            "{}: an embedding holds NaN or infinity: its weights are damaged, or its input is not \
+             what was stated",
+            args.model
+        )));
+    }
     if args.json {
         print_json(&json!({ "cosine": cosine }))?;
     } else {

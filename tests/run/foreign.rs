@@ -251,6 +251,12 @@ fn eval_writes_a_suite_and_a_report_of_several_models() {
         }
     }
     assert!(dir.join("reports/two-eval/index.html").is_file());
+    for name in ["../two", ""] {
+        let (code, _, told) = eval(&["--input", "magface", "--name", name]);
+        assert_eq!(code, 2, "{told}");
+        assert!(told.contains("becomes part of the name"), "{told}");
+    }
+    assert!(!dir.join("two.toml").exists() && !dir.join("reports/.toml").exists());
     let (code, _, told) = outcome(dir, &["run", "reports/two.toml", "--profile", "eval"]);
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("nothing was run"), "{told}");
@@ -328,6 +334,18 @@ fn a_folder_of_pictures_is_added_and_scored() {
     assert_eq!(metrics["mine/ten-fold/accuracy"]["value"], json!(1.0));
     let (code, _, told) = outcome(dir, &["data", "add", "elsewhere/mine"]);
     assert_eq!(code, 2, "{told}");
+    // A list that cannot be read does not make them pictures of one person.
+    for list in ["a,b,same\n", "", "faces/0.png;faces/1.png;1\n"] {
+        fs::write(elsewhere.join("pairs.csv"), list).unwrap();
+        let again = ["data", "add", "elsewhere/mine", "--name", "broken"];
+        let (code, _, told) = outcome(dir, &again);
+        assert_eq!(code, 5, "{list}: {told}");
+        assert!(
+            told.contains("`pairs.csv` in it is a list of pairs"),
+            "{told}"
+        );
+        assert!(!dir.join("data/broken").exists());
+    }
 }
 
 /// A network of images that are not square, by all rules, from its file and from its embeddings.
@@ -447,6 +465,18 @@ fn narrow_images_and_every_rule_with_a_network_and_without() {
             );
         }
     }
+    // Sums cannot be taken apart.
+    let mut zoo = args;
+    (zoo[2], zoo[6], zoo[8]) = ("s.npy", "sum", "facex-zoo");
+    let pack = pack.to_str().unwrap();
+    let (code, _, told) = outcome(dir, &["embed", model, pack, "-o", "s.npy"]);
+    assert_eq!(code, 0, "{told}");
+    let (code, _, told) = outcome(dir, &zoo);
+    assert_eq!(code, 5, "{told}");
+    assert!(
+        told.contains("s.npy: the rule facex-zoo scores pictures"),
+        "{told}"
+    );
     let (code, _, told) = outcome(dir, &["eval", "--embeddings", "a.npy"]);
     assert_eq!(code, 2, "{told}");
     assert!(told.contains("--pairs FILE"), "{told}");

@@ -21,7 +21,7 @@ pub(crate) use absent::becomes;
 pub(crate) use files::is_there;
 pub use files::{Files, locate, missing, names};
 pub use findings::Findings;
-pub use open::{READERS, Reader, open, open_located, open_watched, reader, recognise};
+pub use open::{READERS, Reader, misread, open, open_located, open_watched, reader, recognise};
 
 use super::source::ImageSource;
 use frbench_base::{Error, Result};

@@ -192,6 +192,38 @@ pub(super) fn any_ends(names: &[String], suffix: &str) -> bool {
 /// The layout of a folder that no declaration describes, and the files that a declaration would
 /// list: of the first layout that opens. None if none does.
 pub fn recognise(dir: &Path) -> Option<(&'static Reader, Vec<String>)> {
+    let names = names(dir)?;
+    READERS.iter().find_map(|reader| {
+        let mut layouts = layouts(reader, &names).into_iter();
+        layouts
+            .find(|names| (reader.recognises)(names) && opens(reader, dir, names).is_ok())
+            .map(|names| (*reader, names))
+    })
+}
+
+/// A list of pairs in the folder that no layout of pairs opens, and why: what `recognise` has made
+/// of the folder is then not what was meant.
+pub fn misread(dir: &Path) -> Option<(String, Error)> {
+    let names = names(dir)?;
+    let called = |name: &String| !name.contains('/') && name.to_lowercase().contains("pair");
+    names.iter().filter(|name| called(name)).find_map(|name| {
+        let readers = READERS.iter().filter(|r| r.format == DataFormat::Pairs);
+        let failures: Option<Vec<Error>> = readers
+            .flat_map(|reader| {
+                layouts(reader, &names)
+                    .into_iter()
+                    .map(move |l| (reader, l))
+            })
+            .filter(|(reader, layout)| layout.contains(name) && (reader.recognises)(layout))
+            .map(|(reader, layout)| opens(reader, dir, &layout).err())
+            .collect();
+        let first = failures?.into_iter().next()?;
+        Some((name.clone(), first))
+    })
+}
+
+/// Names that layouts are told by.
+fn names(dir: &Path) -> Option<Vec<String>> {
     let mut names = listing(dir, "")?;
     for below in ["meta/", "Protocol/", "Protocol/Split/", "txts/"] {
         names.extend(listing(dir, below).into_iter().flatten());
@@ -205,35 +237,36 @@ pub fn recognise(dir: &Path) -> Option<(&'static Reader, Vec<String>)> {
     for below in folders.iter().filter(|n| n.ends_with('/') && *n != "txts/") {
         names.extend(listing(dir, below).into_iter().flatten());
     }
+    Some(names)
+}
+
+/// Files of these names that a reader may be given.
+fn layouts(reader: &Reader, names: &[String]) -> Vec<Vec<String>> {
+    let taken = names.iter().filter(|n| (reader.takes)(n)).cloned();
+    let taken: Vec<String> = taken.collect();
+    // A text beside a list is not part of it, and a training set may lie in the folder itself.
+    let (folders, single): (Vec<String>, Vec<String>) =
+        taken.iter().cloned().partition(|n| n.ends_with('/'));
+    let alone = single.into_iter().map(|name| {
+        let mut names = vec![name];
+        names.extend(folders.iter().cloned());
+        names
+    });
+    let whole = [taken, vec!["./".into()]];
+    whole.into_iter().chain(alone).collect()
+}
+
+fn opens(reader: &Reader, dir: &Path, names: &[String]) -> Result<DataSet> {
+    let files = Files {
+        dir: dir.to_path_buf(),
+        names: names.to_vec(),
+    };
     // That a picture is missing does not make a list of pairs something else.
     let rules = Rules {
         missing: Missing::Miss,
         ..Rules::default()
     };
-    READERS.iter().find_map(|reader| {
-        let taken: Vec<String> = names
-            .iter()
-            .filter(|n| (reader.takes)(n))
-            .cloned()
-            .collect();
-        // A text beside a list is not part of it, and a training set may lie in the folder itself.
-        let (folders, single): (Vec<String>, Vec<String>) =
-            taken.iter().cloned().partition(|n| n.ends_with('/'));
-        let alone = single.into_iter().map(|name| {
-            let mut names = vec![name];
-            names.extend(folders.iter().cloned());
-            names
-        });
-        let layouts = [taken, vec!["./".into()]].into_iter().chain(alone);
-        layouts.into_iter().find_map(|names| {
-            let files = Files {
-                dir: dir.to_path_buf(),
-                names,
-            };
-            ((reader.recognises)(&files.names) && (reader.open)(&files, &rules, UNWATCHED).is_ok())
-                .then_some((*reader, files.names))
-        })
-    })
+    (reader.open)(&files, &rules, UNWATCHED)
 }
 
 /// Names in a folder below `dir`, those of folders with `/` behind, bytewise order.

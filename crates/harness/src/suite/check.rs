@@ -78,17 +78,19 @@ fn printable(source: &Source, node: &Node) -> Result<()> {
 /// A name that becomes part of the name of a report's folder: it must not lead out of it, and
 /// every file system must take it.
 pub fn folder_name(source: &Source, what: &str, name: &At<String>) -> Result<()> {
+    plain_name(what, name).map_err(|why| source.error(&name.span, format_args!("{why}")))
+}
+
+/// The same for a name that stands in no file yet; the error says what it may hold.
+pub fn plain_name(what: &str, name: &str) -> std::result::Result<(), String> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     let ends = name.starts_with(['.', ' ']) || name.ends_with(['.', ' ']);
     if !name.is_empty() && name.len() <= NAME_BYTES && name.chars().all(plain) && !ends {
         return Ok(());
     }
-    Err(source.error(
-        &name.span,
-        format_args!(
-            "the {what} becomes part of the name of the report's folder: use letters, digits, \
-             `-`, `_`, `.` and blanks, neither of the last two at an end, and at most {NAME_BYTES} bytes"
-        ),
+    Err(format!(
+        "the {what} becomes part of the name of the report's folder: use letters, digits, `-`, \
+         `_`, `.` and blanks, neither of the last two at an end, and at most {NAME_BYTES} bytes"
     ))
 }
 

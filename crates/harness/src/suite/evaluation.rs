@@ -91,6 +91,11 @@ impl Candidate {
                 (stem.to_string_lossy().into_owned(), rest)
             }
         };
+        if label.trim().is_empty() {
+            return Err(Error::Usage(format!(
+                "{text}: before `=` stands the model's name, and it is empty"
+            )));
+        }
         if !is_file(path) {
             return Err(Error::Usage(format!(
                 "{path}: there is no such file; a model is a file of weights, as \
@@ -161,6 +166,8 @@ pub fn suite(
     (sets, rules): (&[String], &[String]),
     known: &Catalogue,
 ) -> Result<String> {
+    super::check::plain_name("name of an evaluation", name)
+        .map_err(|why| Error::Usage(format!("`{name}`: {why}")))?;
     let mut protocols: BTreeMap<String, String> = BTreeMap::new();
     let mut evaluate = String::new();
     for set in sets {

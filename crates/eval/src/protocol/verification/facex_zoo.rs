@@ -8,7 +8,7 @@
 //! of their number.
 
 use super::{Outcome, Pairs};
-use frbench_base::Result;
+use frbench_base::{Error, Result};
 use frbench_job::Views;
 use rayon::prelude::*;
 
@@ -19,7 +19,14 @@ pub(super) fn score(pairs: &Pairs) -> Result<Outcome> {
     let matrix = pairs.part.matrix;
     let dim = match pairs.part.views {
         Views::Both => matrix.dim() / 2,
-        Views::Original | Views::Sum => matrix.dim(),
+        Views::Original => matrix.dim(),
+        Views::Sum => {
+            return Err(Error::Data(
+                "the rule facex-zoo scores pictures without their mirrors, and these rows are \
+                 sums with them"
+                    .into(),
+            ));
+        }
     };
     let cosine = |a: &[f32], b: &[f32]| {
         let dot = |a: &[f32], b: &[f32]| -> f64 {
