@@ -193,7 +193,7 @@ fn embeddings_are_those_of_the_network() {
 
     let reader = BinReader::open(&pack).unwrap();
     let out = Npy::open(dir.join("out.npy")).unwrap();
-    assert_eq!(out.shape(), [reader.len(), 64]);
+    assert_eq!(out.shape(), [reader.len(), 2, 32]);
     let names = fs::read_to_string(dir.join("out.txt")).unwrap();
     assert_eq!(names.lines().count(), reader.len());
     let network = network(1);
