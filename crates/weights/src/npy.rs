@@ -104,7 +104,7 @@ pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<
 /// The same from parts that follow each other.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_parts<'a>(
     path: impl AsRef<Path>,
     shape: &[usize],
