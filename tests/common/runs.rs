@@ -64,6 +64,17 @@ pub fn frbench(dir: &Path) -> Command {
     command
 }
 
+/// Exit code, standard output and standard error of a command in a folder.
+pub fn outcome(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    let out = frbench(dir).args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        out.status.code().unwrap(),
+        text(&out.stdout),
+        text(&out.stderr),
+    )
+}
+
 /// `frbench run FILE --profile demo`.
 pub fn command(dir: &Path, suite: &str) -> Command {
     let mut command = frbench(dir);

@@ -1,6 +1,6 @@
 //! Data sets made, looked at, written in other layouts and compared, by commands.
 
-use crate::common::runs;
+use crate::common::runs::{self, outcome};
 use frbench::data::align::template;
 use frbench::data::decode::{decode, encode_jpeg, encode_png};
 use frbench::data::image::Image;
@@ -9,16 +9,6 @@ use frbench::rng::Stream;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-fn outcome(dir: &Path, args: &[&str]) -> (i32, String, String) {
-    let out = runs::frbench(dir).args(args).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        out.status.code().unwrap(),
-        text(&out.stdout),
-        text(&out.stderr),
-    )
-}
 
 fn done(dir: &Path, args: &[&str]) -> String {
     let (code, out, told) = outcome(dir, args);

@@ -1,6 +1,6 @@
 //! Networks that were trained elsewhere: as entries of suites, and by `eval`, `embed` and `match`.
 
-use crate::common::runs;
+use crate::common::runs::{self, outcome};
 use frbench::backbone;
 use frbench::data::bin::BinReader;
 use frbench::data::decode::decode;
@@ -95,16 +95,6 @@ fn place() -> tempfile::TempDir {
     put(&network(1), &dir.path().join("files/big.safetensors"));
     fs::write(dir.path().join("foreign.toml"), runs::suite(SUITE)).unwrap();
     dir
-}
-
-fn outcome(dir: &Path, args: &[&str]) -> (i32, String, String) {
-    let out = runs::frbench(dir).args(args).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        out.status.code().unwrap(),
-        text(&out.stdout),
-        text(&out.stderr),
-    )
 }
 
 fn results(dir: &Path) -> Value {

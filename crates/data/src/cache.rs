@@ -209,25 +209,8 @@ mod tests {
     use super::*;
     use crate::decode::encode_png;
     use crate::image::Image;
+    use crate::source::Pictures;
     use frbench_job::{DegradeKind, DegradeSpec};
-    use std::borrow::Cow;
-
-    struct Pictures(Vec<Vec<u8>>);
-
-    impl ImageSource for Pictures {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
-            Ok(Cow::Borrowed(&self.0[i]))
-        }
-        fn label(&self, _: usize) -> Option<u32> {
-            None
-        }
-        fn describe(&self, i: usize) -> String {
-            format!("picture {i}")
-        }
-    }
 
     fn pictures() -> Pictures {
         let picture = |k: u8| {

@@ -36,6 +36,22 @@ impl Image {
         }
     }
 
+    /// `width` columns from `x` on of `height` rows from `y` on; panics outside the image, like a
+    /// slice.
+    pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Image {
+        let rows = self
+            .pixels
+            .chunks_exact(3 * self.width)
+            .skip(y)
+            .take(height);
+        let pixels = rows.flat_map(|row| &row[3 * x..3 * (x + width)]);
+        Image {
+            width,
+            height,
+            pixels: pixels.copied().collect(),
+        }
+    }
+
     /// Red, green and blue at column `x` of row `y`; panics outside the image, like a slice.
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let at = 3 * (y * self.width + x);

@@ -189,16 +189,7 @@ fn grey(image: &Image) -> Image {
 }
 
 fn part(image: &Image, &[x, y, width, height]: &Window) -> Image {
-    let rows = image.pixels.chunks_exact(3 * image.width);
-    let rows = rows.skip(y).take(height);
-    Image {
-        width,
-        height,
-        pixels: rows
-            .flat_map(|row| &row[3 * x..3 * (x + width)])
-            .copied()
-            .collect(),
-    }
+    image.part(x, y, width, height)
 }
 
 /// dHash of a window of a grey picture.
@@ -248,26 +239,9 @@ fn thumbnail(image: &Image) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::decode::{decode, encode_jpeg, encode_png};
+    use crate::source::Pictures;
     use crate::watch::UNWATCHED;
     use frbench_base::rng::Stream;
-    use std::borrow::Cow;
-
-    struct Pictures(Vec<Vec<u8>>);
-
-    impl ImageSource for Pictures {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
-            Ok(Cow::Borrowed(&self.0[i]))
-        }
-        fn label(&self, _: usize) -> Option<u32> {
-            None
-        }
-        fn describe(&self, i: usize) -> String {
-            format!("picture {i}")
-        }
-    }
 
     /// Something like a face: blobs whose places follow from the number.
     fn picture(k: usize) -> Image {

@@ -121,20 +121,7 @@ pub fn fitted(image: &Image, size: Size) -> Image {
         return resize(image, width, height);
     }
     let (x, y) = ((image.width - wide) / 2, (image.height - high) / 2);
-    let pixels = image
-        .pixels
-        .chunks_exact(3 * image.width)
-        .skip(y)
-        .take(high)
-        .flat_map(|row| &row[3 * x..3 * (x + wide)])
-        .copied()
-        .collect();
-    let middle = Image {
-        width: wide,
-        height: high,
-        pixels,
-    };
-    resize(&middle, width, height)
+    resize(&image.part(x, y, wide, high), width, height)
 }
 
 #[cfg(test)]

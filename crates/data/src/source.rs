@@ -54,6 +54,26 @@ fn at(place: String, error: Error) -> Error {
     }
 }
 
+/// Encoded pictures in memory, for tests.
+#[cfg(test)]
+pub(crate) struct Pictures(pub Vec<Vec<u8>>);
+
+#[cfg(test)]
+impl ImageSource for Pictures {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        Ok(Cow::Borrowed(&self.0[i]))
+    }
+    fn label(&self, _: usize) -> Option<u32> {
+        None
+    }
+    fn describe(&self, i: usize) -> String {
+        format!("picture {i}")
+    }
+}
+
 /// The images of a `.rec` file.
 pub struct RecSource {
     reader: RecReader,

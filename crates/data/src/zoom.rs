@@ -40,6 +40,10 @@ impl ImageSource for Zoomed {
         self.source.describe(i)
     }
 
+    fn is_renamed(&self, i: usize) -> bool {
+        self.source.is_renamed(i)
+    }
+
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         let mut image = zoom(&self.source.decoded(i, bytes)?);
         if self.mirrored {
@@ -63,16 +67,7 @@ pub fn zoom(image: &Image) -> Image {
         rest / 2 + usize::from(rest % 4 == 3)
     };
     let (left, top) = (first(tall.width, width), first(tall.height, height));
-    let rows = tall.pixels.chunks_exact(3 * tall.width);
-    let rows = rows.skip(top).take(height);
-    Image {
-        width,
-        height,
-        pixels: rows
-            .flat_map(|row| &row[3 * left..3 * (left + width)])
-            .copied()
-            .collect(),
-    }
+    tall.part(left, top, width, height)
 }
 
 /// Levels to [-1, 1] and back, in 32 bits and without rounding.

@@ -57,19 +57,11 @@ pub struct Removal {
 /// # Errors
 /// [`Error::Io`] for a folder that cannot be listed; one that is not there holds nothing.
 pub fn survey(store: &Store) -> Result<Vec<Item>> {
-    let runs = store.runs();
-    if !runs.exists() {
-        return Ok(Vec::new());
-    }
-    let mut keys = BTreeSet::new();
-    for entry in std::fs::read_dir(runs).map_err(|e| Error::io(runs, e))? {
-        let name = entry.map_err(|e| Error::io(runs, e))?.file_name();
-        let name = name.to_string_lossy().into_owned();
-        if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
-            keys.insert(Key(name));
-        }
-    }
-    Ok(keys.into_iter().map(|key| item(store, key)).collect())
+    Ok(store
+        .keys()?
+        .into_iter()
+        .map(|key| item(store, key))
+        .collect())
 }
 
 fn item(store: &Store, key: Key) -> Item {

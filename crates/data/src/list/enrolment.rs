@@ -1,6 +1,6 @@
 //! Lists of who is enrolled and who is searched: tables of bob.bio.base, and those of IJB's 1:N.
 
-use super::{Text, bad, lines, safe_path};
+use super::{Text, bad, bad_table, csv_table, lines, safe_path};
 use crate::watch::Steps;
 use frbench_base::Result;
 use std::collections::BTreeMap;
@@ -23,13 +23,8 @@ pub fn parse_enrolled<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<Vec<
     const WANT: &str = "want the columns `path` and `subject_id` (or `template_id`)";
     let Text { bytes, watch } = text.into();
     let steps = Steps::new(watch);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let failed = |e: csv::Error| {
-        let line = e.position().map_or(1, |p| p.line() as usize);
-        bad(path, line, e)
-    };
+    let mut reader = csv_table(bytes);
+    let failed = |e| bad_table(path, e);
     let header = reader.headers().map_err(failed)?.clone();
     let column = |name: &str| header.iter().position(|h| h.eq_ignore_ascii_case(name));
     let person = column("subject_id").or_else(|| column("template_id"));

@@ -53,6 +53,20 @@ impl<'a, B: AsRef<[u8]> + ?Sized> From<&'a B> for Text<'a> {
     }
 }
 
+/// A table of comma-separated values, with or without a byte order mark, blanks around its values
+/// aside.
+fn csv_table(bytes: &[u8]) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
+/// What is wrong with a table, with its line.
+fn bad_table(path: &Path, e: csv::Error) -> Error {
+    let line = e.position().map_or(1, |p| p.line() as usize);
+    bad(path, line, e)
+}
+
 /// Lines that hold something, numbered from 1. A file that is not UTF-8 is an error.
 fn lines<'a>(
     Text { bytes, watch }: Text<'a>,

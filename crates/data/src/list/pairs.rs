@@ -7,7 +7,7 @@
 //! | AgeDB-30 as text | `image image label` and perhaps a fold; label 1 is one person, 0 or -1 two |
 //! | table | CSV with the columns `first`, `second`, `same` and perhaps `fold` and `group` |
 
-use super::{Text, bad, is_image, lines, safe_path};
+use super::{Text, bad, bad_table, csv_table, is_image, lines, safe_path};
 use crate::watch::Steps;
 use frbench_base::{Error, Result};
 use std::path::Path;
@@ -209,13 +209,8 @@ pub struct PairTable {
 pub fn parse_pair_table<'a>(text: impl Into<Text<'a>>, path: &Path) -> Result<PairTable> {
     let Text { bytes, watch } = text.into();
     let steps = Steps::new(watch);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let failed = |e: csv::Error| {
-        let line = e.position().map_or(1, |p| p.line() as usize);
-        bad(path, line, e)
-    };
+    let mut reader = csv_table(bytes);
+    let failed = |e| bad_table(path, e);
     let header = reader.headers().map_err(failed)?.clone();
     let is = |names: &[&str], h: &str| names.contains(&h.to_ascii_lowercase().as_str());
     for names in COLUMNS {

@@ -44,7 +44,7 @@ pub use embeddings::{EmbeddingWriter, Embeddings};
 pub use input::{Part, ScoreInput};
 
 use frbench_base::entries;
-use frbench_base::registry::{Args, Info, did_you_mean};
+use frbench_base::registry::{Args, Info, Kind, Param, did_you_mean};
 use frbench_base::{Error, Result};
 use frbench_job::result::ScoreResult;
 use frbench_job::{DataFormat, Description, Pixels, ProtocolSpec, Views};
@@ -189,6 +189,17 @@ fn rate_id(name: &str, rate: f64) -> String {
 fn rank_id(rank: usize) -> String {
     format!("rank-{rank}")
 }
+
+/// The ranks that are reported unless a suite states others.
+const FIRST_RANKS: [f64; 3] = [1.0, 5.0, 10.0];
+
+/// How a suite states them.
+const RANKS: Param = Param {
+    name: "ranks",
+    kind: Kind::Floats,
+    required: false,
+    doc: "ranks to report (default 1, 5, 10)",
+};
 
 /// The parameter `ranks`: whole numbers from 1.
 ///

@@ -13,9 +13,9 @@ use super::input::ScoreInput;
 use super::mates::{self, Lost};
 use super::search::{self, Gallery, Vectors};
 use super::trials::Trials;
-use super::watchlist::{self, Answer, Answers, Point};
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
-use frbench_base::registry::{Args, Info, Kind, Param};
+use super::watchlist::{self, Answer, Answers, Asked, Point};
+use super::{ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, operating, rank_id};
+use frbench_base::registry::{Args, Info};
 use frbench_base::{Error, Result};
 use frbench_job::description::GalleryData;
 use frbench_job::result::{Metric, ScoreResult};
@@ -28,17 +28,7 @@ const INFO: Info = Info {
     source: "Phillips, Grother, Micheals, Evaluation Methods in Face Recognition, 2011 (DIR at FAR), as \
              bob.measure computes it, or with the thresholds of deepinsight/insightface \
              recognition/_evaluation_/ijb/ijb_evals.py",
-    params: &[
-        watchlist::RULE,
-        watchlist::FPIRS,
-        Param {
-            name: "ranks",
-            kind: Kind::Floats,
-            required: false,
-            doc: "ranks to report (default 1, 5, 10)",
-        },
-        bootstrap::PARAM,
-    ],
+    params: &[watchlist::RULE, watchlist::FPIRS, RANKS, bootstrap::PARAM],
 };
 
 /// The line of the table of protocols.
@@ -52,38 +42,20 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     score,
 };
 
-const RANKS: [f64; 3] = [1.0, 5.0, 10.0];
+/// The rule unless a suite states another.
+const DEFAULT: &str = "bob";
 
-/// What a suite asks for.
-struct Asked {
-    rule: &'static watchlist::Rule,
-    fpirs: Vec<f64>,
-    ranks: Vec<usize>,
-    resamples: usize,
-}
-
-impl Asked {
-    fn of(spec: &ProtocolSpec) -> Result<Self> {
-        let args = Args::new(INFO.name, &spec.params);
-        Ok(Asked {
-            rule: watchlist::rule(args.text_or("rule", "bob")?)?,
-            fpirs: watchlist::fpirs(&args)?,
-            ranks: ranks(&args, &RANKS)?,
-            resamples: bootstrap::resamples(&args)?,
-        })
-    }
-
-    /// Points, as their place in `fpirs`, and ranks of which TPIR is given.
-    fn pairs(&self) -> Vec<(usize, usize)> {
-        let all = (0..self.fpirs.len()).flat_map(|p| self.ranks.iter().map(move |&r| (p, r)));
-        all.collect()
-    }
+/// Points, as their place in `fpirs`, and ranks of which TPIR is given.
+fn pairs(asked: &Asked) -> Vec<(usize, usize)> {
+    let points = 0..asked.fpirs.len();
+    let all = points.flat_map(|p| asked.ranks.iter().map(move |&rank| (p, rank)));
+    all.collect()
 }
 
 fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
-    let asked = Asked::of(spec)?;
+    let asked = Asked::of(&Args::new(INFO.name, &spec.params), DEFAULT)?;
     let tpir = |(p, rank): (usize, usize)| watchlist::tpir_id(asked.fpirs[p], rank);
-    let tpir = asked.pairs().into_iter().map(tpir);
+    let tpir = pairs(&asked).into_iter().map(tpir);
     Ok(tpir
         .chain(asked.ranks.iter().map(|&r| rank_id(r)))
         .collect())
@@ -124,7 +96,9 @@ struct Probe {
 
 /// Searches probes (part `probes`) in parts `gallery` and `distractors`.
 fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
-    let asked = Asked::of(spec)?;
+    let args = Args::new(INFO.name, &spec.params);
+    let asked = Asked::of(&args, DEFAULT)?;
+    let resamples = bootstrap::resamples(&args)?;
     let Description::Gallery(data) = input.data else {
         return Err(needs_gallery());
     };
@@ -143,9 +117,9 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         notes.push(point.note(answers.count(|a| point.finds(a, 1)), known));
     }
 
-    let intervals = intervals(&probes, &asked, &points);
+    let intervals = intervals(&probes, &asked, &points, resamples);
     let enrolled = data.gallery_ids.len() + data.distractors;
-    let tpir = asked.pairs().into_iter().map(|(p, rank)| {
+    let tpir = pairs(&asked).into_iter().map(|(p, rank)| {
         let id = watchlist::tpir_id(asked.fpirs[p], rank);
         (id, answers.tpir(&points[p], rank), None)
     });
@@ -201,7 +175,7 @@ fn trials_of(probes: &[Probe], asked: &Asked, points: &[Point]) -> Trials {
         let hits: Vec<bool> = known.iter().map(|p| hit(&p.answer)).collect();
         trials.share(id, &hits);
     };
-    for (p, rank) in asked.pairs() {
+    for (p, rank) in pairs(asked) {
         let id = watchlist::tpir_id(asked.fpirs[p], rank);
         add(&id, &|answer| points[p].finds(answer, rank));
     }
@@ -301,12 +275,17 @@ fn search(data: &GalleryData, input: &ScoreInput, notes: &mut Vec<String>) -> Re
 }
 
 /// Intervals with people of known probes resampled and thresholds held, in the order of metrics.
-fn intervals(probes: &[Probe], asked: &Asked, points: &[Point]) -> Vec<Option<(f64, f64)>> {
+fn intervals(
+    probes: &[Probe],
+    asked: &Asked,
+    points: &[Point],
+    resamples: usize,
+) -> Vec<Option<(f64, f64)>> {
     let answers: Vec<(u32, Answer)> = probes.iter().map(|p| (p.person, p.answer)).collect();
-    let pairs = asked.pairs();
+    let pairs = pairs(asked);
     let counts = watchlist::by_person(&answers, &asked.ranks, points, &pairs);
     let purpose = "bootstrap/open-set-identification";
-    let mut intervals = bootstrap::ratios(&counts, asked.resamples, purpose);
+    let mut intervals = bootstrap::ratios(&counts, resamples, purpose);
     intervals.rotate_left(asked.ranks.len());
     intervals
 }

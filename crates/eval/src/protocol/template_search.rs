@@ -14,8 +14,8 @@ use super::input::ScoreInput;
 use super::scores::dot_f64;
 use super::templates::{self, Templates};
 use super::trials::Trials;
-use super::watchlist::{self, Answer, Answers, Point};
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rank_id, ranks};
+use super::watchlist::{self, Answer, Answers, Asked, Point};
+use super::{ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, operating, rank_id};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_job::description::{SearchData, TemplateData, TemplateList};
@@ -33,12 +33,7 @@ const INFO: Info = Info {
         templates::DETECTOR_SCORE,
         watchlist::RULE,
         watchlist::FPIRS,
-        Param {
-            name: "ranks",
-            kind: Kind::Floats,
-            required: false,
-            doc: "ranks to report (default 1, 5, 10)",
-        },
+        RANKS,
         Param {
             name: "galleries",
             kind: Kind::Int { min: 1, max: 100 },
@@ -60,51 +55,38 @@ pub(super) const ENTRY: ProtocolEntry = ProtocolEntry {
     score,
 };
 
-const RANKS: [f64; 3] = [1.0, 5.0, 10.0];
+/// The rule unless a suite states another.
+const DEFAULT: &str = "insightface";
 
-/// What a suite asks for.
-struct Asked {
-    rule: &'static watchlist::Rule,
-    fpirs: Vec<f64>,
-    ranks: Vec<usize>,
-    galleries: usize,
+/// Ids of the metrics over all galleries, and of those of one.
+fn ids(asked: &Asked) -> Vec<String> {
+    let ranks = asked.ranks.iter().map(|&r| rank_id(r));
+    let tpirs = asked.fpirs.iter().map(|f| watchlist::tpir_id(*f, 1));
+    ranks.chain(tpirs).collect()
 }
 
-impl Asked {
-    fn of(args: &Args) -> Result<Self> {
-        Ok(Asked {
-            rule: watchlist::rule(args.text_or("rule", "insightface")?)?,
-            fpirs: watchlist::fpirs(args)?,
-            ranks: ranks(args, &RANKS)?,
-            galleries: args.usize_or("galleries", 2)?,
-        })
-    }
-
-    /// Ids of the metrics over all galleries, and of those of one.
-    fn ids(&self) -> Vec<String> {
-        let ranks = self.ranks.iter().map(|&r| rank_id(r));
-        let tpirs = self.fpirs.iter().map(|f| watchlist::tpir_id(*f, 1));
-        ranks.chain(tpirs).collect()
-    }
+/// The number of galleries that a suite states.
+fn galleries(args: &Args) -> Result<usize> {
+    args.usize_or("galleries", 2)
 }
 
 fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
-    let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
-    let ids = asked.ids();
+    let args = Args::new(INFO.name, &spec.params);
+    let ids = ids(&Asked::of(&args, DEFAULT)?);
     let of = |k: usize| ids.iter().map(move |id| format!("{id}/gallery-{k}"));
-    let each = (1..=asked.galleries).flat_map(of);
+    let each = (1..=galleries(&args)?).flat_map(of);
     Ok(ids.iter().cloned().chain(each).collect())
 }
 
 /// Whether every gallery has known and unknown probes.
 fn check_data(spec: &ProtocolSpec, data: &Description) -> Result<()> {
-    let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
+    let stated = galleries(&Args::new(INFO.name, &spec.params))?;
     let (templates, search) = search_of(data)?;
-    if search.galleries.len() != asked.galleries {
+    if search.galleries.len() != stated {
         return Err(Error::Data(format!(
             "the set has {} galleries, and the protocol says `galleries = {}`",
             search.galleries.len(),
-            asked.galleries
+            stated
         )));
     }
     let there: BTreeSet<u32> = templates
@@ -184,7 +166,7 @@ fn people(list: &TemplateList, name: &str) -> Result<BTreeMap<u32, u32>> {
 /// Scores templates. Image `i` is row `i` of the part `images`.
 fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new(INFO.name, &spec.params);
-    let asked = Asked::of(&args)?;
+    let asked = Asked::of(&args, DEFAULT)?;
     let (unit, detector) = templates::weighing(&args)?;
     let resamples = bootstrap::resamples(&args)?;
     check_data(spec, input.data)?;

@@ -2,7 +2,7 @@
 
 use super::store::Store;
 use frbench_base::key::Key;
-use frbench_base::{Error, Result};
+use frbench_base::Result;
 use frbench_job::Job;
 use serde::Serialize;
 use serde_json::Value;
@@ -78,20 +78,8 @@ impl Past {
 /// # Errors
 /// [`Error::Io`] for a folder that cannot be listed; one that is not there holds no job.
 pub fn past(store: &Store, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Vec<Past>> {
-    let runs = store.runs();
-    if !runs.exists() {
-        return Ok(Vec::new());
-    }
-    let mut keys = BTreeSet::new();
-    for entry in std::fs::read_dir(runs).map_err(|e| Error::io(runs, e))? {
-        let name = entry.map_err(|e| Error::io(runs, e))?.file_name();
-        let name = name.to_string_lossy();
-        if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
-            keys.insert(Key(name.into_owned()));
-        }
-    }
     let read = |key| Past::read(store, key, wanted);
-    Ok(keys.into_iter().filter_map(read).collect())
+    Ok(store.keys()?.into_iter().filter_map(read).collect())
 }
 
 /// Why an open job has to be done, though one like it is finished.

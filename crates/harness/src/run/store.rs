@@ -9,7 +9,7 @@ use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_job::result::JobResult;
 use frbench_job::{Job, JobSpec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -49,6 +49,26 @@ impl Store {
 
     pub fn runs(&self) -> &Path {
         &self.runs
+    }
+
+    /// Every job that was begun in the folder of runs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a folder that cannot be listed; one that is not there holds nothing.
+    pub fn keys(&self) -> Result<BTreeSet<Key>> {
+        let runs = &self.runs;
+        let mut keys = BTreeSet::new();
+        if !runs.exists() {
+            return Ok(keys);
+        }
+        for entry in std::fs::read_dir(runs).map_err(|e| Error::io(runs, e))? {
+            let name = entry.map_err(|e| Error::io(runs, e))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+                keys.insert(Key(name));
+            }
+        }
+        Ok(keys)
     }
 
     pub fn folder(&self, key: &Key) -> RunFolder {

@@ -15,7 +15,10 @@ mod noise;
 use super::input::{Part, ScoreInput};
 use super::search::{self, Gallery, Ladder, Vectors};
 use super::trials::Trials;
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating, rank_id, ranks};
+use super::{
+    FIRST_RANKS, ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, fars, operating,
+    rank_id, ranks,
+};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
@@ -31,12 +34,7 @@ const INFO: Info = Info {
     summary: "rank-N identification and TAR@FAR among distractors (MegaFace challenge 1)",
     source: "Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016, and its devkit",
     params: &[
-        Param {
-            name: "ranks",
-            kind: Kind::Floats,
-            required: false,
-            doc: "ranks to report (default 1, 5, 10)",
-        },
+        RANKS,
         Param {
             name: "fars",
             kind: Kind::Floats,
@@ -74,12 +72,11 @@ struct Pair {
     score: f64,
 }
 
-const RANKS: [f64; 3] = [1.0, 5.0, 10.0];
 const FARS: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
 
 pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     let args = Args::new("identification", &spec.params);
-    let ranks = ranks(&args, &RANKS)?.into_iter().map(rank_id);
+    let ranks = ranks(&args, &FIRST_RANKS)?.into_iter().map(rank_id);
     let tars = fars(&args, &FARS)?.into_iter().map(operating::tar_id);
     let tars: Vec<String> = tars.collect();
     let read = match args.bool_or("devkit", false)? {
@@ -115,7 +112,7 @@ fn without_pairs() -> Error {
 /// Scores probes (part `probes`) against distractors (part `distractors`).
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new("identification", &spec.params);
-    let ranks = ranks(&args, &RANKS)?;
+    let ranks = ranks(&args, &FIRST_RANKS)?;
     let fars = fars(&args, &FARS)?;
     let resamples = bootstrap::resamples(&args)?;
     let Description::Identification(data) = input.data else {

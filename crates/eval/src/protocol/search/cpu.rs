@@ -1,12 +1,10 @@
 //! The search on the CPU, in f64.
 
 use super::tail::Tail;
-use super::{Gallery, Ladder, Vectors};
-use crate::protocol::scores::{Kernel, Panels, fused};
+use super::{BATCH, Gallery, Ladder, Vectors};
+use crate::protocol::scores::{Kernel, Panels};
 use rayon::prelude::*;
 
-/// Rows of the gallery scored between two trims of the tail: what is packed at once.
-const BATCH: usize = 2048;
 /// Tiles of probes per task.
 const GROUP: usize = 8;
 
@@ -79,13 +77,7 @@ pub(super) fn search(
         .collect();
 
     for batch in gallery.rows.chunks(BATCH) {
-        let right: Vec<(Panels, Vec<f64>)> = batch
-            .par_chunks(nr)
-            .map(|rows| {
-                let (flat, norms) = fused(gallery.part, rows.iter().copied());
-                (Panels::pack(&flat, probes.dim, nr), norms)
-            })
-            .collect();
+        let right = gallery.panels(batch, nr);
         let floor = tail.floor;
         groups.par_iter_mut().for_each(|group| {
             let mut tile = vec![0.0; mr * nr];

@@ -1,11 +1,8 @@
 //! The highest score of each probe.
 
-use super::{Gallery, Vectors};
-use crate::protocol::scores::{Kernel, Panels, fused};
+use super::{BATCH, Gallery, Vectors};
+use crate::protocol::scores::{Kernel, Panels};
 use rayon::prelude::*;
-
-/// Rows of the gallery that are packed at once.
-const BATCH: usize = 2048;
 
 /// The highest score of each probe among the rows of a gallery, minus infinity where it has none. It
 /// is computed on the CPU; the memory that it takes does not grow with the gallery.
@@ -15,13 +12,7 @@ pub(in crate::protocol) fn highest(probes: &Vectors, gallery: Gallery) -> Vec<f6
     let left = Panels::pack(&probes.rows, probes.dim, mr);
     let mut found = vec![f64::NEG_INFINITY; probes.len()];
     for batch in gallery.rows.chunks(BATCH) {
-        let right: Vec<(Panels, Vec<f64>)> = batch
-            .par_chunks(nr)
-            .map(|rows| {
-                let (flat, norms) = fused(gallery.part, rows.iter().copied());
-                (Panels::pack(&flat, probes.dim, nr), norms)
-            })
-            .collect();
+        let right = gallery.panels(batch, nr);
         let groups = found
             .par_chunks_mut(mr)
             .zip(probes.inverse_norms.par_chunks(mr));

@@ -11,9 +11,10 @@ mod tail;
 pub(super) use highest::highest;
 
 use super::input::Part;
-use super::scores::{dot, fused, inverse_norm};
+use super::scores::{Panels, dot, fused, inverse_norm};
 use frbench_base::Result;
 use frbench_engine::Device;
+use rayon::prelude::*;
 
 /// Embeddings that others are searched for.
 pub(super) struct Vectors {
@@ -101,6 +102,20 @@ pub(super) struct Gallery<'a> {
     /// The rows of the part that count.
     pub rows: &'a [usize],
 }
+
+impl Gallery<'_> {
+    /// Some of the rows in panels of `width`, each with the inverse norms of its rows.
+    fn panels(&self, rows: &[usize], width: usize) -> Vec<(Panels, Vec<f64>)> {
+        let pack = |rows: &[usize]| {
+            let (flat, norms) = fused(self.part, rows.iter().copied());
+            (Panels::pack(&flat, self.part.dim(), width), norms)
+        };
+        rows.par_chunks(width).map(pack).collect()
+    }
+}
+
+/// Rows of a gallery that the CPU packs at once.
+const BATCH: usize = 2048;
 
 /// Adds what `gallery` holds to the ladders, one for each probe. Returns the `keep` highest of
 /// all scores, at most as many as there are, descending, and every score tied with the last.

@@ -60,8 +60,26 @@ pub fn rule(name: &str) -> Result<&'static Rule> {
     })
 }
 
+/// What a suite asks of an open-set search.
+pub(super) struct Asked {
+    pub rule: &'static Rule,
+    pub fpirs: Vec<f64>,
+    pub ranks: Vec<usize>,
+}
+
+impl Asked {
+    /// By the rule called `default` unless another is stated.
+    pub fn of(args: &Args, default: &'static str) -> Result<Self> {
+        Ok(Asked {
+            rule: rule(args.text_or(RULE.name, default)?)?,
+            fpirs: fpirs(args)?,
+            ranks: super::ranks(args, &super::FIRST_RANKS)?,
+        })
+    }
+}
+
 /// The parameter `fpirs`.
-pub(super) fn fpirs(args: &Args) -> Result<Vec<f64>> {
+fn fpirs(args: &Args) -> Result<Vec<f64>> {
     let fpirs = super::floats(args, FPIRS.name, &[1e-2, 1e-1])?;
     match fpirs.iter().find(|f| !(**f >= 0.0 && **f <= 1.0)) {
         Some(bad) => Err(Error::Usage(format!(
