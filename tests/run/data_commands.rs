@@ -1,6 +1,6 @@
 //! Data sets made, looked at, written in other layouts and compared, by commands.
 
-use crate::common::runs::{self, outcome};
+use crate::common::runs::outcome;
 use frbench::data::align::template;
 use frbench::data::decode::{decode, encode_jpeg, encode_png};
 use frbench::data::image::Image;
