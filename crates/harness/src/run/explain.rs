@@ -1,8 +1,8 @@
 //! Why a job is not one that is finished: what of that which makes its key differs.
 
 use super::store::Store;
-use frbench_base::key::Key;
 use frbench_base::Result;
+use frbench_base::key::Key;
 use frbench_job::Job;
 use serde::Serialize;
 use serde_json::Value;
