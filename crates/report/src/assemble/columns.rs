@@ -1,10 +1,11 @@
 //! The columns of a report: one per metric that any model has under a protocol.
 
-use super::{Parts, column_id, trials};
+use super::trials::Trials;
+use super::{Parts, column_id};
 use crate::model::{self, Column, Context};
+use frbench_base::key::Key;
 use frbench_eval::stats::People;
 use frbench_harness::plan::layout::{Layout, LayoutColumn};
-use frbench_harness::run::Store;
 use frbench_harness::suite::resolve::ResolvedClaim;
 use frbench_job::result::Metric;
 use frbench_job::{DataSource, DataSpec, JobSpec};
@@ -14,26 +15,27 @@ use std::sync::Arc;
 /// One column per metric that any model has under a protocol, in the protocol's order.
 /// Rates that too few false accepts support are left out and named in `notes`, unless a claim is
 /// judged on them.
-pub(super) fn columns(s: &Parts, store: &Store, notes: &mut BTreeSet<String>) -> Vec<Column> {
+pub(super) fn columns(
+    s: &Parts,
+    trials: &BTreeMap<Key, Trials>,
+    notes: &mut BTreeSet<String>,
+) -> Vec<Column> {
     let training = training_data(s);
     let mut columns = Vec::new();
     for column in &s.layout.columns {
-        let scored = s
-            .layout
-            .cells
-            .iter()
-            .filter(|c| c.column == column.id)
-            .find_map(|c| Some((&c.score, s.score(&c.score)?)));
-        let Some((key, scored)) = scored else {
+        let here = s.layout.cells.iter().filter(|c| c.column == column.id);
+        let Some(scored) = here.clone().find_map(|c| s.score(&c.score)) else {
             columns.extend(failed(s, column, &training));
             continue;
         };
-        let trials = trials::of(store, key, scored).ok().flatten();
-        let kept = shared(trials.as_ref());
+        // All networks have the same trials; those of some may be damaged.
+        let trials = here.clone().find_map(|c| trials.get(&c.score));
+        let people = shared(trials);
         let mut unsupported = Vec::new();
-        for (i, metric) in scored.metrics.iter().enumerate() {
-            let allowed = trials.as_ref().and_then(|t| t.allowed.get(&metric.id));
-            let mut new = self::column(column, &scored.protocol, metric, &training);
+        // The first that is kept speaks for the protocol.
+        let mut headline = true;
+        for metric in &scored.metrics {
+            let allowed = trials.and_then(|t| t.allowed.get(&metric.id));
             let claims = || s.layout.claims.iter();
             let judged =
                 |c: &&ResolvedClaim| c.column.as_ref() == Some(&column.id) && c.metric == metric.id;
@@ -41,10 +43,11 @@ pub(super) fn columns(s: &Parts, store: &Store, notes: &mut BTreeSet<String>) ->
                 unsupported.push(metric.id.as_str());
                 continue;
             }
-            new.headline = i == 0;
+            let mut new = self::column(column, &scored.protocol, metric, &training);
+            new.headline = std::mem::take(&mut headline);
             new.primary = claims().filter(judged).any(|c| c.primary);
-            let has = |t: &trials::Trials| t.adds.iter().any(|(id, _)| *id == metric.id);
-            new.trials = kept.clone().filter(|_| trials.as_ref().is_some_and(has));
+            let has = |t: &Trials| t.adds.iter().any(|(id, _)| *id == metric.id);
+            new.trials = people.clone().filter(|_| trials.is_some_and(has));
             columns.push(new);
         }
         if !unsupported.is_empty() {
@@ -66,7 +69,7 @@ pub(super) fn columns(s: &Parts, store: &Store, notes: &mut BTreeSet<String>) ->
 const SUPPORT: u64 = 10;
 
 /// Who is on the trials.
-fn shared(trials: Option<&trials::Trials>) -> Option<model::Trials> {
+fn shared(trials: Option<&Trials>) -> Option<model::Trials> {
     let trials = trials?;
     let count = trials.adds.first()?.1.len();
     let people = match &trials.people {

@@ -3,6 +3,8 @@
 mod columns;
 mod environment;
 mod rows;
+#[cfg(test)]
+mod support_tests;
 mod trials;
 
 use super::model::*;
@@ -119,8 +121,9 @@ impl<'a> Parts<'a> {
 fn collect(s: &Parts, sources: &Sources, told: Told) -> ReportInput {
     let layout = s.layout;
     let mut notes = BTreeSet::new();
-    let columns = columns::columns(s, sources.store, &mut notes);
-    let rows = rows::rows(s, &columns, sources.store, &mut notes);
+    let trials = trials::load(s, sources.store, &mut notes);
+    let columns = columns::columns(s, &trials, &mut notes);
+    let rows = rows::rows(s, &columns, &trials, &mut notes);
     let seeds: BTreeSet<u64> = layout
         .rows
         .iter()

@@ -1,11 +1,11 @@
 //! The rows of a report: each network with its runs, and what was scored of them.
 
-use super::{Parts, column_id, trials};
+use super::trials::Trials;
+use super::{Parts, column_id};
 use crate::model::{Column, Row, RunStatus, SeedRun};
 use frbench_base::Size;
 use frbench_base::key::Key;
 use frbench_harness::plan::layout::{self, Cell, LayoutRow};
-use frbench_harness::run::Store;
 use frbench_harness::run::failures::NOT_RUN;
 use frbench_job::BackboneSpec;
 use serde_json::Value;
@@ -18,7 +18,7 @@ type Cells<'a> = BTreeMap<(&'a str, u64), Vec<&'a Cell>>;
 pub(super) fn rows(
     s: &Parts,
     columns: &[Column],
-    store: &Store,
+    trials: &BTreeMap<Key, Trials>,
     notes: &mut BTreeSet<String>,
 ) -> Vec<Row> {
     let mut cells = Cells::new();
@@ -26,14 +26,14 @@ pub(super) fn rows(
         cells.entry((&cell.row, cell.seed)).or_default().push(cell);
     }
     let rows = s.layout.rows.iter();
-    rows.map(|row| self::row(s, row, (columns, store), &cells, notes))
+    rows.map(|row| self::row(s, row, (columns, trials), &cells, notes))
         .collect()
 }
 
 fn row(
     s: &Parts,
     row: &LayoutRow,
-    (columns, store): (&[Column], &Store),
+    (columns, trials): (&[Column], &BTreeMap<Key, Trials>),
     cells: &Cells,
     notes: &mut BTreeSet<String>,
 ) -> Row {
@@ -42,7 +42,7 @@ fn row(
     let runs = row.runs.iter().map(|run| {
         let cells = cells.get(&(row.id.as_str(), run.seed));
         let cells = cells.map_or(&[][..], Vec::as_slice);
-        self::run(s, (row, run), (columns, store), cells, notes)
+        self::run(s, (row, run), (columns, trials), cells, notes)
     });
     Row {
         id: row.id.clone(),
@@ -79,7 +79,7 @@ fn capacity(s: &Parts, key: &Key) -> Option<(u64, u64)> {
 fn run(
     s: &Parts,
     (row, run): (&LayoutRow, &layout::SeedRun),
-    (columns, store): (&[Column], &Store),
+    (columns, trials): (&[Column], &BTreeMap<Key, Trials>),
     cells: &[&Cell],
     notes: &mut BTreeSet<String>,
 ) -> SeedRun {
@@ -149,20 +149,15 @@ fn run(
             out.metrics
                 .insert(column_id(&cell.column, &metric.id), metric.clone());
         }
-        match trials::of(store, &cell.score, scored) {
-            Ok(None) => {}
-            Ok(Some(trials)) => {
-                let adds = trials.adds.into_iter();
-                let id = |id: &str| column_id(&cell.column, id);
-                out.adds
-                    .extend(adds.map(|(metric, adds)| (id(&metric), adds)));
-            }
-            Err(e) => {
-                notes.insert(format!("{e}; intervals do without it."));
-            }
+        let id = |metric: &str| column_id(&cell.column, metric);
+        if let Some(trials) = trials.get(&cell.score) {
+            let adds = trials.adds.iter();
+            out.adds
+                .extend(adds.map(|(metric, adds)| (id(metric), adds.clone())));
         }
-        if let Some(metric) = scored.metrics.first() {
-            let id = column_id(&cell.column, &metric.id);
+        // Curves stand with the first column of the protocol.
+        let mut ids = scored.metrics.iter().map(|m| id(&m.id));
+        if let Some(id) = ids.find(|id| columns.iter().any(|c| c.id == *id)) {
             let series = [
                 ("roc", &mut out.roc),
                 ("cmc", &mut out.cmc),
