@@ -81,11 +81,10 @@ pub fn compare(args: CompareArgs) -> Result<ExitStatus> {
         }))?;
     } else {
         let mut out = table(&rows);
-        if let Some(first) = found.bits.first() {
+        if !found.bits.is_empty() {
             let n = found.bits.len();
-            out += &format!(
-                "\nthe same code and kernels gave other bits in {n} jobs; the first is {first}\n"
-            );
+            out += &format!("\nthe same code and kernels gave other bits in {n} jobs:\n");
+            out.extend(found.bits.iter().map(|bits| format!("  {bits}\n")));
         }
         if !found.code.is_empty() {
             out += &format!("\nother code: {}\n", found.code.join(", "));

@@ -281,11 +281,8 @@ fn told(found: &[Findings], code: u8) -> String {
         for problem in &night.problems {
             out += &format!("  failed: {}: {}\n", problem.what, problem.reason);
         }
-        if let Some(first) = night.bits.first() {
-            let n = night.bits.len();
-            out += &format!(
-                "  the same code and kernels gave other bits in {n} jobs; the first is {first}\n"
-            );
+        if let Some(bits) = night.other_bits() {
+            out += &format!("  {bits}\n");
         }
         if !night.sources.is_empty() {
             out += &format!(
@@ -306,11 +303,7 @@ fn told(found: &[Findings], code: u8) -> String {
             .iter()
             .filter(|c| c.gate.is_some() || c.verdict != Verdict::Pass);
         for c in told {
-            let expected = c.expected.map_or(String::new(), |e| {
-                let sd =
-                    e.sd.map_or(String::new(), |sd| format!(" ± {}", percent(sd)));
-                percent(e.mean) + &sd
-            });
+            let expected = c.expected.map_or(String::new(), |e| e.to_string());
             rows.push(vec![
                 c.cell.to_string(),
                 c.mean.map_or(String::new(), percent),

@@ -9,7 +9,7 @@ use frbench_harness::plan::Build;
 use frbench_harness::suite::resolve::ResolvedGate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The version of the format.
@@ -146,6 +146,10 @@ impl Baseline {
             let pair = (of(&self.measured, gate), of(&to.measured, gate));
             (cell(gate).to_string(), pair)
         });
+        // How far builds agree seed by seed is known of the old one.
+        let known = self.pairing.into_iter();
+        let cells: BTreeSet<String> = to.measured.cells().iter().map(CellId::to_string).collect();
+        to.pairing = known.filter(|(cell, _)| cells.contains(cell)).collect();
         to.moves = self.moves;
         to.moves.push(Move {
             from: self.recorded,
@@ -162,11 +166,15 @@ impl Baseline {
 
     /// What a gate is held against; none where the baseline has too few values.
     pub fn reference(&self, gate: &ResolvedGate) -> Option<Reference> {
-        let cell = cell(gate);
+        self.reference_of(&cell(gate), gate.tolerance)
+    }
+
+    /// The same of any value; `tolerance` is in the unit of its metric.
+    pub fn reference_of(&self, cell: &CellId, tolerance: f64) -> Option<Reference> {
         Reference::new(
-            self.measured.values(&cell),
-            self.measured.higher_is_better(&cell),
-            gate.tolerance,
+            self.measured.values(cell),
+            self.measured.higher_is_better(cell),
+            tolerance,
             self.pairing.get(&cell.to_string()).copied().unwrap_or(0.0),
         )
     }
@@ -217,7 +225,10 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = path(dir.path(), "one", "nightly");
         assert_eq!(Baseline::read(&path, "one", "nightly").unwrap(), None);
-        let old = Baseline::new(measured(&[(1, 0.5), (2, 0.1 + 0.2), (3, 0.25)]), recorded());
+        let mut old = Baseline::new(measured(&[(1, 0.5), (2, 0.1 + 0.2), (3, 0.25)]), recorded());
+        old.pairing = [("m on d/p accuracy", 0.5), ("gone on d/p accuracy", 0.5)]
+            .map(|(cell, r)| (cell.to_string(), r))
+            .into();
         old.write(&path).unwrap();
         let read = Baseline::read(&path, "one", "nightly").unwrap().unwrap();
         assert_eq!(read, old);
@@ -225,6 +236,9 @@ pub(crate) mod tests {
         assert_ne!(new.id(), old.id());
         let moved = old.moved(new, "a better loss", &[gate(0.0)]);
         assert_eq!(moved.moves.len(), 1);
+        let pairing = BTreeMap::from([("m on d/p accuracy".to_string(), 0.5)]);
+        assert_eq!(moved.pairing, pairing, "of what is still measured");
+        assert_eq!(moved.reference(&gate(0.0)).unwrap().correlation, 0.5);
         let (was, is) = moved.moves[0].means["m on d/p accuracy"];
         assert!((was.unwrap() - 0.35).abs() < 1e-12);
         assert_eq!(is, Some(0.75));

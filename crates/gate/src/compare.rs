@@ -5,14 +5,16 @@
 //! concluded.
 
 use crate::measured::{CellId, Measured, Run, Score, changed, fields};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Two measurements of a suite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Jobs with the same key and other bits, in the order in which they are made.
-    pub bits: Vec<String>,
+    /// Jobs with the same key and other bits, by seed and row, trainings first. A plan alone knows
+    /// the order in which they are made.
+    pub bits: Vec<Bits>,
     /// Networks that other code made with other bits, such as `fcd seed 1`.
     pub changed: Vec<String>,
     /// Sources and crates that differ.
@@ -20,6 +22,37 @@ pub struct Comparison {
     /// Every cell of either side.
     #[serde(skip)]
     pub cells: BTreeMap<CellId, Cell>,
+}
+
+/// A job with the same key and other bits; as text its label, such as `train fcd seed 1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bits {
+    pub row: String,
+    pub seed: u64,
+    /// Where it scores; none for a training.
+    pub column: Option<String>,
+}
+
+impl Bits {
+    /// Whether a cell rests on the job.
+    pub fn concerns(&self, id: &CellId) -> bool {
+        self.row == id.row && self.column.as_ref().is_none_or(|c| *c == id.column)
+    }
+}
+
+impl fmt::Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            None => write!(f, "train {} seed {}", self.row, self.seed),
+            Some(column) => write!(f, "score {} seed {} {column}", self.row, self.seed),
+        }
+    }
+}
+
+impl Serialize for Bits {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 /// How a cell compares, over the seeds that both sides have.
@@ -49,11 +82,15 @@ pub fn compare(was: &Measured, is: &Measured) -> Comparison {
         let Some(before) = was.run(&run.row, run.seed) else {
             continue;
         };
-        let label = format!("{} seed {}", run.row, run.seed);
+        let bits = |column: Option<&String>| Bits {
+            row: run.row.clone(),
+            seed: run.seed,
+            column: column.cloned(),
+        };
         if !differ(&run.comparison, &before.comparison) && run.model != before.model {
             match same_bits_wanted(before, run) {
-                true => out.bits.push(format!("train {label}")),
-                false => out.changed.push(label.clone()),
+                true => out.bits.push(bits(None)),
+                false => out.changed.push(network(&run.row, run.seed)),
             }
         }
         for (column, score) in &run.scores {
@@ -62,10 +99,12 @@ pub fn compare(was: &Measured, is: &Measured) -> Comparison {
             };
             let same = score.key == then.key && !score.key.is_empty() && run.model == before.model;
             if same && run.kernels == before.kernels && score.values != then.values {
-                out.bits.push(format!("score {label} {column}"));
+                out.bits.push(bits(Some(column)));
             }
         }
     }
+    out.bits
+        .sort_by(|a, b| (a.seed, &a.column, &a.row).cmp(&(b.seed, &b.column, &b.row)));
     let ids: BTreeSet<CellId> = was.cells().union(&is.cells()).cloned().collect();
     let cells = ids.into_iter().map(|id| {
         let cell = cell(was, is, &id);
@@ -73,6 +112,27 @@ pub fn compare(was: &Measured, is: &Measured) -> Comparison {
     });
     out.cells = cells.collect();
     out
+}
+
+impl Comparison {
+    /// The same of two machines that compute otherwise: bits say nothing, and one network has other
+    /// scores.
+    pub fn elsewhere(mut self) -> Comparison {
+        let bits = std::mem::take(&mut self.bits);
+        let trained = bits.iter().filter(|b| b.column.is_none());
+        self.changed
+            .extend(trained.map(|b| network(&b.row, b.seed)));
+        let scored = self.cells.values_mut();
+        for cell in scored.filter(|c| **c == Cell::Evaluation) {
+            *cell = Cell::Numbers;
+        }
+        self
+    }
+}
+
+/// What a network is called.
+fn network(row: &str, seed: u64) -> String {
+    format!("{row} seed {seed}")
 }
 
 /// Whether two configurations differ; one that is not known is taken as the same.
@@ -164,7 +224,14 @@ mod tests {
         is.runs[1].model = "other".into();
         is.runs[2].scores.get_mut("d/p").unwrap().values = [("accuracy".into(), 0.1)].into();
         let found = compare(&measured(&VALUES), &is);
-        assert_eq!(found.bits, ["train m seed 2", "score m seed 3 d/p"]);
+        let labels: Vec<String> = found.bits.iter().map(Bits::to_string).collect();
+        assert_eq!(labels, ["train m seed 2", "score m seed 3 d/p"]);
+        assert!(found.bits[1].concerns(&id()));
+        // Between machines bits say nothing.
+        let elsewhere = found.elsewhere();
+        assert!(elsewhere.bits.is_empty());
+        assert_eq!(elsewhere.changed, ["m seed 2"]);
+        assert_eq!(elsewhere.cells[&id()], Cell::Numbers);
         // On other kernels they are numbers.
         is.runs.iter_mut().for_each(|r| r.kernels = "avx2".into());
         let found = compare(&measured(&VALUES), &is);

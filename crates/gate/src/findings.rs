@@ -1,6 +1,7 @@
 //! What a night of a suite has found, for every reader: people, files and programs.
 
 use crate::collect::Problem;
+use crate::compare::Bits;
 use crate::history::{Line, Night, Past, Point};
 use crate::measured::{CellId, Measured};
 use crate::verdict::{self, Verdict};
@@ -31,8 +32,8 @@ pub struct Findings {
     pub repeated: bool,
     /// Jobs that were executed.
     pub executed: usize,
-    /// Jobs of equal code with other bits; the first is the first that differs.
-    pub bits: Vec<String>,
+    /// Jobs of equal code with other bits, in the order in which they are made.
+    pub bits: Vec<Bits>,
     /// Networks that other code has given other bits.
     pub changed: Vec<String>,
     /// Sources and crates that differ from the baseline's.
@@ -71,12 +72,22 @@ pub struct CellFinding {
     pub past: Option<Past>,
 }
 
-/// What the baseline says of a cell.
+/// What the baseline says of a cell; as text mean and spread.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Expected {
     pub n: usize,
     pub mean: f64,
     pub sd: Option<f64>,
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", percent(self.mean))?;
+        match self.sd {
+            Some(sd) => write!(f, " ± {}", percent(sd)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A claim on a night.
@@ -127,6 +138,14 @@ impl Findings {
     pub fn verdicts(&self) -> impl Iterator<Item = Verdict> + '_ {
         let cells = self.cells.iter().map(|c| c.verdict);
         cells.chain(self.claims.iter().map(|c| c.verdict))
+    }
+
+    /// That jobs have other bits by the same code, if some do.
+    pub fn other_bits(&self) -> Option<String> {
+        let (first, n) = (self.bits.first()?, self.bits.len());
+        Some(format!(
+            "the same code and kernels gave other bits in {n} jobs; the first is {first}"
+        ))
     }
 
     /// How many verdicts of each kind there are.

@@ -36,11 +36,7 @@ pub fn annotations(night: &Findings, places: &Places) -> String {
             &format!("{}: {}", problem.what, problem.reason),
         );
     }
-    if let Some(first) = night.bits.first() {
-        let text = format!(
-            "{} jobs gave other bits by the same code and kernels; the first: {first}",
-            night.bits.len()
-        );
+    if let Some(text) = night.other_bits() {
         add(
             "error",
             None,
@@ -98,9 +94,7 @@ fn described(c: &CellFinding) -> String {
         ));
     }
     if let Some(e) = c.expected {
-        let sd =
-            e.sd.map_or(String::new(), |sd| format!(" ± {}", percent(sd)));
-        parts.push(format!("baseline {}{sd} over {}", percent(e.mean), e.n));
+        parts.push(format!("baseline {e} over {}", e.n));
     }
     if let Some(interval) = c.interval {
         parts.push(format!("change {} (95 %)", points(interval)));
@@ -155,12 +149,8 @@ pub fn markdown(nights: &[Findings]) -> String {
                 escape(&problem.reason)
             );
         }
-        if let Some(first) = night.bits.first() {
-            out += &format!(
-                "\n- the same code and kernels gave other bits in {} jobs; the first is {}\n",
-                night.bits.len(),
-                escape(first)
-            );
+        if let Some(bits) = night.other_bits() {
+            out += &format!("\n- {}\n", escape(&bits));
         }
         if !night.sources.is_empty() {
             let shown: Vec<String> = night.sources.iter().take(12).map(|s| escape(s)).collect();
@@ -182,11 +172,7 @@ pub fn markdown(nights: &[Findings]) -> String {
             out += "\n| value | now | baseline | change, 95 % | verdict | why |\n|---|---|---|---|---|---|\n";
         }
         for c in cells {
-            let expected = c.expected.map_or(String::new(), |e| {
-                let sd =
-                    e.sd.map_or(String::new(), |sd| format!(" ± {}", percent(sd)));
-                format!("{}{sd}", percent(e.mean))
-            });
+            let expected = c.expected.map_or(String::new(), |e| e.to_string());
             out += &format!(
                 "| {} | {} | {expected} | {} | {} | {} |\n",
                 escape(&c.cell.to_string()),

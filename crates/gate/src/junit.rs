@@ -1,6 +1,6 @@
 //! A night as JUnit XML: a testsuite for each suite, a testcase for each cell and claim.
 
-use crate::findings::{CellFinding, ClaimFinding, Findings, percent};
+use crate::findings::{CellFinding, ClaimFinding, Expected, Findings, percent};
 use crate::verdict::Verdict;
 use frbench_base::{Error, Result};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
@@ -37,7 +37,7 @@ pub fn junit(nights: &[Findings]) -> Result<String> {
             status
                 .set_type("bits")
                 .set_message("the same code and kernels gave other bits");
-            let mut case = TestCase::new(bits.as_str(), status);
+            let mut case = TestCase::new(bits.to_string(), status);
             case.set_classname(night.suite.as_str());
             suite.add_test_case(case);
         }
@@ -82,11 +82,7 @@ fn cell(night: &Findings, c: &CellFinding) -> TestCase {
     let mut case = TestCase::new(c.cell.to_string(), status(c.verdict, &c.reason));
     case.set_classname(format!("{}.{}", night.suite, c.cell.row));
     let values: Vec<String> = c.values.iter().map(|(s, v)| format!("{s}: {v}")).collect();
-    let spread = |e: crate::findings::Expected| {
-        let sd =
-            e.sd.map_or(String::new(), |sd| format!(" ± {}", percent(sd)));
-        format!("{}{sd} over {} seeds", percent(e.mean), e.n)
-    };
+    let spread = |e: Expected| format!("{e} over {} seeds", e.n);
     properties(
         &mut case,
         vec![

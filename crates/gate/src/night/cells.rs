@@ -6,7 +6,7 @@ use crate::compare::Cell;
 use crate::findings::{CellFinding, expected};
 use crate::history::Past;
 use crate::measured::CellId;
-use crate::procedure::{CONFIRMING, Confirmation, PRIMARIES, Reference, SCREEN, Screening};
+use crate::procedure::{CONFIRMING, Confirmation, PRIMARIES, SCREEN, Screening};
 use crate::verdict::Verdict;
 use frbench_eval::stats::{self, BySeed};
 use std::collections::BTreeMap;
@@ -34,9 +34,11 @@ impl Night<'_> {
             past: None,
             values,
         };
-        let higher = baseline.measured.higher_is_better(id);
-        let tolerance = watched.map_or(0.0, |w| w.gate.tolerance);
-        if let Some(reference) = Reference::new(was, higher, tolerance, 0.0) {
+        let reference = match watched {
+            Some(watched) => watched.reference.clone(),
+            None => baseline.reference_of(id, 0.0),
+        };
+        if let Some(reference) = reference {
             let sample = reference.sample(&finding.values);
             finding.interval = sample.map(|s| reference.change(&s));
         }
@@ -53,19 +55,14 @@ impl Night<'_> {
         if let Some(reason) = self.collected.why(id) {
             return (self.without(), reason.to_string());
         }
-        let own = |bits: &&String| {
-            let train = format!("train {} seed ", id.row);
-            let score = format!("score {} seed ", id.row);
-            bits.starts_with(&train)
-                || (bits.starts_with(&score) && bits.ends_with(&format!(" {}", id.column)))
-        };
-        if let Some(bits) = self.comparison.bits.iter().find(own) {
+        let mut bits = self.comparison.bits.iter();
+        if let Some(bits) = bits.find(|b| b.concerns(id)) {
             return (
                 Verdict::Failed,
                 format!("the same code and kernels gave other bits: {bits}"),
             );
         }
-        match self.state(id) {
+        match self.comparison.cells.get(id) {
             Some(Cell::Equal) => {
                 finding.past = watched.map(|_| Past {
                     equal: true,
@@ -177,7 +174,11 @@ fn numbers(watched: &Watched, finding: &mut CellFinding) -> (Verdict, String) {
     match &watched.state {
         State::Settled => (
             Verdict::Undecided,
-            "other bits, and the baseline has too few seeds for a verdict".into(),
+            match &watched.reference {
+                None => "other bits, and the baseline has too few seeds for a verdict",
+                Some(_) => "other bits with further seeds alone, which are not screened",
+            }
+            .into(),
         ),
         State::Screened(s) => {
             finding.p = Some(s.p);

@@ -50,8 +50,12 @@ impl Night<'_> {
         let now = &self.collected.measured;
         let turned =
             was.verdict == ClaimVerdict::Reproduced && is.verdict == ClaimVerdict::Contradicted;
-        let configured =
-            |id: &CellId| matches!(self.state(id), Some(Cell::Configuration(_) | Cell::New));
+        let configured = |id: &CellId| {
+            matches!(
+                self.comparison.cells.get(id),
+                Some(Cell::Configuration(_) | Cell::New)
+            )
+        };
         let (verdict, reason) = if configured(&better) || configured(&than) {
             (
                 Verdict::Incomparable,

@@ -11,16 +11,19 @@ mod claims;
 
 use crate::baseline::{Baseline, cell};
 use crate::collect::{Collected, Problem, code_of};
-use crate::compare::{Cell, Comparison, compare};
+use crate::compare::{Bits, Cell, Comparison, compare};
 use crate::findings::{CellFinding, Findings};
 use crate::history::{History, cusum, drawn};
 use crate::measured::{CellId, fingerprint};
 use crate::procedure::{CONFIRMING, Confirmation, Reference, Screening, confirm, screen};
 use crate::replicate::{Rig, seeds_per_night};
+use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_eval::stats::BySeed;
+use frbench_harness::plan::Round;
 use frbench_harness::suite::Resolved;
 use frbench_harness::suite::resolve::ResolvedGate;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A suite, what it is held against, and what runs it.
@@ -41,6 +44,8 @@ pub struct Night<'a> {
     context: Context<'a>,
     code: String,
     order: Vec<u64>,
+    /// The places of the jobs of a seed in the order in which they are made.
+    places: Places,
     seeds: usize,
     further: usize,
     repeated: bool,
@@ -50,6 +55,23 @@ pub struct Night<'a> {
     /// Why not all seeds are measured.
     interrupted: Option<Error>,
     seconds: f64,
+}
+
+/// By row, and column where it is a score.
+type Places = BTreeMap<(String, Option<String>), usize>;
+
+fn places(round: &Round) -> Places {
+    let jobs = round.jobs.iter().enumerate();
+    let jobs: BTreeMap<&Key, usize> = jobs.map(|(i, job)| (&job.key, i)).collect();
+    let rows = round.layout.rows.iter().flat_map(|row| {
+        let networks = row.runs.iter();
+        networks.map(|run| ((row.id.clone(), None), &run.train))
+    });
+    let cells = round.layout.cells.iter();
+    let cells = cells.map(|c| ((c.row.clone(), Some(c.column.clone())), &c.score));
+    let all = rows.chain(cells);
+    all.filter_map(|(what, key)| Some((what, *jobs.get(key)?)))
+        .collect()
 }
 
 /// A gate on a night.
@@ -97,12 +119,14 @@ impl<'a> Night<'a> {
         } = context;
         let own = baseline.measured.seeds();
         let first = own.first().copied().unwrap_or(1);
-        let code = fingerprint(&code_of(&rig.outlook(suite, first)?.jobs));
+        let round = rig.outlook(suite, first)?;
+        let code = fingerprint(&code_of(&round.jobs));
         let (before, same) = history.before(&baseline.id(), &code);
         let seeds = seeds_per_night(suite);
         let start = drawn(before, &baseline.id());
         let mut night = Night {
             order: order(&own, start, seeds + CONFIRMING),
+            places: places(&round),
             repeated: same.is_some(),
             context,
             code,
@@ -126,7 +150,7 @@ impl<'a> Night<'a> {
                 break;
             }
         }
-        night.comparison = compare(&baseline.measured, &night.collected.measured);
+        night.compare();
         night.watched = suite.gates.iter().map(|gate| night.watch(gate)).collect();
         night.seconds = started.elapsed().as_secs_f64();
         Ok(night)
@@ -159,12 +183,33 @@ impl<'a> Night<'a> {
         }
     }
 
+    /// Holds what is measured against the baseline.
+    fn compare(&mut self) {
+        let baseline = &self.context.baseline.measured;
+        let mut found = compare(baseline, &self.collected.measured);
+        if self.is_elsewhere() {
+            found = found.elsewhere();
+        }
+        let place = |b: &Bits| {
+            let seed = self.order.iter().position(|s| *s == b.seed);
+            let job = self.places.get(&(b.row.clone(), b.column.clone()));
+            (seed, job.copied().unwrap_or(usize::MAX))
+        };
+        found.bits.sort_by_key(place);
+        self.comparison = found;
+    }
+
+    /// Whether the baseline is of a machine that computes otherwise.
+    fn is_elsewhere(&self) -> bool {
+        self.context.environment != self.context.baseline.recorded.environment
+    }
+
     fn watch(&self, gate: &ResolvedGate) -> Watched {
         let baseline = self.context.baseline;
         let reference = baseline.reference(gate);
         let id = cell(gate);
         let values = self.collected.measured.values(&id);
-        let numbers = self.state(&id) == Some(Cell::Numbers);
+        let numbers = self.comparison.cells.get(&id) == Some(&Cell::Numbers);
         let sample = reference.as_ref().filter(|_| numbers);
         let sample = sample.and_then(|r| Some((r, r.sample(&values)?)));
         let state = match sample {
@@ -180,16 +225,6 @@ impl<'a> Night<'a> {
             reference,
             state,
         }
-    }
-
-    /// How a cell compares. On other kernels one network gives other scores.
-    fn state(&self, id: &CellId) -> Option<Cell> {
-        let cell = self.comparison.cells.get(id)?.clone();
-        let elsewhere = self.context.environment != self.context.baseline.recorded.environment;
-        Some(match cell {
-            Cell::Evaluation if elsewhere => Cell::Numbers,
-            other => other,
-        })
     }
 
     /// Whether the night was stopped before its seeds were measured.
@@ -215,10 +250,10 @@ impl<'a> Night<'a> {
             self.further += 1;
         }
         self.seconds += started.elapsed().as_secs_f64();
+        self.compare();
         if self.further < CONFIRMING {
             return Ok(());
         }
-        self.comparison = compare(&self.context.baseline.measured, &self.collected.measured);
         let further: Vec<u64> = self.order[self.seeds..][..self.further].to_vec();
         for i in 0..self.watched.len() {
             let watched = &self.watched[i];
@@ -252,7 +287,7 @@ impl<'a> Night<'a> {
         cells.sort_by(|a, b| a.cell.cmp(&b.cell));
         let claims = self.claims();
         let mut notes = Vec::new();
-        if self.context.environment != baseline.recorded.environment {
+        if self.is_elsewhere() {
             notes.push(format!(
                 "tonight on {}, the baseline on {}: bits are not compared",
                 self.context.environment, baseline.recorded.environment
