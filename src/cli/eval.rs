@@ -14,7 +14,7 @@ use frbench::engine::DeviceChoice;
 use frbench::protocol;
 use frbench::registry::Kind;
 use frbench::run::Store;
-use frbench::suite::evaluation::{self, Candidate, Input};
+use frbench::suite::evaluation::{self, Candidate, Evaluation, Input};
 use frbench::{Error, Result, embedded, files};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,10 @@ pub struct EvalArgs {
     /// the code base that trained them, or rgb,MEAN,STD or bgr,MEAN,STD for (x / 255 - MEAN) / STD
     #[arg(long, value_name = "INPUT")]
     input: Option<Input>,
+    /// Tables of published numbers to hold models against (`frbench references`); a model is given
+    /// the name that a table gives it, as in `"AdaFace R50 MS1MV2"=PATH`
+    #[arg(long, value_name = "TABLE,...", value_delimiter = ',')]
+    published: Vec<String>,
     #[command(flatten)]
     given: Box<GivenArgs>,
     #[command(flatten)]
@@ -69,14 +73,19 @@ pub struct EvalArgs {
     json: bool,
 }
 
-/// One of the rules of verification.
-fn rule(text: &str) -> Result<String, String> {
-    let params = protocol::find("verification").map_err(|e| e.to_string())?;
-    let rules = params.info.params.iter().find(|p| p.name == "rule");
-    let known = match rules.map(|p| p.kind) {
+/// The rules of verification.
+pub(super) fn rules() -> &'static [&'static str] {
+    let verification = protocol::find("verification").ok();
+    let rule = verification.and_then(|v| v.info.params.iter().find(|p| p.name == "rule"));
+    match rule.map(|p| p.kind) {
         Some(Kind::Choice(rules)) => rules,
         _ => &[],
-    };
+    }
+}
+
+/// One of them.
+fn rule(text: &str) -> Result<String, String> {
+    let known = rules();
     match known.contains(&text) {
         true => Ok(text.to_string()),
         false => Err(format!("want one of {}", known.join(", "))),
@@ -114,6 +123,7 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     let parse = |text: &String| Candidate::parse(text, args.input.as_ref());
     let models = args.models.iter().map(parse);
     let models = models.collect::<Result<Vec<_>>>()?;
+    named_in(&args.published, &models)?;
     let name = args.name.unwrap_or_else(|| {
         let ids: Vec<String> = models.iter().map(|m| evaluation::id(&m.label)).collect();
         let on = args.preset.unwrap_or_else(|| args.on.join("-"));
@@ -125,7 +135,12 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     });
     let mut known = context::catalogue()?;
     known.data_root = Some(args.data.root());
-    let text = evaluation::suite(&name, &models, (&args.on, &args.rule), &known)?;
+    let on = Evaluation {
+        sets: &args.on,
+        rules: &args.rule,
+        published: &args.published,
+    };
+    let text = evaluation::suite(&name, &models, on, &known)?;
     let path = write(&args.reports, &name, &text)?;
     let suite = SuiteArgs {
         suite: path.display().to_string(),
@@ -161,6 +176,27 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     wrong_pairs::write(&round, &store, &folder)?;
     transfer::write(&args.transfer, &round, &store, &folder, args.json)?;
     Ok(status)
+}
+
+/// Checks that published tables have something to say of each model.
+fn named_in(tables: &[String], models: &[Candidate]) -> Result<()> {
+    let mut names: Vec<String> = Vec::new();
+    for table in tables {
+        let rows = embedded::published(table, Some(Path::new(context::PUBLISHED)))?;
+        names.extend(rows.into_iter().map(|row| row.method));
+    }
+    names.dedup();
+    let known = |m: &&Candidate| names.iter().any(|n| n.eq_ignore_ascii_case(&m.label));
+    match models.iter().find(|m| !tables.is_empty() && !known(m)) {
+        None => Ok(()),
+        Some(model) => Err(Error::Usage(format!(
+            "`{}` is in none of the published tables {}; name the model as they do, NAME=PATH with \
+             one of: {}",
+            model.label,
+            tables.join(", "),
+            names.join(", ")
+        ))),
+    }
 }
 
 /// The file of the suite, in the folder of reports: as a suite it can be changed and run.

@@ -23,7 +23,6 @@ fn column(dataset: &str, protocol: &str, metric: &str, label: &str, chance: f64)
         higher_is_better: true,
         chance: Some(chance),
         context: Context {
-            data: "synth-train-1000".into(),
             protocol: protocol.into(),
             checkpoint: "last".into(),
             synthetic: true,
@@ -109,6 +108,8 @@ fn row(id: &str, label: &str, role: Role, base: [f64; 4]) -> Row {
         of: None,
         note: String::new(),
         condition: String::new(),
+        published: vec![label.into()],
+        origin: Some(Origin::Trained("synth-train-1000".into())),
         backbone: if teacher {
             "iResNet-18"
         } else {

@@ -11,6 +11,7 @@ mod conditions;
 mod curves;
 mod fixture;
 mod golden;
+mod held;
 mod published;
 mod render;
 mod skeleton;

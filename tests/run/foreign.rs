@@ -322,6 +322,7 @@ fn a_folder_of_pictures_is_added_and_scored() {
     let results: Value = serde_json::from_str(&out).unwrap();
     let metrics = &run_of(&results, "big")["metrics"];
     assert_eq!(metrics["mine/ten-fold/accuracy"]["value"], json!(1.0));
+    against_published_numbers(dir, &results);
     let (code, _, told) = outcome(dir, &["data", "add", "elsewhere/mine"]);
     assert_eq!(code, 2, "{told}");
     // A list that cannot be read does not make them pictures of one person.
@@ -336,6 +337,55 @@ fn a_folder_of_pictures_is_added_and_scored() {
         );
         assert!(!dir.join("data/broken").exists());
     }
+}
+
+/// The network, by the name that a table of published numbers gives it.
+fn against_published_numbers(dir: &Path, results: &Value) {
+    let backbone = results["input"]["rows"][0]["backbone"].as_str().unwrap();
+    let backbone = backbone.split(" @").next().unwrap();
+    let folder = dir.join("reference_results/published");
+    fs::create_dir_all(&folder).unwrap();
+    let head = "paper,table,method,dataset,protocol,metric,value,unit,training_data,backbone,\
+                checkpoint,runs,source,status";
+    let row = |method: &str, rule: &str, value: f64| {
+        format!(
+            "P,T,{method},mine,verification/{rule},accuracy,{value},%,,{backbone},shipped,,\
+             https://example.org,verified"
+        )
+    };
+    let rows = [
+        row("Net", "insightface", 100.0),
+        row("Net", "facex-zoo", 99.0),
+        row("Other", "insightface", 98.0),
+    ];
+    let table = format!("{head}\n{}\n", rows.join("\n"));
+    fs::write(folder.join("mine.csv"), table).unwrap();
+    let eval = |model: &str| {
+        let more = ["--published", "mine", "--json", "--name", "held"];
+        let args = [&["eval", model, "--on", "mine"][..], &more].concat();
+        outcome(dir, &args)
+    };
+    let (code, _, told) = eval("files/big.safetensors@insightface");
+    assert_eq!(code, 2, "{told}");
+    assert!(
+        told.contains("`big`") && told.contains("Net, Other"),
+        "{told}"
+    );
+    let (code, out, told) = eval("Net=files/big.safetensors@insightface");
+    assert_eq!(code, 0, "{told}");
+    let results: Value = serde_json::from_str(&out).unwrap();
+    let found = results["derived"]["published"].as_array().unwrap();
+    assert_eq!(found[0]["difference"], json!(0.0));
+    assert_eq!(found[0]["allowed"]["holds"], json!(true));
+    let reason = found[1]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("published verification/facex-zoo"),
+        "{reason}"
+    );
+    let reason = found[2]["reason"].as_str().unwrap();
+    assert!(reason.contains("nothing in this suite"), "{reason}");
+    let page = fs::read_to_string(dir.join("reports/held-eval/report.md")).unwrap();
+    assert!(page.contains("agrees"), "{page}");
 }
 
 /// A network of images that are not square, by all rules, from its file and from its embeddings.

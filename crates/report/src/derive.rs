@@ -5,7 +5,7 @@
 pub use super::compare::Difference;
 use super::compare::{self, Series};
 use super::model::*;
-use super::{claims, published};
+use super::{claims, held};
 use frbench_eval::stats::{BySeed, Estimate, Ratio, summarize};
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub struct Derived {
     pub yardsticks: Vec<Yardstick>,
     pub rows: Vec<DerivedRow>,
     pub claims: Vec<claims::ClaimResult>,
-    pub published: Vec<published::Comparison>,
+    pub published: Vec<held::Comparison>,
 }
 
 impl Derived {
@@ -163,7 +163,7 @@ pub fn derive(input: &ReportInput) -> Derived {
         published: input
             .published
             .iter()
-            .map(|p| published::compare(p, input, &rows))
+            .map(|p| held::compare(p, input, &rows))
             .collect(),
         rows,
     }

@@ -16,6 +16,7 @@ pub mod derive;
 mod escape;
 mod finding;
 mod format;
+pub mod held;
 mod html;
 mod labels;
 mod markdown;

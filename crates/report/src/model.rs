@@ -112,6 +112,12 @@ pub struct Row {
     /// other. Empty where nothing was done, or where a teacher serves all conditions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub condition: String,
+    /// What tables of published numbers call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
+    /// What it was trained on and how; none where nothing was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Such as `MobileNetV2 0.5x`.
     pub backbone: String,
     /// Trainable parameters of the backbone (without the head); 0 is unknown.
@@ -125,6 +131,16 @@ pub struct Row {
     pub recipe: Recipe,
     /// One per seed this row is to be trained with, those not done included.
     pub runs: Vec<SeedRun>,
+}
+
+/// Where a network comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Read from a file, which says nothing of its training.
+    File,
+    /// Trained here on this set, such as `casia-webface, 20 % closed` where labels were made wrong.
+    Trained(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -232,8 +248,6 @@ pub struct Trials {
 /// What has to agree before a measured value may be held against a published one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Context {
-    /// The training data.
-    pub data: String,
     pub protocol: String,
     /// Which checkpoint is scored, such as `last`.
     pub checkpoint: String,
@@ -307,11 +321,6 @@ pub struct PublishedRow {
     /// An address, or in words where it was read.
     pub source: String,
     pub status: Status,
-    /// The row and column it is to be held against, by id.
-    #[serde(default)]
-    pub row: Option<String>,
-    #[serde(default)]
-    pub column: Option<String>,
 }
 
 /// A data set that was used.

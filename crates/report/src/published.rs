@@ -1,9 +1,7 @@
-//! Published numbers: `reference_results/published/*.csv`, one file per source. A measured value is held against one only where the contexts agree.
+//! Published numbers: `reference_results/published/*.csv`, one file per source.
 
-use super::derive::DerivedRow;
-use super::model::{Column, PublishedRow, ReportInput, Status};
+use super::model::{PublishedRow, Status};
 use frbench_base::{Error, Result};
-use serde::Serialize;
 use std::path::Path;
 
 /// The columns of a file, in order.
@@ -138,111 +136,6 @@ fn row(record: &csv::StringRecord) -> Result<PublishedRow, String> {
         runs: text("runs"),
         source: text("source"),
         status,
-        row: None,
-        column: None,
-    })
-}
-
-/// A published number held against a measured one, or the reason why it is not.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// Mean of the measured row, raw.
-    pub measured: Option<f64>,
-    /// Measured minus published, raw.
-    pub difference: Option<f64>,
-    /// Why the two are not compared; none where they are.
-    pub reason: Option<String>,
-}
-
-pub(super) fn compare(
-    published: &PublishedRow,
-    input: &ReportInput,
-    rows: &[DerivedRow],
-) -> Comparison {
-    let greyed = |reason: &str| Comparison {
-        measured: None,
-        difference: None,
-        reason: Some(reason.to_string()),
-    };
-    let Some(value) = published.value else {
-        return greyed("declared, but the source could not be read: the value stays empty");
-    };
-    if published.status == Status::Secondary {
-        return greyed("read in somebody else's account of the paper, not checked against it");
-    }
-    if !input.columns.is_empty() && input.columns.iter().all(|c| c.context.synthetic) {
-        let measured = match input.columns.iter().all(|c| c.generated) {
-            true => "is on generated data, which is",
-            false => "comes of generated data, to train on or to score, which are",
-        };
-        return greyed(&format!(
-            "context only: what was measured here {measured} never compared with published numbers"
-        ));
-    }
-    let at = (
-        published
-            .row
-            .as_ref()
-            .and_then(|id| input.rows.iter().position(|r| r.id == *id)),
-        published
-            .column
-            .as_ref()
-            .and_then(|id| input.columns.iter().position(|c| c.id == *id)),
-    );
-    let (Some(r), Some(c)) = at else {
-        return greyed("context only: nothing in this suite measures the same");
-    };
-    let column = &input.columns[c];
-    if let Some(reason) = mismatch(published, &input.rows[r].backbone, column) {
-        return greyed(&reason);
-    }
-    let Some(mean) = rows[r].cells[c].mean else {
-        return greyed("nothing measured yet");
-    };
-    let factor = if published.unit == "%" { 0.01 } else { 1.0 };
-    Comparison {
-        measured: Some(mean),
-        difference: Some(mean - value * factor),
-        reason: None,
-    }
-}
-
-/// The first part of the context that differs. What the source does not say is a difference.
-fn mismatch(published: &PublishedRow, backbone: &str, column: &Column) -> Option<String> {
-    if column.context.synthetic {
-        let how = if column.generated {
-            "measured"
-        } else {
-            "trained"
-        };
-        return Some(format!(
-            "{how} on generated data, which is never compared with published numbers"
-        ));
-    }
-    let pairs = [
-        ("data set", &published.dataset, &column.dataset),
-        ("metric", &published.metric, &column.metric),
-        ("protocol", &published.protocol, &column.context.protocol),
-        (
-            "training data",
-            &published.training_data,
-            &column.context.data,
-        ),
-        (
-            "checkpoint rule",
-            &published.checkpoint,
-            &column.context.checkpoint,
-        ),
-        ("backbone", &published.backbone, &backbone.to_string()),
-    ];
-    pairs.iter().find_map(|(what, theirs, ours)| {
-        if theirs.is_empty() {
-            Some(format!("the source does not state its {what}"))
-        } else if theirs.eq_ignore_ascii_case(ours) {
-            None
-        } else {
-            Some(format!("{what} differs: published {theirs}, here {ours}"))
-        }
     })
 }
 

@@ -391,6 +391,7 @@ fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
         role: row.role,
         label: row.label.clone(),
         note: row.note.clone(),
+        published: row.published.clone(),
         settings: row.settings.clone(),
         teacher: row.teacher.map(|t| suite.rows[t].id.clone()),
         condition: row.condition.clone(),

@@ -47,6 +47,9 @@ pub struct LayoutRow {
     pub role: Role,
     pub label: String,
     pub note: Option<String>,
+    /// What tables of published numbers call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
     /// The values that a matrix gave to this row.
     pub settings: Params,
     /// Id of the teacher's row.

@@ -76,7 +76,7 @@ impl Past {
 /// in the order of their keys.
 ///
 /// # Errors
-/// [`Error::Io`] for a folder that cannot be listed; one that is not there holds no job.
+/// [`frbench_base::Error::Io`] for a folder that cannot be listed; one that is not there holds no job.
 pub fn past(store: &Store, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Vec<Past>> {
     let read = |key| Past::read(store, key, wanted);
     Ok(store.keys()?.into_iter().filter_map(read).collect())

@@ -154,8 +154,18 @@ const PROTOCOLS: &[(DataFormat, &str, &str)] = &[
 /// The one profile of such a suite.
 pub const PROFILE: &str = "eval";
 
-/// The text of the suite called `name` that evaluates `models` on the data sets `sets`, pairs by
-/// each of `rules`.
+/// What models are evaluated on.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluation<'a> {
+    /// Data sets.
+    pub sets: &'a [String],
+    /// Rules that pairs are scored by.
+    pub rules: &'a [String],
+    /// Tables of published numbers, in which a model has the name that it has here.
+    pub published: &'a [String],
+}
+
+/// The text of the suite called `name` that evaluates `models`.
 ///
 /// # Errors
 /// A usage error for a data set that is unknown or holds nothing to be scored, and for two models
@@ -163,11 +173,16 @@ pub const PROFILE: &str = "eval";
 pub fn suite(
     name: &str,
     models: &[Candidate],
-    (sets, rules): (&[String], &[String]),
+    on: Evaluation,
     known: &Catalogue,
 ) -> Result<String> {
     super::check::plain_name("name of an evaluation", name)
         .map_err(|why| Error::Usage(format!("`{name}`: {why}")))?;
+    let Evaluation {
+        sets,
+        rules,
+        published,
+    } = on;
     let mut protocols: BTreeMap<String, String> = BTreeMap::new();
     let mut evaluate = String::new();
     for set in sets {
@@ -207,6 +222,10 @@ pub fn suite(
             sets.join(", ")
         )),
     );
+    if !published.is_empty() {
+        let names: Vec<String> = published.iter().map(|name| text(name)).collect();
+        out += &format!("published = [{}]\n", names.join(", "));
+    }
     for (id, model) in ids.iter().zip(models) {
         let input = match &model.input {
             Input::Preset(preset) => format!("preset = \"{}\"", preset.name),

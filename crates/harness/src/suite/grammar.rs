@@ -227,6 +227,9 @@ const STD: Field = must(
     "Divides x / 255 - mean.",
 );
 
+const PUBLISHED_DOC: &str =
+    "What tables of published numbers call it, where that is not its label.";
+
 /// `[teacher]`, `[student]`, `[[baseline]]`, `[[method]]`
 pub const ENTRY: &[Field] = &[
     must(
@@ -240,6 +243,7 @@ pub const ENTRY: &[Field] = &[
         "Name in tables. With a matrix, `{key}` stands for the value.",
     ),
     may("note", Text, "What a reader of the table must know."),
+    may("published", Texts, PUBLISHED_DOC),
     may(
         "method",
         Named,
@@ -307,6 +311,7 @@ pub const ABLATION: &[Field] = &[
         "Name in tables. With a matrix, `{key}` stands for the value.",
     ),
     may("note", Text, "What a reader of the table must know."),
+    may("published", Texts, PUBLISHED_DOC),
     must("of", Text, "Id of the entry this is a variant of."),
     may(
         "method",

@@ -75,6 +75,8 @@ pub struct Entry {
     pub id: At<String>,
     pub label: String,
     pub note: Option<String>,
+    /// What tables of published numbers call it, where that is not the label.
+    pub published: Vec<String>,
     /// The entry that an ablation varies.
     pub of: Option<At<String>>,
     pub teacher: Option<At<String>>,

@@ -145,6 +145,7 @@ fn entry(node: &Node, role: Role) -> Entry {
         id: text(node, "id"),
         label: text(node, "label").value,
         note: plain(node, "note"),
+        published: texts(node, "published"),
         of: opt_text(node, "of"),
         teacher: opt_text(node, "teacher"),
         under: node

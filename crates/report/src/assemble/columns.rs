@@ -20,12 +20,12 @@ pub(super) fn columns(
     trials: &BTreeMap<Key, Trials>,
     notes: &mut BTreeSet<String>,
 ) -> Vec<Column> {
-    let training = training_data(s);
+    let generated = trains_on_generated(s);
     let mut columns = Vec::new();
     for column in &s.layout.columns {
         let here = s.layout.cells.iter().filter(|c| c.column == column.id);
         let Some(scored) = here.clone().find_map(|c| s.score(&c.score)) else {
-            columns.extend(failed(s, column, &training));
+            columns.extend(failed(s, column, generated));
             continue;
         };
         // All networks have the same trials; those of some may be damaged.
@@ -43,7 +43,7 @@ pub(super) fn columns(
                 unsupported.push(metric.id.as_str());
                 continue;
             }
-            let mut new = self::column(column, &scored.protocol, metric, &training);
+            let mut new = self::column(column, &scored.protocol, metric, generated);
             new.headline = std::mem::take(&mut headline);
             new.primary = claims().filter(judged).any(|c| c.primary);
             let has = |t: &Trials| t.adds.iter().any(|(id, _)| *id == metric.id);
@@ -115,7 +115,7 @@ fn tell_apart(layout: &Layout, columns: &mut [Column]) {
 }
 
 /// The headline of a column without a value, where that is because something failed.
-fn failed(s: &Parts, column: &LayoutColumn, training: &Training) -> Option<Column> {
+fn failed(s: &Parts, column: &LayoutColumn, generated: bool) -> Option<Column> {
     let mut cells = s.layout.cells.iter().filter(|c| c.column == column.id);
     let cell = cells.find(|c| s.failed.has(&c.score))?;
     let JobSpec::Score(spec) = s.spec(&cell.score)? else {
@@ -134,10 +134,10 @@ fn failed(s: &Parts, column: &LayoutColumn, training: &Training) -> Option<Colum
         interval: None,
         folds: Vec::new(),
     };
-    Some(self::column(column, &column.kind, &metric, training))
+    Some(self::column(column, &column.kind, &metric, generated))
 }
 
-fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &Training) -> Column {
+fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, generated: bool) -> Column {
     Column {
         id: column_id(&c.id, &metric.id),
         dataset: c.data.clone(),
@@ -152,37 +152,21 @@ fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, training: &Training
         chance: metric.chance,
         generated: c.synthetic,
         context: Context {
-            data: training.name.clone(),
             protocol: protocol.to_string(),
             checkpoint: "last".into(),
-            synthetic: c.synthetic || training.generated,
+            synthetic: c.synthetic || generated,
         },
     }
 }
 
-/// What networks are trained on.
-#[derive(Default)]
-struct Training {
-    /// The set of the first row.
-    name: String,
-    /// Some row's is rendered.
-    generated: bool,
-}
-
-fn training_data(s: &Parts) -> Training {
+/// Whether some row is trained on rendered images.
+fn trains_on_generated(s: &Parts) -> bool {
     let runs = s.layout.rows.iter().filter_map(|r| r.runs.first());
-    let sets = runs.filter_map(|r| match s.spec(&s.train_spec(&r.train)?.data)? {
+    let mut sets = runs.filter_map(|r| match s.spec(&s.train_spec(&r.train)?.data)? {
         JobSpec::Data(d) => Some(d),
         _ => None,
     });
-    let mut training = Training::default();
-    for (i, set) in sets.enumerate() {
-        if i == 0 {
-            training.name = set.name.clone();
-        }
-        training.generated |= is_generated(set);
-    }
-    training
+    sets.any(is_generated)
 }
 
 fn is_generated(set: &DataSpec) -> bool {

@@ -243,8 +243,6 @@ fn stated(layout: &Layout, r: &ReferenceRow) -> PublishedRow {
             Some(_) => Status::Verified,
             None => Status::Unavailable,
         },
-        row: None,
-        column: None,
     }
 }
 

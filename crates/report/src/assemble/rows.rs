@@ -2,12 +2,12 @@
 
 use super::trials::Trials;
 use super::{Parts, column_id};
-use crate::model::{Column, Row, RunStatus, SeedRun};
+use crate::model::{Column, Origin, Row, RunStatus, SeedRun};
 use frbench_base::Size;
 use frbench_base::key::Key;
 use frbench_harness::plan::layout::{self, Cell, LayoutRow};
 use frbench_harness::run::failures::NOT_RUN;
-use frbench_job::BackboneSpec;
+use frbench_job::{BackboneSpec, DataSource, DataSpec, JobSpec};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +59,8 @@ fn row(
             .condition
             .as_ref()
             .map_or(String::new(), |(_, label)| label.clone()),
+        published: row.published.clone(),
+        origin: row.runs.first().and_then(|r| origin(s, &r.train)),
         backbone: first
             .map(|(network, input)| backbone(network, input.size))
             .unwrap_or_default(),
@@ -67,6 +69,35 @@ fn row(
         recipe: row.recipe.clone(),
         runs: runs.collect(),
     }
+}
+
+/// Where the network of a row comes from, by the job that yields it.
+fn origin(s: &Parts, network: &Key) -> Option<Origin> {
+    let JobSpec::Train(training) = s.spec(network)? else {
+        return Some(Origin::File);
+    };
+    let JobSpec::Data(set) = s.spec(&training.data)? else {
+        return None;
+    };
+    let mut out = training_set(set);
+    if training.start.is_some() {
+        out += ", from another network on";
+    }
+    Some(Origin::Trained(out))
+}
+
+/// A set and the noise that was planted in it.
+fn training_set(set: &DataSpec) -> String {
+    let DataSource::Noisy(noisy) = &set.source else {
+        return set.name.clone();
+    };
+    let mut out = noisy.base.name.clone();
+    for (share, kind) in [(noisy.closed, "closed"), (noisy.open, "open")] {
+        if share > 0.0 {
+            out += &format!(", {} % {kind}", (share * 1000.0).round() / 10.0);
+        }
+    }
+    out
 }
 
 /// Parameters and multiply-accumulates of the network that a job has left.

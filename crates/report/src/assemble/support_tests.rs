@@ -48,6 +48,7 @@ fn layout() -> Layout {
             role: Role::Student,
             label: "Student".into(),
             note: None,
+            published: Vec::new(),
             settings: Params::default(),
             teacher: None,
             condition: None,

@@ -3,8 +3,8 @@
 use super::super::Report;
 use super::super::block::{Address, Block, Cell, Head, Part, Row, Table, Text, Voice};
 use super::super::format::{Unit, fixed};
+use super::super::held::{Allowed, Comparison};
 use super::super::model::PublishedRow;
-use super::super::published::Comparison;
 use super::super::words;
 
 /// Rows of one table of one paper, each with the reason why it is not compared.
@@ -35,7 +35,7 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     if !compared.is_empty() {
         let mut head = vec![Head::left("Method"), Head::left("On")];
-        head.extend(["Published", "Here", "Difference"].map(Head::right));
+        head.extend(["Published", "Here", "Difference", "Allowed"].map(Head::right));
         head.push(Head::words("Source"));
         let label = "Compared with published numbers";
         blocks.push(Block::Table(Table::new(label, head, compared)));
@@ -46,8 +46,7 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
 
 /// A published number beside the measured one.
 fn comparison(r: &Report, row: &PublishedRow, result: &Comparison) -> Row {
-    let mut columns = r.input.columns.iter();
-    let column = columns.find(|c| Some(&c.id) == row.column.as_ref());
+    let column = result.column.map(|c| &r.input.columns[c]);
     let unit = Unit::of(column.map_or("%", |c| &c.unit));
     let source = Text::new()
         .link(&row.paper, Address::web(&row.source))
@@ -60,9 +59,19 @@ fn comparison(r: &Report, row: &PublishedRow, result: &Comparison) -> Row {
             Cell::of(printed(row)).below(&row.runs),
             Cell::of(result.measured.map_or(String::new(), |v| unit.value(v))),
             Cell::of(result.difference.map_or(String::new(), |v| unit.signed(v))),
+            allowed(result.allowed.as_ref(), unit),
             Cell::of(source),
         ],
     )
+}
+
+/// How far the difference may go, whether it does, and why.
+fn allowed(allowed: Option<&Allowed>, unit: Unit) -> Cell {
+    let Some(a) = allowed else {
+        return Cell::of("not stated");
+    };
+    let verdict = if a.holds { "agrees" } else { "differs" };
+    Cell::of(format!("±{}: {verdict}", unit.value(a.difference))).below(&a.rule)
 }
 
 /// One table of one paper: methods by data sets and metrics.

@@ -56,6 +56,8 @@ pub struct Row {
     pub role: Role,
     pub label: String,
     pub note: Option<String>,
+    /// What tables of published numbers call it.
+    pub published: Vec<String>,
     /// The values that a matrix gave to this row.
     pub settings: Params,
     pub seeds: Vec<u64>,

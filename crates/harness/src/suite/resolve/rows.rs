@@ -230,6 +230,10 @@ fn row(
         id += &under;
         of = of.map(|of| of + &under);
     }
+    let published = match entry.published.as_slice() {
+        [] => vec![label.clone()],
+        names => names.to_vec(),
+    };
     let values_of = values.iter().map(|(k, n)| (k.value.clone(), n.json()));
     let stated: Params = values_of.collect();
 
@@ -245,6 +249,7 @@ fn row(
             role: entry.role,
             label,
             note: entry.note.clone(),
+            published,
             settings: stated,
             // A file is one network, whatever seed it was trained with.
             seeds: vec![0],
@@ -380,6 +385,7 @@ fn row(
             Some(d) => Some(format!("Not run: {}.", d.reason)),
             None => entry.note.clone(),
         },
+        published,
         settings: stated,
         // A row without seeds is shown, and nothing is run for it.
         seeds: match empty {
