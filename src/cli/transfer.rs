@@ -86,17 +86,17 @@ fn rows(found: &[Transferred]) -> Vec<Vec<String>> {
         let r = &one.rates;
         rows.push(vec![
             one.label.clone(),
-            format!("{:.4}", one.threshold),
+            format!("{:.4}", one.rates.threshold),
             one.data.clone(),
             format!(
                 "{:.3} % ({} of {})",
-                100.0 * r.fmr,
+                100.0 * r.fmr(),
                 r.false_matches,
                 r.impostors
             ),
             format!(
                 "{:.3} % ({} of {})",
-                100.0 * r.fnmr,
+                100.0 * r.fnmr(),
                 r.false_non_matches,
                 r.genuine
             ),
@@ -116,12 +116,12 @@ fn csv(from: &str, fmr: f64, found: &[Transferred]) -> String {
             "{},{},{from},{fmr:e},{},{},{},{},{},{},{},{}\n",
             one.row,
             one.seed,
-            one.threshold,
+            one.rates.threshold,
             one.data,
-            r.fmr,
+            r.fmr(),
             r.false_matches,
             r.impostors,
-            r.fnmr,
+            r.fnmr(),
             r.false_non_matches,
             r.genuine
         );

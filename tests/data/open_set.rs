@@ -1,7 +1,9 @@
 //! Sets in which not everybody is enrolled, and sets in groups: from files on disk, in the layouts in
 //! which they are given out, to numbers that are known without any of the code that computes them.
 
-use crate::common::miniatures::{IJBC, LFW, embedding, face, genuine_with, lfw_path, pairs};
+use crate::common::miniatures::{
+    IJBC, LFW, embedding, face, genuine_with, impostors_with, lfw_path, pairs,
+};
 use crate::common::scoring::metric;
 use crate::folder::{declared, put, score};
 use frbench::data::decode::decode;
@@ -9,6 +11,7 @@ use frbench::data::manifest::describe;
 use frbench::data::set;
 use frbench::job::{DataFormat, DataSpec, Description, Missing, ProtocolSpec, Rules};
 use frbench::protocol;
+use frbench::protocol::trials::{FILES, Trials};
 use serde_json::json;
 use std::path::Path;
 
@@ -405,6 +408,61 @@ fn rfw_by_group_from_its_own_layout() {
             "{notes}"
         );
     }
+}
+
+#[test]
+fn rates_of_groups_rest_on_false_accepts_and_say_what_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("set");
+    let files = rfw(&dir);
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let picture = [2, 1];
+    let lost = lfw_path(picture).replace("Na me", "Indian");
+    std::fs::remove_file(dir.join("data/Indian").join(lost)).unwrap();
+    let spec = spec(DataFormat::Pairs, &files, MISS);
+    let params = [("fmrs", json!([0.1, 0.2]))];
+    let scored = score(root.path(), &spec, "group-verification", &params);
+    let (genuine, impostor) = (genuine_with(picture), impostors_with(picture));
+    let note = format!("failure to acquire: {genuine} genuine and {impostor} impostor pairs");
+    let notes = &scored.result.notes;
+    assert!(notes.iter().any(|n| n.starts_with(&note)), "{notes:?}");
+    let rejected = genuine as f64 / 20.0;
+    assert_eq!(metric(&scored, "fnmr@fmr=1e-1/Indian"), rejected);
+
+    // Each rate rests on the false accepts that its threshold allows of all 80 impostor pairs; those
+    // that are means over pairs have trials.
+    let file = |name: &str| &scored.evidence.iter().find(|e| e.0 == name).unwrap().1;
+    let [table, people, adds] = FILES.map(file);
+    let trials = Trials::read(table, Some(people), adds).unwrap();
+    assert_eq!(trials.people.as_ref().unwrap().len(), 160);
+    for m in &scored.result.metrics {
+        let allowed = if m.id.contains("fmr=1e-1") { 8 } else { 16 };
+        assert_eq!(trials.allowed[&m.id], allowed, "{}", m.id);
+        assert_eq!(trials.has(&m.id), !m.id.contains("ratio"), "{}", m.id);
+    }
+    // A genuine pair of the group that is rejected adds 1 less the rate, over 20 pairs.
+    let adds = trials.adds.iter().find(|a| a.0 == "fnmr@fmr=1e-1/Indian");
+    let most = adds.unwrap().1.iter().copied().fold(0.0, f32::max);
+    assert!((f64::from(most) - (1.0 - rejected) / 20.0).abs() < 1e-7);
+    let counted = adds.unwrap().1.iter().filter(|v| **v != 0.0).count();
+    assert_eq!(counted, 20);
+
+    // All genuine pairs of a group lost: nothing can be judged in it.
+    for (a, b, _) in pairs().into_iter().filter(|p| p.2) {
+        for picture in [a, b] {
+            let path = lfw_path(picture).replace("Na me", "Indian");
+            let _ = std::fs::remove_file(dir.join("data/Indian").join(path));
+        }
+    }
+    let set = set::open(&spec, root.path()).unwrap();
+    let protocol = ProtocolSpec {
+        name: "group-verification".into(),
+        params: Default::default(),
+    };
+    let refused = protocol::check(&protocol, &set.description);
+    let message = refused.unwrap_err().to_string();
+    let want = "group Indian, of the pairs whose images are there: ";
+    assert!(message.contains(want), "{message}");
 }
 
 #[test]

@@ -339,6 +339,11 @@ fn rates_of_errors_are_as_loops_find_them() {
         &[("images", &e, Views::Original)],
         &data,
     );
+    // Of 150 impostor pairs; the EER has no trials.
+    let trials = scored.evidence.iter().find(|e| e.0 == "trials.csv");
+    let trials = String::from_utf8(trials.unwrap().1.clone()).unwrap();
+    let ends = "fnmr@fmr=5e-2,7,200\nfnmr@fmr=3e-1,45,200\n";
+    assert!(trials.ends_with(ends), "{trials}");
     let similarity = npy_f64(&scored, "pair_similarity.npy");
     let of = |class: bool| -> Vec<f64> {
         let pairs = similarity.iter().zip(&same).filter(|p| *p.1 == class);

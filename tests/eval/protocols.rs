@@ -258,7 +258,7 @@ fn data_that_does_not_fit_is_named() {
         (
             &good,
             params("rule", json!("insigtface")),
-            "unknown rule `insigtface`",
+            "unknown rule of verification `insigtface`; did you mean `insightface`?",
         ),
         (&good, params("fars", json!([2])), "false accept rate 2"),
         (

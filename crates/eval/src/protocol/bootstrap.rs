@@ -76,6 +76,23 @@ pub fn intervals(
         .collect()
 }
 
+/// Trials and their outcomes under each of so many metrics, counted by person: a row for each, of its
+/// trials and then of the outcomes that are true, as [`ratios`] takes them.
+pub fn by_person<T>(trials: impl Iterator<Item = (u32, T)>, metrics: usize) -> Vec<Vec<u64>>
+where
+    T: IntoIterator<Item = bool>,
+{
+    let mut people: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+    for (person, outcomes) in trials {
+        let row = people.entry(person).or_insert_with(|| vec![0; 1 + metrics]);
+        row[0] += 1;
+        for (count, hit) in row[1..].iter_mut().zip(outcomes) {
+            *count += u64::from(hit);
+        }
+    }
+    people.into_values().collect()
+}
+
 /// Intervals of rates whose trials belong to one person each: row i of `counts` holds the
 /// trials of person i, then the successes under each metric.
 pub fn ratios(counts: &[Vec<u64>], resamples: usize, purpose: &str) -> Vec<Option<(f64, f64)>> {

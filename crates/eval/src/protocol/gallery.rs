@@ -219,19 +219,12 @@ fn resample(
     ranks: &[usize],
     resamples: usize,
 ) -> Vec<Option<(f64, f64)>> {
-    let searched = probes.iter().map(|p| p.person);
-    let (numbers, people) = bootstrap::number(searched.chain(missed.iter().copied()));
-    let mut counts = vec![vec![0u64; 1 + ranks.len()]; people];
-    for person in missed {
-        counts[numbers[person] as usize][0] += 1;
-    }
-    for probe in probes {
-        let row = &mut counts[numbers[&probe.person] as usize];
-        row[0] += 1;
-        for (count, &n) in row[1..].iter_mut().zip(ranks) {
-            *count += u64::from(probe.rank < n as u64);
-        }
-    }
+    // A probe that is missed has the largest rank.
+    let searched = probes.iter().map(|p| (p.person, p.rank));
+    let all = searched.chain(missed.iter().map(|&person| (person, u64::MAX)));
+    let found = |rank: u64| ranks.iter().map(move |&n| rank < n as u64);
+    let trials = all.map(|(person, rank)| (person, found(rank)));
+    let counts = bootstrap::by_person(trials, ranks.len());
     bootstrap::ratios(&counts, resamples, "bootstrap/gallery-identification")
 }
 

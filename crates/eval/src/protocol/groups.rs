@@ -3,15 +3,20 @@
 //! Embeddings of image and mirror are added; the score is the cosine, in f64. For each stated FMR a
 //! threshold is chosen, by a rule of [`rates`], on the pairs of all groups together or of one of them.
 //! FMR and FNMR of each group at this threshold follow, and the ratio of the largest to the smallest.
-//! A score that is equal to the threshold is a match.
+//! A score that is equal to the threshold is a match. Thresholds are held in intervals and in what
+//! trials add.
+//!
+//! A pair with an image that is lost (missing or damaged) is a non-match at every threshold.
 //!
 //! A group without an error has a rate that is too small to be seen: in a ratio it counts as one error,
 //! which makes the ratio a lower bound.
 
 use super::input::{Part, ScoreInput};
+use super::pairs::{self, Couple};
 use super::rates::{self, ErrorRates, Scores};
 use super::scores::{dot_f64, fused};
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, floats, operating, rate_id};
+use super::trials::{self, Trials};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rate_id};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_job::description::{PairData, PairGroups};
@@ -83,6 +88,11 @@ impl Asked {
         if let Some(twice) = groups.iter().find(|g| !seen.insert(g.as_str())) {
             return Err(wrong(format!("group `{twice}` is named twice in `groups`")));
         }
+        if let Some(odd) = groups.iter().find(|g| g.contains(char::is_control)) {
+            return Err(wrong(format!(
+                "group {odd:?} of `groups` has a control character in its name"
+            )));
+        }
         if groups.len() < 2 || seen.contains(ALL) {
             return Err(wrong(format!(
                 "`groups` names {}; want at least two, none of them `{ALL}`",
@@ -98,54 +108,42 @@ impl Asked {
                 ))
             })?),
         };
-        let fmrs = floats(args, "fmrs", &FMRS)?;
-        match fmrs.iter().find(|f| !(**f > 0.0 && **f < 1.0)) {
-            Some(bad) => Err(wrong(format!(
-                "false match rate {bad} in `fmrs`, want rates between 0 and 1"
-            ))),
-            None => Ok(Asked {
-                groups,
-                threshold_on,
-                fmrs,
-                rule: rates::fmr_rule(args.text_or("fmr_rule", "at-most")?)?,
-            }),
-        }
+        Ok(Asked {
+            groups,
+            threshold_on,
+            fmrs: rates::fmrs(args, &FMRS)?,
+            rule: rates::stated_rule(args)?,
+        })
     }
 
     /// Where thresholds are chosen, in words.
     fn on(&self) -> &str {
         self.threshold_on.map_or(ALL, |g| &self.groups[g])
     }
+
+    /// Ids of the metrics at the threshold of an FMR: FNMR of all pairs, both rates of each group,
+    /// and their ratios.
+    fn ids(&self, fmr: f64) -> Vec<String> {
+        let id = |what: &str| rate_id(&format!("{what}@fmr"), fmr);
+        let of = |group: &String| ["fmr", "fnmr"].map(|what| format!("{}/{group}", id(what)));
+        let groups = self.groups.iter().flat_map(of);
+        let ratios = ["fmr-ratio", "fnmr-ratio"].map(id);
+        std::iter::once(id("fnmr"))
+            .chain(groups)
+            .chain(ratios)
+            .collect()
+    }
 }
 
 fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
     let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
-    let mut ids = Vec::new();
-    for &fmr in &asked.fmrs {
-        let id = |what: &str| rate_id(&format!("{what}@fmr"), fmr);
-        ids.push(id("fnmr"));
-        for group in &asked.groups {
-            ids.extend(["fmr", "fnmr"].map(|what| format!("{}/{group}", id(what))));
-        }
-        ids.extend(["fmr-ratio", "fnmr-ratio"].map(id));
-    }
-    Ok(ids)
+    Ok(asked.fmrs.iter().flat_map(|f| asked.ids(*f)).collect())
 }
 
-/// Whether the set has these groups, and each of them pairs of both kinds.
+/// Whether the set has these groups, and each of them pairs of both kinds that can be compared.
 fn check_data(spec: &ProtocolSpec, data: &Description) -> Result<()> {
     let asked = Asked::of(&Args::new(INFO.name, &spec.params))?;
-    groups_of(pairs_of(data)?, &asked).map(drop)
-}
-
-fn pairs_of(data: &Description) -> Result<&PairData> {
-    match data {
-        Description::Pairs(data) => Ok(data),
-        _ => Err(Error::Data(format!(
-            "`{}` needs pairs of images",
-            INFO.name
-        ))),
-    }
+    groups_of(pairs::of(data, INFO.name)?, &asked).map(drop)
 }
 
 /// The group of each pair, as its place among those that are asked for.
@@ -178,13 +176,14 @@ fn groups_of(data: &PairData, asked: &Asked) -> Result<Vec<usize>> {
     let places: Vec<usize> = names.iter().filter_map(place).collect();
     let of: Vec<usize> = of.iter().map(|&g| places[g as usize]).collect();
     for (g, name) in asked.groups.iter().enumerate() {
-        let same: Vec<bool> = of
-            .iter()
-            .zip(&data.same)
-            .filter(|p| *p.0 == g)
-            .map(|p| *p.1)
-            .collect();
-        check::both_kinds(&same).map_err(|e| Error::Data(format!("group {name}: {e}")))?;
+        let all = || (0..of.len()).filter(|&i| of[i] == g);
+        let there = |i: &usize| data.pairs[*i].is_some();
+        let same: Vec<bool> = all().filter(there).map(|i| data.same[i]).collect();
+        let left = match all().all(|i| there(&i)) {
+            true => "",
+            false => ", of the pairs whose images are there",
+        };
+        check::both_kinds(&same).map_err(|e| Error::Data(format!("group {name}{left}: {e}")))?;
     }
     Ok(of)
 }
@@ -194,60 +193,70 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let args = Args::new(INFO.name, &spec.params);
     let asked = Asked::of(&args)?;
     let resamples = bootstrap::resamples(&args)?;
-    let data = pairs_of(input.data)?;
+    let data = pairs::of(input.data, INFO.name)?;
     let group = groups_of(data, &asked)?;
     let part = input.part("images", Some(data.images))?;
     let zeros = check::spread(&part, "images")?;
     let mut notes: Vec<String> = check::zero_note(zeros, "images").into_iter().collect();
-    let similarity = cosines(data, &part)?;
+    notes.extend(pairs::lost(data));
+    let similarity = cosines(data, &part);
 
-    let of = |wanted: Option<usize>| {
-        let mut kinds = [Vec::new(), Vec::new()];
-        for i in (0..group.len()).filter(|&i| wanted.is_none_or(|g| group[i] == g)) {
-            kinds[usize::from(data.same[i])].push(similarity[i]);
-        }
-        let [impostor, genuine] = kinds;
-        Scores::new(genuine, impostor)
+    let all = Scores::of(&similarity, &data.same)?;
+    let of = |wanted: usize| {
+        let here = (0..group.len()).filter(|&i| group[i] == wanted);
+        let (scores, same): (Vec<f64>, Vec<bool>) =
+            here.map(|i| (similarity[i], data.same[i])).unzip();
+        Scores::of(&scores, &same)
     };
-    let all = of(None)?;
-    let groups = (0..asked.groups.len()).map(|g| of(Some(g)));
-    let groups: Vec<Scores> = groups.collect::<Result<_>>()?;
+    let groups: Vec<Scores> = (0..asked.groups.len()).map(of).collect::<Result<_>>()?;
+    let on = asked.threshold_on.map_or(&all, |g| &groups[g]);
+    let mut judged = Judged {
+        data,
+        asked: &asked,
+        group: &group,
+        similarity: &similarity,
+        thresholds: Vec::new(),
+    };
+    let mut trials = Trials {
+        people: pairs::trials(data),
+        ..Trials::default()
+    };
     let mut values = Vec::new();
-    let mut thresholds = Vec::new();
     for &fmr in &asked.fmrs {
-        let on = asked.threshold_on.map_or(&all, |g| &groups[g]);
-        let threshold = on.at_fmr(fmr, asked.rule).threshold;
-        let at: Vec<ErrorRates> = groups.iter().map(|g| g.at(threshold)).collect();
-        notes.extend(said(&asked, fmr, &all.at(threshold), &at));
+        let chosen = on.at_fmr(fmr, asked.rule);
+        let threshold = chosen.threshold;
+        let at = |scores: &Scores| scores.at(threshold, asked.rule.ties);
+        let of_all = at(&all);
+        let at: Vec<ErrorRates> = groups.iter().map(at).collect();
+        notes.extend(said(&asked, fmr, &of_all, &at));
         let rates = |at: &ErrorRates| [at.fmr(), at.fnmr()];
         let by_group: Vec<[f64; 2]> = at.iter().map(rates).collect();
         let least = at
             .iter()
             .map(|a| [1.0 / a.impostors as f64, 1.0 / a.genuine as f64]);
         let least: Vec<[f64; 2]> = least.collect();
-        values.push(all.at(threshold).fnmr());
+        values.push(of_all.fnmr());
         values.extend(by_group.iter().flatten());
         values.extend([0, 1].map(|k| ratio(&by_group, &least, k)));
-        thresholds.push(threshold);
+        // All of them rest on the threshold.
+        let allowed = operating::allowed(fmr, chosen.impostors);
+        for id in asked.ids(fmr) {
+            trials.allow(id, allowed);
+        }
+        judged.add(&mut trials, fmr, threshold);
+        judged.thresholds.push(threshold);
     }
 
     let ids = metrics(spec)?;
     let intervals = match &data.identities {
-        Some(people) => {
-            let judged = Judged {
-                data,
-                group: &group,
-                groups: asked.groups.len(),
-                similarity: &similarity,
-                thresholds: &thresholds,
-            };
-            judged.intervals(people, resamples)?
-        }
+        Some(people) => judged.intervals(people, resamples),
         None => {
-            notes.push("no interval: the pairs' identities are not known, and pairs that share a person are not independent".into());
+            notes.push(pairs::WITHOUT_PEOPLE.into());
             vec![None; ids.len()]
         }
     };
+    let (genuine, impostor) = pairs::split(&similarity, &data.same);
+    let roc = operating::roc_series(&genuine, &impostor, impostor.len() as u64);
     let metrics = ids.into_iter().zip(values).zip(intervals);
     let metrics = metrics.map(|((id, value), interval)| Metric {
         id,
@@ -262,25 +271,18 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             protocol: format!("group-verification/{}/{}", asked.on(), asked.rule.name),
             model: None,
             metrics: metrics.collect(),
-            series: BTreeMap::from([("roc".to_owned(), roc(&similarity, &data.same))]),
+            series: BTreeMap::from([("roc".to_owned(), roc)]),
             notes,
             evidence: Vec::new(),
         },
-        evidence: vec![("pair_similarity.npy".into(), evidence::npy_f64(&similarity))],
+        evidence: std::iter::once(("pair_similarity.npy".into(), evidence::npy_f64(&similarity)))
+            .chain(trials.evidence())
+            .collect(),
     })
 }
 
 /// The cosine of each pair, minus infinity where an image of it could not be used.
-fn cosines(data: &PairData, part: &Part) -> Result<Vec<f64>> {
-    let beyond = |p: &(u32, u32)| p.0.max(p.1) as usize >= data.images;
-    if data.pairs.len() != data.same.len() || data.pairs.iter().flatten().any(beyond) {
-        return Err(Error::Data(format!(
-            "{} pairs and {} labels, or a pair names an image beyond the {} of the set",
-            data.pairs.len(),
-            data.same.len(),
-            data.images
-        )));
-    }
+fn cosines(data: &PairData, part: &Part) -> Vec<f64> {
     let cosine = |&(a, b): &(u32, u32)| {
         let (rows, inverse_norms) = fused(part, [a, b].into_iter().map(|i| i as usize));
         let (a, b) = rows.split_at(part.dim());
@@ -288,20 +290,9 @@ fn cosines(data: &PairData, part: &Part) -> Result<Vec<f64>> {
         dot_f64(&wide(a), &wide(b)) * (inverse_norms[0] * inverse_norms[1])
     };
     let pairs = data.pairs.par_iter();
-    Ok(pairs
+    pairs
         .map(|pair| pair.as_ref().map_or(f64::NEG_INFINITY, cosine))
-        .collect())
-}
-
-fn roc(similarity: &[f64], same: &[bool]) -> Vec<(f64, f64)> {
-    let of = |class: bool| {
-        let pairs = similarity.iter().zip(same).filter(|p| *p.1 == class);
-        let mut scores: Vec<f64> = pairs.map(|p| *p.0).collect();
-        operating::sort_descending(&mut scores);
-        scores
-    };
-    let (genuine, impostor) = (of(true), of(false));
-    operating::roc_series(&genuine, &impostor, impostor.len() as u64)
+        .collect()
 }
 
 /// The ratio of the largest to the smallest of rates `k`, none of which counts as less than one error.
@@ -348,58 +339,63 @@ fn said(asked: &Asked, fmr: f64, all: &ErrorRates, at: &[ErrorRates]) -> Vec<Str
 /// Pairs at thresholds that are chosen.
 struct Judged<'a> {
     data: &'a PairData,
+    asked: &'a Asked,
     group: &'a [usize],
-    groups: usize,
     similarity: &'a [f64],
-    thresholds: &'a [f64],
+    thresholds: Vec<f64>,
 }
 
 impl Judged<'_> {
-    /// Intervals in the order of metrics, people resampled. A ratio has one where hardly any draw
-    /// leaves a group without an error.
-    fn intervals(
-        &self,
-        people: &[(u32, u32)],
-        resamples: usize,
-    ) -> Result<Vec<Option<(f64, f64)>>> {
-        if people.len() != self.data.same.len() {
-            return Err(Error::Data(format!(
-                "{} pairs of identities for {} pairs",
-                people.len(),
-                self.data.same.len()
-            )));
-        }
-        let (numbers, count) = bootstrap::number(people.iter().flat_map(|p| [p.0, p.1]));
-        let place = |person: &u32| numbers[person] as usize;
-        let people: Vec<(usize, usize)> =
-            people.iter().map(|(a, b)| (place(a), place(b))).collect();
-        let statistics = |drawn: &[u32]| self.statistics(&people, drawn);
-        let metrics = self.thresholds.len() * (1 + 2 * self.groups + 2);
-        let purpose = "bootstrap/group-verification";
-        Ok(bootstrap::intervals(
-            count, resamples, purpose, metrics, statistics,
-        ))
+    /// Whether pair `i` is judged wrongly.
+    fn is_wrong(&self, i: usize, threshold: f64) -> bool {
+        let accepted = self.asked.rule.ties.accept(self.similarity[i], threshold);
+        accepted != self.data.same[i]
     }
 
-    fn statistics(&self, people: &[(usize, usize)], drawn: &[u32]) -> Vec<f64> {
+    /// What each pair adds to the rates at the threshold of an FMR; ratios are no means over pairs.
+    fn add(&self, trials: &mut Trials, fmr: f64, threshold: f64) {
+        let share = |class: bool, group: Option<usize>| {
+            let counts =
+                |i: usize| self.data.same[i] == class && group.is_none_or(|g| self.group[i] == g);
+            let outcome = |i: usize| counts(i).then(|| self.is_wrong(i, threshold));
+            trials::share((0..self.group.len()).map(outcome))
+        };
+        let of_groups =
+            (0..self.asked.groups.len()).flat_map(|g| [false, true].map(|c| (c, Some(g))));
+        let rates = std::iter::once((true, None)).chain(of_groups);
+        for (id, (class, group)) in self.asked.ids(fmr).into_iter().zip(rates) {
+            trials.add(id, &share(class, group));
+        }
+    }
+
+    /// Intervals in the order of metrics, people resampled. A ratio has one where hardly any draw
+    /// leaves a group without an error.
+    fn intervals(&self, people: &[(u32, u32)], resamples: usize) -> Vec<Option<(f64, f64)>> {
+        let (couples, count) = pairs::couples(people);
+        let statistics = |drawn: &[u32]| self.statistics(&couples, drawn);
+        let metrics = self.thresholds.len() * (1 + 2 * self.asked.groups.len() + 2);
+        let purpose = "bootstrap/group-verification";
+        bootstrap::intervals(count, resamples, purpose, metrics, statistics)
+    }
+
+    fn statistics(&self, couples: &[Couple], drawn: &[u32]) -> Vec<f64> {
         // By threshold, group and kind: the weight of the errors; by group and kind that of all.
-        let mut errors = vec![[0u64; 2]; self.thresholds.len() * self.groups];
-        let mut all = vec![[0u64; 2]; self.groups];
-        for (i, &(a, b)) in people.iter().enumerate() {
-            let same = self.data.same[i];
-            let second = if same { 1 } else { u64::from(drawn[b]) };
-            let weight = u64::from(drawn[a]) * second;
-            let (kind, group) = (usize::from(same), self.group[i]);
+        let groups = self.asked.groups.len();
+        let mut errors = vec![[0u64; 2]; self.thresholds.len() * groups];
+        let mut all = vec![[0u64; 2]; groups];
+        for (i, people) in couples.iter().enumerate() {
+            let weight = people.weight(drawn);
+            let (kind, group) = (usize::from(self.data.same[i]), self.group[i]);
             all[group][kind] += weight;
             for (t, threshold) in self.thresholds.iter().enumerate() {
-                let accepted = self.similarity[i].is_finite() && self.similarity[i] >= *threshold;
-                errors[t * self.groups + group][kind] += weight * u64::from(accepted != same);
+                let wrong = u64::from(self.is_wrong(i, *threshold));
+                errors[t * groups + group][kind] += weight * wrong;
             }
         }
         let share = |n: u64, of: u64| n as f64 / of as f64;
         let genuine: u64 = all.iter().map(|a| a[1]).sum();
         errors
-            .chunks(self.groups)
+            .chunks(groups)
             .flat_map(|of| {
                 let rejected: u64 = of.iter().map(|e| e[1]).sum();
                 let rates = of.iter().zip(&all);

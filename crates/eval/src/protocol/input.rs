@@ -20,7 +20,8 @@ pub struct ScoreInput<'a> {
     /// By the names that [`ProtocolEntry::parts`](super::ProtocolEntry) asks for.
     pub parts: BTreeMap<&'a str, Part<'a>>,
     pub data: &'a Description,
-    /// Where searches and scores of templates are computed; the result is the same on every one.
+    /// Where searches of mates and scores of pairs of templates are computed, the others on the CPU;
+    /// the result is the same on every one.
     pub device: Device,
 }
 

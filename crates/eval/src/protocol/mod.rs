@@ -29,13 +29,13 @@ mod input;
 mod mates;
 mod open_set;
 pub mod operating;
+mod pairs;
 pub mod rates;
 mod scores;
 mod search;
 mod template;
 mod template_search;
 mod templates;
-pub mod transfer;
 pub mod trials;
 mod verification;
 pub mod watchlist;
@@ -44,7 +44,7 @@ pub use embeddings::{EmbeddingWriter, Embeddings};
 pub use input::{Part, ScoreInput};
 
 use frbench_base::entries;
-use frbench_base::registry::{Args, Info, Kind, Param, did_you_mean};
+use frbench_base::registry::{Args, Info, Kind, Param, unknown};
 use frbench_base::{Error, Result};
 use frbench_job::result::ScoreResult;
 use frbench_job::{DataFormat, Description, Pixels, ProtocolSpec, Views};
@@ -90,15 +90,21 @@ entries! {
 
 /// The table line of a protocol.
 pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
-    PROTOCOLS
-        .iter()
-        .find(|p| p.info.name == name)
-        .ok_or_else(|| {
-            let hint = did_you_mean(name, PROTOCOLS.iter().map(|p| p.info.name))
-                .map(|known| format!("; did you mean `{known}`?"))
-                .unwrap_or_default();
-            Error::Usage(format!("unknown protocol `{name}`{hint}"))
-        })
+    named(PROTOCOLS, |p| p.info.name, "protocol", name)
+}
+
+/// The line of a table that is called `name`; `what` says what lines are.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name, with the one that is closest.
+fn named<'a, T>(
+    table: &'a [T],
+    of: fn(&T) -> &'static str,
+    what: &str,
+    name: &str,
+) -> Result<&'a T> {
+    let found = table.iter().find(|line| of(line) == name);
+    found.ok_or_else(|| unknown(what, name, table.iter().map(of)))
 }
 
 /// What the protocol of `spec` does to pictures before a network sees them.
@@ -164,16 +170,21 @@ fn floats(args: &Args, name: &str, default: &[f64]) -> Result<Vec<f64>> {
     }
 }
 
-/// The parameter `fars`: false accept rates in (0, 1).
-fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
-    let fars = floats(args, "fars", default)?;
-    match fars.iter().find(|f| !(**f > 0.0 && **f < 1.0)) {
+/// The parameter `name`: rates in (0, 1) of the kind that `what` says.
+fn rates_between(args: &Args, name: &str, what: &str, default: &[f64]) -> Result<Vec<f64>> {
+    let rates = floats(args, name, default)?;
+    match rates.iter().find(|r| !(**r > 0.0 && **r < 1.0)) {
         Some(bad) => Err(Error::Usage(format!(
-            "`{}`: false accept rate {bad} in `fars`, want rates between 0 and 1",
+            "`{}`: {what} {bad} in `{name}`, want rates between 0 and 1",
             args.of
         ))),
-        None => Ok(fars),
+        None => Ok(rates),
     }
+}
+
+/// The parameter `fars`: false accept rates in (0, 1).
+fn fars(args: &Args, default: &[f64]) -> Result<Vec<f64>> {
+    rates_between(args, "fars", "false accept rate", default)
 }
 
 /// Whether a metric is a rate of errors or made of such: less is better.

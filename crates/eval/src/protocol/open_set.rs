@@ -117,17 +117,18 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         notes.push(point.note(answers.count(|a| point.finds(a, 1)), known));
     }
 
-    let intervals = intervals(&probes, &asked, &points, resamples);
+    let ids = metrics(spec)?;
+    let hits = self::known(&probes, &asked, &points);
+    let intervals = intervals(&hits, ids.len(), resamples);
+    let trials = trials_of(&hits, &ids);
     let enrolled = data.gallery_ids.len() + data.distractors;
-    let tpir = pairs(&asked).into_iter().map(|(p, rank)| {
-        let id = watchlist::tpir_id(asked.fpirs[p], rank);
-        (id, answers.tpir(&points[p], rank), None)
-    });
+    let tpir = pairs(&asked).into_iter();
+    let tpir = tpir.map(|(p, rank)| (answers.tpir(&points[p], rank), None));
     let chance = |rank: usize| (rank as f64 / enrolled as f64).min(1.0);
     let ranks = asked.ranks.iter();
-    let ranks = ranks.map(|&n| (rank_id(n), answers.rank(n), Some(chance(n))));
-    let metrics = tpir.chain(ranks).zip(intervals);
-    let metrics = metrics.map(|((id, value, chance), interval)| Metric {
+    let ranks = ranks.map(|&n| (answers.rank(n), Some(chance(n))));
+    let metrics = ids.into_iter().zip(tpir.chain(ranks)).zip(intervals);
+    let metrics = metrics.map(|((id, (value, chance)), interval)| Metric {
         id,
         value,
         higher_is_better: true,
@@ -139,7 +140,7 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     let cmc = cmc.into_iter().map(|n| (n as f64, answers.rank(n)));
     let rows: Vec<&Probe> = probes.iter().filter(|p| p.row.is_some()).collect();
     let row: Vec<u32> = rows.iter().filter_map(|p| p.row).collect();
-    let (score, before): (Vec<f64>, Vec<u32>) = rows.iter().map(|p| evidence_of(&p.answer)).unzip();
+    let (score, before): (Vec<f64>, Vec<u32>) = rows.iter().map(|p| p.answer.evidence()).unzip();
     Ok(Scored {
         result: ScoreResult {
             protocol: format!("open-set-identification/{}", asked.rule.name),
@@ -158,39 +159,45 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             ("probe_rank.npy".into(), evidence::npy_u32(&before)),
         ]
         .into_iter()
-        .chain(trials_of(&probes, &asked, &points).evidence())
+        .chain(trials.evidence())
         .collect(),
     })
 }
 
-/// What each known probe adds; unknown ones, and with them thresholds, are held.
-fn trials_of(probes: &[Probe], asked: &Asked, points: &[Point]) -> Trials {
-    let known = |p: &&Probe| matches!(p.answer, Answer::Known { .. });
-    let known: Vec<&Probe> = probes.iter().filter(known).collect();
+/// The person of a known probe, and whether it is a hit under each metric.
+type Known = (u32, Vec<bool>);
+
+/// All known probes. Unknown ones, and with them thresholds, are held in what follows from them.
+fn known(probes: &[Probe], asked: &Asked, points: &[Point]) -> Vec<Known> {
+    let pairs = pairs(asked);
+    let hits = |answer: &Answer| {
+        let accepted = pairs.iter().map(|&(p, rank)| points[p].finds(answer, rank));
+        let found = asked.ranks.iter().map(|&rank| answer.found(rank));
+        accepted.chain(found).collect()
+    };
+    let known = probes.iter().filter(|p| p.answer.is_known());
+    known.map(|p| (p.person, hits(&p.answer))).collect()
+}
+
+/// What each known probe adds to the metrics, whose ids are given.
+fn trials_of(known: &[Known], ids: &[String]) -> Trials {
     let mut trials = Trials {
-        people: Some(known.iter().map(|p| [p.person, p.person]).collect()),
+        people: Some(known.iter().map(|(person, _)| [*person; 2]).collect()),
         ..Trials::default()
     };
-    let mut add = |id: &str, hit: &dyn Fn(&Answer) -> bool| {
-        let hits: Vec<bool> = known.iter().map(|p| hit(&p.answer)).collect();
+    for (k, id) in ids.iter().enumerate() {
+        let hits: Vec<bool> = known.iter().map(|(_, hits)| hits[k]).collect();
         trials.share(id, &hits);
-    };
-    for (p, rank) in pairs(asked) {
-        let id = watchlist::tpir_id(asked.fpirs[p], rank);
-        add(&id, &|answer| points[p].finds(answer, rank));
-    }
-    for &rank in &asked.ranks {
-        add(&rank_id(rank), &|answer| answer.found(rank));
     }
     trials
 }
 
-/// The score of the mate and the rank, or the highest score and the largest number for unknown probes.
-fn evidence_of(answer: &Answer) -> (f64, u32) {
-    match *answer {
-        Answer::Known { mate, before } => (mate, u32::try_from(before).unwrap_or(u32::MAX - 1)),
-        Answer::Unknown { highest } => (highest, u32::MAX),
-    }
+/// Intervals of so many metrics with people resampled.
+fn intervals(known: &[Known], metrics: usize, resamples: usize) -> Vec<Option<(f64, f64)>> {
+    let trials = known.iter();
+    let trials = trials.map(|(person, hits)| (*person, hits.iter().copied()));
+    let counts = bootstrap::by_person(trials, metrics);
+    bootstrap::ratios(&counts, resamples, "bootstrap/open-set-identification")
 }
 
 /// What gallery and distractors answer to every probe, those that are lost last.
@@ -272,20 +279,4 @@ fn search(data: &GalleryData, input: &ScoreInput, notes: &mut Vec<String>) -> Re
         )),
     }
     Ok(probes)
-}
-
-/// Intervals with people of known probes resampled and thresholds held, in the order of metrics.
-fn intervals(
-    probes: &[Probe],
-    asked: &Asked,
-    points: &[Point],
-    resamples: usize,
-) -> Vec<Option<(f64, f64)>> {
-    let answers: Vec<(u32, Answer)> = probes.iter().map(|p| (p.person, p.answer)).collect();
-    let pairs = pairs(asked);
-    let counts = watchlist::by_person(&answers, &asked.ranks, points, &pairs);
-    let purpose = "bootstrap/open-set-identification";
-    let mut intervals = bootstrap::ratios(&counts, resamples, purpose);
-    intervals.rotate_left(asked.ranks.len());
-    intervals
 }

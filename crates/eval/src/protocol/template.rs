@@ -10,7 +10,7 @@ use super::rates::{self, Held};
 use super::scores::dot_f64;
 use super::templates::{self, Templates};
 use super::trials::Trials;
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating, pairs};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
@@ -106,17 +106,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
 
     let mut notes: Vec<String> = check::zero_note(zeros, "images").into_iter().collect();
     notes.extend(lost(data, &scores));
-    let class = |same: bool| {
-        let mut of: Vec<f64> = scores
-            .iter()
-            .zip(&data.same)
-            .filter(|(_, s)| **s == same)
-            .map(|(v, _)| *v)
-            .collect();
-        operating::sort_descending(&mut of);
-        of
-    };
-    let (genuine, impostor) = (class(true), class(false));
+    let (genuine, impostor) = pairs::split(&scores, &data.same);
     let mut points = Vec::with_capacity(fars.len());
     for &far in &fars {
         let point = operating::at_far(far, &genuine, &impostor, impostor.len() as u64)?;
@@ -161,10 +151,10 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             folds: Vec::new(),
         })
         .collect();
-    metrics.extend(options.metrics(&held, intervals[fars.len()..].iter().copied()));
+    metrics.extend(rates::metrics(&held, &intervals[fars.len()..]));
     let roc = operating::roc_series(&genuine, &impostor, impostor.len() as u64);
     let points: Vec<(f64, f64)> = fars.iter().copied().zip(threshold).collect();
-    let trials = trials_of(data, &scores, &points, impostor.len() as u64);
+    let trials = trials_of(data, &scores, (&points, &held), impostor.len() as u64);
     let norm = if unit { "unit" } else { "keep" };
     let weighing = if detector { "detector" } else { "plain" };
     Ok(Scored {
@@ -184,7 +174,12 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
 
 /// What each genuine pair adds; impostors, of which there are millions, and with them thresholds,
 /// are held.
-fn trials_of(data: &TemplateData, scores: &[f64], points: &[(f64, f64)], impostors: u64) -> Trials {
+fn trials_of(
+    data: &TemplateData,
+    scores: &[f64],
+    (points, held): (&[(f64, f64)], &[Held]),
+    impostors: u64,
+) -> Trials {
     let genuine: Vec<usize> = (0..scores.len()).filter(|&i| data.same[i]).collect();
     let people = data.subjects.as_ref().and_then(|subjects| {
         let subject = |&i: &usize| subjects.get(&data.pair_a[i]).map(|s| [*s, *s]);
@@ -198,9 +193,12 @@ fn trials_of(data: &TemplateData, scores: &[f64], points: &[(f64, f64)], imposto
         let id = operating::tar_id(far);
         let hits: Vec<bool> = genuine.iter().map(|&i| scores[i] > threshold).collect();
         trials.share(&id, &hits);
-        trials
-            .allowed
-            .insert(id, operating::allowed(far, impostors));
+        trials.allow(id, operating::allowed(far, impostors));
+    }
+    for (rate, allowed) in held.iter().filter_map(|h| Some((h, h.allowed()?))) {
+        let misses = genuine.iter().map(|&i| !rate.accepts(scores[i]));
+        trials.share(&rate.id, &misses.collect::<Vec<bool>>());
+        trials.allow(rate.id.clone(), allowed);
     }
     trials
 }
@@ -281,25 +279,28 @@ fn resample(
     resamples: usize,
 ) -> Result<Vec<Option<(f64, f64)>>> {
     // Genuine pairs of each subject, and those accepted at each threshold.
-    let mut by_subject: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-    for i in (0..scores.len()).filter(|&i| data.same[i]) {
-        let subject = subjects
-            .get(&data.pair_a[i])
-            .ok_or_else(|| Error::Data(format!("template {} has no subject", data.pair_a[i])))?;
-        let counts = by_subject
-            .entry(*subject)
-            .or_insert_with(|| vec![0; 1 + thresholds.len() + held.len()]);
-        counts[0] += 1;
-        let accepted = thresholds.iter().map(|&t| scores[i] > t);
-        let rejected = held.iter().map(|h| scores[i] < h.at.threshold);
-        for (count, hit) in counts[1..].iter_mut().zip(accepted.chain(rejected)) {
-            *count += u64::from(hit);
-        }
-    }
-    let counts: Vec<Vec<u64>> = by_subject.into_values().collect();
+    let subject = |i: usize| {
+        let template = data.pair_a[i];
+        let missing = || Error::Data(format!("template {template} has no subject"));
+        subjects.get(&template).copied().ok_or_else(missing)
+    };
+    let genuine = (0..scores.len()).filter(|&i| data.same[i]);
+    let genuine: Vec<(u32, f64)> = genuine
+        .map(|i| Ok((subject(i)?, scores[i])))
+        .collect::<Result<_>>()?;
+    let hits = |score: f64| {
+        let accepted = thresholds.iter().map(move |&t| score > t);
+        accepted.chain(held.iter().map(move |h| !h.accepts(score)))
+    };
+    let trials = genuine
+        .into_iter()
+        .map(|(subject, score)| (subject, hits(score)));
+    let counts = bootstrap::by_person(trials, thresholds.len() + held.len());
     let purpose = "bootstrap/template-verification";
     let mut intervals = bootstrap::ratios(&counts, resamples, purpose);
     let of_held = intervals[thresholds.len()..].iter_mut().zip(held);
-    of_held.filter(|(_, h)| h.both).for_each(|(i, _)| *i = None);
+    of_held
+        .filter(|(_, h)| h.is_eer())
+        .for_each(|(i, _)| *i = None);
     Ok(intervals)
 }

@@ -13,7 +13,7 @@
 use super::input::ScoreInput;
 use super::scores::dot_f64;
 use super::templates::{self, Templates};
-use super::trials::Trials;
+use super::trials::{self, Trials};
 use super::watchlist::{self, Answer, Answers, Asked, Point};
 use super::{ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, operating, rank_id};
 use frbench_base::registry::{Args, Info, Kind, Param};
@@ -141,8 +141,8 @@ fn search_of(data: &Description) -> Result<(&TemplateData, &SearchData)> {
     }
 }
 
-/// The person of each template of a list, in the order of their numbers. Tables name a template once
-/// for each of its images.
+/// The person of each template of a list, in the order of their numbers. A list may name a template
+/// more than once, of the same person.
 fn people(list: &TemplateList, name: &str) -> Result<BTreeMap<u32, u32>> {
     if list.templates.len() != list.subjects.len() || list.templates.is_empty() {
         return Err(Error::Data(format!(
@@ -184,7 +184,8 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     };
     let mut galleries = Vec::new();
     for (k, list) in search.galleries.iter().enumerate() {
-        let answers = Answers::new(place.search(&probes, list, k)?)?;
+        let enrolled = people(list, &format!("gallery {}", k + 1))?;
+        let answers = Answers::new(place.search(&probes, &enrolled))?;
         let at = |fpir: &f64| answers.at(*fpir, asked.rule);
         let points: Vec<Point> = asked.fpirs.iter().map(at).collect();
         let known = answers.known();
@@ -259,35 +260,19 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// The row of a template; none where all of its images are lost.
-    fn row(&self, template: u32, of: &str) -> Result<Option<u32>> {
-        match self.templates.row.get(&template) {
-            Some(row) => Ok(Some(*row)),
-            None if self.lost.contains(&template) => Ok(None),
-            None => Err(Error::Data(format!(
-                "{of} name template {template}, which has no image"
-            ))),
-        }
+    fn row(&self, template: u32) -> Option<u32> {
+        self.templates.row.get(&template).copied()
     }
 
-    /// What gallery `k` answers to every probe.
-    fn search(
-        &self,
-        probes: &BTreeMap<u32, u32>,
-        list: &TemplateList,
-        k: usize,
-    ) -> Result<Vec<Answer>> {
-        let of = format!("the entries of gallery {}", k + 1);
-        let mut enrolled = Vec::new();
-        for (template, subject) in people(list, &of)? {
-            enrolled.extend(self.row(template, &of)?.map(|row| (subject, row)));
-        }
-        let known: BTreeSet<u32> = list.subjects.iter().copied().collect();
+    /// What a gallery answers to every probe. Both are the people of templates.
+    fn search(&self, probes: &BTreeMap<u32, u32>, gallery: &BTreeMap<u32, u32>) -> Vec<Answer> {
+        let row = |(template, subject): (&u32, &u32)| (*subject, self.row(*template));
+        let probes: Vec<(u32, Option<u32>)> = probes.iter().map(row).collect();
+        let enrolled = gallery.iter().map(row);
+        let enrolled = enrolled.filter_map(|(subject, row)| Some((subject, row?)));
+        let enrolled: Vec<(u32, u32)> = enrolled.collect();
+        let known: BTreeSet<u32> = gallery.values().copied().collect();
         let there: BTreeSet<u32> = enrolled.iter().map(|e| e.0).collect();
-        let probes = probes.iter().map(|(&template, &subject)| {
-            let row = self.row(template, "the probes")?;
-            Ok((subject, row))
-        });
-        let probes: Vec<(u32, Option<u32>)> = probes.collect::<Result<_>>()?;
         let answer = |&(subject, row): &(u32, Option<u32>)| match row {
             Some(row) if there.contains(&subject) || !known.contains(&subject) => {
                 let probe = self.templates.row(row);
@@ -300,7 +285,7 @@ impl Place<'_> {
             _ if known.contains(&subject) => Answer::MISSED,
             _ => Answer::SILENT,
         };
-        Ok(probes.par_iter().map(answer).collect())
+        probes.par_iter().map(answer).collect()
     }
 
     /// A note on images that are missing or damaged.
@@ -347,7 +332,7 @@ impl Counts {
             let mut known = 0;
             for (gallery, row) in galleries.iter().zip(of_galleries) {
                 let answer = &gallery.answers.all[i];
-                if matches!(answer, Answer::Unknown { .. }) {
+                if !answer.is_known() {
                     continue;
                 }
                 known += 1;
@@ -406,22 +391,10 @@ impl Counts {
 /// What each probe adds, by the person on it; unknown probes, and with them thresholds, are held. A
 /// probe of a person whom a gallery does not know adds nothing to the rates of that gallery.
 fn trials_of(probes: &BTreeMap<u32, u32>, galleries: &[Searched], asked: &Asked) -> Trials {
-    let is_known =
-        |gallery: &Searched, i: usize| !matches!(gallery.answers.all[i], Answer::Unknown { .. });
-    // Outcomes of each probe in a gallery; none where the gallery does not know it.
-    let adds = |of: Vec<Option<f64>>| -> Vec<f64> {
-        let n = of.iter().flatten().count() as f64;
-        let mean = of.iter().flatten().sum::<f64>() / n;
-        of.iter()
-            .map(|y| y.map_or(0.0, |y| (y - mean) / n))
-            .collect()
-    };
-    let of_gallery = |gallery: &Searched, hit: &dyn Fn(&Searched, &Answer) -> bool| {
-        let outcome = |i: usize| {
-            let found = f64::from(u8::from(hit(gallery, &gallery.answers.all[i])));
-            is_known(gallery, i).then_some(found)
-        };
-        adds((0..probes.len()).map(outcome).collect())
+    let is_known = |gallery: &Searched, i: usize| gallery.answers.all[i].is_known();
+    let of_gallery = |gallery: &Searched, hit: &dyn Fn(&Answer) -> bool| {
+        let outcome = |answer: &Answer| answer.is_known().then(|| hit(answer));
+        trials::share(gallery.answers.all.iter().map(outcome))
     };
     // Over all galleries a probe counts as often as it does there.
     let over_all = |rank: usize| {
@@ -444,15 +417,11 @@ fn trials_of(probes: &BTreeMap<u32, u32>, galleries: &[Searched], asked: &Asked)
         people: Some(probes.values().map(|&p| [p, p]).collect()),
         ..Trials::default()
     };
-    let mut add = |id: String, values: Vec<f64>| {
-        let values = values.into_iter().map(|v| v as f32).collect();
-        trials.adds.push((id, values));
-    };
     for &rank in &asked.ranks {
-        add(rank_id(rank), over_all(rank));
+        trials.add(rank_id(rank), &over_all(rank));
     }
     let tpir = |gallery: &Searched, p: usize| {
-        of_gallery(gallery, &|g, answer| g.points[p].finds(answer, 1))
+        of_gallery(gallery, &|answer| gallery.points[p].finds(answer, 1))
     };
     for (p, fpir) in asked.fpirs.iter().enumerate() {
         let mut mean = vec![0.0; probes.len()];
@@ -462,16 +431,16 @@ fn trials_of(probes: &BTreeMap<u32, u32>, galleries: &[Searched], asked: &Asked)
                 .map(|v| v / galleries.len() as f64);
             mean.iter_mut().zip(of).for_each(|(m, v)| *m += v);
         }
-        add(watchlist::tpir_id(*fpir, 1), mean);
+        trials.add(watchlist::tpir_id(*fpir, 1), &mean);
     }
     for (k, gallery) in galleries.iter().enumerate() {
         let id = |id: String| format!("{id}/gallery-{}", k + 1);
         for &rank in &asked.ranks {
-            let values = of_gallery(gallery, &|_, answer| answer.found(rank));
-            add(id(rank_id(rank)), values);
+            let values = of_gallery(gallery, &|answer| answer.found(rank));
+            trials.add(id(rank_id(rank)), &values);
         }
         for (p, fpir) in asked.fpirs.iter().enumerate() {
-            add(id(watchlist::tpir_id(*fpir, 1)), tpir(gallery, p));
+            trials.add(id(watchlist::tpir_id(*fpir, 1)), &tpir(gallery, p));
         }
     }
     trials
@@ -508,15 +477,11 @@ fn mean_curve(galleries: &[Searched], rule: &watchlist::Rule) -> Vec<(f64, f64)>
     points
 }
 
-/// For each gallery the score of the mate of each probe in the order of template numbers, or the
-/// highest score of an unknown one; how many others are before the mate, the largest number for
-/// unknown ones; and the threshold for each FPIR.
+/// For each gallery what it answers to each probe in the order of template numbers, and the threshold
+/// for each FPIR.
 fn evidence_of(galleries: &[Searched]) -> Vec<(String, Vec<u8>)> {
     let of = |(k, gallery): (usize, &Searched)| {
-        let rows = gallery.answers.all.iter().map(|answer| match *answer {
-            Answer::Known { mate, before } => (mate, u32::try_from(before).unwrap_or(u32::MAX - 1)),
-            Answer::Unknown { highest } => (highest, u32::MAX),
-        });
+        let rows = gallery.answers.all.iter().map(Answer::evidence);
         let (scores, before): (Vec<f64>, Vec<u32>) = rows.unzip();
         let thresholds: Vec<f64> = gallery.points.iter().map(|p| p.threshold).collect();
         let name = |what: &str| format!("gallery_{}_{what}.npy", k + 1);

@@ -63,7 +63,7 @@ const NONE: &[&str] = &[
     // Names of losses that cannot be run.
     "methods/distill/declared.rs",
     // What is read off scores, and what is computed outside of any plan.
-    "eval/protocol/transfer.rs",
+    "eval/protocol/rates/above.rs",
     "harness/run/embedder.rs",
     "harness/run/given",
     "harness/run/input_probe.rs",

@@ -6,7 +6,7 @@ use crate::plan::Round;
 use frbench_base::key::Key;
 use frbench_base::{Error, Result};
 use frbench_data::set;
-use frbench_eval::protocol::transfer::{ErrorRates, Scores};
+use frbench_eval::protocol::rates::{ABOVE, ErrorRates, Scores};
 use frbench_job::{Description, JobSpec};
 use frbench_weights::npy::Npy;
 
@@ -19,8 +19,7 @@ pub struct Transferred {
     pub seed: u64,
     /// The data set that is judged.
     pub data: String,
-    /// A pair matches above it.
-    pub threshold: f64,
+    /// At the threshold, above which a pair matches: a tie does not.
     pub rates: ErrorRates,
 }
 
@@ -56,7 +55,7 @@ pub fn transferred(round: &Round, store: &Store, from: &str, fmr: f64) -> Result
             let Some(own) = scores(&chosen.id)? else {
                 continue;
             };
-            let threshold = own.threshold(fmr)?;
+            let threshold = own.at_fmr(fmr, ABOVE).threshold;
             let judged = columns().filter(|c| c.protocol == chosen.protocol && c.id != chosen.id);
             for column in std::iter::once(chosen).chain(judged) {
                 let Some(scores) = scores(&column.id)? else {
@@ -67,8 +66,7 @@ pub fn transferred(round: &Round, store: &Store, from: &str, fmr: f64) -> Result
                     label: row.label.clone(),
                     seed: run.seed,
                     data: column.data.clone(),
-                    threshold,
-                    rates: scores.at(threshold),
+                    rates: scores.at(threshold, ABOVE.ties),
                 });
             }
         }
@@ -95,11 +93,13 @@ fn scores(round: &Round, store: &Store, key: &Key) -> Result<Option<Scores>> {
     };
     let path = folder.file(SCORES);
     let scores: Vec<f64> = Npy::open(&path)?.numbers().collect();
+    let wrong = |what: String| Error::Data(format!("{}: {what}", path.display()));
     match scores.len() == pairs.same.len() {
-        true => Ok(Some(Scores::of(&scores, &pairs.same))),
-        false => Err(Error::Data(format!(
-            "{}: {} scores for {} pairs",
-            path.display(),
+        true => Scores::of(&scores, &pairs.same)
+            .map(Some)
+            .map_err(|e| wrong(e.to_string())),
+        false => Err(wrong(format!(
+            "{} scores for {} pairs",
             scores.len(),
             pairs.same.len()
         ))),

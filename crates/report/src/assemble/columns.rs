@@ -46,8 +46,8 @@ pub(super) fn columns(
             let mut new = self::column(column, &scored.protocol, metric, generated);
             new.headline = std::mem::take(&mut headline);
             new.primary = claims().filter(judged).any(|c| c.primary);
-            let has = |t: &Trials| t.adds.iter().any(|(id, _)| *id == metric.id);
-            new.trials = people.clone().filter(|_| trials.is_some_and(has));
+            let has = trials.is_some_and(|t| t.has(&metric.id));
+            new.trials = people.clone().filter(|_| has);
             columns.push(new);
         }
         if !unsupported.is_empty() {

@@ -71,14 +71,14 @@ fn layout() -> Layout {
 
 /// A score whose files are written to its folder; those of the first seed are damaged then.
 fn scored(store: &Store, cell: &Cell) -> JobResult {
-    let mut table = String::from("metric,false_accepts\n");
+    let mut table = String::from("metric,false_accepts,trials\n");
     for (id, allowed) in RATES {
         let allowed = if id == "eer" {
             String::new()
         } else {
             allowed.to_string()
         };
-        table += &format!("{id},{allowed}\n");
+        table += &format!("{id},{allowed},2\n");
     }
     let people = npy("<u4", &[1u32, 1, 2, 2].map(u32::to_le_bytes));
     let adds = npy("<f4", &[0.25f32; 2 * RATES.len()].map(f32::to_le_bytes));

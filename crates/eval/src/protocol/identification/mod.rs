@@ -280,7 +280,7 @@ fn trials_of(
     }
     for point in points {
         let allowed = operating::allowed(point.far, point.impostors);
-        trials.allowed.insert(operating::tar_id(point.far), allowed);
+        trials.allow(operating::tar_id(point.far), allowed);
     }
     trials
 }
@@ -486,20 +486,20 @@ fn resample(
     points: &[operating::OperatingPoint],
     resamples: usize,
 ) -> Vec<Option<(f64, f64)>> {
-    let compared = pairs.iter().map(|p| data.probe_ids[p.probe as usize]);
-    let (numbers, people) = bootstrap::number(compared.chain(lost.pairs.keys().copied()));
-    let mut counts = vec![vec![0u64; 1 + ranks.len() + points.len()]; people];
-    for (person, missed) in &lost.pairs {
-        counts[numbers[person] as usize][0] += missed;
-    }
-    for (pair, &rank) in pairs.iter().zip(rank) {
-        let row = &mut counts[numbers[&data.probe_ids[pair.probe as usize]] as usize];
-        row[0] += 1;
-        let hits = ranks.iter().map(|&n| (rank as usize) < n);
-        let hits = hits.chain(points.iter().map(|p| pair.score > p.threshold));
-        for (count, hit) in row[1..].iter_mut().zip(hits) {
-            *count += u64::from(hit);
-        }
-    }
+    let hits = |rank: u32, score: f64| {
+        let found = ranks.iter().map(move |&n| (rank as usize) < n);
+        found.chain(points.iter().map(move |p| score > p.threshold))
+    };
+    let compared = pairs.iter().zip(rank).map(|(pair, &rank)| {
+        let person = data.probe_ids[pair.probe as usize];
+        (person, hits(rank, pair.score))
+    });
+    // Those that are lost have no rank, and a score below all others.
+    let missed = lost.pairs.iter().flat_map(|(&person, &n)| {
+        let missed = std::iter::repeat_n((), n as usize);
+        missed.map(move |()| (person, hits(u32::MAX, f64::NEG_INFINITY)))
+    });
+    let metrics = ranks.len() + points.len();
+    let counts = bootstrap::by_person(compared.chain(missed), metrics);
     bootstrap::ratios(&counts, resamples, "bootstrap/identification")
 }

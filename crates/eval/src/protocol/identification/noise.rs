@@ -6,8 +6,9 @@
 //! own scorer. On unit vectors that scorer orders like the cosine.
 
 use super::super::input::Part;
+use super::super::named;
 use super::super::search::Vectors;
-use frbench_base::registry::{Param, unknown};
+use frbench_base::registry::Param;
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
 use frbench_job::description::IdentificationData;
@@ -87,14 +88,7 @@ pub const PARAM: Param = Param {
 /// # Errors
 /// [`Error::Usage`] for an unknown name.
 pub fn treatment(name: &str) -> Result<&'static Treatment> {
-    let found = TREATMENTS.iter().find(|t| t.name == name);
-    found.ok_or_else(|| {
-        unknown(
-            "treatment of noise",
-            name,
-            TREATMENTS.iter().map(|t| t.name),
-        )
-    })
+    named(TREATMENTS, |t| t.name, "treatment of noise", name)
 }
 
 /// Rows on the noise lists.

@@ -2,10 +2,11 @@
 //! stated one; where even the largest accepts too many, the next number above it. At 1 it is the next
 //! number below the smallest.
 
-use super::{FmrRule, finite_from};
+use super::{FmrRule, Ties, finite_from};
 
 pub(super) const RULE: FmrRule = FmrRule {
     name: "at-most",
+    ties: Ties::Match,
     threshold: |scores, fmr| threshold(&scores.impostor, fmr),
 };
 

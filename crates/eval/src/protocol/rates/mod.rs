@@ -1,25 +1,46 @@
 //! Errors of verification at a threshold: false match rate (FMR) and false non-match rate (FNMR),
 //! the threshold at a stated FMR, and the equal error rate (EER).
 //!
-//! A pair is accepted if its score is at least the threshold, so that a tie is a match. No rule
-//! interpolates: rates are those that a threshold really has. A score of minus infinity stands for a
-//! pair that could not be compared. It is a non-match at every threshold and stays in the
-//! denominator.
+//! No rule interpolates: rates are those that a threshold really has. What is made of a score that
+//! equals the threshold is part of each rule of an FMR ([`Ties`]); at the EER it is a match. A score of
+//! minus infinity stands for a pair that could not be compared. It is a non-match at every threshold
+//! and stays in the denominator.
 
+mod above;
 mod at_most;
 mod eer_bob;
 mod eer_fvc;
 mod nearest;
 mod options;
 
-pub(super) use options::{EER_RULE, FMR_RULE, FMRS, Held, Options};
+pub(super) use options::{EER_RULE, FMR_RULE, FMRS, Held, Options, fmrs, metrics, stated_rule};
 
-use frbench_base::registry::unknown;
+use super::{named, pairs};
 use frbench_base::{Error, Result};
 
-/// How the threshold of a stated FMR is chosen.
+/// What a score that equals the threshold is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ties {
+    /// Accepted: a match is a score that is at least the threshold.
+    Match,
+    /// Not accepted: a match is a score above the threshold.
+    NonMatch,
+}
+
+impl Ties {
+    /// Whether a score is accepted. What could not be compared never is.
+    pub fn accept(self, score: f64, threshold: f64) -> bool {
+        match self {
+            Ties::Match => score >= threshold && score > f64::NEG_INFINITY,
+            Ties::NonMatch => score > threshold,
+        }
+    }
+}
+
+/// How the threshold of a stated FMR is chosen, and what it accepts.
 pub struct FmrRule {
     pub name: &'static str,
+    pub ties: Ties,
     threshold: fn(&Scores, f64) -> f64,
 }
 
@@ -29,7 +50,11 @@ pub struct EerRule {
     threshold: fn(&Scores) -> Result<f64>,
 }
 
+/// Those that a suite may name.
 pub static FMR_RULES: &[FmrRule] = &[at_most::RULE, nearest::RULE];
+
+/// That of TAR at a FAR, for a threshold that is chosen on one set and judged on others.
+pub static ABOVE: &FmrRule = &above::RULE;
 
 pub static EER_RULES: &[EerRule] = &[eer_bob::RULE, eer_fvc::RULE];
 
@@ -38,8 +63,7 @@ pub static EER_RULES: &[EerRule] = &[eer_bob::RULE, eer_fvc::RULE];
 /// # Errors
 /// [`Error::Usage`] for an unknown name.
 pub fn fmr_rule(name: &str) -> Result<&'static FmrRule> {
-    let found = FMR_RULES.iter().find(|r| r.name == name);
-    found.ok_or_else(|| unknown("rule of FMR", name, FMR_RULES.iter().map(|r| r.name)))
+    named(FMR_RULES, |r| r.name, "rule of FMR", name)
 }
 
 /// The same of the EER.
@@ -47,8 +71,7 @@ pub fn fmr_rule(name: &str) -> Result<&'static FmrRule> {
 /// # Errors
 /// [`Error::Usage`] for an unknown name.
 pub fn eer_rule(name: &str) -> Result<&'static EerRule> {
-    let found = EER_RULES.iter().find(|r| r.name == name);
-    found.ok_or_else(|| unknown("rule of EER", name, EER_RULES.iter().map(|r| r.name)))
+    named(EER_RULES, |r| r.name, "rule of EER", name)
 }
 
 /// Genuine and impostor scores, each from low to high.
@@ -61,7 +84,6 @@ pub struct Scores {
 /// The errors at one threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ErrorRates {
-    /// Accepted are scores that are at least this.
     pub threshold: f64,
     pub false_matches: u64,
     pub impostors: u64,
@@ -132,32 +154,42 @@ impl Scores {
         Ok(Scores { genuine, impostor })
     }
 
+    /// The same of pairs, of which `same` says which are genuine.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of(scores: &[f64], same: &[bool]) -> Result<Self> {
+        let (genuine, impostor) = pairs::split(scores, same);
+        Scores::new(genuine, impostor)
+    }
+
     /// The errors at a threshold.
-    pub fn at(&self, threshold: f64) -> ErrorRates {
-        let below = |scores: &[f64]| scores.partition_point(|&s| s < threshold) as u64;
+    pub fn at(&self, threshold: f64, ties: Ties) -> ErrorRates {
+        let rejected = |scores: &[f64]| {
+            let rejected = |score: &f64| !ties.accept(*score, threshold);
+            scores.partition_point(rejected) as u64
+        };
         let (genuine, impostors) = (self.genuine.len() as u64, self.impostor.len() as u64);
-        // What could not be compared is below every threshold, that of minus infinity, too.
-        let lost = finite_from(&self.impostor) as u64;
         ErrorRates {
             threshold,
-            false_matches: impostors - below(&self.impostor).max(lost),
+            false_matches: impostors - rejected(&self.impostor),
             impostors,
-            false_non_matches: below(&self.genuine).max(finite_from(&self.genuine) as u64),
+            false_non_matches: rejected(&self.genuine),
             genuine,
         }
     }
 
     /// The errors at the threshold of a stated FMR in `[0, 1]`.
     pub fn at_fmr(&self, fmr: f64, rule: &FmrRule) -> ErrorRates {
-        self.at((rule.threshold)(self, fmr))
+        self.at((rule.threshold)(self, fmr), rule.ties)
     }
 
-    /// The errors at the threshold of the EER.
+    /// The errors at the threshold of the EER, where ties match.
     ///
     /// # Errors
     /// [`Error::Data`] where the rule finds none.
     pub fn at_eer(&self, rule: &EerRule) -> Result<ErrorRates> {
-        Ok(self.at((rule.threshold)(self)?))
+        Ok(self.at((rule.threshold)(self)?, Ties::Match))
     }
 
     /// Every distinct score from low to high, and how many genuine and impostor scores are below.
@@ -217,13 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn ties_are_matches_and_what_could_not_be_compared_never_is() {
+    fn ties_are_as_stated_and_what_could_not_be_compared_never_matches() {
         let lost = f64::NEG_INFINITY;
         let s = scores(&[0.5, 0.7, lost], &[0.5, 0.1, lost, 0.5]);
-        let at = s.at(0.5);
+        let at = s.at(0.5, Ties::Match);
         assert_eq!((at.false_matches, at.false_non_matches), (2, 1));
-        let all = s.at(f64::NEG_INFINITY);
-        assert_eq!((all.false_matches, all.false_non_matches), (3, 1));
+        let at = s.at(0.5, Ties::NonMatch);
+        assert_eq!((at.false_matches, at.false_non_matches), (0, 2));
+        for ties in [Ties::Match, Ties::NonMatch] {
+            let all = s.at(f64::NEG_INFINITY, ties);
+            assert_eq!((all.false_matches, all.false_non_matches), (3, 1));
+        }
         // All that can be accepted are.
         let rule = fmr_rule("at-most").unwrap();
         assert_eq!(s.at_fmr(0.75, rule).false_matches, 3);
@@ -255,6 +291,20 @@ mod tests {
         let many: Vec<f64> = (0..30).map(f64::from).collect();
         let s = scores(&[40.0], &many);
         assert_eq!(s.at_fmr(0.1, most).false_matches, 3);
+    }
+
+    #[test]
+    fn a_threshold_of_one_set_judges_another() {
+        let chosen = scores(&[0.9, 0.8, 0.5], &[0.7, 0.4, 0.3, 0.2, 0.1]);
+        // One false match of five is allowed: strictly above the second highest.
+        let here = chosen.at_fmr(0.2, ABOVE);
+        assert_eq!((here.threshold, here.fmr(), here.fnmr()), (0.4, 0.2, 0.0));
+        let other = [0.45, 0.4, f64::NEG_INFINITY, 0.5, 0.45, 0.41, 0.1];
+        let same = [true, true, true, false, false, false, false];
+        let other = Scores::of(&other, &same).unwrap();
+        let there = other.at(here.threshold, ABOVE.ties);
+        assert_eq!((there.false_matches, there.impostors), (3, 4));
+        assert_eq!((there.false_non_matches, there.genuine), (2, 3));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `nearest`, as pyeer's `get_fmr_op`: of all distinct scores, genuine and impostor, from low to high,
 //! the first whose FMR is nearest to the stated one.
 
-use super::FmrRule;
+use super::{FmrRule, Ties};
 
 pub(super) const RULE: FmrRule = FmrRule {
     name: "nearest",
+    ties: Ties::Match,
     threshold: |scores, fmr| {
         let (mut best, mut found) = (f64::INFINITY, f64::INFINITY);
         for step in scores.steps() {

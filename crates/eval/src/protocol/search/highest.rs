@@ -4,8 +4,9 @@ use super::{BATCH, Gallery, Vectors};
 use crate::protocol::scores::{Kernel, Panels};
 use rayon::prelude::*;
 
-/// The highest score of each probe among the rows of a gallery, minus infinity where it has none. It
-/// is computed on the CPU; the memory that it takes does not grow with the gallery.
+/// The highest score of each probe among the rows of a gallery, minus infinity where it has none. Unlike
+/// [`run`](super::run) it is computed on the CPU, whatever the device of the run: no device has an
+/// interface for it yet. The memory that it takes does not grow with the gallery.
 pub(in crate::protocol) fn highest(probes: &Vectors, gallery: Gallery) -> Vec<f64> {
     let kernel = Kernel::best();
     let (mr, nr) = kernel.tile();

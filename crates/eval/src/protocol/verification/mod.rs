@@ -9,9 +9,11 @@ mod insightface;
 mod intervals;
 
 use super::input::{Part, ScoreInput};
-use super::rates;
+use super::operating::{self, OperatingPoint};
+use super::pairs;
+use super::rates::{self, Held, Ties};
 use super::trials::{self, Trials};
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, named};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_job::description::PairData;
@@ -128,13 +130,7 @@ const FARS: [f64; 3] = [1e-3, 1e-2, 1e-1];
 
 fn rule(args: &Args) -> Result<&'static Rule> {
     let name = args.text_or("rule", "insightface")?;
-    RULES.iter().find(|r| r.name == name).ok_or_else(|| {
-        let known: Vec<&str> = RULES.iter().map(|r| r.name).collect();
-        Error::Usage(format!(
-            "`verification`: unknown rule `{name}`; known: {}",
-            known.join(", ")
-        ))
-    })
+    named(RULES, |r| r.name, "rule of verification", name)
 }
 
 pub(super) fn metrics(spec: &ProtocolSpec) -> Result<Vec<String>> {
@@ -168,32 +164,26 @@ fn folds(args: &Args) -> Result<usize> {
 /// Whether such pairs can be scored in these folds.
 fn check_data(spec: &ProtocolSpec, data: &Description) -> Result<()> {
     let folds = folds(&Args::new(INFO.name, &spec.params))?;
-    let Description::Pairs(data) = data else {
-        return Err(Error::Data("`verification` needs pairs of images".into()));
-    };
-    check_pairs(data)?;
+    let data = pairs::of(data, INFO.name)?;
     let fold = fold_of_pairs(data, folds)?;
     check_folds(data, &fold, folds).map(drop)
 }
 
 /// Scores a verification set. An image may be in several pairs.
 pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
-    let args = Args::new("verification", &spec.params);
+    let args = Args::new(INFO.name, &spec.params);
     let rule = rule(&args)?;
     let folds = folds(&args)?;
     let fars = fars(&args, &FARS)?;
     let options = rates::Options::of(&args)?;
     let resamples = bootstrap::resamples(&args)?;
-    let Description::Pairs(data) = input.data else {
-        return Err(Error::Data("`verification` needs pairs of images".into()));
-    };
+    let data = pairs::of(input.data, INFO.name)?;
     let part = input.part("images", Some(data.images))?;
-    check_pairs(data)?;
     let zeros = check::spread(&part, "images")?;
     let fold = fold_of_pairs(data, folds)?;
     let mut notes = check_folds(data, &fold, folds)?;
     notes.extend(check::zero_note(zeros, "images"));
-    notes.extend(unusable(data));
+    notes.extend(pairs::lost(data));
 
     let mut outcome = (rule.score)(&Pairs {
         part,
@@ -203,7 +193,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         folds,
     })?;
     notes.append(&mut outcome.notes);
-    let (genuine, impostor) = split(&outcome.similarity, &data.same);
+    let (genuine, impostor) = pairs::split(&outcome.similarity, &data.same);
     let mut points = Vec::with_capacity(fars.len());
     for &far in &fars {
         let point = operating::at_far(far, &genuine, &impostor, impostor.len() as u64)?;
@@ -215,19 +205,19 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     notes.extend(said);
     let intervals = match &data.identities {
         Some(persons) => intervals::resample(
-            data,
             persons,
+            &data.same,
             &outcome.right,
             &outcome.similarity,
             (&fars, &held),
             resamples,
-        )?,
+        ),
         None => {
-            notes.push("no interval: the pairs' identities are not known, and pairs that share a person are not independent".into());
+            notes.push(pairs::WITHOUT_PEOPLE.into());
             vec![None; 1 + fars.len() + held.len()]
         }
     };
-    let trials = trials_of(data, &outcome, (&genuine, &impostor), &points);
+    let trials = trials_of(data, &outcome, (&genuine, &impostor), &points, &held);
     let share = genuine.len() as f64 / data.same.len() as f64;
     let mut metrics = vec![Metric {
         id: "accuracy".into(),
@@ -257,7 +247,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             folds,
         });
     }
-    metrics.extend(options.metrics(&held, intervals[1 + fars.len()..].iter().copied()));
+    metrics.extend(rates::metrics(&held, &intervals[1 + fars.len()..]));
     let series = BTreeMap::from([(
         "roc".to_owned(),
         operating::roc_series(&genuine, &impostor, impostor.len() as u64),
@@ -288,67 +278,37 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     })
 }
 
-/// What each pair adds to accuracy and to TAR at each FAR.
+/// What each pair adds to accuracy, to TAR at each FAR and to FNMR at each FMR.
 fn trials_of(
     data: &PairData,
     outcome: &Outcome,
     scores: (&[f64], &[f64]),
-    points: &[operating::OperatingPoint],
+    points: &[OperatingPoint],
+    held: &[Held],
 ) -> Trials {
-    let people = data.identities.as_ref();
     let mut trials = Trials {
-        people: people.map(|pairs| pairs.iter().map(|&(a, b)| [a, b]).collect()),
+        people: pairs::trials(data),
         ..Trials::default()
     };
     let adds = trials::accuracy(&outcome.right, &data.same);
-    trials.adds.push(("accuracy".into(), adds));
+    trials.add("accuracy".into(), &adds);
+    let tar = |allowed: u64, threshold: (f64, Ties)| {
+        let similarity = &outcome.similarity;
+        trials::tar(similarity, &data.same, scores, allowed, threshold)
+    };
     for point in points {
-        let id = operating::tar_id(point.far);
         let allowed = operating::allowed(point.far, point.impostors);
-        let adds = trials::tar(
-            &outcome.similarity,
-            &data.same,
-            scores,
-            allowed,
-            point.threshold,
-        );
-        trials.allowed.insert(id.clone(), allowed);
-        trials.adds.push((id, adds));
+        let adds = tar(allowed, (point.threshold, Ties::NonMatch));
+        trials.allow(operating::tar_id(point.far), allowed);
+        trials.add(operating::tar_id(point.far), &adds);
+    }
+    for (rate, allowed) in held.iter().filter_map(|h| Some((h, h.allowed()?))) {
+        let mut adds = tar(allowed, rate.threshold());
+        adds.iter_mut().for_each(|v| *v = -*v);
+        trials.allow(rate.id.clone(), allowed);
+        trials.add(rate.id.clone(), &adds);
     }
     trials
-}
-
-/// # Errors
-/// [`Error::Data`] if the description contradicts itself.
-fn check_pairs(data: &PairData) -> Result<()> {
-    if data.pairs.len() != data.same.len() {
-        let (pairs, labels) = (data.pairs.len(), data.same.len());
-        return Err(Error::Data(format!("{pairs} pairs and {labels} labels")));
-    }
-    let beyond =
-        |pair: &Option<(u32, u32)>| pair.is_some_and(|(a, b)| a.max(b) as usize >= data.images);
-    match data.pairs.iter().position(beyond) {
-        Some(i) => Err(Error::Data(format!(
-            "pair {i} names an image beyond the {} of the set",
-            data.images
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// A note on pairs that are non-matches because an image of them could not be used.
-fn unusable(data: &PairData) -> Option<String> {
-    let lost = |class: bool| {
-        let pairs = data.pairs.iter().zip(&data.same);
-        pairs.filter(|(p, s)| p.is_none() && **s == class).count()
-    };
-    let (genuine, impostor) = (lost(true), lost(false));
-    (genuine + impostor > 0).then(|| {
-        format!(
-            "failure to acquire: {genuine} genuine and {impostor} impostor pairs have an image that \
-             is missing or damaged, and are non-matches at every threshold"
-        )
-    })
 }
 
 /// The fold of each pair: as the data set states, or contiguous blocks, the first ones
@@ -412,21 +372,6 @@ fn check_folds(data: &PairData, fold: &[u32], folds: usize) -> Result<Vec<String
         })
         .into_iter()
         .collect())
-}
-
-/// Genuine and impostor scores, each from high to low.
-fn split(similarity: &[f64], same: &[bool]) -> (Vec<f64>, Vec<f64>) {
-    let of = |class: bool| {
-        let mut scores: Vec<f64> = similarity
-            .iter()
-            .zip(same)
-            .filter(|(_, s)| **s == class)
-            .map(|(v, _)| *v)
-            .collect();
-        operating::sort_descending(&mut scores);
-        scores
-    };
-    (of(true), of(false))
 }
 
 #[cfg(test)]

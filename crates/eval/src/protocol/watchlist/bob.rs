@@ -4,11 +4,11 @@
 //! What is equal to the threshold is accepted.
 
 use super::Rule;
-use crate::protocol::rates::threshold_at_most;
+use crate::protocol::rates::{Ties, threshold_at_most};
 
 pub(super) const RULE: Rule = Rule {
     name: "bob",
     threshold: threshold_at_most,
-    inclusive: true,
+    ties: Ties::Match,
     unknown_are_missed: false,
 };

@@ -4,11 +4,12 @@
 //! neither knows counts as missed in the rates of ranks over both.
 
 use super::Rule;
+use crate::protocol::rates::Ties;
 
 pub(super) const RULE: Rule = Rule {
     name: "insightface",
     threshold,
-    inclusive: false,
+    ties: Ties::NonMatch,
     unknown_are_missed: true,
 };
 

@@ -9,18 +9,17 @@
 mod bob;
 mod insightface;
 
-use crate::protocol::rate_id;
-use frbench_base::registry::{Args, Kind, Param, unknown};
+use super::{named, rate_id};
+use crate::protocol::rates::Ties;
+use frbench_base::registry::{Args, Kind, Param};
 use frbench_base::{Error, Result};
-use std::collections::BTreeMap;
 
 /// How a threshold is chosen and what it accepts.
 pub struct Rule {
     pub name: &'static str,
     /// The threshold for an FPIR in `[0, 1]`; scores ascend and some are above minus infinity.
     threshold: fn(&[f64], f64) -> f64,
-    /// Whether a score that is equal to the threshold is accepted.
-    inclusive: bool,
+    ties: Ties,
     /// Where there are several galleries: whether a probe that none of them knows counts as missed
     /// in the rate of probes that are found at some rank.
     pub unknown_are_missed: bool,
@@ -50,14 +49,7 @@ pub(super) const FPIRS: Param = Param {
 /// # Errors
 /// [`Error::Usage`] for an unknown name.
 pub fn rule(name: &str) -> Result<&'static Rule> {
-    let found = RULES.iter().find(|r| r.name == name);
-    found.ok_or_else(|| {
-        unknown(
-            "rule of open-set search",
-            name,
-            RULES.iter().map(|r| r.name),
-        )
-    })
+    named(RULES, |r| r.name, "rule of open-set search", name)
 }
 
 /// What a suite asks of an open-set search.
@@ -146,8 +138,18 @@ impl Answer {
         matches!(self, Answer::Known { before, .. } if *before < rank as u64)
     }
 
-    fn is_known(&self) -> bool {
+    /// Whether the person is enrolled.
+    pub fn is_known(&self) -> bool {
         matches!(self, Answer::Known { .. })
+    }
+
+    /// As files of evidence have it: the score of the mate and the number of others before it, or the
+    /// highest score and the largest number where the person is not enrolled.
+    pub(super) fn evidence(&self) -> (f64, u32) {
+        match *self {
+            Answer::Known { mate, before } => (mate, u32::try_from(before).unwrap_or(u32::MAX - 1)),
+            Answer::Unknown { highest } => (highest, u32::MAX),
+        }
     }
 }
 
@@ -157,14 +159,14 @@ pub struct Point {
     /// The rate that was asked for.
     pub fpir: f64,
     pub threshold: f64,
-    inclusive: bool,
+    ties: Ties,
     pub false_alarms: u64,
     pub unknown: u64,
 }
 
 impl Point {
     pub fn accepts(&self, score: f64) -> bool {
-        score > self.threshold || (self.inclusive && score == self.threshold)
+        self.ties.accept(score, self.threshold)
     }
 
     /// Whether a known probe is accepted as the person that it is, at that rank.
@@ -247,7 +249,7 @@ impl Answers {
         let mut point = Point {
             fpir,
             threshold: (rule.threshold)(&self.highest, fpir),
-            inclusive: rule.inclusive,
+            ties: rule.ties,
             false_alarms: 0,
             unknown: self.highest.len() as u64,
         };
@@ -288,29 +290,6 @@ impl Answers {
         points.dedup();
         points
     }
-}
-
-/// Counts by person for [`bootstrap`](super::bootstrap): of each, known probes, those that are found
-/// at each rank, and those that are accepted at each point and rank.
-pub(super) fn by_person(
-    answers: &[(u32, Answer)],
-    ranks: &[usize],
-    points: &[Point],
-    pairs: &[(usize, usize)],
-) -> Vec<Vec<u64>> {
-    let mut people: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-    for (person, answer) in answers.iter().filter(|a| a.1.is_known()) {
-        let row = people
-            .entry(*person)
-            .or_insert_with(|| vec![0; 1 + ranks.len() + pairs.len()]);
-        row[0] += 1;
-        let found = ranks.iter().map(|&rank| answer.found(rank));
-        let accepted = pairs.iter().map(|&(p, rank)| points[p].finds(answer, rank));
-        for (count, hit) in row[1..].iter_mut().zip(found.chain(accepted)) {
-            *count += u64::from(hit);
-        }
-    }
-    people.into_values().collect()
 }
 
 #[cfg(test)]
