@@ -51,16 +51,6 @@ struct Design {
     paired: bool,
 }
 
-/// Every person alone, and couples in a ring: each person is in three trials.
-fn trials(people: usize) -> People {
-    let n = people as u32;
-    let alone = (0..n).map(|i| [i, i]);
-    let couples = (0..n)
-        .map(|i| [i, (i * 7 + 1) % n])
-        .filter(|c| c[0] != c[1]);
-    People::new(&alone.chain(couples).collect::<Vec<_>>())
-}
-
 /// Values and what trials add to them; the expectation is 0.
 fn sample(d: &Design, s: &mut Stream, who: &[[u32; 2]]) -> Sample {
     let rows = if d.paired { 2 } else { 1 };
@@ -93,6 +83,7 @@ fn sample(d: &Design, s: &mut Stream, who: &[[u32; 2]]) -> Sample {
     out
 }
 
+/// The people of each trial: every person alone, and couples in a ring, so that each is in three.
 fn who(people: usize) -> Vec<[u32; 2]> {
     let n = people as u32;
     let alone = (0..n).map(|i| [i, i]);
@@ -104,7 +95,8 @@ fn who(people: usize) -> Vec<[u32; 2]> {
 
 /// The share of 95 % intervals that hold the expectation.
 fn coverage(d: &Design, draws: u64) -> f64 {
-    let (who, people) = (who(d.people), trials(d.people));
+    let who = who(d.people);
+    let people = People::new(&who);
     let holds = |draw: u64| {
         let mut s = Stream::derive(draw, "coverage", &[d.seeds as u64, d.people as u64]);
         let estimate = Estimate::of(&sample(d, &mut s, &who), Some(&people)).unwrap();
@@ -119,7 +111,8 @@ fn coverage(d: &Design, draws: u64) -> f64 {
 /// decided: all four are null, or the three others are; and of claims whose true difference is the
 /// margin, the share that ends `equivalent`.
 fn wrong(seeds: usize, people: usize, draws: u64) -> [f64; 3] {
-    let (who, trials) = (who(people), trials(people));
+    let who = who(people);
+    let trials = People::new(&who);
     let d = Design {
         effect: Effect::Normal,
         seeds,
@@ -200,12 +193,22 @@ fn slack(share: f64) -> f64 {
     3.0 * (share * (1.0 - share) / draws() as f64).sqrt()
 }
 
+/// What a 95 % interval of a difference may cover, but for the error of the simulation.
+fn allowed(d: &Design) -> std::ops::Range<f64> {
+    // The sample variance of three seeds with heavy or skewed tails is mostly below the true one and at
+    // times far above it, where the interval is far too long: it covers too much, which decides too
+    // little and never too much.
+    let most = match (d.seeds, d.effect) {
+        (3, Effect::T3 | Effect::Exponential) => 0.98,
+        _ => 0.975,
+    };
+    0.93 - slack(0.93)..most + slack(most)
+}
+
 #[test]
 #[ignore = "minutes; the figures of METHODOLOGY.md"]
 fn attained() {
     let draws = draws();
-    // 93 to 97.5 %, and 98 % where three seeds have heavy tails.
-    let band = 0.93 - slack(0.93)..0.98 + slack(0.98);
     let mut outside = Vec::new();
     for paired in [true, false] {
         let what = if paired { "differences" } else { "single rows" };
@@ -221,7 +224,7 @@ fn attained() {
                         paired,
                     };
                     let got = coverage(&d, draws);
-                    if paired && !band.contains(&got) {
+                    if paired && !allowed(&d).contains(&got) {
                         outside.push(format!("{d:?}: {got}"));
                     }
                     format!("{:.1}", 100.0 * got)
