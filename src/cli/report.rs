@@ -10,9 +10,9 @@ use frbench::embedded;
 use frbench::job::Job;
 use frbench::plan::layout::Layout;
 use frbench::report::derive::{Cell, CellState};
-use frbench::report::{Report, Sources, assemble, claims};
+use frbench::report::{Report, Sources, assemble};
 use frbench::run::{Failures, Store};
-use frbench::stats::{ClaimVerdict, Family};
+use frbench::stats::ClaimVerdict;
 use frbench::suite::Resolved;
 use frbench::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -168,13 +168,9 @@ fn summary(report: &Report) -> String {
         for (claim, result) in input.claims.iter().zip(&derived.claims) {
             out += &format!(
                 "  {:<13} {} ({})\n{:<16}{}\n",
-                claims::name(result.verdict),
+                result.verdict.name(),
                 claim.text.trim_end_matches('.'),
-                match result.family {
-                    Family::Question => "the paper's question",
-                    Family::Primary => "primary",
-                    Family::Exploratory => "exploratory",
-                },
+                result.family.words(),
                 "",
                 result.sentence
             );

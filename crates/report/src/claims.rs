@@ -31,20 +31,6 @@ pub struct ClaimResult {
     pub answer: Option<String>,
 }
 
-/// Which claims a claim is corrected with.
-pub fn family(claim: &Claim) -> Family {
-    match (claim.question, claim.primary) {
-        (true, _) => Family::Question,
-        (false, true) => Family::Primary,
-        (false, false) => Family::Exploratory,
-    }
-}
-
-/// The word a reader sees.
-pub fn name(verdict: ClaimVerdict) -> &'static str {
-    verdict.name()
-}
-
 /// Judges all claims together.
 pub(super) fn judge_all(input: &ReportInput, rows: &[DerivedRow]) -> Vec<ClaimResult> {
     let found: Vec<Result<Compared, String>> = input
@@ -59,7 +45,7 @@ pub(super) fn judge_all(input: &ReportInput, rows: &[DerivedRow]) -> Vec<ClaimRe
         .map(|(claim, found)| Tested {
             difference: found.as_ref().ok().map(|f| f.difference.estimate()),
             margin: claim.margin,
-            family: family(claim),
+            family: claim.family(),
         })
         .collect();
     let judged = stats::judge(&tested, CONFIDENCE);
@@ -79,11 +65,10 @@ struct Compared {
 
 /// The difference that a claim is about, or why there is none.
 fn compared(claim: &Claim, input: &ReportInput, rows: &[DerivedRow]) -> Result<Compared, String> {
-    let row = |id: &str| input.rows.iter().position(|r| r.id == id);
     let (Some(better), Some(than), Some(c)) = (
-        row(&claim.better),
-        row(&claim.than),
-        input.columns.iter().position(|c| c.id == claim.on),
+        input.row(&claim.better),
+        input.row(&claim.than),
+        input.column(&claim.on),
     ) else {
         return Err(format!(
             "This report lacks `{}`, `{}` or the column `{}`, so nothing can be said.",
@@ -126,7 +111,7 @@ fn result(
     let mut out = ClaimResult {
         id: claim.id.clone(),
         verdict: judgement.verdict,
-        family: family(claim),
+        family: claim.family(),
         difference: None,
         judgement,
         detectable: None,
@@ -147,6 +132,8 @@ fn result(
     let column = &input.columns[compared.column];
     let design = Variances::of(&difference.estimate());
     out.difference = Some(difference);
+    let interval = judgement.interval;
+    out.judgement.interval = interval.map(|i| compare::within(column, i));
     out.detectable = difference
         .error
         .map(|e| stats::detectable(&e, judgement.confidence, POWER));

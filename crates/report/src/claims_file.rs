@@ -1,11 +1,10 @@
-//! `claims.csv`: claims with their margins and verdicts, one line each, with six digits.
+//! `claims.csv`: claims with their margins and verdicts, one line each, with six digits; p of any size.
 
 use super::claims::ClaimResult;
 use super::csv_file::{number, text};
 use super::derive::Derived;
 use super::model::{Claim, ReportInput};
 use frbench_base::{Error, Result};
-use frbench_eval::stats::Family;
 
 const HEADER: [&str; 24] = [
     "suite",
@@ -49,11 +48,6 @@ pub(super) fn csv(input: &ReportInput, derived: &Derived) -> Result<String> {
 fn record(input: &ReportInput, claim: &Claim, result: &ClaimResult) -> [String; 24] {
     let (difference, judged) = (result.difference, &result.judgement);
     let count = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
-    let family = match result.family {
-        Family::Question => "question",
-        Family::Primary => "primary",
-        Family::Exploratory => "exploratory",
-    };
     [
         text(&input.suite.name),
         text(&input.suite.profile),
@@ -63,7 +57,7 @@ fn record(input: &ReportInput, claim: &Claim, result: &ClaimResult) -> [String; 
         text(&claim.better),
         text(&claim.than),
         text(&claim.on),
-        family.into(),
+        result.family.name().into(),
         number(Some(claim.margin)),
         text(&claim.margin_source),
         text(&claim.why),
@@ -75,9 +69,27 @@ fn record(input: &ReportInput, claim: &Claim, result: &ClaimResult) -> [String; 
         number(Some(judged.confidence)),
         number(judged.interval.map(|i| i.0)),
         number(judged.interval.map(|i| i.1)),
-        number(judged.p),
-        number(judged.p_adjusted),
-        number(judged.p_equivalent),
+        chance(judged.p),
+        chance(judged.p_adjusted),
+        chance(judged.p_equivalent),
         number(result.detectable),
     ]
+}
+
+/// A p, with as many digits however small it is: `1.68066e-2`.
+fn chance(p: Option<f64>) -> String {
+    p.filter(|p| p.is_finite())
+        .map_or(String::new(), |p| format!("{p:.5e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chance;
+
+    #[test]
+    fn a_small_p_is_not_zero() {
+        let p = [0.0168066, 3.2e-9, 1.0].map(|p| chance(Some(p)));
+        assert_eq!(p, ["1.68066e-2", "3.20000e-9", "1.00000e0"]);
+        assert_eq!(chance(None), "");
+    }
 }

@@ -70,24 +70,6 @@ impl<'a> Series<'a> {
     pub fn all(&self) -> Sample {
         self.sample(&self.seeds().collect::<Vec<_>>())
     }
-
-    /// The mean of the row's networks, held fixed, for as many seeds as are asked for.
-    fn held(&self, seeds: usize) -> Sample {
-        let all = self.all();
-        let n = all.values.len().max(1) as f64;
-        let mean = all.values.iter().sum::<f64>() / n;
-        let trials = all.trials.map(|trials| {
-            let mut sum = vec![0.0; trials.first().map_or(0, Vec::len)];
-            for values in &trials {
-                sum.iter_mut().zip(values).for_each(|(s, v)| *s += v / n);
-            }
-            vec![sum; seeds]
-        });
-        Sample {
-            values: vec![mean; seeds],
-            trials,
-        }
-    }
 }
 
 /// `a` less `b` on the seeds they have in common; none without one.
@@ -100,14 +82,6 @@ fn of(sample: &Sample, column: &Column) -> Option<Difference> {
     let people = column.trials.as_ref().map(|t| &*t.people);
     let estimate = Estimate::of(sample, people)?;
     let known = people.filter(|_| sample.trials.is_some());
-    // Differences of rates are between -1 and 1.
-    let within = |v: f64| {
-        if column.unit == "%" {
-            v.clamp(-1.0, 1.0)
-        } else {
-            v
-        }
-    };
     Some(Difference {
         seeds: estimate.seeds,
         people: known.map(|p| p.count()),
@@ -115,8 +89,16 @@ fn of(sample: &Sample, column: &Column) -> Option<Difference> {
         error: estimate.error,
         interval: estimate
             .interval(CONFIDENCE)
-            .map(|(low, high)| (within(low), within(high))),
+            .map(|interval| within(column, interval)),
     })
+}
+
+/// The interval of a difference: one of rates is from -1 to 1.
+pub(super) fn within(column: &Column, (low, high): (f64, f64)) -> (f64, f64) {
+    match column.is_rate() {
+        true => (low.clamp(-1.0, 1.0), high.clamp(-1.0, 1.0)),
+        false => (low, high),
+    }
 }
 
 /// Positive where `a` is better.
@@ -142,7 +124,7 @@ pub(super) fn gap(
         return None;
     }
     let s = student.all();
-    let t = teacher.held(s.values.len());
+    let t = teacher.all().held(s.values.len());
     Some((of(&apart(&t, &s, column), column)?, true))
 }
 
@@ -170,7 +152,7 @@ pub(super) fn share(
         }
         false if teacher.0.is_empty() => return None,
         false => {
-            let held = teacher.held(seeds.len());
+            let held = teacher.all().held(seeds.len());
             (seeds, held)
         }
     };

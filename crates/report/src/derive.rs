@@ -197,9 +197,9 @@ fn cell(row: &Row, column: &Column) -> Cell {
     let summary = summarize(&values.values().copied().collect::<Vec<_>>(), CONFIDENCE);
     let people = column.trials.as_ref().map(|t| &*t.people);
     let estimate = Estimate::of(&Series::of(row, column).all(), people);
-    let interval = estimate.and_then(|e| match column.unit.as_str() {
-        "%" => e.rate_interval(CONFIDENCE),
-        _ => e.interval(CONFIDENCE),
+    let interval = estimate.and_then(|e| match column.is_rate() {
+        true => e.rate_interval(CONFIDENCE),
+        false => e.interval(CONFIDENCE),
     });
     Cell {
         column: column.id.clone(),
@@ -270,7 +270,7 @@ fn gap(
 pub(super) fn reference(input: &ReportInput, row: &Row) -> Option<usize> {
     let is_default = |r: &Row| r.role == Role::Method && r.condition == row.condition;
     match (&row.of, row.role) {
-        (Some(of), _) => input.rows.iter().position(|r| r.id == *of),
+        (Some(of), _) => input.row(of),
         (None, Role::Ablation) => input.rows.iter().position(is_default),
         _ => None,
     }

@@ -1,11 +1,11 @@
 //! A judged difference of two rows, in words.
 
-use super::claims::{ClaimResult, name};
+use super::claims::ClaimResult;
 use super::compare::Difference;
 use super::derive::CONFIDENCE;
 use super::format::{Unit, count, fixed};
 use super::model::{Claim, Column, ReportInput, Row};
-use frbench_eval::stats::{ClaimVerdict, MIN_SEEDS, Needed};
+use frbench_eval::stats::{ClaimVerdict, MIN_SEEDS, MOST_SEEDS, Needed};
 
 /// A finding and its verdict: `...: reproduced.`
 pub(super) fn closing(finding: &str, verdict: ClaimVerdict, claim: &Claim) -> String {
@@ -13,7 +13,7 @@ pub(super) fn closing(finding: &str, verdict: ClaimVerdict, claim: &Claim) -> St
         "" => "",
         _ => ", of our reconstruction",
     };
-    format!("{finding}: {}{of}.", name(verdict))
+    format!("{finding}: {}{of}.", verdict.name())
 }
 
 /// `95 %`, `98.33 %`.
@@ -227,11 +227,13 @@ impl Found<'_> {
                 " For the margin of {margin} it would take {} {people}; no number of seeds does with these {people}.",
                 about(p)
             ),
-            (None, None) => {
-                format!(
-                    " For the margin of {margin} it would take more of both, seeds and {people}."
-                )
+            (None, None) if self.difference.people.is_none() => {
+                format!(" For the margin of {margin} it would take more than {MOST_SEEDS} seeds.")
             }
+            (None, None) => format!(
+                " For the margin of {margin} neither more seeds nor more {people} would do; it would \
+                 take more of both."
+            ),
         }
     }
 }

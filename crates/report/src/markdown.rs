@@ -61,7 +61,7 @@ fn callout(c: &Callout) -> String {
     };
     format!(
         "**{}**: {} {}{source}",
-        super::claims::name(c.verdict),
+        c.verdict.name(),
         text(&c.statement),
         text(&c.finding)
     )

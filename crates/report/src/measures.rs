@@ -3,13 +3,9 @@
 use super::block::{Block, Head, Place, Table, Text};
 use super::model::Column;
 
-/// The columns, by number, of one data set under one protocol that are folded away.
-pub(super) struct Measure {
-    pub secondary: Vec<usize>,
-}
-
-/// All measures, in the order of their first column.
-pub(super) fn measures(columns: &[Column]) -> Vec<Measure> {
+/// The columns, by number, that are folded away, in groups of one data set under one protocol. No group
+/// is empty; they are in the order of their first column.
+pub(super) fn secondary(columns: &[Column]) -> Vec<Vec<usize>> {
     let place = |c: &usize| {
         let column = &columns[*c];
         let id = column.id.strip_suffix(column.metric.as_str());
@@ -26,8 +22,8 @@ pub(super) fn measures(columns: &[Column]) -> Vec<Measure> {
     for group in &mut groups {
         group.retain(|c| !main.contains(c));
     }
-    let groups = groups.into_iter().filter(|g| !g.is_empty());
-    groups.map(|secondary| Measure { secondary }).collect()
+    groups.retain(|group| !group.is_empty());
+    groups
 }
 
 /// The columns of the main tables: those of primary claims, or where there is none what speaks for
@@ -44,24 +40,21 @@ pub(super) fn main(columns: &[Column]) -> Vec<usize> {
         .unwrap_or_default()
 }
 
-/// All other columns, folded: one table for each measure that has any.
+/// All other columns, folded: one table for each group.
 pub(super) fn folded(columns: &[Column], table: impl Fn(&[usize]) -> Table) -> Option<Block> {
     let mut metrics: Vec<&str> = Vec::new();
     let mut blocks = Vec::new();
-    for measure in measures(columns) {
-        let Some(&first) = measure.secondary.first() else {
-            continue;
-        };
-        for &c in &measure.secondary {
+    for group in secondary(columns) {
+        for &c in &group {
             if !metrics.contains(&columns[c].metric.as_str()) {
                 metrics.push(&columns[c].metric);
             }
         }
         let Column {
             dataset, protocol, ..
-        } = &columns[first];
+        } = &columns[group[0]];
         blocks.push(Block::heading(4, dataset.as_str(), protocol.as_str()));
-        blocks.push(Block::Table(table(&measure.secondary)));
+        blocks.push(Block::Table(table(&group)));
     }
     let summary =
         Text::from("Secondary metrics").soft(format!(" {}, not corrected", metrics.join(", ")));

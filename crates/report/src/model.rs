@@ -2,7 +2,7 @@
 //! against. Nothing here is derived; means, intervals and verdicts are computed in
 //! [`super::derive()`].
 
-use frbench_eval::stats::People;
+use frbench_eval::stats::{Family, People};
 use frbench_harness::plan::recipe::Recipe;
 pub use frbench_harness::suite::model::{Paper, Role};
 use frbench_job::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
@@ -43,6 +43,16 @@ pub struct ReportInput {
 }
 
 impl ReportInput {
+    /// The number of the row with this id.
+    pub fn row(&self, id: &str) -> Option<usize> {
+        self.rows.iter().position(|r| r.id == id)
+    }
+
+    /// The number of the column with this id.
+    pub fn column(&self, id: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.id == id)
+    }
+
     /// Labels of the conditions, in the order in which rows have them; rows of none aside.
     pub fn conditions(&self) -> Vec<&str> {
         let mut labels: Vec<&str> = Vec::new();
@@ -233,6 +243,13 @@ pub struct Column {
     pub context: Context,
 }
 
+impl Column {
+    /// Whether values are rates, from 0 to 1.
+    pub fn is_rate(&self) -> bool {
+        self.unit == "%"
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -287,6 +304,13 @@ pub struct Claim {
     /// Where the paper says so.
     #[serde(default)]
     pub source: String,
+}
+
+impl Claim {
+    /// Which claims it is corrected with.
+    pub fn family(&self) -> Family {
+        Family::of(self.question, self.primary)
+    }
 }
 
 /// Whether a published number could be had.

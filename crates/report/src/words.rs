@@ -1,6 +1,5 @@
 //! The first paragraphs: the suite's question, answered from the numbers.
 
-use super::claims::name;
 use super::derive::{CellState, Derived, Yardstick};
 use super::format::{Unit, fixed};
 use super::measures;
@@ -51,16 +50,16 @@ fn tally(derived: &Derived, kind: &str, of: impl Fn(Family) -> bool) -> Option<S
         .filter(|(_, n)| *n > 0)
         .enumerate()
         .map(|(i, (v, n))| match (i, n) {
-            (0, 1) => format!("1 is {}", name(v)),
-            (0, n) => format!("{n} are {}", name(v)),
-            (_, n) => format!("{n} {}", name(v)),
+            (0, 1) => format!("1 is {}", v.name()),
+            (0, n) => format!("{n} are {}", v.name()),
+            (_, n) => format!("{n} {}", v.name()),
         })
         .collect();
     match claims.as_slice() {
         [] => None,
         [one] => Some(format!(
             "The one {kind} claim{alone} is {}.",
-            name(one.verdict)
+            one.verdict.name()
         )),
         many => Some(format!(
             "Of {} {kind} claims{alone}, {}.",
@@ -123,8 +122,8 @@ fn headlines(input: &ReportInput) -> Vec<usize> {
 
 fn gap(input: &ReportInput, derived: &Derived) -> Option<String> {
     let backbone = |id: &Option<String>| {
-        let row = input.rows.iter().find(|r| Some(&r.id) == id.as_ref())?;
-        Some(row.backbone.clone())
+        let row = input.row(id.as_ref()?)?;
+        Some(input.rows[row].backbone.clone())
     };
     let student = derived.yardsticks.iter().find_map(|y| y.student.clone());
     let (teacher, student) = (backbone(&derived.teacher)?, backbone(&student)?);

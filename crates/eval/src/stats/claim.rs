@@ -55,6 +55,34 @@ pub enum Family {
     Exploratory,
 }
 
+impl Family {
+    /// Of a claim that is the question of its paper, or primary, or neither.
+    pub fn of(question: bool, primary: bool) -> Family {
+        match (question, primary) {
+            (true, _) => Family::Question,
+            (false, true) => Family::Primary,
+            (false, false) => Family::Exploratory,
+        }
+    }
+
+    /// As files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Question => "question",
+            Family::Primary => "primary",
+            Family::Exploratory => "exploratory",
+        }
+    }
+
+    /// As readers have it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Family::Question => "the paper’s question",
+            other => other.name(),
+        }
+    }
+}
+
 /// What is to be judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tested {

@@ -41,6 +41,14 @@ impl Sample {
         }
     }
 
+    /// The mean over its seeds, held fixed, for as many seeds as are asked for.
+    pub fn held(&self, seeds: usize) -> Sample {
+        Sample {
+            values: vec![mean(&self.values); seeds],
+            trials: self.mean_of_trials().map(|mean| vec![mean; seeds]),
+        }
+    }
+
     fn mean_of_trials(&self) -> Option<Vec<f64>> {
         let trials = self.trials.as_ref()?;
         let mut sum = vec![0.0; trials.first()?.len()];

@@ -15,10 +15,10 @@ mod summary;
 
 pub use claim::{ClaimVerdict, Family, Judgement, Tested, judge};
 pub use crossed::{Estimate, Sample, Sampling};
-pub use difference::{Difference, StandardError, paired, pooled};
+pub use difference::{Difference, StandardError, paired};
 pub use people::People;
-pub use power::{Needed, POWER, Variances, detectable};
-pub use proportion::{holm, mcnemar_exact, wilson, wilson_of};
+pub use power::{MOST_SEEDS, Needed, POWER, Variances, detectable};
+pub use proportion::{holm, wilson, wilson_of};
 pub use ratio::{Ratio, ratio};
 pub use summary::{Summary, mean, population_sd, sample_sd, summarize, t_quantile};
 

@@ -31,7 +31,7 @@ pub struct Needed {
 }
 
 /// More than these are not asked for.
-const MOST_SEEDS: usize = 1000;
+pub const MOST_SEEDS: usize = 1000;
 const MOST_PEOPLE: usize = 1_000_000;
 
 impl Variances {

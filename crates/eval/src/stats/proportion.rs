@@ -1,6 +1,6 @@
 //! Proportions and several tests at once.
 
-use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 /// Wilson's interval of a proportion of independent trials; `(0, 1)` of none.
 pub fn wilson(successes: u64, trials: u64, confidence: f64) -> (f64, f64) {
@@ -22,17 +22,6 @@ pub fn wilson_of(p: f64, n: f64, quantile: f64) -> (f64, f64) {
     let low = if p <= 0.0 { 0.0 } else { centre - half };
     let high = if p >= 1.0 { 1.0 } else { centre + half };
     (low.max(0.0), high.min(1.0))
-}
-
-/// Exact two-sided McNemar test of two models on the same pairs: `only_a` pairs that only
-/// the first judged rightly, `only_b` only the second.
-pub fn mcnemar_exact(only_a: u64, only_b: u64) -> f64 {
-    let discordant = only_a + only_b;
-    if discordant == 0 {
-        return 1.0;
-    }
-    let fair = Binomial::new(0.5, discordant).expect("one half is a probability");
-    (2.0 * fair.cdf(only_a.min(only_b))).min(1.0)
 }
 
 /// Holm's step-down correction: adjusted p values in the order given.
@@ -67,21 +56,6 @@ mod tests {
                 "{got:?}"
             );
         }
-    }
-
-    #[test]
-    fn mcnemar_is_that_of_statsmodels() {
-        // mcnemar([[50, b], [c, 20]], exact=True).
-        for (b, c, p) in [
-            (0, 6, 0.03125),
-            (3, 12, 0.03515625),
-            (10, 10, 1.0),
-            (1, 0, 1.0),
-            (25, 41, 0.06401750413722565),
-        ] {
-            assert!((mcnemar_exact(b, c) - p).abs() < 1e-9, "{b} {c}");
-        }
-        assert_eq!(mcnemar_exact(0, 0), 1.0);
     }
 
     #[test]

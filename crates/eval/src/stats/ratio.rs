@@ -36,10 +36,11 @@ pub fn ratio(x: &Sample, y: &Sample, people: Option<&People>, confidence: f64) -
     if n < MIN_SEEDS || y.values.len() != n {
         return None;
     }
-    let variance = |s: &Sample| Some(sample_sd(&s.values)?.powi(2) / n as f64);
-    let (xx, yy) = (variance(x)?, variance(y)?);
+    let variance = |values: &[f64]| Some(sample_sd(values)?.powi(2) / n as f64);
+    let (xx, yy) = (variance(&x.values)?, variance(&y.values)?);
     // Var(x + y) = Var(x) + 2 Cov(x, y) + Var(y).
-    let xy = (variance(&x.plus(1.0, y))? - xx - yy) / 2.0;
+    let sums = x.values.iter().zip(&y.values).map(|(x, y)| x + y);
+    let xy = (variance(&sums.collect::<Vec<f64>>())? - xx - yy) / 2.0;
     let of_people = |a: &Sample, b: &Sample| shared(a, b, people?).map(|s| s.1);
     let of_people = of_people(x, x)
         .zip(of_people(x, y))

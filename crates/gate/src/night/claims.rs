@@ -121,10 +121,6 @@ fn tested(claim: &ResolvedClaim, measured: &Measured, higher_is_better: bool) ->
     Tested {
         difference: Estimate::of(&sample, None),
         margin: claim.margin,
-        family: match (claim.question, claim.primary) {
-            (true, _) => Family::Question,
-            (false, true) => Family::Primary,
-            (false, false) => Family::Exploratory,
-        },
+        family: Family::of(claim.question, claim.primary),
     }
 }

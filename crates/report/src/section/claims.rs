@@ -14,18 +14,9 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
         .zip(places(r))
         .map(|((claim, result), place)| {
             let mut statement = Text::from(claim.text.as_str());
-            if claim.question {
-                statement = statement.plain(" ").tag("the paper’s question");
-            } else {
-                let kind = if claim.primary {
-                    "primary"
-                } else {
-                    "exploratory"
-                };
-                statement = statement.plain(" ").tag(kind);
-            }
+            statement = statement.plain(" ").tag(result.family.words());
             let mut finding = Text::from(result.sentence.as_str());
-            if let Some(c) = r.input.columns.iter().position(|c| c.id == claim.on) {
+            if let Some(c) = r.input.column(&claim.on) {
                 let all = format!("All rows on {}", r.input.columns[c].label);
                 finding = finding.see(all, Place::of_column(c), "");
             }
@@ -53,13 +44,8 @@ fn terms(r: &Report, claim: &Claim) -> Text {
             .link(&claim.source, Address::web(&claim.source))
             .plain(". ");
     }
-    let unit = r
-        .input
-        .columns
-        .iter()
-        .find(|c| c.id == claim.on)
-        .map_or("", |c| &c.unit);
-    let unit = Unit::of(unit);
+    let column = r.input.column(&claim.on);
+    let unit = Unit::of(column.map_or("", |c| &r.input.columns[c].unit));
     let stated = |text: &str| text.trim_end_matches('.').to_string();
     let margin = match claim.margin > 0.0 {
         true => format!("Margin: {} {}", unit.value(claim.margin), unit.difference),

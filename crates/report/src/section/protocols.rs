@@ -4,7 +4,7 @@ use super::super::Report;
 use super::super::block::{Block, Cell, Group, Head, Pair, Part, Place, Row, Table, Text};
 use super::super::derive::{Gap, Yardstick};
 use super::super::format::Unit;
-use super::super::measures::{self, direction, measures};
+use super::super::measures::{self, direction};
 use super::super::model::{self, Column, Role};
 use super::super::{cells, plots, words};
 
@@ -15,19 +15,13 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
     }
     let main = measures::main(columns);
     let mut blocks: Vec<Block> = main.iter().map(|&c| part(r, c)).collect();
-    for measure in measures(columns) {
-        if let Some(&first) = measure.secondary.first() {
-            let of = &columns[first];
-            let metrics = measure
-                .secondary
-                .iter()
-                .map(|&c| columns[c].metric.as_str());
-            let metrics: Vec<&str> = metrics.collect();
-            let summary = Text::from(format!("More of {}", of.dataset))
-                .soft(format!(" {}, not corrected", metrics.join(", ")));
-            let parts = measure.secondary.iter().map(|&c| part(r, c)).collect();
-            blocks.push(Block::details(summary, parts));
-        }
+    for group in measures::secondary(columns) {
+        let metrics = group.iter().map(|&c| columns[c].metric.as_str());
+        let metrics: Vec<&str> = metrics.collect();
+        let summary = Text::from(format!("More of {}", columns[group[0]].dataset))
+            .soft(format!(" {}, not corrected", metrics.join(", ")));
+        let parts = group.iter().map(|&c| part(r, c)).collect();
+        blocks.push(Block::details(summary, parts));
     }
     blocks.push(Block::fine(rule(r)));
     blocks
@@ -153,7 +147,7 @@ fn distance(column: &Column, gap: &Gap) -> Option<String> {
 /// The student that a row is held against, if it has another network.
 fn student_elsewhere<'a>(r: &'a Report, row: &model::Row) -> Option<&'a model::Row> {
     let id = r.derived.yardstick(&row.condition)?.student.as_ref()?;
-    let student = r.input.rows.iter().find(|r| r.id == *id)?;
+    let student = &r.input.rows[r.input.row(id)?];
     let known = !row.backbone.is_empty() && !student.backbone.is_empty();
     (known && row.backbone != student.backbone).then_some(student)
 }
