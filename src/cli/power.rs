@@ -73,11 +73,11 @@ fn line(
             Some((stored.variances, people, stored.source))
         });
     let better = suite.rows.iter().find(|row| row.id == claim.better);
-    let condition = better.and_then(|row| row.condition.as_ref());
+    let condition = better.map_or("", |row| &row.condition);
     let mut out = vec![
         match condition {
-            Some((_, label)) => format!("{} under {label}", claim.id),
-            None => claim.id.clone(),
+            "" => claim.id.clone(),
+            label => format!("{} under {label}", claim.id),
         },
         format!("{} {}", claim.on, claim.metric),
         match claim.margin > 0.0 {

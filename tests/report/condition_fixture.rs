@@ -56,11 +56,11 @@ pub fn put_pictures(input: &ReportInput, runs: &Path) {
 
 fn teacher(row: &Row) -> Row {
     let mut row = row.clone();
-    row.label = "Teacher".into();
+    row.info.label = "Teacher".into();
     for run in &mut row.runs {
         run.train_key = format!("{:064x}", 7);
         run.attention = attention(1.4);
-        run.pictures = vec![picture(&row.id, PictureKind::Attention)];
+        run.pictures = vec![picture(&row.info.id, PictureKind::Attention)];
     }
     row
 }
@@ -77,18 +77,18 @@ fn under(row: &Row, condition: &str, cost: f64) -> Option<Row> {
         _ => (row.label.as_str(), 0.01, true),
     };
     let mut out = row.clone();
-    out.id = format!("{}@{}", row.id, condition.to_lowercase());
-    out.label = label.into();
-    out.condition = condition.into();
+    out.info.id = format!("{}@{}", row.id, condition.to_lowercase());
+    out.info.label = label.into();
+    out.info.condition = condition.into();
     if row.role == Role::Ablation {
-        out.of = Some("coupleface@c30".into());
-        out.group = String::new();
+        out.info.of = Some("coupleface@c30".into());
+        out.info.group = String::new();
     }
     if label == "BoundaryFace" {
         out.backbone = "MobileNetV2 1.0x".into();
     }
     for run in &mut out.runs {
-        run.train_key = sha256_hex(format!("{} {}", out.id, run.seed).as_bytes());
+        run.train_key = sha256_hex(format!("{} {}", out.info.id, run.seed).as_bytes());
         for metric in run.metrics.values_mut() {
             metric.value -= cost - if noisy { gain } else { 0.0 };
             // So that pairs have a spread.
@@ -100,7 +100,7 @@ fn under(row: &Row, condition: &str, cost: f64) -> Option<Row> {
             continue;
         }
         run.attention = attention(1.1 + gain * 8.0 + run.seed as f64 * 0.01);
-        run.pictures = vec![picture(&out.id, PictureKind::Attention)];
+        run.pictures = vec![picture(&out.info.id, PictureKind::Attention)];
         if noisy || corrects {
             run.labels = (1..=8)
                 .map(|e| epoch(e, run.seed, noisy, corrects))
@@ -108,7 +108,7 @@ fn under(row: &Row, condition: &str, cost: f64) -> Option<Row> {
         }
         if noisy && corrects {
             run.pictures
-                .push(picture(&out.id, PictureKind::Corrections));
+                .push(picture(&out.info.id, PictureKind::Corrections));
         }
     }
     Some(out)

@@ -84,7 +84,7 @@ fn rows_are_held_against_the_student_of_their_condition() {
     assert!((over - (random.mean.unwrap() - reference.mean.unwrap())).abs() < 1e-12);
     // Ablations that name nothing are held against the method of their condition.
     let mut unnamed = input.clone();
-    unnamed.rows[at(&input, "random@c30")].of = None;
+    unnamed.rows[at(&input, "random@c30")].info.of = None;
     assert_eq!(derive(&unnamed).rows, found.rows);
 }
 
@@ -244,7 +244,7 @@ fn hostile_text_stays_text() {
     let hostile = "<script>x</script>\"><img src=x>|`*[a](javascript:b)\n# {{ 7 }}";
     let mut input = input();
     for row in input.rows.iter_mut().filter(|r| !r.condition.is_empty()) {
-        row.condition = format!("{} {hostile}", row.condition);
+        row.info.condition = format!("{} {hostile}", row.condition);
         input
             .conditions
             .insert(row.condition.clone(), hostile.into());

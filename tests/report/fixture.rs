@@ -101,14 +101,16 @@ fn row(id: &str, label: &str, role: Role, base: [f64; 4]) -> Row {
     let teacher = role == Role::Teacher;
     let seeds = if teacher { &SEEDS[..1] } else { &SEEDS[..] };
     Row {
-        id: id.into(),
-        label: label.into(),
-        role,
-        group: String::new(),
-        of: None,
-        note: String::new(),
-        condition: String::new(),
-        published: vec![label.into()],
+        info: RowInfo {
+            id: id.into(),
+            label: label.into(),
+            role,
+            group: String::new(),
+            of: None,
+            note: String::new(),
+            condition: String::new(),
+            published: vec![label.into()],
+        },
         origin: Some(Origin::Trained("synth-train-1000".into())),
         backbone: if teacher {
             "iResNet-18"
@@ -140,14 +142,14 @@ pub fn input() -> ReportInput {
         Role::Student,
         [0.8912, 0.8204, 0.7933, 0.4410],
     );
-    student.note = "ArcFace".into();
+    student.info.note = "ArcFace".into();
     let mut teacher = row(
         "teacher",
         "Teacher",
         Role::Teacher,
         [0.9391, 0.8877, 0.8462, 0.6125],
     );
-    teacher.note = "ArcFace".into();
+    teacher.info.note = "ArcFace".into();
     let fcd = row(
         "fcd",
         "FCD",
@@ -191,15 +193,15 @@ pub fn input() -> ReportInput {
         Role::Ablation,
         [0.9120, 0.8399, 0.8150, 0.5111],
     );
-    random.group = "Mining".into();
-    random.note = "no informative mutual relations".into();
+    random.info.group = "Mining".into();
+    random.info.note = "no informative mutual relations".into();
     let mut own = row(
         "own",
         "R(s, s) instead of R(s, t)",
         Role::Ablation,
         [0.9107, 0.8380, 0.8129, 0.5033],
     );
-    own.group = "Relation".into();
+    own.info.group = "Relation".into();
     for run in &mut own.runs {
         *run = SeedRun {
             status: RunStatus::Missing,

@@ -342,7 +342,7 @@ fn claims_say_where_they_come_from() {
 fn a_long_name_is_whole_on_hovering() {
     let mut input = input();
     let long = "An unreasonably verbose description of a model";
-    input.rows[2].label = long.into();
+    input.rows[2].info.label = long.into();
     let title = format!("<th scope=\"row\" title=\"{long}\">");
     assert!(section(&html(&input), "results").contains(&title));
 }
@@ -387,8 +387,8 @@ fn hostile_text_stays_text() {
         analysis: format!("{hostile}\n\n- {hostile}"),
     };
     for row in &mut input.rows {
-        row.label = format!("{hostile} {}", row.id);
-        (row.group, row.note, row.backbone) = (bad(), bad(), bad());
+        row.info.label = format!("{hostile} {}", row.id);
+        (row.info.group, row.info.note, row.backbone) = (bad(), bad(), bad());
         for run in &mut row.runs {
             (run.train_key, run.checkpoint_sha256) = (bad(), bad());
             if let RunStatus::Failed(reason) = &mut run.status {

@@ -50,7 +50,7 @@ fn entries_run_under_every_condition_and_the_teacher_once() {
     ];
     assert_eq!(ids, want);
     let row = |id: &str| suite.rows.iter().find(|r| r.id == id).unwrap();
-    assert_eq!(row("teacher").condition, None);
+    assert_eq!(row("teacher").condition, "");
     assert_eq!(
         row("neighbours:k=5@small").of.as_deref(),
         Some("coupleface@small")

@@ -120,7 +120,7 @@ fn a_loss_that_is_declared_and_empty_has_a_row_and_no_jobs() {
     let suite = resolved(&text, "demo");
     let row = suite.rows.iter().find(|r| r.entry == "fcd").unwrap();
     let reason = frbench::distill::declared("horkd").unwrap().reason;
-    let note = row.note.as_deref().unwrap();
+    let note = &row.note;
     assert!(note.contains(reason), "{note}");
     let selected = select(suite.clone(), &Selection::default()).unwrap();
     let round = outlook(&selected, &Known::default(), &cpu());

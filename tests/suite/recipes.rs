@@ -197,7 +197,7 @@ fn whatever_a_suite_says_comes_back() {
     let ids: Vec<String> = resolved(&odd, "demo")
         .rows
         .into_iter()
-        .map(|r| r.id)
+        .map(|r| r.info.id)
         .collect();
     assert!(
         ids.contains(&"neighbours:q=1e-7,k=5".to_string()),

@@ -5,6 +5,7 @@
 use frbench_eval::stats::{Family, People};
 use frbench_harness::plan::recipe::Recipe;
 pub use frbench_harness::suite::model::{Paper, Role};
+pub use frbench_harness::suite::resolve::RowInfo;
 use frbench_job::result::{CurvePoint, DataResult, LabelEpoch, Metric, Picture, StageAttention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -107,24 +108,8 @@ pub struct SuiteInfo {
 /// One model of the comparison, trained once per seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    pub id: String,
-    pub label: String,
-    pub role: Role,
-    /// Ablations of one group share a table, such as `mining`.
-    #[serde(default)]
-    pub group: String,
-    /// The row an ablation is held against; the first method where absent.
-    #[serde(default)]
-    pub of: Option<String>,
-    #[serde(default)]
-    pub note: String,
-    /// What was done to the data, such as `C30`; rows of one condition are compared with each
-    /// other. Empty where nothing was done, or where a teacher serves all conditions.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub condition: String,
-    /// What tables of published numbers call it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub published: Vec<String>,
+    #[serde(flatten)]
+    pub info: RowInfo,
     /// What it was trained on and how; none where nothing was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -151,6 +136,14 @@ pub enum Origin {
     File,
     /// Trained here on this set, such as `casia-webface, 20 % closed` where labels were made wrong.
     Trained(String),
+}
+
+impl std::ops::Deref for Row {
+    type Target = RowInfo;
+
+    fn deref(&self) -> &RowInfo {
+        &self.info
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

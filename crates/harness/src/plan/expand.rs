@@ -385,16 +385,8 @@ fn forward(suite: &Resolved) -> Vec<f64> {
 
 fn layout_row(suite: &Resolved, row: &Row, runs: Vec<SeedRun>) -> LayoutRow {
     LayoutRow {
-        id: row.id.clone(),
+        info: row.info.clone(),
         entry: row.entry.clone(),
-        of: row.of.clone(),
-        role: row.role,
-        label: row.label.clone(),
-        note: row.note.clone(),
-        published: row.published.clone(),
-        settings: row.settings.clone(),
-        teacher: row.teacher.map(|t| suite.rows[t].id.clone()),
-        condition: row.condition.clone(),
         recipe: row
             .trained()
             .map(|trained| Recipe::of(trained, row.start.map(|s| suite.rows[s].label.as_str())))

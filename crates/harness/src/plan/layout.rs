@@ -1,10 +1,9 @@
 //! The structure of a suite's report: which job fills which cell.
 
 use super::recipe::Recipe;
-use crate::suite::model::{Paper, Role};
-use crate::suite::resolve::{ReferenceRow, ResolvedClaim};
+use crate::suite::model::Paper;
+use crate::suite::resolve::{ReferenceRow, ResolvedClaim, RowInfo};
 use frbench_base::key::Key;
-use frbench_base::registry::Params;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,26 +37,20 @@ pub struct LayoutData {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayoutRow {
-    /// `coupleface`, or `ablate-k:k=10` for a row of a matrix.
-    pub id: String,
-    /// The suite's entry; differs from `id` for rows of a matrix.
+    #[serde(flatten)]
+    pub info: RowInfo,
+    /// The suite's entry; differs from the id for rows of a matrix and under conditions.
     pub entry: String,
-    /// The entry that an ablation varies.
-    pub of: Option<String>,
-    pub role: Role,
-    pub label: String,
-    pub note: Option<String>,
-    /// What tables of published numbers call it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub published: Vec<String>,
-    /// The values that a matrix gave to this row.
-    pub settings: Params,
-    /// Id of the teacher's row.
-    pub teacher: Option<String>,
-    /// Id of the condition it is trained under, and its label.
-    pub condition: Option<(String, String)>,
     pub recipe: Recipe,
     pub runs: Vec<SeedRun>,
+}
+
+impl std::ops::Deref for LayoutRow {
+    type Target = RowInfo;
+
+    fn deref(&self) -> &RowInfo {
+        &self.info
+    }
 }
 
 /// The network of a row for one seed.

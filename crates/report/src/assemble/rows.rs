@@ -45,21 +45,7 @@ fn row(
         self::run(s, (row, run), (columns, trials), cells, notes)
     });
     Row {
-        id: row.id.clone(),
-        label: row.label.clone(),
-        role: row.role,
-        group: if row.settings.is_empty() {
-            String::new()
-        } else {
-            row.entry.clone()
-        },
-        of: row.of.clone(),
-        note: row.note.clone().unwrap_or_default(),
-        condition: row
-            .condition
-            .as_ref()
-            .map_or(String::new(), |(_, label)| label.clone()),
-        published: row.published.clone(),
+        info: row.info.clone(),
         origin: row.runs.first().and_then(|r| origin(s, &r.train)),
         backbone: first
             .map(|(network, input)| backbone(network, input.size))

@@ -3,12 +3,12 @@
 use super::{Parts, columns, rows, trials};
 use crate::model::{Column, Row};
 use frbench_base::key::{Key, sha256_hex};
-use frbench_base::registry::Params;
 use frbench_eval::protocol::trials::FILES;
 use frbench_harness::plan::layout::{Cell, Layout, LayoutColumn, LayoutRow, SeedRun};
 use frbench_harness::plan::recipe::Recipe;
 use frbench_harness::run::{Failures, Store};
 use frbench_harness::suite::model::Role;
+use frbench_harness::suite::resolve::RowInfo;
 use frbench_job::result::{FileHash, JobResult, Metric, ScoreResult};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -42,16 +42,17 @@ fn layout() -> Layout {
         data: Vec::new(),
         conditions: BTreeMap::new(),
         rows: vec![LayoutRow {
-            id: "student".into(),
+            info: RowInfo {
+                id: "student".into(),
+                label: "Student".into(),
+                role: Role::Student,
+                group: String::new(),
+                of: None,
+                note: String::new(),
+                condition: String::new(),
+                published: Vec::new(),
+            },
             entry: "student".into(),
-            of: None,
-            role: Role::Student,
-            label: "Student".into(),
-            note: None,
-            published: Vec::new(),
-            settings: Params::default(),
-            teacher: None,
-            condition: None,
             recipe: Recipe::default(),
             runs: runs.into(),
         }],

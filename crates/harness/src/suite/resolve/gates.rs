@@ -6,12 +6,8 @@ use super::*;
 pub(super) fn gates(suite: &Suite, rows: &[Row], columns: &[Column]) -> Vec<ResolvedGate> {
     let mut out = Vec::new();
     for gate in &suite.gates {
-        let under = |row: &&Row| match (&gate.under, &row.condition) {
-            (Some(under), condition) => {
-                condition.as_ref().is_some_and(|(id, _)| *id == under.value)
-            }
-            (None, _) => true,
-        };
+        let stated = gate.under.as_ref().map(|under| &under.value);
+        let under = |row: &&Row| stated.is_none() || row.under.as_ref() == stated;
         let on = |c: &&Column| {
             let named = c.data.name == gate.on.value || dataset::family(&c.data) == gate.on.value;
             named && c.has(&gate.entry)

@@ -4,10 +4,13 @@
 mod columns;
 mod files;
 mod gates;
+mod info;
 mod limits;
 mod links;
 mod names;
 mod rows;
+
+pub use info::RowInfo;
 
 use super::catalogue::{self, Catalogue};
 use super::check::suggest;
@@ -15,7 +18,6 @@ use super::dataset;
 use super::model::*;
 use super::model_file::ModelFile;
 use super::source::{At, Source};
-use frbench_base::registry::Params;
 use frbench_base::{Result, Size};
 use frbench_data::sampler::Pass;
 use frbench_job::*;
@@ -46,20 +48,10 @@ pub struct Resolved {
 /// One row of the table: a way to train, at its seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// The entry's id; with a matrix, `id:key=value,...`; under a condition, `id@condition`.
-    pub id: String,
+    pub info: RowInfo,
     pub entry: String,
-    /// Id and label of the condition it runs under.
-    pub condition: Option<(String, String)>,
-    /// The row that it varies.
-    pub of: Option<String>,
-    pub role: Role,
-    pub label: String,
-    pub note: Option<String>,
-    /// What tables of published numbers call it.
-    pub published: Vec<String>,
-    /// The values that a matrix gave to this row.
-    pub settings: Params,
+    /// Id of the condition it runs under.
+    pub under: Option<String>,
     pub seeds: Vec<u64>,
     /// The seed of the network that others learn from.
     pub first_seed: u64,
@@ -74,6 +66,14 @@ pub struct Row {
     pub backbone: BackboneSpec,
     pub input: InputSpec,
     pub model: ModelSource,
+}
+
+impl std::ops::Deref for Row {
+    type Target = RowInfo;
+
+    fn deref(&self) -> &RowInfo {
+        &self.info
+    }
 }
 
 /// Where the weights of a network come from.
@@ -361,10 +361,8 @@ fn compared<'a>(
     than: &'a [&'a Row],
 ) -> impl Iterator<Item = (String, String)> + Clone + 'a {
     let under = claim.under.as_ref();
-    let named = move |row: &Row| {
-        let condition = row.condition.as_ref().map(|(id, _)| id);
-        under.is_none_or(|u| condition.is_none_or(|c| *c == u.value))
-    };
+    let named =
+        move |row: &Row| under.is_none_or(|u| row.under.as_ref().is_none_or(|id| *id == u.value));
     better.iter().filter(move |b| named(b)).flat_map(move |b| {
         than.iter()
             .filter(move |t| named(t) && t.shares_condition(b))
@@ -375,8 +373,8 @@ fn compared<'a>(
 impl Row {
     /// Whether two rows may build on or be compared with each other.
     fn shares_condition(&self, other: &Row) -> bool {
-        match (&self.condition, &other.condition) {
-            (Some(a), Some(b)) => a.0 == b.0,
+        match (&self.under, &other.under) {
+            (Some(a), Some(b)) => a == b,
             _ => true,
         }
     }

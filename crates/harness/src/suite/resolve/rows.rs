@@ -234,23 +234,29 @@ fn row(
         [] => vec![label.clone()],
         names => names.to_vec(),
     };
-    let values_of = values.iter().map(|(k, n)| (k.value.clone(), n.json()));
-    let stated: Params = values_of.collect();
+    let mut info = RowInfo {
+        id,
+        label,
+        role: entry.role,
+        group: match values.is_empty() {
+            true => String::new(),
+            false => entry.id.value.clone(),
+        },
+        of,
+        note: entry.note.clone().unwrap_or_default(),
+        condition: condition.map_or(String::new(), |c| c.label.clone()),
+        published,
+    };
+    let under = condition.map(|c| c.id.value.clone());
 
     if let Some(model) = &settings.model {
         let file = files::model(names, entry, settings, model)?;
         let degrade = condition.and_then(|c| c.degrade.as_ref());
         let degrade = degrade.map(|d| degraded(source, d, file.input.size));
         return Ok(Row {
-            id,
+            info,
             entry: entry.id.value.clone(),
-            condition: condition.map(|c| (c.id.value.clone(), c.label.clone())),
-            of,
-            role: entry.role,
-            label,
-            note: entry.note.clone(),
-            published,
-            settings: stated,
+            under,
             // A file is one network, whatever seed it was trained with.
             seeds: vec![0],
             first_seed: 0,
@@ -286,10 +292,10 @@ fn row(
         named.params.push((key, node));
     }
     let infos = known.method_infos();
-    let info = catalogue::find(source, "method", &method, &infos)?;
+    let found = catalogue::find(source, "method", &method, &infos)?;
     let method_spec = MethodSpec {
-        name: info.name.to_string(),
-        params: catalogue::params(source, &method, info)?,
+        name: found.name.to_string(),
+        params: catalogue::params(source, &method, found)?,
     };
     let head = head
         .as_ref()
@@ -371,22 +377,16 @@ fn row(
         keep_last: training.keep_last,
     };
     if empty.is_none() {
-        limits::training(source, &training.id, &id, &trained)?;
-        limits::neighbours(source, &entry.id, &id, &trained)?;
+        limits::training(source, &training.id, &info.id, &trained)?;
+        limits::neighbours(source, &entry.id, &info.id, &trained)?;
+    }
+    if let Some(declared) = empty {
+        info.note = format!("Not run: {}.", declared.reason);
     }
     let row = Row {
-        id,
+        info,
         entry: entry.id.value.clone(),
-        condition: condition.map(|c| (c.id.value.clone(), c.label.clone())),
-        of,
-        role: entry.role,
-        label,
-        note: match empty {
-            Some(d) => Some(format!("Not run: {}.", d.reason)),
-            None => entry.note.clone(),
-        },
-        published,
-        settings: stated,
+        under,
         // A row without seeds is shown, and nothing is run for it.
         seeds: match empty {
             Some(_) => Vec::new(),
