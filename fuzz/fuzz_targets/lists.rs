@@ -2,7 +2,6 @@
 use frbench::data::list;
 use frbench::data::watch::UNWATCHED;
 use libfuzzer_sys::fuzz_target;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -25,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = list::parse_members(bytes, path);
     let _ = list::parse_pairs(bytes, path);
     let _ = list::parse_detections(bytes, path);
-    let _ = list::parse_subjects(bytes, path, &mut BTreeMap::new());
+    let _ = list::parse_templates(bytes, path);
     for (file, _) in list::parse_labels(bytes, path).unwrap_or_default() {
         assert!(!file.starts_with('/') && !file.split('/').any(|c| c == ".."));
     }

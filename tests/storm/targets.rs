@@ -159,8 +159,8 @@ fn lists() -> Vec<Target> {
         text("detections", "1.jpg 1 2 3 4 5 6 7 8 9 10 0.5\n", |b| {
             drop(list::parse_detections(b, place()));
         }),
-        text("subjects", "TEMPLATE_ID,SUBJECT_ID\n7,1\n8,2\n", |b| {
-            drop(list::parse_subjects(b, place(), &mut BTreeMap::new()));
+        text("templates", "TEMPLATE_ID,SUBJECT_ID\n7,1\n8,2\n", |b| {
+            drop(list::parse_templates(b, place()));
         }),
         text(
             "names",

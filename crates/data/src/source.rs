@@ -7,7 +7,7 @@ use super::image::Image;
 use super::list::read;
 use super::record::RecReader;
 use super::watch::{Steps, Watch};
-use frbench_base::{Error, Result, Size};
+use frbench_base::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -198,6 +198,12 @@ impl FileSource {
         &self.paths[i]
     }
 
+    /// The file that image `i` is read from; where there is none, the one that is listed.
+    pub fn path(&self, i: usize) -> PathBuf {
+        let found = self.found(i);
+        found.unwrap_or_else(|| self.root.join(&self.paths[i]))
+    }
+
     /// The file of image `i`, if there is one. Lists and folders of MegaFace disagree on extensions
     /// and on blanks in names: a path that does not exist as it stands is tried in its variants.
     fn found(&self, i: usize) -> Option<PathBuf> {
@@ -219,8 +225,7 @@ impl ImageSource for FileSource {
     }
 
     fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
-        let path = self.found(i);
-        read(&path.unwrap_or_else(|| self.root.join(&self.paths[i]))).map(Cow::Owned)
+        read(&self.path(i)).map(Cow::Owned)
     }
 
     fn label(&self, i: usize) -> Option<u32> {
@@ -327,22 +332,12 @@ impl ImageSource for Watched<'_> {
 pub struct AlignedSource {
     files: FileSource,
     points: Vec<Landmarks>,
-    size: Size,
 }
 
 impl AlignedSource {
     /// Of 112 x 112 pixels; `points` are one per image of `files`, in its pixels.
     pub fn new(files: FileSource, points: Vec<Landmarks>) -> Self {
-        Self::sized(files, points, ALIGNED)
-    }
-
-    /// The same of another size.
-    pub fn sized(files: FileSource, points: Vec<Landmarks>, size: Size) -> Self {
-        AlignedSource {
-            files,
-            points,
-            size,
-        }
+        AlignedSource { files, points }
     }
 }
 
@@ -369,7 +364,7 @@ impl ImageSource for AlignedSource {
 
     fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
         let loose = self.files.decoded(i, bytes)?;
-        warp_to_template(&loose, &self.points[i], self.size).ok_or_else(|| {
+        warp_to_template(&loose, &self.points[i], ALIGNED).ok_or_else(|| {
             Error::Data(format!(
                 "{}: its five landmarks coincide, so it cannot be aligned",
                 self.describe(i)

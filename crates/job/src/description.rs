@@ -63,6 +63,14 @@ impl PairData {
             groups: None,
         }
     }
+
+    /// The fold of each pair where none is stated: contiguous blocks, the first ones larger by one if
+    /// the number of pairs does not divide (as scikit-learn's `KFold`).
+    pub fn blocks(pairs: usize, folds: usize) -> Vec<u32> {
+        let (size, larger) = (pairs / folds, pairs % folds);
+        let block = |f: usize| std::iter::repeat_n(f as u32, size + usize::from(f < larger));
+        (0..folds).flat_map(block).collect()
+    }
 }
 
 /// Probes to find among distractors, which are nobody's mate.

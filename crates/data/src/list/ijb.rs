@@ -3,7 +3,6 @@
 use super::{Text, bad, lines, safe_path};
 use crate::align::Landmarks;
 use frbench_base::Result;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -185,27 +184,6 @@ pub fn parse_landmarks<'a>(
         .collect()
 }
 
-/// Template to subject from a 1:N gallery or probe table (`TEMPLATE_ID,SUBJECT_ID,...`, with
-/// a header), added to `subjects`.
-pub fn parse_subjects<'a>(
-    text: impl Into<Text<'a>>,
-    path: &Path,
-    subjects: &mut BTreeMap<u32, u32>,
-) -> Result<()> {
-    for line in lines(text.into(), path)? {
-        let (line, content) = line?;
-        let mut fields = content.split(',').map(|f| f.trim().parse::<u32>());
-        match (fields.next(), fields.next()) {
-            (Some(Ok(template)), Some(Ok(subject))) => {
-                subjects.insert(template, subject);
-            }
-            _ if line == 1 => {}
-            _ => return Err(bad(path, line, "want `template,subject,...`")),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,14 +201,6 @@ mod tests {
         );
         let d = d.unwrap();
         assert_eq!((d[0].points[2], d[0].score), ([72.3, 76.1], 0.9996));
-        let mut subjects = BTreeMap::new();
-        parse_subjects(
-            b"TEMPLATE_ID,SUBJECT_ID,FILENAME\n4,9,a.jpg\n4,9,b.jpg\n",
-            p,
-            &mut subjects,
-        )
-        .unwrap();
-        assert_eq!(subjects, BTreeMap::from([(4, 9)]));
     }
 
     #[test]

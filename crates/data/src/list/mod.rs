@@ -14,7 +14,6 @@ pub use enrolment::{Enrolled, parse_enrolled, parse_templates};
 pub use files::{FolderList, ImageList, image_folder, images_below, safe_path};
 pub use ijb::{
     Detection, Member, TemplatePair, parse_detections, parse_landmarks, parse_members, parse_pairs,
-    parse_subjects,
 };
 pub use labels::parse_labels;
 pub use landmarks::{Marked, parse_marked};

@@ -1,6 +1,7 @@
 //! Celebrities in Frontal-Profile as its authors give it out: ten splits, each with the pairs of
 //! one person and of two, as numbers of two lists of images.
 
+use super::listed::Listed;
 use super::open::{Reader, any_ends, role};
 use super::pairs::assemble;
 use super::{DataSet, Files, Findings, IDENTITIES, LANDMARKS, bad};
@@ -66,9 +67,8 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
             }
         }
     }
-    let order: Vec<usize> = (0..pairs.len()).collect();
-    let findings = Findings::default();
-    assemble(files, &splits, pairs, &order, findings, rules, watch)
+    let listed = Listed::in_order(pairs, Findings::default());
+    assemble(files, &splits, listed, rules, watch)
 }
 
 /// The folders of the splits, in the order of their names.

@@ -2,7 +2,7 @@
 
 use super::absent::absent;
 use super::gallery;
-use super::open::{Reader, is_top_folder, role};
+use super::open::{Reader, is_top_folder, names_from, role};
 use super::{DataSet, Files, Findings, Images, bad};
 use crate::list::{self, Enrolled, Text};
 use crate::source::FileSource;
@@ -10,7 +10,6 @@ use crate::watch::Watch;
 use frbench_base::Result;
 use frbench_job::{DataFormat, Rules};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) static LISTS: Reader = Reader {
@@ -68,10 +67,7 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
             &format!("images of {} are listed before already", path.display()),
             twice.map(|row| format!("line {}", row.line)),
         );
-        let root = match from_set(&files.dir, &root, &rows) {
-            true => &files.dir,
-            false => &root,
-        };
+        let root = names_from(files, root.clone(), rows.iter().map(|row| &row.file));
         let source = FileSource::new(root, rows.into_iter().map(|r| r.file).collect(), None);
         let part = (DataFormat::Gallery, list.part);
         let lost = absent(&source, &path, part, rules, &mut findings, watch)?;
@@ -91,13 +87,4 @@ fn repeated(rows: &[Enrolled]) -> impl Iterator<Item = &Enrolled> {
     let mut seen = std::collections::BTreeSet::new();
     rows.iter()
         .filter(move |row| !seen.insert(row.file.as_str()))
-}
-
-/// Whether paths begin at the folder of the set, and not in the folder of images in it.
-fn from_set(dir: &Path, root: &Path, rows: &[Enrolled]) -> bool {
-    let folder = root.strip_prefix(dir).ok().and_then(Path::to_str);
-    folder.is_some_and(|folder| {
-        let folder = format!("{}/", folder.trim_matches('/'));
-        folder.len() > 1 && rows.iter().all(|row| row.file.starts_with(&folder))
-    })
 }

@@ -37,6 +37,11 @@ impl Findings {
         self.whole(sentence, false);
     }
 
+    /// What was found elsewhere, too.
+    pub fn append(&mut self, others: &mut Findings) {
+        self.0.append(&mut others.0);
+    }
+
     /// What a walk over the folder `dir` followed and left out.
     pub fn walked(&mut self, dir: &Path, links: u64, ignored: &BTreeMap<String, u64>) {
         if links > 0 {

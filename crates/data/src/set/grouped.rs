@@ -1,8 +1,9 @@
 //! Sets of pairs in groups, a list for each: Racial Faces in the Wild.
 
+use super::listed::{Listed, read_listed};
 use super::open::{Reader, any_ends};
 use super::{DataSet, Files, Findings, bad, pairs};
-use crate::list::{self, ListedPair, Text};
+use crate::list::ListedPair;
 use crate::watch::Watch;
 use frbench_base::Result;
 use frbench_job::{DataFormat, Rules};
@@ -35,36 +36,23 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
         if all.iter().any(|p| p.group.as_deref() == Some(group)) {
             return bad(&path, format!("is another list of the group {group}"));
         }
-        let list = list::parse_pair_list(Text::watched(&list::read(&path)?, watch), &path)?;
-        if list.pairs.is_empty() {
-            return bad(&path, "lists no pair");
-        }
-        if let Some((line, announced)) = list.announced.filter(|a| a.1 != list.pairs.len()) {
-            findings.say_odd(format!(
-                "line {line} of {} announces {announced} pairs, and {} are listed",
-                path.display(),
-                list.pairs.len()
-            ));
-        }
-        let order = pairs::order(&path, &list.pairs, &mut findings);
+        let mut list = read_listed(&path, watch)?;
+        findings.append(&mut list.findings);
         let below = has_folder(root.as_deref(), group);
         let place = |image: &str| match below {
             true => format!("{group}/{image}"),
             false => image.to_string(),
         };
-        all.extend(order.into_iter().map(|k| {
-            let pair = &list.pairs[k];
-            ListedPair {
-                first: place(&pair.first),
-                second: place(&pair.second),
-                group: Some(group.to_string()),
-                place: format!("{} of {name}", pair.place),
-                ..pair.clone()
-            }
+        all.extend(list.taken().map(|pair| ListedPair {
+            first: place(&pair.first),
+            second: place(&pair.second),
+            group: Some(group.to_string()),
+            place: format!("{} of {name}", pair.place),
+            ..pair.clone()
         }));
     }
-    let order: Vec<usize> = (0..all.len()).collect();
-    pairs::assemble(files, &files.dir, all, &order, findings, rules, watch)
+    let all = Listed::in_order(all, findings);
+    pairs::assemble(files, &files.dir, all, rules, watch)
 }
 
 /// Whether the images of a group lie in a folder of its name.

@@ -179,6 +179,21 @@ pub(super) fn only(files: &Files, what: &str, test: impl Fn(&str) -> bool) -> Re
     }
 }
 
+/// The folder that a list names its images from: that of the set, where all names begin with the
+/// folder of images `root` in it; else that one.
+pub(super) fn names_from<'a>(
+    files: &Files,
+    root: PathBuf,
+    mut names: impl Iterator<Item = &'a String>,
+) -> PathBuf {
+    let folder = root.strip_prefix(&files.dir).ok().and_then(Path::to_str);
+    let folder = format!("{}/", folder.unwrap_or_default().trim_matches('/'));
+    match folder.len() > 1 && names.all(|name| name.starts_with(&folder)) {
+        true => files.dir.clone(),
+        false => root,
+    }
+}
+
 /// Whether a name is that of a folder right below that of the set.
 pub(super) fn is_top_folder(name: &str) -> bool {
     name.ends_with('/') && name.matches('/').count() == 1

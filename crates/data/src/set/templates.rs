@@ -35,8 +35,10 @@ const GALLERIES: [&str; 4] = [
 ];
 const PROBES: &str = "_probe_mixed.csv";
 
-/// What is searched in what, where the set has the tables of 1:N.
-fn search(files: &Files, findings: &mut Findings, watch: Watch) -> Result<Option<SearchData>> {
+/// The tables of 1:N by the names of their files.
+type Tables<'a> = BTreeMap<&'a str, TemplateList>;
+
+fn tables<'a>(files: &'a Files, watch: Watch) -> Result<Tables<'a>> {
     let table = |name: &String| -> Result<TemplateList> {
         let path = files.dir.join(name);
         let listed = list::parse_templates(Text::watched(&list::read(&path)?, watch), &path)?;
@@ -46,18 +48,47 @@ fn search(files: &Files, findings: &mut Findings, watch: Watch) -> Result<Option
             subjects,
         })
     };
-    let ends = |names: &[&str]| -> Vec<&String> {
-        let is = |n: &&String| names.iter().any(|end| n.ends_with(end));
-        files.names.iter().filter(is).collect()
+    let names = files.names.iter().filter(|n| n.ends_with(".csv"));
+    names.map(|n| Ok((n.as_str(), table(n)?))).collect()
+}
+
+/// The person of each template that a table names.
+///
+/// # Errors
+/// [`Error::Data`] for a template that two tables say is of different people.
+fn subjects(files: &Files, tables: &Tables) -> Result<BTreeMap<u32, u32>> {
+    let mut of: BTreeMap<u32, (u32, &str)> = BTreeMap::new();
+    for (name, table) in tables {
+        for (&template, &subject) in table.templates.iter().zip(&table.subjects) {
+            let (before, first) = *of.entry(template).or_insert((subject, name));
+            if before != subject {
+                let what = format!(
+                    "template {template} is of person {subject}, but of {before} in {first}"
+                );
+                return bad(&files.dir.join(name), what);
+            }
+        }
+    }
+    Ok(of
+        .into_iter()
+        .map(|(t, (subject, _))| (t, subject))
+        .collect())
+}
+
+/// What is searched in what, where the set has the tables of 1:N.
+fn search(files: &Files, tables: &Tables, findings: &mut Findings) -> Option<SearchData> {
+    let ends = |names: &[&str]| -> Vec<&TemplateList> {
+        let is = |n: &str| names.iter().any(|end| n.ends_with(end));
+        let own = tables.iter().filter(|(name, _)| is(name));
+        own.map(|(_, table)| table).collect()
     };
-    let (mut galleries, probes) = (ends(&GALLERIES), ends(&[PROBES]));
-    galleries.sort_unstable();
+    let (galleries, probes) = (ends(&GALLERIES), ends(&[PROBES]));
     match (&galleries[..], &probes[..]) {
-        ([], []) => Ok(None),
-        ([_, ..], [probes]) => Ok(Some(SearchData {
-            galleries: galleries.into_iter().map(table).collect::<Result<_>>()?,
-            probes: table(probes)?,
-        })),
+        ([], []) => None,
+        ([_, ..], [probes]) => Some(SearchData {
+            galleries: galleries.into_iter().cloned().collect(),
+            probes: (*probes).clone(),
+        }),
         _ => {
             findings.say(format!(
                 "{}: there are {} tables of galleries (*{}, ...) and {} of probes (*{PROBES}); a search \
@@ -67,7 +98,7 @@ fn search(files: &Files, findings: &mut Findings, watch: Watch) -> Result<Option
                 GALLERIES[0],
                 probes.len()
             ));
-            Ok(None)
+            None
         }
     }
 }
@@ -108,14 +139,10 @@ fn open(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
             );
         }
     }
-    let mut subjects = BTreeMap::new();
     let mut findings = Findings::default();
-    let search = search(files, &mut findings, watch)?;
-    for name in files.names.iter().filter(|n| n.ends_with(".csv")) {
-        let path = files.dir.join(name);
-        let text = list::read(&path)?;
-        list::parse_subjects(Text::watched(&text, watch), &path, &mut subjects)?;
-    }
+    let tables = tables(files, watch)?;
+    let subjects = subjects(files, &tables)?;
+    let search = search(files, &tables, &mut findings);
     let images = role(files, "the folder of loose crops", |n| n.ends_with('/'))?;
     let paths = members.iter().map(|m| m.file.clone()).collect();
     let points = detections.iter().map(|d| d.points).collect();

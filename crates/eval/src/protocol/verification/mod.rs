@@ -311,8 +311,7 @@ fn trials_of(
     trials
 }
 
-/// The fold of each pair: as the data set states, or contiguous blocks, the first ones
-/// larger by one if the number of pairs does not divide (as scikit-learn's `KFold`).
+/// The fold of each pair: as the data set states, or [`PairData::blocks`].
 fn fold_of_pairs(data: &PairData, folds: usize) -> Result<Vec<u32>> {
     let pairs = data.same.len();
     if pairs < 2 * folds {
@@ -336,10 +335,7 @@ fn fold_of_pairs(data: &PairData, folds: usize) -> Result<Vec<u32>> {
         }
         return Ok(given.clone());
     }
-    let (size, larger) = (pairs / folds, pairs % folds);
-    Ok((0..folds)
-        .flat_map(|f| std::iter::repeat_n(f as u32, size + usize::from(f < larger)))
-        .collect())
+    Ok(PairData::blocks(pairs, folds))
 }
 
 /// Refuses pairs that no threshold can be chosen on; uneven folds are noted.

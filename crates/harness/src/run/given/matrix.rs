@@ -26,6 +26,8 @@ pub struct Matrix {
     pub views: Views,
     /// Of each row, where the file has them or a list lies beside it.
     pub names: Option<Vec<String>>,
+    /// Things a reader must know.
+    pub notes: Vec<String>,
 }
 
 /// What a file holds: numbers row by row, columns, views, names.
@@ -74,12 +76,23 @@ impl Matrix {
                 "two views side by side in an odd number of columns ({columns})"
             )));
         }
+        let mut all = (*numbers).as_ref().chunks(columns.max(1));
+        if let Some(row) = all.position(|row| row.iter().any(|v| !v.is_finite())) {
+            return Err(wrong(format!(
+                "row {row} (from 0) holds NaN or infinity; an embedding is finite numbers"
+            )));
+        }
         let rows = Embeddings::of_rows(path, numbers, columns)?;
-        let names = match names {
-            Some(names) => Some(names),
+        let (names, note) = match names {
+            Some(names) => (Some(names), None),
             None => beside(path, rows.rows())?,
         };
-        Ok(Matrix { rows, views, names })
+        Ok(Matrix {
+            rows,
+            views,
+            names,
+            notes: note.into_iter().collect(),
+        })
     }
 
     /// No rows of the same columns.
@@ -89,6 +102,7 @@ impl Matrix {
             rows: Embeddings::of_rows("no rows", none, self.rows.dim())?,
             views: self.views,
             names: None,
+            notes: Vec::new(),
         })
     }
 
@@ -108,24 +122,42 @@ impl Matrix {
             )));
         }
         self.names = Some(names);
+        self.notes.clear();
         Ok(self)
     }
 }
 
 /// The lines of a list.
 pub(super) fn lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let text = std::str::from_utf8(&text)
+        .map_err(|_| Error::Data(format!("{}: not UTF-8 text", path.display())))?;
     let lines = text.lines().map(str::trim_end).filter(|l| !l.is_empty());
     Ok(lines.map(String::from).collect())
 }
 
-/// The names that `frbench embed` leaves beside a file of so many rows.
-fn beside(path: &Path, rows: usize) -> Result<Option<Vec<String>>> {
+/// The names that `frbench embed` leaves beside a file of so many rows, and what is to be said of the
+/// list that lies there.
+fn beside(path: &Path, rows: usize) -> Result<(Option<Vec<String>>, Option<String>)> {
     let list = path.with_extension("txt");
     if path.is_dir() || list == path || !list.is_file() {
-        return Ok(None);
+        return Ok((None, None));
     }
-    Ok(Some(lines(&list)?).filter(|names| names.len() == rows))
+    let names = lines(&list)?;
+    let (found, shown) = (names.len(), list.display());
+    Ok(match found == rows {
+        true => (
+            Some(names),
+            Some(format!("{shown}: taken as the names of the rows")),
+        ),
+        false => (
+            None,
+            Some(format!(
+                "{shown}: {found} lines for {rows} rows, so that it is not taken as their names \
+                 (--names states a list)"
+            )),
+        ),
+    })
 }
 
 fn file(path: &Path) -> Result<Contents> {
@@ -150,7 +182,12 @@ fn file(path: &Path) -> Result<Contents> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let (rows, columns) = header.shape();
         let numbers = header.numbers(&bytes[16..]);
-        debug_assert_eq!(numbers.len(), rows * columns);
+        if numbers.len() != rows * columns {
+            return Err(wrong(format!(
+                "{} numbers for {rows} rows of {columns}: it was changed while it was read",
+                numbers.len()
+            )));
+        }
         return Ok(Contents::plain(numbers, columns));
     }
     if start[8] == b'{' {

@@ -6,8 +6,9 @@ pub use matrix::Matrix;
 
 use frbench_base::registry::Params;
 use frbench_base::{Error, Result};
-use frbench_data::list::{self, ListedPair};
-use frbench_data::set::pairs;
+use frbench_data::list;
+use frbench_data::set::listed::read_listed;
+use frbench_data::watch::UNWATCHED;
 use frbench_engine::Device;
 use frbench_eval::protocol::{self, Part, ScoreInput, Scored};
 use frbench_job::description::{GalleryData, IdentificationData, PairData, TemplateData};
@@ -26,62 +27,40 @@ pub struct Given {
 }
 
 impl Given {
-    /// Pairs of rows that a list names: a table `first,second,same` and perhaps `fold`, or a list
-    /// of pairs as LFW, CALFW and AgeDB-30 have it. Rows go by their names, or by their numbers
+    fn new(parts: Vec<(&'static str, Matrix)>, description: Description) -> Given {
+        let notes = parts.iter().flat_map(|(_, matrix)| matrix.notes.clone());
+        Given {
+            notes: notes.collect(),
+            parts,
+            description,
+        }
+    }
+
+    /// Whether they are of pairs, which are scored by rules.
+    pub fn is_of_pairs(&self) -> bool {
+        matches!(self.description, Description::Pairs(_))
+    }
+
+    /// Pairs of rows that a list names: a table `first,second,same` and perhaps `fold` and `group`, or
+    /// a list of pairs as LFW, CALFW and AgeDB-30 have it. Rows go by their names, or by their numbers
     /// from 0.
     ///
     /// # Errors
     /// [`Error::Data`] for a list that is none, or that names no row.
     pub fn pairs(images: Matrix, path: &Path) -> Result<Given> {
-        let text = list::read(path)?;
-        let mut notes = Vec::new();
-        let table = path.extension().is_some_and(|e| e == "csv");
-        let listed = match table {
-            true => {
-                let table = list::parse_pair_table(&text, path)?;
-                if !table.unread.is_empty() {
-                    notes.push(format!(
-                        "{}: not read are the columns {}",
-                        path.display(),
-                        table.unread.join(", ")
-                    ));
-                }
-                table.pairs
-            }
-            false => list::parse_pair_list(&text, path)?.pairs,
-        };
-        if listed.is_empty() {
-            return Err(Error::Data(format!("{}: lists no pair", path.display())));
-        }
-        let mut order: Vec<usize> = (0..listed.len()).collect();
-        if pairs::by_class(&listed) {
-            order = pairs::in_turns(&listed);
-            notes.push(format!(
-                "{} is ordered by class: genuine and impostor pairs are taken in turns",
-                path.display()
-            ));
-        }
+        let listed = read_listed(path, UNWATCHED)?;
         let rows = Rows::of(&images);
-        let row = |pair: &ListedPair, name: &str| {
-            rows.find(name)
-                .map_err(|what| Error::Data(format!("{}: {}: {what}", path.display(), pair.place)))
-        };
-        let mut data = PairData {
-            images: images.rows.rows(),
-            folds: pairs::folds(path, &listed)?,
-            ..PairData::default()
-        };
-        for &k in &order {
-            let pair = &listed[k];
-            let (a, b) = (row(pair, &pair.first)?, row(pair, &pair.second)?);
-            data.pairs.push(Some((a, b)));
-            data.same.push(pair.same);
-        }
-        Ok(Given {
-            parts: vec![("images", images)],
-            description: Description::Pairs(data),
-            notes,
-        })
+        let data = listed.data(path, images.rows.rows(), |pair| {
+            let row = |name: &str| {
+                let wrong =
+                    |what| Error::Data(format!("{}: {}: {what}", path.display(), pair.place));
+                rows.find(name).map_err(wrong)
+            };
+            Ok(Some((row(&pair.first)?, row(&pair.second)?)))
+        })?;
+        let mut given = Given::new(vec![("images", images)], Description::Pairs(data));
+        given.notes.extend(listed.findings.notes());
+        Ok(given)
     }
 
     /// Pairs as packs have them: rows `2i` and `2i + 1` are pair `i`, of one person where the lines
@@ -100,11 +79,8 @@ impl Given {
         }
         let mut data = PairData::packed(ids.chunks(2).map(|p| p[0] == p[1]).collect());
         data.identities = Some(ids.chunks(2).map(|p| (p[0], p[1])).collect());
-        Ok(Given {
-            parts: vec![("images", images)],
-            description: Description::Pairs(data),
-            notes: Vec::new(),
-        })
+        let parts = vec![("images", images)];
+        Ok(Given::new(parts, Description::Pairs(data)))
     }
 
     /// Probes to find among distractors (MegaFace), with the identity of each probe a line.
@@ -118,11 +94,8 @@ impl Given {
             ..IdentificationData::default()
         };
         same_size(&probes, &distractors)?;
-        Ok(Given {
-            parts: vec![("probes", probes), ("distractors", distractors)],
-            description: Description::Identification(data),
-            notes: Vec::new(),
-        })
+        let parts = vec![("probes", probes), ("distractors", distractors)];
+        Ok(Given::new(parts, Description::Identification(data)))
     }
 
     /// Probes and a gallery (TinyFace), with the identity of each a line, and perhaps distractors
@@ -150,15 +123,12 @@ impl Given {
             None => probes.without_rows()?,
         };
         same_size(&probes, &distractors)?;
-        Ok(Given {
-            parts: vec![
-                ("probes", probes),
-                ("gallery", gallery),
-                ("distractors", distractors),
-            ],
-            description: Description::Gallery(data),
-            notes: Vec::new(),
-        })
+        let parts = vec![
+            ("probes", probes),
+            ("gallery", gallery),
+            ("distractors", distractors),
+        ];
+        Ok(Given::new(parts, Description::Gallery(data)))
     }
 
     /// Templates (IJB 1:1): `image template media` for each row, and pairs of templates `template
@@ -205,11 +175,8 @@ impl Given {
             subjects: None,
             ..TemplateData::default()
         };
-        Ok(Given {
-            parts: vec![("images", images)],
-            description: Description::Templates(data),
-            notes: Vec::new(),
-        })
+        let parts = vec![("images", images)];
+        Ok(Given::new(parts, Description::Templates(data)))
     }
 
     /// How it is scored: pairs by `rule`.
@@ -420,6 +387,34 @@ mod tests {
         fs::write(&pairs, &by_name).unwrap();
         let named = Given::pairs(Matrix::open(&path, None).unwrap(), &pairs).unwrap();
         assert_eq!(rules.map(|rule| metrics(&named, rule)), found);
+    }
+
+    #[test]
+    fn a_list_says_folds_groups_and_people_of_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = embeddings(dir.path());
+        let pairs = dir.path().join("pairs.csv");
+        let rows =
+            (0..24).map(|k| format!("{},{},{},{},g{}\n", 2 * k, 2 * k + 1, k % 2, k % 4, k % 3));
+        let text = format!("first,second,same,fold,group\n{}", rows.collect::<String>());
+        fs::write(&pairs, text).unwrap();
+        let data = |pairs: &Path| {
+            let given = Given::pairs(Matrix::open(&path, None).unwrap(), pairs).unwrap();
+            match given.description {
+                Description::Pairs(data) => data,
+                _ => panic!("no pairs"),
+            }
+        };
+        let read = data(&pairs);
+        assert_eq!(read.folds.unwrap()[..5], [0, 1, 2, 3, 0]);
+        assert_eq!(read.groups.unwrap().names, ["g0", "g1", "g2"]);
+        let names = (0..24).flat_map(|k| [1, 2].map(|i| format!("P{k}/P{k}_000{i}.jpg\n")));
+        fs::write(dir.path().join("a.txt"), names.collect::<String>()).unwrap();
+        let pairs = dir.path().join("pairs.txt");
+        let rows = (0..23).map(|k| format!("P{k} 1 2\nP{k} 1 P{} 1\n", k + 1));
+        fs::write(&pairs, rows.collect::<String>()).unwrap();
+        let people = data(&pairs).identities.unwrap();
+        assert_eq!(people[..3], [(0, 0), (0, 1), (1, 1)]);
     }
 
     #[test]
