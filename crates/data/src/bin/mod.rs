@@ -9,4 +9,4 @@ mod reader;
 mod writer;
 
 pub use reader::BinReader;
-pub use writer::{BinWriter, Protocol};
+pub use writer::{BinWriter, Protocol, in_blocks};

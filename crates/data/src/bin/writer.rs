@@ -2,8 +2,28 @@
 
 use frbench_base::files::NewFile;
 use frbench_base::{Error, Result};
+use frbench_job::description::PairData;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// The order in which pairs of these folds go into a pack, whose readers take ten contiguous blocks
+/// for folds ([`PairData::blocks`]); none where the folds are of other sizes.
+pub fn in_blocks(folds: &[u32]) -> Option<Vec<usize>> {
+    let mut of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (pair, fold) in folds.iter().enumerate() {
+        of.entry(*fold).or_default().push(pair);
+    }
+    let mut of: Vec<Vec<usize>> = of.into_values().collect();
+    // The larger blocks come first.
+    of.sort_by_key(|pairs| std::cmp::Reverse(pairs.len()));
+    let numbers = of
+        .iter()
+        .zip(0..)
+        .flat_map(|(pairs, k)| std::iter::repeat_n(k, pairs.len()));
+    let fits = numbers.eq(PairData::blocks(folds.len(), 10));
+    fits.then(|| of.concat())
+}
 
 /// How images are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,10 @@
 //! identity of a set stays: order, labels and relations are written as they are, and what a layout
 //! cannot say is refused or said.
 
-use super::bin::{BinWriter, Protocol};
+mod pairs;
+
+pub use pairs::write_pack;
+
 use super::decode::{Kind, decode, encode_png, sniff};
 use super::record::{RecWriter, RecordLayout};
 use super::set::DataSet;
@@ -12,7 +15,7 @@ use super::source::ImageSource;
 use super::watch::{Counter, Watch};
 use frbench_base::{Error, Result, files};
 use frbench_job::Description;
-use frbench_job::description::{PairData, TrainData};
+use frbench_job::description::TrainData;
 use std::path::Path;
 
 /// A layout to write.
@@ -33,6 +36,7 @@ pub enum Form {
 /// [`Error::Usage`] for a layout that cannot hold such a set, and for a folder that is not empty;
 /// [`Error::Data`] for a set of which images are missing or damaged; what `watch` returns.
 pub fn export(set: &DataSet, form: Form, out: &Path, watch: Watch) -> Result<Vec<String>> {
+    refuse(&set.description, form)?;
     std::fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
     let mut there = std::fs::read_dir(out).map_err(|e| Error::io(out, e))?;
     if there.next().is_some() {
@@ -46,21 +50,34 @@ pub fn export(set: &DataSet, form: Form, out: &Path, watch: Watch) -> Result<Vec
     match (&set.description, form) {
         (Description::Train(data), Form::Folder) => train_folder(set, data, out, &counter),
         (Description::Train(data), Form::Records) => train_records(set, data, out, &counter),
-        (Description::Pairs(data), Form::Folder) => pair_folder(set, data, out, &counter),
-        (Description::Pairs(data), Form::Pack) => pack(set, data, out, &counter),
+        (Description::Pairs(data), Form::Folder) => pairs::folder(set, data, out, &counter),
+        (Description::Pairs(data), Form::Pack) => pairs::pack(set, data, out, watch),
         (Description::Identification(_) | Description::Gallery(_), Form::Records) => {
             searched(set, out, &counter)
         }
-        (description, form) => Err(Error::Usage(format!(
-            "a set of the format `{}` is not exported as {}; {}",
+        _ => Err(Error::Bug("a layout that was refused".into())),
+    }
+}
+
+/// Refuses a layout that cannot hold such a set.
+fn refuse(description: &Description, form: Form) -> Result<()> {
+    let (fit, said): (&[Form], _) = match description {
+        Description::Train(_) => (
+            &[Form::Folder, Form::Records],
+            "a folder or records hold it",
+        ),
+        Description::Pairs(_) => (&[Form::Folder, Form::Pack], "a folder or a pack holds it"),
+        Description::Identification(_) | Description::Gallery(_) => {
+            (&[Form::Records], "records hold it")
+        }
+        Description::Templates(_) => (&[], "its files are what others read"),
+    };
+    match fit.contains(&form) {
+        true => Ok(()),
+        false => Err(Error::Usage(format!(
+            "a set of the format `{}` is not exported as {}; {said}",
             description.format().name(),
             form.words(),
-            match description {
-                Description::Train(_) => "a folder or records hold it",
-                Description::Pairs(_) => "a folder or a pack holds it",
-                Description::Identification(_) | Description::Gallery(_) => "records hold it",
-                Description::Templates(_) => "its files are what others read",
-            }
         ))),
     }
 }
@@ -166,116 +183,6 @@ fn train_records(
                 .into(),
         ],
     })
-}
-
-/// The two images of each pair.
-fn whole(data: &PairData) -> Result<Vec<(u32, u32)>> {
-    let all: Option<Vec<(u32, u32)>> = data.pairs.iter().copied().collect();
-    all.ok_or_else(|| {
-        let lost = data.pairs.iter().filter(|p| p.is_none()).count();
-        Error::Data(format!(
-            "{lost} pairs have an image that is missing or damaged; such a set is not exported"
-        ))
-    })
-}
-
-fn pair_folder(
-    set: &DataSet,
-    data: &PairData,
-    out: &Path,
-    counter: &Counter,
-) -> Result<Vec<String>> {
-    let pairs = whole(data)?;
-    let paths = pictures(set.part("images")?.as_ref(), out, counter)?;
-    let mut notes = Vec::new();
-    // Readers take a list that is ordered by class in turns, unless it states folds.
-    let changes = data.same.windows(2).filter(|w| w[0] != w[1]).count();
-    let fold = |k: usize| match &data.folds {
-        Some(folds) => Some(folds[k]),
-        None if changes == 1 => Some((10 * k / pairs.len()) as u32),
-        None => None,
-    };
-    if data.folds.is_none() && changes == 1 {
-        notes.push(
-            "its pairs are ordered by class; the list states their ten blocks as folds".into(),
-        );
-    }
-    let heading = match fold(0) {
-        Some(_) => "first,second,same,fold",
-        None => "first,second,same",
-    };
-    let rows = pairs.iter().enumerate().map(|(k, (a, b))| {
-        let fold = fold(k).map(|f| format!(",{f}")).unwrap_or_default();
-        let (a, b) = (&paths[*a as usize], &paths[*b as usize]);
-        format!("{a},{b},{}{fold}", u8::from(data.same[k]))
-    });
-    lines(
-        &out.join("pairs.csv"),
-        std::iter::once(heading.to_string()).chain(rows),
-    )?;
-    identities(data, &pairs, out, &mut notes)?;
-    Ok(notes)
-}
-
-/// The person of each image, where pairs agree on it.
-fn identities(
-    data: &PairData,
-    pairs: &[(u32, u32)],
-    out: &Path,
-    notes: &mut Vec<String>,
-) -> Result<()> {
-    let Some(people) = &data.identities else {
-        return Ok(());
-    };
-    let mut of: Vec<Option<u32>> = vec![None; data.images];
-    for ((a, b), (first, second)) in pairs.iter().zip(people) {
-        for (image, person) in [(a, first), (b, second)] {
-            let known = of[*image as usize].get_or_insert(*person);
-            if known != person {
-                notes.push(
-                    "its pairs name an image twice, with two people: no people are written".into(),
-                );
-                return Ok(());
-            }
-        }
-    }
-    lines(
-        &out.join("identities.txt"),
-        of.into_iter().map(|p| p.unwrap_or_default()),
-    )
-}
-
-fn pack(set: &DataSet, data: &PairData, out: &Path, counter: &Counter) -> Result<Vec<String>> {
-    let pairs = whole(data)?;
-    let source = set.part("images")?;
-    let mut writer = BinWriter::create(out.join("pairs.bin"), Protocol::Python2)?;
-    for ((a, b), same) in pairs.iter().zip(&data.same) {
-        let image = |i: u32| stored(source.as_ref(), i as usize);
-        writer.push(&image(*a)?.0, &image(*b)?.0, *same)?;
-        counter.add(1)?;
-    }
-    writer.finish()?;
-    let mut notes = Vec::new();
-    let once = pairs
-        .iter()
-        .flat_map(|(a, b)| [*a, *b])
-        .eq(0..data.images as u32);
-    if !once {
-        notes.push(
-            "images are in several pairs, and a pack repeats them: its identity is another one"
-                .into(),
-        );
-    }
-    if data.folds.is_some() {
-        notes.push("a pack states no folds: they become ten blocks".into());
-    }
-    if let (Some(people), true) = (&data.identities, once) {
-        lines(
-            &out.join("identities.txt"),
-            people.iter().flat_map(|(a, b)| [*a, *b]),
-        )?;
-    }
-    Ok(notes)
 }
 
 fn searched(set: &DataSet, out: &Path, counter: &Counter) -> Result<Vec<String>> {
