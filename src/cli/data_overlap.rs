@@ -3,7 +3,7 @@
 use super::context::DataArgs;
 use super::data_find::find;
 use super::network::How;
-use super::output::{note, print, print_json};
+use super::output::{print, print_json};
 use super::progress::Progress;
 use clap::Args;
 use frbench::data::overlap::{Likeness, shared};
@@ -49,33 +49,13 @@ struct Line {
 const SHOWN: usize = 20;
 
 pub fn overlap(args: &OverlapArgs) -> Result<()> {
+    if !(-1.0..=1.0).contains(&args.cosine) {
+        return Err(Error::Usage("--cosine is a number from -1 to 1".into()));
+    }
     let progress = Progress::new(args.json);
-    let stop = Stop::on_signals()?;
-    let watch = |done, total, unit: &'static str| {
-        if total > 0 {
-            progress.advance("overlap", done, total, unit, "looked at");
-        }
-        stop.check("comparing")
-    };
-    let open = |name: &str| find(name, &args.data)?.open(&watch);
-    let (train, eval) = (open(&args.train)?, open(&args.eval)?);
-    let mut lines = Vec::new();
-    for (_, ours) in &train.parts {
-        for (_, theirs) in &eval.parts {
-            for found in shared(ours.as_ref(), theirs.as_ref(), &watch)? {
-                lines.push(Line {
-                    what: found.likeness.name(),
-                    value: found.correlation,
-                    train: ours.describe(found.first),
-                    eval: theirs.describe(found.second),
-                });
-            }
-        }
-    }
+    let lines = lines(args, &progress);
     progress.clear();
-    if let Some(model) = &args.model {
-        lines.extend(alike(args, model, &train, &eval, &stop)?);
-    }
+    let lines = lines?;
     if args.json {
         let found = lines
             .iter()
@@ -99,6 +79,42 @@ pub fn overlap(args: &OverlapArgs) -> Result<()> {
     print(&out)
 }
 
+/// All that is found.
+fn lines(args: &OverlapArgs, progress: &Progress) -> Result<Vec<Line>> {
+    let stop = Stop::on_signals()?;
+    let watch = |done, total, unit: &'static str| {
+        if total > 0 {
+            progress.advance("overlap", done, total, unit, "looked at");
+        }
+        stop.check_anew("comparing")
+    };
+    let open = |name: &str| find(name, &args.data)?.open(&watch);
+    let (train, eval) = (open(&args.train)?, open(&args.eval)?);
+    let (ours, theirs) = (sources(&train), sources(&eval));
+    let place = |of: &[&dyn ImageSource], (part, i): (usize, usize)| of[part].describe(i);
+    let found = shared(&ours, &theirs, &watch)?.into_iter();
+    let mut lines: Vec<Line> = found
+        .map(|found| Line {
+            what: found.likeness.name(),
+            value: found.correlation,
+            train: place(&ours, found.first),
+            eval: place(&theirs, found.second),
+        })
+        .collect();
+    if let Some(model) = &args.model {
+        lines.extend(alike(args, model, &train, &eval, (progress, &stop))?);
+    }
+    Ok(lines)
+}
+
+/// The images of all parts.
+fn sources(set: &DataSet) -> Vec<&dyn ImageSource> {
+    set.parts
+        .iter()
+        .map(|(_, source)| source.as_ref())
+        .collect()
+}
+
 const FACE: &str = "alike faces";
 
 fn kinds() -> [&'static str; 4] {
@@ -119,31 +135,36 @@ fn alike(
     model: &str,
     train: &DataSet,
     eval: &DataSet,
-    stop: &Stop,
+    (progress, stop): (&Progress, &Stop),
 ) -> Result<Vec<Line>> {
-    if !(-1.0..=1.0).contains(&args.cosine) {
-        return Err(Error::Usage("--cosine is a number from -1 to 1".into()));
-    }
     let embedder = args.how.open(model)?;
     let embed = |set: &DataSet| -> Result<Vec<Faces>> {
         let mut out = Vec::new();
         for (name, source) in &set.parts {
-            note(&format!("embedding {} {name}", source.len()));
             let mut rows: Vec<f32> = Vec::new();
-            embedder.embed(source, (Views::Original, 0), |some, _| {
+            let total = source.len() as u64;
+            embedder.embed(source, (Views::Original, 0), |some, done| {
                 rows.extend_from_slice(some);
-                stop.check("embedding")
+                progress.advance(name, done as u64, total, "images", "embedded");
+                stop.check_anew("embedding")
             })?;
-            let dim = rows.len() / source.len().max(1);
-            for row in rows.chunks_exact_mut(dim.max(1)) {
+            let dim = embedder.dim(Views::Original);
+            for (i, row) in rows.chunks_exact_mut(dim).enumerate() {
                 let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+                if !norm.is_finite() {
+                    return Err(Error::Compute(format!(
+                        "{}: its embedding holds NaN or infinity: the weights of {model} are \
+                         damaged, or its input is not what was stated",
+                        source.describe(i)
+                    )));
+                }
                 row.iter_mut()
                     .for_each(|v| *v /= norm.max(f32::MIN_POSITIVE));
             }
             out.push(Faces {
                 source: source.clone(),
                 rows,
-                dim: dim.max(1),
+                dim,
             });
         }
         Ok(out)
@@ -156,7 +177,7 @@ fn alike(
             .par_chunks(b.dim)
             .enumerate()
             .map(|(j, row)| {
-                stop.check("comparing")?;
+                stop.check_anew("comparing")?;
                 let cosines = a
                     .rows
                     .chunks_exact(a.dim)

@@ -29,7 +29,8 @@ impl<'a> Counter<'a> {
         Self::new(total, "MiB", 20, watch)
     }
 
-    fn new(total: u64, unit: &'static str, shift: u32, watch: Watch<'a>) -> Self {
+    /// Told in units of 2^`shift`.
+    pub(crate) fn new(total: u64, unit: &'static str, shift: u32, watch: Watch<'a>) -> Self {
         let done = AtomicU64::new(0);
         Counter {
             done,

@@ -44,16 +44,24 @@ impl Stop {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    /// An error if a stop was requested; `what` says what was left unfinished.
+    /// An error if a stop was requested; `what` says what was left unfinished, and what is done is
+    /// kept.
     pub fn check(&self, what: &str) -> Result<()> {
+        self.told(what, "the same command resumes")
+    }
+
+    /// The same of work of which nothing is kept.
+    pub fn check_anew(&self, what: &str) -> Result<()> {
+        self.told(what, "the same command begins again")
+    }
+
+    fn told(&self, what: &str, then: &str) -> Result<()> {
         match self.0.load(Ordering::Relaxed) {
             0 => Ok(()),
             PREEMPTED => Err(Error::Preempted(format!(
-                "stopped on request of the scheduler: {what}; the same command resumes"
+                "stopped on request of the scheduler: {what}; {then}"
             ))),
-            _ => Err(Error::Incomplete(format!(
-                "interrupted: {what}; the same command resumes"
-            ))),
+            _ => Err(Error::Incomplete(format!("interrupted: {what}; {then}"))),
         }
     }
 }
@@ -69,6 +77,8 @@ mod tests {
         stop.clone().interrupt();
         assert!(stop.requested());
         assert_eq!(stop.check("x").unwrap_err().exit_code(), 4);
+        let anew = stop.check_anew("x").unwrap_err().to_string();
+        assert!(anew.ends_with("x; the same command begins again"), "{anew}");
         stop.0.store(PREEMPTED, Ordering::Relaxed);
         assert_eq!(stop.check("x").unwrap_err().exit_code(), 75);
     }
