@@ -2,18 +2,25 @@
 
 use super::exit::ExitStatus;
 use super::output::{note, print, print_json};
+use super::progress::Progress;
 use clap::Args;
-use frbench::data::align::ALIGNED;
-use frbench::data::bin::{BinWriter, Protocol};
-use frbench::data::decode::{decode, encode_png};
-use frbench::data::list::{self, ListedPair};
-use frbench::data::source::{AlignedSource, FileSource, ImageSource};
+use frbench::data::align::{ALIGNED, Landmarks, Similarity, template, warp_to_template};
+use frbench::data::decode::encode_png;
+use frbench::data::export;
+use frbench::data::image::Image;
+use frbench::data::list;
+use frbench::data::set::listed::{Listed, read_listed};
+use frbench::data::source::{FileSource, ImageSource};
+use frbench::data::watch::Watch;
 use frbench::run::Stop;
 use frbench::{Error, Result, Size, files};
 use rayon::prelude::*;
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Args, Debug)]
 pub struct AlignArgs {
@@ -51,25 +58,8 @@ fn size(text: &str) -> Result<Size, String> {
 }
 
 pub fn align(args: AlignArgs) -> Result<ExitStatus> {
-    let stop = Stop::on_signals()?;
-    let marked = list::parse_marked(&list::read(&args.list)?, &args.list)?;
-    let (names, points): (Vec<String>, Vec<_>) = marked.into_iter().unzip();
-    let own = args.list.parent().unwrap_or(Path::new(""));
-    let root = args.root.as_deref().unwrap_or(own);
-    let loose = FileSource::new(root, names.clone(), None);
-    let watch = |_, _, _: &'static str| stop.check("aligning");
-    loose.refuse_missing(&args.list, &watch)?;
-    let outside = outside(&loose, &points)?;
-    if outside > 0 {
-        note(&format!(
-            "{outside} of {} pictures have a landmark outside of the picture",
-            names.len()
-        ));
-    }
-    let source = AlignedSource::sized(loose, points, args.size);
     let pack = args.out.extension().is_some_and(|e| e == "bin");
-    let written = match (pack, &args.pairs) {
-        (true, Some(pairs)) => into_pack(&source, &names, pairs, &args.out, &stop)?,
+    let pairs = match (pack, &args.pairs) {
         (true, None) => {
             return Err(Error::Usage(
                 "a pack holds pairs; --pairs says which pictures are one".into(),
@@ -80,8 +70,19 @@ pub fn align(args: AlignArgs) -> Result<ExitStatus> {
                 "--pairs is of packs; write to NAME.bin, or leave it out".into(),
             ));
         }
-        (false, None) => into_folder(&source, &names, &args.out, &stop)?,
+        (_, pairs) => pairs.as_deref(),
     };
+    let progress = Progress::new(args.json);
+    let done = write(&args, pairs, &progress);
+    progress.clear();
+    let (written, crops) = done?;
+    let outside = crops.outside().len();
+    if outside > 0 {
+        note(&format!(
+            "{outside} of {} pictures have a landmark outside of the picture",
+            crops.len()
+        ));
+    }
     if args.json {
         print_json(&json!({
             "out": args.out, "pictures": written, "landmarks_outside": outside,
@@ -101,74 +102,208 @@ pub fn align(args: AlignArgs) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// How many pictures have a landmark that lies outside of them.
-fn outside(source: &FileSource, points: &[[[f64; 2]; 5]]) -> Result<usize> {
-    let look = |i: usize| -> Result<usize> {
-        let image = source.image(i)?;
+/// Writes all crops, and returns how many there are. What can be refused is refused before a picture
+/// is decoded.
+fn write(args: &AlignArgs, pairs: Option<&Path>, progress: &Progress) -> Result<(usize, Crops)> {
+    let stop = Stop::on_signals()?;
+    let watch = |done, total, unit: &'static str| {
+        if total > 0 {
+            progress.advance("align", done, total, unit, "aligned");
+        }
+        stop.check_anew("aligning")
+    };
+    let marked = list::parse_marked(&list::read(&args.list)?, &args.list)?;
+    let (names, points): (Vec<String>, Vec<Landmarks>) = marked.into_iter().unzip();
+    refuse_without_similarity(&args.list, (&names, &points), args.size)?;
+    let own = args.list.parent().unwrap_or(Path::new(""));
+    let root = args.root.as_deref().unwrap_or(own);
+    let loose = FileSource::new(root, names.clone(), None);
+    loose.refuse_missing(&args.list, &watch)?;
+    let crops = Crops {
+        loose,
+        points,
+        size: args.size,
+        outside: Mutex::default(),
+    };
+    let written = match pairs {
+        Some(pairs) => into_pack(&crops, &names, pairs, &args.out, &watch)?,
+        None => {
+            let targets = targets(&crops.loose, &names, root, &args.out)?;
+            into_folder(&crops, &targets, (progress, &stop))?
+        }
+    };
+    Ok((written, crops))
+}
+
+/// Pictures as they are cut out.
+struct Crops {
+    loose: FileSource,
+    points: Vec<Landmarks>,
+    size: Size,
+    /// Pictures that have a landmark outside of them, of those that were cut.
+    outside: Mutex<BTreeSet<usize>>,
+}
+
+impl Crops {
+    fn outside(&self) -> std::sync::MutexGuard<'_, BTreeSet<usize>> {
+        self.outside.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl ImageSource for Crops {
+    fn len(&self) -> usize {
+        self.loose.len()
+    }
+
+    fn bytes(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.loose.bytes(i)
+    }
+
+    fn label(&self, _: usize) -> Option<u32> {
+        None
+    }
+
+    fn describe(&self, i: usize) -> String {
+        self.loose.describe(i)
+    }
+
+    fn decoded(&self, i: usize, bytes: &[u8]) -> Result<Image> {
+        let image = self.loose.decoded(i, bytes)?;
         let (width, height) = (image.width as f64, image.height as f64);
         let beyond =
             |p: &[f64; 2]| !(0.0..=width).contains(&p[0]) || !(0.0..=height).contains(&p[1]);
-        Ok(usize::from(points[i].iter().any(beyond)))
-    };
-    (0..points.len()).into_par_iter().map(look).sum()
+        if self.points[i].iter().any(beyond) {
+            self.outside().insert(i);
+        }
+        warp_to_template(&image, &self.points[i], self.size)
+            .ok_or_else(|| Error::Bug(format!("{}: no similarity", self.describe(i))))
+    }
 }
 
-fn into_folder(source: &AlignedSource, names: &[String], out: &Path, stop: &Stop) -> Result<usize> {
-    let targets: Vec<PathBuf> = names
-        .iter()
-        .map(|name| out.join(name).with_extension("png"))
-        .collect();
+/// Refuses landmarks that no similarity moves to the template.
+fn refuse_without_similarity(
+    list: &Path,
+    (names, points): (&[String], &[Landmarks]),
+    size: Size,
+) -> Result<()> {
+    let to = template(size);
+    let wrong = names.iter().zip(points);
+    let wrong = wrong.filter(|(_, points)| Similarity::fit(points, &to).is_none());
+    let wrong: Vec<&str> = wrong.map(|(name, _)| name.as_str()).collect();
+    match wrong.len() {
+        0 => Ok(()),
+        n => Err(Error::Data(format!(
+            "{}: the landmarks of {n} of {} pictures lie in one point, so that nothing can be \
+             aligned by them: {}{}",
+            list.display(),
+            names.len(),
+            wrong[..n.min(5)].join(", "),
+            if n > 5 { ", ..." } else { "" }
+        ))),
+    }
+}
+
+/// The file of each crop.
+///
+/// # Errors
+/// A usage error for the folder that the pictures are read from, and for crops that would be written
+/// over pictures; [`Error::Data`] for two crops of one name.
+fn targets(loose: &FileSource, names: &[String], root: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    if files::resolved(out)? == files::resolved(root)? {
+        return Err(Error::Usage(format!(
+            "{} is the folder that the pictures are read from, and crops have their names: write \
+             them into another one",
+            out.display()
+        )));
+    }
+    let target = |name: &String| out.join(name).with_extension("png");
+    let targets: Vec<PathBuf> = names.iter().map(target).collect();
     let distinct: BTreeSet<&PathBuf> = targets.iter().collect();
     if distinct.len() < targets.len() {
         return Err(Error::Data(
             "two pictures of the list differ in their ending alone, and crops are .png".into(),
         ));
     }
+    let there: BTreeMap<PathBuf, &PathBuf> = targets
+        .iter()
+        .filter_map(|path| Some((path.canonicalize().ok()?, path)))
+        .collect();
+    let mut read = (0..names.len()).filter(|_| !there.is_empty());
+    let over = read.find_map(|i| there.get(&loose.path(i).canonicalize().ok()?));
+    match over {
+        None => Ok(targets),
+        Some(path) => Err(Error::Usage(format!(
+            "{} is a picture of the list, and a crop would be written over it: write crops into \
+             another folder",
+            path.display()
+        ))),
+    }
+}
+
+/// A crop that is there already is left there, and another file of its name is not replaced.
+fn into_folder(
+    crops: &Crops,
+    targets: &[PathBuf],
+    (progress, stop): (&Progress, &Stop),
+) -> Result<usize> {
+    let done = AtomicU64::new(0);
     targets.par_iter().enumerate().try_for_each(|(i, path)| {
-        stop.check("aligning")?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        stop.check_anew("aligning")?;
+        let crop = encode_png(&crops.image(i)?)?;
+        match path.symlink_metadata() {
+            Err(_) => files::write_atomic(path, &crop)?,
+            Ok(_) if std::fs::read(path).is_ok_and(|there| there == crop) => {}
+            Ok(_) => {
+                return Err(Error::Usage(format!(
+                    "{} is there already and is not the crop that belongs there; it is not \
+                     replaced: remove it, or write into another folder",
+                    path.display()
+                )));
+            }
         }
-        files::write_atomic(path, &encode_png(&source.image(i)?)?)
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress.advance("align", done, targets.len() as u64, "images", "aligned");
+        Ok(())
     })?;
     Ok(targets.len())
 }
 
 fn into_pack(
-    source: &AlignedSource,
+    crops: &Crops,
     names: &[String],
     pairs: &Path,
     out: &Path,
-    stop: &Stop,
+    watch: Watch,
 ) -> Result<usize> {
-    let text = list::read(pairs)?;
-    let listed: Vec<ListedPair> = match pairs.extension().is_some_and(|e| e == "csv") {
-        true => list::parse_pair_table(&text, pairs)?.pairs,
-        false => list::parse_pair_list(&text, pairs)?.pairs,
-    };
-    let numbers: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
-    let find = |pair: &ListedPair, name: &str| {
-        numbers.get(name).copied().ok_or_else(|| {
-            let (path, place) = (pairs.display(), &pair.place);
-            Error::Data(format!("{path}: {place}: `{name}` has no landmarks"))
-        })
-    };
-    let mut wanted = Vec::with_capacity(listed.len());
-    for pair in &listed {
-        wanted.push((
-            find(pair, &pair.first)?,
-            find(pair, &pair.second)?,
-            pair.same,
+    if out.symlink_metadata().is_ok() {
+        return Err(Error::Usage(format!(
+            "{} is there already, and is not replaced: remove it, or name another file",
+            out.display()
+        )));
+    }
+    let listed: Listed = read_listed(pairs, watch)?;
+    let numbers: BTreeMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+    let data = listed.data(pairs, names.len(), |pair| {
+        let find = |name: &String| {
+            numbers.get(name.as_str()).copied().ok_or_else(|| {
+                let (path, place) = (pairs.display(), &pair.place);
+                Error::Data(format!("{path}: {place}: `{name}` has no landmarks"))
+            })
+        };
+        Ok(Some((find(&pair.first)?, find(&pair.second)?)))
+    })?;
+    let (order, said) = export::write_pack(crops, &data, out, watch)?;
+    let named = data.pairs.iter().flatten().flat_map(|(a, b)| [a, b]);
+    let named: BTreeSet<&u32> = named.collect();
+    let mut notes = listed.findings.notes();
+    notes.extend(said);
+    if named.len() < names.len() {
+        notes.push(format!(
+            "{} of {} pictures are in no pair, and not in the pack",
+            names.len() - named.len(),
+            names.len()
         ));
     }
-    let mut writer = BinWriter::create(out, Protocol::Python2)?;
-    for (a, b, same) in wanted {
-        stop.check("aligning")?;
-        let png = |i: usize| encode_png(&source.image(i)?);
-        let (a, b) = (png(a)?, png(b)?);
-        debug_assert!(decode(&a).is_ok());
-        writer.push(&a, &b, same)?;
-    }
-    writer.finish()?;
-    Ok(2 * listed.len())
+    notes.iter().for_each(|said| note(said));
+    Ok(2 * order.len())
 }

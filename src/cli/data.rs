@@ -157,7 +157,7 @@ pub(super) fn verify(
         if total > 0 {
             progress.advance(&spec.name, done, total, unit, "read");
         }
-        stop.check(&spec.name)
+        stop.check_anew(&spec.name)
     };
     let read = manifest::read(spec, root, (&Stamps::default(), None), &watch);
     progress.clear();

@@ -46,18 +46,28 @@ pub fn add(args: &AddArgs) -> Result<()> {
     }
     let root = args.data.root();
     let there = root.join(&name);
-    if there.canonicalize().ok() != Some(real.clone()) {
+    let linked = there.canonicalize().ok() != Some(real.clone());
+    if linked {
         link(&real, &there)?;
+    }
+    let checked = || {
+        let declared = Declarations::load(&[(&name, &text)], None)?;
+        let spec = declared.get(&name).map(|d| d.spec());
+        let spec = spec.ok_or_else(|| Error::Bug(format!("`{name}` is not declared")))?;
+        verify(&spec, &Declarations::load(&[], None)?, &root)
+    };
+    let checked = checked();
+    if linked && checked.is_err() {
+        std::fs::remove_file(&there).map_err(|e| Error::io(&there, e))?;
+    }
+    let (said, identity) = checked?;
+    if linked {
         note(&format!(
             "{} is a link to {}",
             there.display(),
             real.display()
         ));
     }
-    let declared = |text: &str| Declarations::load(&[(&name, text)], None);
-    let spec = declared(&text)?.get(&name).map(|d| d.spec());
-    let spec = spec.ok_or_else(|| Error::Bug(format!("`{name}` is not declared")))?;
-    let (said, identity) = verify(&spec, &Declarations::load(&[], None)?, &root)?;
     let text = format!("{text}identity = \"{identity}\"\n");
     std::fs::create_dir_all(DECLARATIONS).map_err(|e| Error::io(DECLARATIONS, e))?;
     files::write_atomic(&path, text.as_bytes())?;

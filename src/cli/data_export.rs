@@ -1,7 +1,7 @@
 //! `frbench data export`
 
 use super::context::DataArgs;
-use super::data_find::{Found, find};
+use super::data_find::{Found, at_path, find};
 use super::output::{note, print};
 use super::progress::Progress;
 use clap::{Args, ValueEnum};
@@ -9,7 +9,7 @@ use frbench::data::export::{Form, export as write};
 use frbench::data::manifest;
 use frbench::job::DataSource;
 use frbench::run::Stop;
-use frbench::{Error, Result, plan};
+use frbench::{Error, Result, files, plan};
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
@@ -44,22 +44,37 @@ pub fn export(args: &ExportArgs) -> Result<()> {
         Layout::Pack => Form::Pack,
     };
     let found = find(&args.set, &args.data)?;
+    let own = files::resolved(&found.root.join(&found.spec.name))?;
+    if files::resolved(&args.out)?.starts_with(&own) {
+        return Err(Error::Usage(format!(
+            "{} is in the folder of the set itself ({}), which would be another set with it: write \
+             into a folder elsewhere",
+            args.out.display(),
+            own.display()
+        )));
+    }
     let progress = Progress::new(false);
     let stop = Stop::on_signals()?;
     let watch = |done, total, unit: &'static str| {
         if total > 0 {
             progress.advance(&args.set, done, total, unit, "written");
         }
-        stop.check("exporting")
+        stop.check_anew("exporting")
     };
-    let notes = found
-        .open(&watch)
-        .and_then(|set| write(&set, form, &args.out, &watch));
+    let set = found.open(&watch);
+    let written = set.and_then(|set| write(&set, form, &args.out, &watch));
     progress.clear();
-    for said in notes? {
-        note(&said);
-    }
-    let there = find(&args.out.display().to_string(), &args.data)?;
+    let notes = written.inspect_err(|e| {
+        let begun = std::fs::read_dir(&args.out).is_ok_and(|mut inside| inside.next().is_some());
+        if begun && !matches!(e, Error::Usage(_)) {
+            note(&format!(
+                "{} is not whole; remove it before the set is exported again",
+                args.out.display()
+            ));
+        }
+    })?;
+    notes.iter().for_each(|said| note(said));
+    let there = at_path(&args.out)?;
     let described = |found: &Found| manifest::describe(&found.spec, &found.root);
     let (before, after) = (described(&found)?, described(&there)?);
     let (was, is) = (plan::identity(&before), plan::identity(&after));

@@ -29,16 +29,24 @@ impl Found {
 /// # Errors
 /// A usage error for what is neither; [`Error::Data`] for a folder in no layout that is read.
 pub fn find(name: &str, data: &DataArgs) -> Result<Found> {
-    let path = Path::new(name);
     let known = super::context::catalogue()?;
     let declared = known.datasets.contains_key(name) || name.starts_with("synth-");
-    if declared || !path.exists() {
-        return Ok(Found {
-            spec: known.lookup(name).map_err(Error::Usage)?,
-            root: data.root(),
-            looks: None,
-        });
+    if !declared && Path::new(name).exists() {
+        return at_path(Path::new(name));
     }
+    Ok(Found {
+        spec: known.lookup(name).map_err(Error::Usage)?,
+        root: data.root(),
+        looks: None,
+    })
+}
+
+/// The set in a folder or a file, whatever it is called.
+///
+/// # Errors
+/// A usage error for a file that is no set; [`Error::Data`] for a folder in no layout that is read.
+pub fn at_path(path: &Path) -> Result<Found> {
+    let name = path.display();
     let real = path.canonicalize().map_err(|e| Error::io(path, e))?;
     let (folder, file) = match real.is_dir() {
         true => (real.as_path(), None),

@@ -47,14 +47,14 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         if total > 0 {
             progress.advance(&args.set, done, total, unit, "read");
         }
-        stop.check("inspecting")
+        stop.check_anew("inspecting")
     };
     let set = found.open(&watch)?;
     let mut parts = BTreeMap::new();
     for (name, _) in &set.parts {
         parts.insert(
             *name,
-            look(&set, name, args.pictures, &|| stop.check("inspecting"))?,
+            look(&set, name, args.pictures, &|| stop.check_anew("inspecting"))?,
         );
     }
     progress.clear();

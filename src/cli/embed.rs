@@ -6,9 +6,11 @@ use super::output::{self, print, print_json};
 use super::text::duration;
 use clap::{Args, ValueEnum};
 use frbench::data::bin::BinReader;
+use frbench::data::decode::sniff;
 use frbench::data::source::{FileSource, ImageSource, RecSource};
-use frbench::data::walk::{in_words, walk};
+use frbench::data::walk::{in_words, regular, walk};
 use frbench::data::watch::Watch;
+use frbench::files::NewFile;
 use frbench::job::Views;
 use frbench::key::Key;
 use frbench::protocol::Embeddings;
@@ -17,6 +19,8 @@ use frbench::run::Stop;
 use frbench::run::embedder::Embedder;
 use frbench::{Error, Result, files};
 use serde_json::json;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -25,12 +29,13 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 pub struct EmbedArgs {
     /// File of weights, as PATH[@INPUT]
     model: String,
-    /// Pictures: a folder, a text file with a path on each line, a verification pack (.bin), a
+    /// Pictures: one, a folder, a text file with a path on each line, a verification pack (.bin), a
     /// record file (.rec)
     images: PathBuf,
-    /// File of embeddings: float32, one row per picture; names go beside it. Stopped, the same
-    /// command goes on where it was, at the last full 1,024 pictures
-    #[arg(long, short, value_name = "FILE.npy")]
+    /// File of embeddings, .npy or .csv: float32, one row per picture; names go beside it (.txt), in a
+    /// .csv also before the numbers of a row. Stopped, the same command goes on where it was, at the
+    /// last full 1,024 pictures
+    #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     how: How,
@@ -54,7 +59,11 @@ enum View {
 
 pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
+    let form = Form::of(&args)?;
     let pictures = Pictures::open(&args.images, &|_, _, _| stop.check("reading"))?;
+    if form == Form::Csv {
+        pictures.refuse_in_csv()?;
+    }
     let embedder = args.how.open(&args.model)?;
     let views = match args.views {
         View::Original => Views::Original,
@@ -87,16 +96,21 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     writer.finish()?;
     let matrix = Embeddings::open(&rows.path)?;
     let dim = matrix.dim();
-    let parts = matrix.chunks().map(|chunk| chunk.data);
     // Two views are two rows of a picture, as `eval --embeddings` reads them.
     let shape = match views {
         Views::Both => vec![count, 2, dim / 2],
         Views::Original | Views::Sum => vec![count, dim],
     };
-    frbench::weights::npy::write_parts(&args.out, &shape, parts)?;
+    match form {
+        Form::Npy => {
+            let parts = matrix.chunks().map(|chunk| chunk.data);
+            frbench::weights::npy::write_parts(&args.out, &shape, parts)?;
+        }
+        Form::Csv => write_csv(&args.out, &matrix, &pictures)?,
+    }
     drop(matrix);
     std::fs::remove_file(&rows.path).map_err(|e| Error::io(&rows.path, e))?;
-    let names = args.out.with_extension("txt");
+    let names = names_of(&args.out);
     let text: String = pictures.names.iter().map(|n| format!("{n}\n")).collect();
     files::write_atomic(&names, text.as_bytes())?;
     if args.json {
@@ -112,6 +126,86 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
         names.display()
     ))?;
     Ok(ExitStatus::Success)
+}
+
+/// How embeddings are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Npy,
+    Csv,
+}
+
+impl Form {
+    /// By the ending of the file.
+    ///
+    /// # Errors
+    /// A usage error for another ending, and where the pictures or something else lie at the place of
+    /// what is written.
+    fn of(args: &EmbedArgs) -> Result<Form> {
+        let (out, names) = (&args.out, names_of(&args.out));
+        let form = match out.extension().and_then(|ending| ending.to_str()) {
+            Some("npy") => Form::Npy,
+            Some("csv") => Form::Csv,
+            _ => {
+                return Err(Error::Usage(format!(
+                    "{}: embeddings are written as .npy or .csv",
+                    out.display()
+                )));
+            }
+        };
+        let read = files::resolved(&args.images)?;
+        for path in [out, &names] {
+            if files::resolved(path)? == read {
+                return Err(Error::Usage(format!(
+                    "{} would be written over the pictures that are read from it; give --out another \
+                     name",
+                    path.display()
+                )));
+            }
+        }
+        if names.exists() && !out.exists() {
+            return Err(Error::Usage(format!(
+                "{} is there already and belongs to no {}; the names of the pictures would be written \
+                 over it: give --out another name, or remove it",
+                names.display(),
+                out.display()
+            )));
+        }
+        Ok(form)
+    }
+}
+
+/// The file of the names of pictures, beside that of their embeddings.
+fn names_of(out: &Path) -> PathBuf {
+    out.with_extension("txt")
+}
+
+/// Rows of numbers, after the name of the picture where it has one.
+fn write_csv(out: &Path, matrix: &Embeddings, pictures: &Pictures) -> Result<()> {
+    let failed = |e| Error::io(out, e);
+    let mut file = NewFile::create(out)?;
+    let named = pictures.root.is_some();
+    let numbers = (0..matrix.dim()).map(|column| format!("d{column}"));
+    let heading: Vec<String> = named
+        .then(|| "name".into())
+        .into_iter()
+        .chain(numbers)
+        .collect();
+    writeln!(file, "{}", heading.join(",")).map_err(failed)?;
+    let rows = matrix
+        .chunks()
+        .flat_map(|chunk| chunk.data.chunks(matrix.dim()));
+    for (row, name) in rows.zip(&pictures.names) {
+        // The shortest digits that are read as the same number.
+        let numbers = row.iter().map(|v| format!("{v:?}"));
+        let cells: Vec<String> = named
+            .then(|| name.clone())
+            .into_iter()
+            .chain(numbers)
+            .collect();
+        writeln!(file, "{}", cells.join(",")).map_err(failed)?;
+    }
+    file.publish()
 }
 
 /// The rows on their way, beside the file that they become: the same command goes on with what an
@@ -184,6 +278,12 @@ impl Pictures {
         if path.is_dir() {
             return Self::folder(path, watch);
         }
+        if is_picture(path)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let name = name.ok_or_else(|| not_utf8(path))?.to_string();
+            let folder = path.parent().unwrap_or(Path::new(""));
+            return Self::files(folder, vec![name], path, watch);
+        }
         match ending.to_str() {
             Some("bin") => numbered(Arc::new(BinReader::open(path)?)),
             Some("rec") => numbered(Arc::new(RecSource::open(path, watch)?)),
@@ -209,15 +309,22 @@ impl Pictures {
                 }
             ));
         }
-        let names: Vec<String> = pictures
-            .iter()
-            .map(|p| p.to_string_lossy().into_owned())
-            .collect();
+        let name = |p: &&PathBuf| match p.to_str() {
+            Some(name) => Ok(name.to_string()),
+            None => Err(not_utf8(&path.join(p))),
+        };
+        let names = pictures.iter().map(name).collect::<Result<_>>()?;
         Self::files(path, names, path, watch)
     }
 
     fn list(path: &Path, watch: Watch) -> Result<Pictures> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = frbench::data::list::read(path)?;
+        let text = std::str::from_utf8(&text).map_err(|_| {
+            Error::Data(format!(
+                "{}: neither a picture (JPEG, PNG) nor a list of paths in UTF-8",
+                path.display()
+            ))
+        })?;
         let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::files(folder, lines.map(String::from).collect(), path, watch)
@@ -234,6 +341,29 @@ impl Pictures {
             names,
             root: Some(root.to_path_buf()),
         })
+    }
+
+    /// Refuses names that a table of numbers cannot hold before them.
+    ///
+    /// # Errors
+    /// A usage error with the first of them.
+    fn refuse_in_csv(&self) -> Result<()> {
+        let unfit = |name: &&String| {
+            name.contains([',', '"', '\n', '\r'])
+                || name.trim() != *name
+                || name.parse::<f32>().is_ok()
+        };
+        match self
+            .names
+            .iter()
+            .find(unfit)
+            .filter(|_| self.root.is_some())
+        {
+            None => Ok(()),
+            Some(name) => Err(Error::Usage(format!(
+                "`{name}` cannot stand before numbers in a .csv; write embeddings as .npy"
+            ))),
+        }
     }
 
     /// Length and time of change of each file that is read.
@@ -254,4 +384,21 @@ impl Pictures {
             }
         }
     }
+}
+
+/// Whether a file begins as a picture does.
+fn is_picture(path: &Path) -> Result<bool> {
+    regular(path)?;
+    let failed = |e| Error::io(path, e);
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(16).read_to_end(&mut start).map_err(failed)?;
+    Ok(sniff(&start).is_some())
+}
+
+fn not_utf8(path: &Path) -> Error {
+    Error::Data(format!(
+        "{}: the name is not UTF-8, and names of pictures are written as such: rename it",
+        path.display()
+    ))
 }

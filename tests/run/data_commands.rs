@@ -2,6 +2,7 @@
 
 use crate::common::runs::outcome;
 use frbench::data::align::template;
+use frbench::data::bin::BinReader;
 use frbench::data::decode::{decode, encode_jpeg, encode_png};
 use frbench::data::image::Image;
 use frbench::data::resize::resize;
@@ -212,6 +213,214 @@ fn pictures_are_aligned_into_a_folder_and_a_pack() {
     assert_eq!(code, 2, "{told}");
 }
 
+/// Two loose pictures with their landmarks, in `DIR/loose`.
+fn loose(dir: &Path, names: [&str; 2]) {
+    let points = template(112.into());
+    let numbers: Vec<String> = points.iter().flatten().map(f64::to_string).collect();
+    let mut list = String::new();
+    for (k, name) in names.iter().enumerate() {
+        let path = dir.join("loose").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, encode_jpeg(&picture(k), 90).unwrap()).unwrap();
+        list += &format!("{name} {}\n", numbers.join(" "));
+    }
+    fs::write(dir.join("loose/list.txt"), list).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn crops_are_never_written_over_pictures() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    // Crops would have these very names.
+    loose(dir, ["a/0.png", "1.png"]);
+    let originals =
+        || ["a/0.png", "1.png"].map(|name| fs::read(dir.join("loose").join(name)).unwrap());
+    let before = originals();
+    let refused = |args: &[&str], says: &str| {
+        let (code, _, told) = outcome(dir, &[&["align", "loose/list.txt"], args].concat());
+        assert_eq!(code, 2, "{args:?}: {told}");
+        assert!(told.contains(says), "{args:?}: {told}");
+        assert!(originals() == before, "{args:?}");
+    };
+    std::os::unix::fs::symlink(dir.join("loose"), dir.join("link")).unwrap();
+    std::os::unix::fs::symlink(dir.join("loose/a"), dir.join("inner")).unwrap();
+    let same = "is the folder that the pictures are read from";
+    refused(&["-o", "loose"], same);
+    refused(&["-o", "link"], same);
+    refused(&["-o", "inner/.."], same);
+    refused(&["-o", "loose", "--root", "link"], same);
+    // Through a link inside of another folder.
+    fs::create_dir(dir.join("crops")).unwrap();
+    std::os::unix::fs::symlink(dir.join("loose/a"), dir.join("crops/a")).unwrap();
+    refused(&["-o", "crops"], "crops/a/0.png is a picture of the list");
+    fs::remove_file(dir.join("crops/a")).unwrap();
+    // What is there and is no crop stays; a crop that is there is no hindrance.
+    fs::write(dir.join("crops/1.png"), b"mine").unwrap();
+    refused(&["-o", "crops"], "crops/1.png is there already");
+    assert_eq!(fs::read(dir.join("crops/1.png")).unwrap(), b"mine");
+    fs::remove_file(dir.join("crops/1.png")).unwrap();
+    done(dir, &["align", "loose/list.txt", "-o", "crops"]);
+    done(dir, &["align", "loose/list.txt", "-o", "crops"]);
+    assert!(originals() == before);
+
+    fs::write(
+        dir.join("pairs.csv"),
+        "first,second,same\na/0.png,1.png,1\n",
+    )
+    .unwrap();
+    fs::write(dir.join("there.bin"), b"mine").unwrap();
+    refused(
+        &["-o", "there.bin", "--pairs", "pairs.csv"],
+        "is not replaced",
+    );
+    assert_eq!(fs::read(dir.join("there.bin")).unwrap(), b"mine");
+}
+
+#[test]
+fn what_cannot_be_aligned_is_refused_before_pictures_are_read() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    loose(dir, ["0.jpg", "1.jpg"]);
+    // No picture at all, and landmarks in one point.
+    fs::write(dir.join("loose/0.jpg"), b"damaged").unwrap();
+    let one = ["4"; 10].join(" ");
+    let list = format!("0.jpg 1 2 3 4 5 6 7 8 9 10\n1.jpg {one}\n");
+    fs::write(dir.join("loose/list.txt"), list).unwrap();
+    let (code, _, told) = outcome(dir, &["align", "loose/list.txt", "-o", "crops"]);
+    assert_eq!(code, 5, "{told}");
+    assert!(
+        told.contains("list.txt: the landmarks of 1 of 2 pictures lie in one point")
+            && told.contains("1.jpg"),
+        "{told}"
+    );
+    assert!(!dir.join("crops").exists());
+}
+
+#[test]
+fn a_pack_of_crops_has_the_folds_of_its_list() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    let points = template(112.into());
+    let numbers: Vec<String> = points.iter().flatten().map(f64::to_string).collect();
+    fs::create_dir(dir.join("loose")).unwrap();
+    let mut list = String::new();
+    for k in 0..42 {
+        let mut image = Image::black(112, 112);
+        image.pixels[..300].fill(5 * k);
+        fs::write(
+            dir.join(format!("loose/{k}.png")),
+            encode_png(&image).unwrap(),
+        )
+        .unwrap();
+        list += &format!("{k}.png {}\n", numbers.join(" "));
+    }
+    fs::write(dir.join("loose/list.txt"), list).unwrap();
+    // Pair k is in fold k % 10 + 1; two pictures are in none.
+    let mut pairs = String::from("first,second,same,fold,remark\n");
+    for k in 0..20 {
+        pairs += &format!(
+            "{}.png,{}.png,{},{},x\n",
+            2 * k,
+            2 * k + 1,
+            u8::from(k < 10),
+            k % 10 + 1
+        );
+    }
+    fs::write(dir.join("pairs.csv"), pairs).unwrap();
+    let args = [
+        "align",
+        "loose/list.txt",
+        "-o",
+        "p.bin",
+        "--pairs",
+        "pairs.csv",
+    ];
+    let (code, _, told) = outcome(dir, &args);
+    assert_eq!(code, 0, "{told}");
+    for said in [
+        "2 of 42 pictures are in no pair",
+        "in the order of their folds",
+        "not read are the columns remark",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let pack = BinReader::open(dir.join("p.bin")).unwrap();
+    let same: Vec<bool> = (0..20).map(|k| k % 2 == 0).collect();
+    assert_eq!(pack.same(), same);
+    // Pairs 0 and 10 are fold 1.
+    let level = |i: usize| decode(pack.encoded(i).unwrap()).unwrap().pixels[0];
+    assert_eq!([0, 1, 2, 3].map(level), [0, 5, 100, 105]);
+    // A list that is ordered by class is taken in turns.
+    let mut pairs = String::from("first,second,same\n");
+    for k in 0..20 {
+        pairs += &format!("{}.png,{}.png,{}\n", 2 * k, 2 * k + 1, u8::from(k < 10));
+    }
+    fs::write(dir.join("pairs.csv"), pairs).unwrap();
+    let args = [
+        "align",
+        "loose/list.txt",
+        "-o",
+        "q.bin",
+        "--pairs",
+        "pairs.csv",
+    ];
+    done(dir, &args);
+    assert_eq!(BinReader::open(dir.join("q.bin")).unwrap().same(), same);
+}
+
+#[test]
+fn a_set_is_exported_beside_itself_under_any_name() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    done(dir, &["data", "synth", "synth-lfw-20-v1"]);
+    // The name of another set, and of one that is declared.
+    for name in ["synth-lfw-40-v1", "lfw"] {
+        let out = done(
+            dir,
+            &[
+                "data",
+                "export",
+                "synth-lfw-20-v1",
+                "--as",
+                "folder",
+                "-o",
+                name,
+            ],
+        );
+        assert!(out.contains("the same pictures"), "{out}");
+    }
+    let inside = "synth-lfw-40-v1/images/more";
+    let args = [
+        "data",
+        "export",
+        "./synth-lfw-40-v1",
+        "--as",
+        "pack",
+        "-o",
+        inside,
+    ];
+    let (code, _, told) = outcome(dir, &args);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("in the folder of the set itself"), "{told}");
+    assert!(!dir.join(inside).exists());
+}
+
+#[test]
+fn a_set_that_cannot_be_added_leaves_no_link() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    fs::create_dir_all(dir.join("mine/faces/a")).unwrap();
+    fs::write(dir.join("mine/faces/a/0.png"), b"no picture").unwrap();
+    let (code, _, told) = outcome(dir, &["data", "add", "mine"]);
+    assert_eq!(code, 5, "{told}");
+    assert!(fs::symlink_metadata(dir.join("data/mine")).is_err());
+    assert!(!dir.join("suites/datasets/mine.toml").exists());
+    let png = encode_png(&picture(0)).unwrap();
+    fs::write(dir.join("mine/faces/a/0.png"), png).unwrap();
+    done(dir, &["data", "add", "mine"]);
+}
+
 /// A damaged picture ends the first run; what was embedded before it is not embedded again.
 #[test]
 fn embedding_goes_on_where_it_was_stopped() {
@@ -225,18 +434,7 @@ fn embedding_goes_on_where_it_was_stopped() {
     let mut list = "good.png\n".repeat(1030);
     list += "bad.png\n";
     fs::write(dir.join("list.txt"), list).unwrap();
-    let spec = frbench::job::BackboneSpec {
-        name: "mobilefacenet".into(),
-        embedding: 8,
-        params: serde_json::from_value(serde_json::json!({ "width": 0.125 })).unwrap(),
-        conv: Default::default(),
-    };
-    let graph = frbench::backbone::build(&spec, 32).unwrap();
-    let mut network = frbench::engine::Network::new(graph);
-    network.init(1);
-    let mut file = frbench::engine::checkpoint::Checkpoint::default();
-    file.insert_all("", network.state_dict());
-    fs::write(dir.join("net.safetensors"), file.to_bytes()).unwrap();
+    put_network(dir);
     let model = "net.safetensors@insightface";
     let args = ["embed", model, "list.txt", "-o", "out.npy"];
     let (code, _, told) = outcome(dir, &args);
@@ -252,4 +450,76 @@ fn embedding_goes_on_where_it_was_stopped() {
     let said: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(said["resumed_at"], 0);
     assert!(!dir.join("out.npy.rows").exists() && !dir.join("out.npy.rows.part").exists());
+}
+
+/// A small network, `net.safetensors`.
+fn put_network(dir: &Path) {
+    let spec = frbench::job::BackboneSpec {
+        name: "mobilefacenet".into(),
+        embedding: 8,
+        params: serde_json::from_value(serde_json::json!({ "width": 0.125 })).unwrap(),
+        conv: Default::default(),
+    };
+    let graph = frbench::backbone::build(&spec, 32).unwrap();
+    let mut network = frbench::engine::Network::new(graph);
+    network.init(1);
+    let mut file = frbench::engine::checkpoint::Checkpoint::default();
+    file.insert_all("", network.state_dict());
+    fs::write(dir.join("net.safetensors"), file.to_bytes()).unwrap();
+}
+
+#[test]
+fn embeddings_are_written_as_asked_and_over_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path();
+    put_network(dir);
+    fs::create_dir(dir.join("faces")).unwrap();
+    for k in 0..3 {
+        let png = encode_png(&picture(k)).unwrap();
+        fs::write(dir.join(format!("faces/{k}.png")), png).unwrap();
+    }
+    fs::write(dir.join("list.txt"), "faces/1.png\n").unwrap();
+    let embed = |images: &str, out: &str| {
+        let model = "net.safetensors@insightface";
+        outcome(dir, &["embed", model, images, "-o", out])
+    };
+    let done = |images: &str, out: &str| {
+        let (code, _, told) = embed(images, out);
+        assert_eq!(code, 0, "{images} {out}: {told}");
+        frbench::run::given::Matrix::open(&dir.join(out), None).unwrap()
+    };
+    let all = done("faces", "all.npy");
+    let table = done("faces", "all.csv");
+    assert_eq!(table.names, all.names);
+    assert_eq!(all.names.as_deref().unwrap()[2], "2.png");
+    let one = done("faces/1.png", "one.csv");
+    assert_eq!(one.names.as_deref(), Some(&["1.png".to_string()][..]));
+    for k in 0..3 {
+        assert_eq!(table.rows.row(k), all.rows.row(k));
+    }
+    assert_eq!(one.rows.row(0), all.rows.row(1));
+    let refused = |images: &str, out: &str, says: &str| {
+        let (code, _, told) = embed(images, out);
+        assert_eq!(code, 2, "{told}");
+        assert!(told.contains(says), "{told}");
+    };
+    refused("faces", "all.txt", "as .npy or .csv");
+    refused("list.txt", "list.npy", "would be written over the pictures");
+    assert_eq!(fs::read(dir.join("list.txt")).unwrap(), b"faces/1.png\n");
+    refused("faces", "list.npy", "list.txt is there already");
+    fs::rename(dir.join("faces/0.png"), dir.join("faces/a,b.png")).unwrap();
+    refused(
+        "faces",
+        "comma.csv",
+        "`a,b.png` cannot stand before numbers",
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::OsStr::from_bytes(b"\xff.png");
+        fs::rename(dir.join("faces/1.png"), dir.join("faces").join(name)).unwrap();
+        let (code, _, told) = embed("faces", "other.npy");
+        assert_eq!(code, 5, "{told}");
+        assert!(told.contains("the name is not UTF-8"), "{told}");
+    }
 }

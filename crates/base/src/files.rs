@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// How names of files on their way begin.
@@ -172,6 +172,26 @@ pub fn sync_dir(dir: &Path) {
     }
 }
 
+/// Where `path` leads: links are followed as far as it exists, and what does not exist yet keeps its
+/// name.
+///
+/// # Errors
+/// [`Error::Io`] without a current folder.
+pub fn resolved(path: &Path) -> Result<PathBuf> {
+    let whole = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
+    let mut here = PathBuf::new();
+    for part in whole.components() {
+        match part {
+            Component::ParentDir => {
+                here.pop();
+            }
+            part => here.push(part),
+        }
+        here = here.canonicalize().unwrap_or(here);
+    }
+    Ok(here)
+}
+
 /// The content of `path`, or the error that names it.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::io(path, e))
@@ -215,6 +235,27 @@ mod tests {
         drop(NewFile::create(&path).unwrap());
         let left = std::fs::read_dir(dir.path().join("a")).unwrap().count();
         assert_eq!(left, 1, "what is not published leaves nothing behind");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_place_is_known_by_where_its_links_lead() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(dir.join("a/b")).unwrap();
+        std::os::unix::fs::symlink(dir.join("a/b"), dir.join("link")).unwrap();
+        for (path, leads) in [
+            ("link", "a/b"),
+            ("link/new/c.png", "a/b/new/c.png"),
+            ("link/..", "a"),
+            ("new/../a/./b", "a/b"),
+        ] {
+            assert_eq!(
+                resolved(&dir.join(path)).unwrap(),
+                dir.join(leads),
+                "{path}"
+            );
+        }
     }
 
     #[test]
