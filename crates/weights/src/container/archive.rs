@@ -21,6 +21,17 @@ const LOCATOR_64: &[u8] = b"PK\x06\x07";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 pub const LOCAL: &[u8] = b"PK\x03\x04";
 
+/// The names of all entries, of those that are not read, too.
+pub fn names(file: &[u8]) -> Result<Vec<String>, String> {
+    let (count, directory) = directory(file)?;
+    let mut rest = Fields {
+        file,
+        at: directory.start,
+    };
+    let name = |_| Ok(central(&mut rest, directory.end)?.0);
+    (0..count).map(name).collect()
+}
+
 /// The entries of the archive by name, folders left out.
 pub fn entries(file: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
     let (count, directory) = directory(file)?;
@@ -33,6 +44,7 @@ pub fn entries(file: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
     };
     for _ in 0..count {
         let (name, entry) = central(&mut rest, directory.end)?;
+        entry.refuse_packed(&name)?;
         let (start, size) = entry.place;
         let at = local(file, start, &name)?;
         let data = at..at.saturating_add(size);
@@ -148,6 +160,23 @@ struct Listed {
     crc: u32,
     /// Where its header begins, and how many bytes it has.
     place: (usize, usize),
+    encrypted: bool,
+    compressed: bool,
+}
+
+impl Listed {
+    fn refuse_packed(&self, name: &str) -> Result<(), String> {
+        if self.encrypted {
+            return Err(format!("entry `{name}` is encrypted"));
+        }
+        if self.compressed {
+            return Err(format!(
+                "entry `{name}` is compressed, which PyTorch does not do: unpack the archive and \
+                 pack it again without compression (`zip -0`)"
+            ));
+        }
+        Ok(())
+    }
 }
 
 fn central(fields: &mut Fields, end: usize) -> Result<(String, Listed), String> {
@@ -181,18 +210,14 @@ fn central(fields: &mut Fields, end: usize) -> Result<(String, Listed), String> 
     if fields.at > end {
         return Err("the archive's directory is damaged".into());
     }
-    if flags & 1 != 0 {
-        return Err(format!("entry `{name}` is encrypted"));
-    }
-    if method != 0 || sizes[0] != sizes[1] {
-        return Err(format!(
-            "entry `{name}` is compressed, which PyTorch does not do: unpack the archive and pack \
-             it again without compression (`zip -0`)"
-        ));
-    }
     let [start, size] = [sizes[2], sizes[0]].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let place = (start, size);
-    Ok((name, Listed { crc, place }))
+    let listed = Listed {
+        crc,
+        place: (start, size),
+        encrypted: flags & 1 != 0,
+        compressed: method != 0 || sizes[0] != sizes[1],
+    };
+    Ok((name, listed))
 }
 
 /// The field of 64-bit sizes among extra fields.

@@ -11,6 +11,19 @@ pub(super) const READER: Reader = Reader {
 };
 
 fn read(file: &[u8]) -> Result<Contents, String> {
+    // Its code is compressed, which no other archive of PyTorch's is.
+    let is_script = |name: &String| {
+        let inner = name.split_once('/').map_or("", |(_, inner)| inner);
+        let of_script = |name: &str| name == "constants.pkl" || name.starts_with("code/");
+        of_script(name) || of_script(inner)
+    };
+    if archive::names(file)?.iter().any(is_script) {
+        return Err(
+            "a TorchScript archive, whose networks are code: save the state dictionary of the \
+             network, `torch.save(model.state_dict(), ...)`, or export it as ONNX"
+                .into(),
+        );
+    }
     let entries = archive::entries(file)?;
     let mut pickles = entries
         .keys()
@@ -25,13 +38,6 @@ fn read(file: &[u8]) -> Result<Contents, String> {
         _ => return Err("an archive with more than one `data.pkl`".into()),
     };
     let entry = |name: &str| entries.get(&format!("{folder}{name}"));
-    if entries.contains_key(&format!("{folder}constants.pkl")) {
-        return Err(
-            "TorchScript, whose networks are code: save the state dictionary of the network, \
-             `torch.save(model.state_dict(), ...)`, or export it as ONNX"
-                .into(),
-        );
-    }
     if let Some(order) = entry("byteorder") {
         let order = String::from_utf8_lossy(&file[order.data.clone()]);
         if order != "little" {
