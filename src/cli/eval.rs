@@ -10,7 +10,8 @@ use super::run::{self, RunArgs};
 use super::transfer::{self, TransferArgs};
 use super::wrong_pairs;
 use clap::Args;
-use frbench::engine::DeviceChoice;
+use frbench::engine::{Device, DeviceChoice};
+use frbench::plan::DeviceKind;
 use frbench::protocol;
 use frbench::registry::Kind;
 use frbench::run::Store;
@@ -46,7 +47,7 @@ pub struct EvalArgs {
     given: Box<GivenArgs>,
     #[command(flatten)]
     transfer: TransferArgs,
-    /// Name of the evaluation [default: of the models]
+    /// Name of the evaluation [default: of the models, their inputs and the data]
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -95,12 +96,6 @@ fn rule(text: &str) -> Result<String, String> {
 /// Scores embeddings that are there, or writes a suite that evaluates the models, and runs it.
 pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     let preset = args.preset.as_deref().map(embedded::preset).transpose()?;
-    if args.rule.is_empty() {
-        args.rule = preset.iter().flat_map(|p| p.rules.clone()).collect();
-    }
-    if args.rule.is_empty() {
-        args.rule.push(evaluation::RULE.to_string());
-    }
     if args.given.is_given() {
         if !args.models.is_empty() || !args.on.is_empty() || preset.is_some() {
             return Err(Error::Usage(
@@ -110,6 +105,12 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
         }
         context::set_threads(args.jobs)?;
         return eval_given::score(&args.given, &args.rule, args.device, args.json);
+    }
+    if args.rule.is_empty() {
+        args.rule = preset.iter().flat_map(|p| p.rules.clone()).collect();
+    }
+    if args.rule.is_empty() {
+        args.rule.push(evaluation::RULE.to_string());
     }
     args.on.extend(preset.into_iter().flat_map(|p| p.sets));
     if args.on.is_empty() {
@@ -125,13 +126,8 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
     let models = models.collect::<Result<Vec<_>>>()?;
     named_in(&args.published, &models)?;
     let name = args.name.unwrap_or_else(|| {
-        let ids: Vec<String> = models.iter().map(|m| evaluation::id(&m.label)).collect();
         let on = args.preset.unwrap_or_else(|| args.on.join("-"));
-        let mut name = format!("{}-on-{on}", ids.join("-"));
-        if args.rule != [evaluation::RULE] {
-            name += &format!("-by-{}", args.rule.join("-"));
-        }
-        name.chars().take(80).collect()
+        evaluation::default_name(&models, &on, &args.rule)
     });
     let mut known = context::catalogue()?;
     known.data_root = Some(args.data.root());
@@ -167,12 +163,14 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
         executors,
     )?;
     let folder = args.reports.join(format!("{name}-{}", evaluation::PROFILE));
+    let (device, _) = Device::open(args.device.unwrap_or(DeviceChoice::of_build()))?;
     if !args.no_probe && status == ExitStatus::Success {
-        input_probe::look(&models, &args.on, &args.data, args.device, &folder)?;
+        input_probe::look(&models, &args.on, &args.data, &device, &folder)?;
     }
     let suite = context::resolve(&suite)?;
     let store = Store::new(args.data.root(), &args.runs.runs);
-    let round = context::DeviceArgs { device: None }.outlook(&suite, &store)?;
+    // What was scored now, and not what another device has left.
+    let round = context::outlook(&suite, &store, DeviceKind::of(&device))?;
     wrong_pairs::write(&round, &store, &folder)?;
     transfer::write(&args.transfer, &round, &store, &folder, args.json)?;
     Ok(status)

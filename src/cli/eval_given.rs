@@ -5,9 +5,10 @@ use super::output::{note, print, print_json};
 use super::text::table;
 use clap::{Args, ValueEnum};
 use frbench::engine::{Device, DeviceChoice};
-use frbench::job::Views;
 use frbench::job::result::{Metric, ScoreResult};
+use frbench::job::{ProtocolSpec, Views};
 use frbench::run::given::{Given, Matrix};
+use frbench::suite::evaluation::RULE;
 use frbench::{Error, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -121,6 +122,23 @@ fn in_file(path: &Path, error: Error) -> Error {
     }
 }
 
+/// How they are scored: pairs by each of the rules that are stated, or by the default.
+///
+/// # Errors
+/// A usage error for rules of what is not pairs.
+fn protocols(given: &Given, rules: &[String]) -> Result<Vec<ProtocolSpec>> {
+    match (given.is_of_pairs(), rules) {
+        (true, []) => Ok(vec![given.protocol(RULE)]),
+        (true, rules) => Ok(rules.iter().map(|rule| given.protocol(rule)).collect()),
+        (false, []) => Ok(vec![given.protocol("")]),
+        (false, rules) => Err(Error::Usage(format!(
+            "--rule {}: rules are of pairs, and these are scored by `{}`; leave it out",
+            rules.join(","),
+            given.protocol("").name
+        ))),
+    }
+}
+
 /// Scores each file, pairs by each rule, and prints what comes of it.
 pub fn score(
     args: &GivenArgs,
@@ -136,8 +154,7 @@ pub fn score(
         for said in &given.notes {
             note(said);
         }
-        let of_pairs = args.pairs.is_some() || given.parts.len() == 1 && args.templates.is_none();
-        let rules = if of_pairs { rules } else { &rules[..1] };
+        let protocols = protocols(&given, rules)?;
         let originals = given.parts.iter().all(|(_, m)| m.views == Views::Original);
         if args.views.is_none() && originals {
             note(&format!(
@@ -146,14 +163,14 @@ pub fn score(
                 path.display()
             ));
         }
-        if of_pairs && rules.iter().any(|rule| rule == "face-evolve") {
+        if rules.iter().any(|rule| rule == "face-evolve") {
             note(
                 "face-evolve differs from insightface by the pixels that a network sees, which \
                  embeddings have behind them",
             );
         }
-        for rule in rules {
-            let scored = given.score(&given.protocol(rule), &device);
+        for protocol in protocols {
+            let scored = given.score(&protocol, &device);
             let scored = scored.map_err(|e| in_file(path, e))?;
             found.push((path.display().to_string(), scored.result));
         }

@@ -2,14 +2,14 @@
 
 use super::context::DataArgs;
 use super::output::{note, warn};
-use frbench::data::set;
-use frbench::engine::{Device, DeviceChoice};
+use frbench::data::set::{self, DataSet};
+use frbench::engine::Device;
 use frbench::job::DataFormat;
 use frbench::run::embedder::Embedder;
 use frbench::run::{Stop, input_probe};
 use frbench::suite::evaluation::Candidate;
 use frbench::{Error, Result, files};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// Looks at each model on the first set of pairs, and warns. What was found stays in the folder of
@@ -18,7 +18,7 @@ pub fn look(
     models: &[Candidate],
     on: &[String],
     data: &DataArgs,
-    device: Option<DeviceChoice>,
+    device: &Device,
     folder: &Path,
 ) -> Result<()> {
     let known = super::context::catalogue()?;
@@ -31,25 +31,25 @@ pub fn look(
     };
     let stop = Stop::on_signals()?;
     let path = folder.join("input-probe.json");
-    let mut kept: Value = std::fs::read_to_string(&path)
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_else(|| json!({}));
+    let mut kept = known_looks(&path);
+    let mut opened: Option<DataSet> = None;
     for model in models {
-        let (device, _) = Device::open(device.unwrap_or(DeviceChoice::of_build()))?;
-        let mut embedder = Embedder::open(&model.file, model.input.spec(), &device)?;
+        let mut embedder = Embedder::open(&model.file, model.input.spec(), device)?;
         let of = json!([embedder.sha256, embedder.input, spec.name, spec.identity]);
         let done = kept.get(&model.label).filter(|k| k["of"] == of);
         let warning = match done {
             Some(done) => done["warning"].as_str().map(String::from),
             None => {
-                let set = set::open(&spec, &data.root())?;
+                let set = match &opened {
+                    Some(set) => set,
+                    None => opened.insert(set::open(&spec, &data.root())?),
+                };
                 note(&format!(
                     "looking how {} likes other orders of colours and scalings, on some pairs of {} \
                      (--no-probe leaves that out)",
                     model.label, spec.name
                 ));
-                let looked = input_probe::look(&mut embedder, &set, &|| stop.check("looking"));
+                let looked = input_probe::look(&mut embedder, set, &|| stop.check("looking"));
                 let found = match looked {
                     // Whatever was scored stands.
                     Err(e @ (Error::Data(_) | Error::Compute(_))) => {
@@ -62,11 +62,12 @@ pub fn look(
                 let others = found.iter().flat_map(|f| &f.others).map(|(input, d, better)| {
                     json!({ "input": input, "d_prime": d, "clearly_better": better })
                 });
-                kept[&model.label] = json!({
+                let seen = json!({
                     "of": of, "warning": warning, "pairs": found.as_ref().map(|f| f.pairs),
                     "d_prime": found.as_ref().map(|f| f.stated),
                     "others": others.collect::<Vec<_>>(),
                 });
+                kept.insert(model.label.clone(), seen);
                 warning
             }
         };
@@ -77,4 +78,19 @@ pub fn look(
     let text = serde_json::to_string_pretty(&kept)
         .map_err(|e| Error::Bug(format!("a probe is not JSON: {e}")))?;
     files::write_atomic(&path, (text + "\n").as_bytes())
+}
+
+/// What was found before, by the label of the model. A file that holds something else is written
+/// again.
+fn known_looks(path: &Path) -> Map<String, Value> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Map::new();
+    };
+    serde_json::from_str(&text).unwrap_or_else(|e| {
+        note(&format!(
+            "{}: not what frbench wrote there ({e}); it is looked again",
+            path.display()
+        ));
+        Map::new()
+    })
 }

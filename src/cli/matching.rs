@@ -6,6 +6,7 @@ use super::output::{print, print_json};
 use clap::Args;
 use frbench::data::source::{FileSource, ImageSource};
 use frbench::job::Views;
+use frbench::run::embedder::cosine;
 use frbench::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
@@ -40,26 +41,10 @@ pub fn matches(args: MatchArgs) -> Result<ExitStatus> {
         Ok(())
     })?;
     let (a, b) = rows.split_at(rows.len() / 2);
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
-    };
-    let norm = (dot(a, a) * dot(b, b)).sqrt();
-    if norm == 0.0 {
-        return Err(Error::Compute(
-            "an embedding is 0, which has no direction".into(),
-        ));
-    }
-    let cosine = dot(a, b) / norm;
-    if !cosine.is_finite() {
-        return Err(Error::Compute(format!(
-            "{}: an embedding holds NaN or infinity: its weights are damaged, or its input is not \
-             what was stated",
-            args.model
-        )));
-    }
+    let cosine = cosine(a, b).map_err(|e| match e {
+        Error::Compute(what) => Error::Compute(format!("{}: {what}", args.model)),
+        other => other,
+    })?;
     if args.json {
         print_json(&json!({ "cosine": cosine }))?;
     } else {

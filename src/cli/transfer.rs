@@ -1,6 +1,7 @@
 //! `frbench eval --threshold-from`: a threshold chosen on one set, judged on the others.
 
 use super::output::{note, print};
+use super::table::Table;
 use super::text::table;
 use clap::Args;
 use frbench::plan::Round;
@@ -63,7 +64,7 @@ pub fn write(
     };
     let found = transferred(round, store, from, args.fmr)?;
     let path = folder.join("transfer.csv");
-    files::write_atomic(&path, csv(from, args.fmr, &found).as_bytes())?;
+    files::write_atomic(&path, &csv(from, args.fmr, &found)?)?;
     if json {
         note(&format!(
             "{}: error rates of thresholds of {from}",
@@ -105,26 +106,38 @@ fn rows(found: &[Transferred]) -> Vec<Vec<String>> {
     rows
 }
 
-fn csv(from: &str, fmr: f64, found: &[Transferred]) -> String {
-    let mut out = String::from(
-        "model,seed,chosen_on,at_fmr,threshold,data,fmr,false_matches,impostors,fnmr,\
-         false_non_matches,genuine\n",
-    );
+/// All of it as a table.
+fn csv(from: &str, fmr: f64, found: &[Transferred]) -> Result<Vec<u8>> {
+    let mut table = Table::new(&[
+        "model",
+        "seed",
+        "chosen_on",
+        "at_fmr",
+        "threshold",
+        "data",
+        "fmr",
+        "false_matches",
+        "impostors",
+        "fnmr",
+        "false_non_matches",
+        "genuine",
+    ])?;
     for one in found {
         let r = &one.rates;
-        out += &format!(
-            "{},{},{from},{fmr:e},{},{},{},{},{},{},{},{}\n",
-            one.row,
-            one.seed,
-            one.rates.threshold,
-            one.data,
-            r.fmr(),
-            r.false_matches,
-            r.impostors,
-            r.fnmr(),
-            r.false_non_matches,
-            r.genuine
-        );
+        table.row(&[
+            &one.row,
+            &one.seed.to_string(),
+            from,
+            &format!("{fmr:e}"),
+            &r.threshold.to_string(),
+            &one.data,
+            &r.fmr().to_string(),
+            &r.false_matches.to_string(),
+            &r.impostors.to_string(),
+            &r.fnmr().to_string(),
+            &r.false_non_matches.to_string(),
+            &r.genuine.to_string(),
+        ])?;
     }
-    out
+    table.finish()
 }

@@ -1,9 +1,11 @@
 //! The page that `frbench eval` leaves of pairs that models get wrong: `wrong-pairs.html`.
 
 use super::output::note;
+use super::table::Table;
 use frbench::data::decode::encode_jpeg;
 use frbench::data::resize::resize;
 use frbench::plan::Round;
+use frbench::report::escape_html as html;
 use frbench::run::Store;
 use frbench::run::wrong_pairs::{Column, wrong_pairs};
 use frbench::{Error, Result, files};
@@ -20,30 +22,32 @@ pub fn write(round: &Round, store: &Store, folder: &Path) -> Result<()> {
     if columns.is_empty() {
         return Ok(());
     }
-    let mut csv = String::from("data,protocol,pair,same,first,second,model,wrong,score\n");
+    let mut table = Table::new(&[
+        "data", "protocol", "pair", "same", "first", "second", "model", "wrong", "score",
+    ])?;
     let mut page = String::from(HEAD);
     for (number, column) in columns.iter().enumerate() {
         let source = column.set.part("images")?;
         for wrong in &column.wrong {
             let (a, b) = wrong.images;
-            let names = [a, b].map(|i| quoted(&source.describe(i as usize)));
+            let names = [a, b].map(|i| source.describe(i as usize));
             for (label, (is_wrong, score)) in column.models.iter().zip(&wrong.models) {
-                csv += &format!(
-                    "{},{},{},{},{},{},{},{},{score}\n",
-                    column.data,
-                    column.protocol,
-                    wrong.pair,
-                    u8::from(wrong.same),
-                    names[0],
-                    names[1],
-                    quoted(label),
-                    u8::from(*is_wrong)
-                );
+                table.row(&[
+                    &column.data,
+                    &column.protocol,
+                    &wrong.pair.to_string(),
+                    &u8::from(wrong.same).to_string(),
+                    &names[0],
+                    &names[1],
+                    label,
+                    &u8::from(*is_wrong).to_string(),
+                    &score.to_string(),
+                ])?;
             }
         }
         page += &section(column, number, folder)?;
     }
-    files::write_atomic(&folder.join("wrong-pairs.csv"), csv.as_bytes())?;
+    files::write_atomic(&folder.join("wrong-pairs.csv"), &table.finish()?)?;
     let path = folder.join("wrong-pairs.html");
     files::write_atomic(&path, page.as_bytes())?;
     note(&format!(
@@ -65,8 +69,8 @@ fn section(column: &Column, number: usize, folder: &Path) -> Result<String> {
     let source = column.set.part("images")?;
     let mut out = format!(
         "<h2>{} ({})</h2>\n<p>Of {} pairs",
-        escaped(&column.data),
-        escaped(&column.protocol),
+        html(&column.data),
+        html(&column.protocol),
         column.pairs
     );
     for (i, label) in column.models.iter().enumerate() {
@@ -74,10 +78,16 @@ fn section(column: &Column, number: usize, folder: &Path) -> Result<String> {
         let alone = own
             .clone()
             .filter(|w| w.models.iter().filter(|(wrong, _)| *wrong).count() == 1);
-        out += &format!(", {} gets {} wrong", escaped(label), own.count());
+        out += &format!(", {} gets {} wrong", html(label), own.count());
         if column.models.len() > 1 {
             out += &format!(" ({} of them alone)", alone.count());
         }
+    }
+    if column.unusable > 0 {
+        out += &format!(
+            "; not counted are {} pairs of which an image is missing or damaged",
+            column.unusable
+        );
     }
     out += ".</p>\n";
     let pictures = folder.join("wrong-pairs");
@@ -95,7 +105,7 @@ fn section(column: &Column, number: usize, folder: &Path) -> Result<String> {
             let side = |n: usize| (n * SIDE / longer).max(1);
             let small = resize(&picture, side(picture.width), side(picture.height));
             files::write_atomic(&pictures.join(&name), &encode_jpeg(&small, 90)?)?;
-            let what = escaped(&source.describe(image as usize));
+            let what = html(&source.describe(image as usize));
             out += &format!("<img src=\"wrong-pairs/{name}\" alt=\"{what}\" title=\"{what}\"> ");
         }
         let kind = if wrong.same {
@@ -106,7 +116,7 @@ fn section(column: &Column, number: usize, folder: &Path) -> Result<String> {
         out += &format!("<figcaption>pair {}, {kind}", wrong.pair);
         for (label, (is_wrong, score)) in column.models.iter().zip(&wrong.models) {
             let said = if *is_wrong { "wrong" } else { "right" };
-            out += &format!("<br>{}: {said} ({score:.3})", escaped(label));
+            out += &format!("<br>{}: {said} ({score:.3})", html(label));
         }
         out += "</figcaption></figure>\n";
     }
@@ -115,26 +125,4 @@ fn section(column: &Column, number: usize, folder: &Path) -> Result<String> {
         out += &format!("<p>{left} more are in wrong-pairs.csv.</p>\n");
     }
     Ok(out)
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// A field of a CSV.
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_string(),
-    }
 }

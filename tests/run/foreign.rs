@@ -612,3 +612,80 @@ fn narrow_images_are_trained_on() {
     assert_eq!(code, 2, "{told}");
     assert!(told.contains("one side of a square"), "{told}");
 }
+
+#[test]
+fn evaluations_of_other_inputs_lie_beside_each_other() {
+    let dir = place();
+    let dir = dir.path();
+    let eval = |input: &str| {
+        let model = "files/big.safetensors";
+        let (code, _, told) = outcome(
+            dir,
+            &["eval", model, "--input", input, "--on", "synth-lfw-20-v1"],
+        );
+        assert_eq!(code, 0, "{told}");
+        told
+    };
+    let told = eval("insightface");
+    assert!(told.contains("--no-probe"), "{told}");
+    eval("bgr,0,1");
+    let folder = dir.join("reports/big-insightface-on-synth-lfw-20-v1-eval");
+    assert!(
+        dir.join("reports/big-bgr-0-1-on-synth-lfw-20-v1-eval")
+            .is_dir()
+    );
+    let page = fs::read_to_string(folder.join("report.md")).unwrap();
+    for said in ["parameters", "MACs", "images/s here"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    // What was looked at is not looked at again, unless the file is something else.
+    assert!(!eval("insightface").contains("--no-probe"));
+    fs::write(folder.join("input-probe.json"), "[1]").unwrap();
+    let told = eval("insightface");
+    assert!(told.contains("not what frbench wrote there"), "{told}");
+    let probe = fs::read_to_string(folder.join("input-probe.json")).unwrap();
+    let probe: Value = serde_json::from_str(&probe).unwrap();
+    assert!(probe["big"]["d_prime"].is_number(), "{probe}");
+}
+
+#[test]
+fn rules_are_of_pairs_and_embeddings_of_finite_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let people: String = (0..24).map(|i| format!("p{}\n", i / 2)).collect();
+    fs::write(dir.join("people.txt"), people).unwrap();
+    let mut numbers: Vec<f32> = (0..24 * 3)
+        .map(|k| ((k * k + 7) % 23) as f32 - 9.5)
+        .collect();
+    frbench::weights::npy::write(dir.join("a.npy"), &[24, 3], &numbers).unwrap();
+    let search = [
+        "eval",
+        "--embeddings",
+        "a.npy",
+        "--identities",
+        "people.txt",
+        "--distractors",
+        "a.npy",
+    ];
+    let (code, _, told) = outcome(dir, &search);
+    assert_eq!(code, 0, "{told}");
+    let (code, _, told) = outcome(dir, &[&search[..], &["--rule", "facex-zoo"]].concat());
+    assert_eq!(code, 2, "{told}");
+    assert!(
+        told.contains("--rule facex-zoo: rules are of pairs"),
+        "{told}"
+    );
+    // A list of names that is of another file is not taken silently.
+    fs::write(dir.join("a.txt"), "only\n").unwrap();
+    let (_, _, told) = outcome(dir, &search);
+    assert!(told.contains("a.txt: 1 lines for 24 rows"), "{told}");
+    numbers[10] = f32::INFINITY;
+    frbench::weights::npy::write(dir.join("a.npy"), &[24, 3], &numbers).unwrap();
+    let (code, _, told) = outcome(dir, &search);
+    assert_eq!(code, 5, "{told}");
+    assert!(
+        told.contains("a.npy: row 3 (from 0) holds NaN or infinity"),
+        "{told}"
+    );
+    assert!(!told.contains("diverged"), "{told}");
+}

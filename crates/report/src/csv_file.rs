@@ -93,7 +93,7 @@ pub(super) fn csv(input: &ReportInput) -> Result<String> {
 
 /// A text as a cell. A spreadsheet would compute one that begins like a formula, so that an
 /// apostrophe goes before it, which spreadsheets do not show.
-pub(super) fn text(cell: &str) -> String {
+pub fn text(cell: &str) -> String {
     match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{cell}"),
         false => cell.to_string(),

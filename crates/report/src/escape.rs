@@ -7,7 +7,7 @@ fn obeyed(c: char) -> bool {
 }
 
 /// For the content of elements and quoted attributes, of SVG, too.
-pub(super) fn html(text: &str) -> String {
+pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

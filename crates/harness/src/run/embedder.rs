@@ -1,7 +1,7 @@
 //! Embeddings of pictures by a network from a file, outside of any plan.
 
 use super::embed::laid_out;
-use frbench_base::Result;
+use frbench_base::{Error, Result};
 use frbench_data::cache::PixelCache;
 use frbench_data::source::{ImageSource, Selected};
 use frbench_engine::{Device, Network, Value};
@@ -93,5 +93,46 @@ impl Embedder {
             take(&rows, from + some.len())?;
         }
         Ok(())
+    }
+}
+
+/// The cosine of two embeddings.
+///
+/// # Errors
+/// [`Error::Compute`] for one that holds NaN or infinity, or that is 0, which has no direction.
+pub fn cosine(a: &[f32], b: &[f32]) -> Result<f64> {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+        products.sum()
+    };
+    let norms = (dot(a, a) * dot(b, b)).sqrt();
+    if !norms.is_finite() {
+        return Err(Error::Compute(
+            "an embedding holds NaN or infinity: the weights are damaged, or their input is not what \
+             was stated"
+                .into(),
+        ));
+    }
+    if norms == 0.0 {
+        return Err(Error::Compute(
+            "an embedding is 0, which has no direction".into(),
+        ));
+    }
+    Ok(dot(a, b) / norms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_direction_has_no_cosine() {
+        assert_eq!(cosine(&[1.0, 1.0], &[2.0, -2.0]).unwrap(), 0.0);
+        assert!((cosine(&[1e30, 0.0], &[1e-30, 0.0]).unwrap() - 1.0).abs() < 1e-12);
+        for wrong in [f32::NAN, f32::INFINITY] {
+            let said = cosine(&[wrong, 1.0], &[1.0, 1.0]).unwrap_err().to_string();
+            assert!(said.contains("NaN or infinity"), "{said}");
+        }
+        assert!(cosine(&[0.0], &[1.0]).is_err());
     }
 }

@@ -3,10 +3,10 @@
 //! impostor cosines are apart. Where another way is clearly better, the stated one is probably wrong.
 //! It is only said: what is scored is what was stated.
 
-use super::embedder::Embedder;
+use super::embedder::{Embedder, cosine};
+use frbench_base::Result;
 use frbench_base::key::sha256_hex;
 use frbench_base::rng::Stream;
-use frbench_base::{Error, Result};
 use frbench_data::set::DataSet;
 use frbench_data::source::{ImageSource, Selected};
 use frbench_job::{Color, Description, InputSpec, Views};
@@ -80,15 +80,16 @@ pub struct Found {
     pub pairs: usize,
     /// d' of what is stated.
     pub stated: f64,
-    /// Every other way, its d', and whether it is clearly better.
-    pub others: Vec<(InputSpec, f64, bool)>,
+    /// Every other way, its d', and whether it is clearly better; no d' where cosines are not defined.
+    pub others: Vec<(InputSpec, Option<f64>, bool)>,
 }
 
 impl Found {
     /// A warning, if there is reason for one.
     pub fn warning(&self) -> Option<String> {
         let better = self.others.iter().filter(|(_, _, better)| *better);
-        let (input, d, _) = better.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let better = better.filter_map(|(input, d, _)| Some((input, (*d)?)));
+        let (input, d) = better.max_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(format!(
             "on {} pairs, pictures in the form {},{},{} are told apart clearly better (d' {d:.2}) \
              than as stated (d' {:.2}); what is scored is what was stated",
@@ -104,7 +105,8 @@ impl Found {
 /// Looks at pairs of `set`; none of a set that has too few.
 ///
 /// # Errors
-/// An image that cannot be decoded; what `go_on` returns.
+/// An image that cannot be decoded; [`Error::Compute`](frbench_base::Error::Compute) where what is stated gives embeddings without a
+/// direction; what `go_on` returns.
 pub fn look(
     embedder: &mut Embedder,
     set: &DataSet,
@@ -143,7 +145,7 @@ pub fn look(
         indices,
     });
     let stated = embedder.input.clone();
-    let mut cosines = |input: &InputSpec| -> Result<Cosines> {
+    let mut cosines = |input: &InputSpec| -> Result<Result<Cosines>> {
         embedder.input = input.clone();
         let mut rows: Vec<f32> = Vec::new();
         let dim = embedder.dim(Views::Original);
@@ -155,26 +157,30 @@ pub fn look(
             let at = numbers.get(image).copied().unwrap_or_default();
             &rows[at * dim..(at + 1) * dim]
         };
-        let of = |pairs: &[(u32, u32)]| pairs.iter().map(|(a, b)| cosine(row(a), row(b))).collect();
-        Ok(Cosines {
-            genuine: of(&genuine),
-            impostor: of(&impostor),
-        })
+        let of = |pairs: &[(u32, u32)]| -> Result<Vec<f64>> {
+            pairs.iter().map(|(a, b)| cosine(row(a), row(b))).collect()
+        };
+        let [genuine, impostor] = [of(&genuine), of(&impostor)];
+        Ok(genuine.and_then(|genuine| {
+            Ok(Cosines {
+                genuine,
+                impostor: impostor?,
+            })
+        }))
     };
-    let own = cosines(&stated)?;
+    let own = cosines(&stated)??;
     let mut others = Vec::new();
     for input in ways(&stated) {
-        let found = cosines(&input)?;
-        let better = own.clearly_worse_than(&found, others.len() as u64);
-        others.push((input, found.d_prime(), better));
+        // What is not stated may suit the network so little that it gives no numbers.
+        others.push(match cosines(&input)? {
+            Ok(found) => {
+                let better = own.clearly_worse_than(&found, others.len() as u64);
+                (input, Some(found.d_prime()), better)
+            }
+            Err(_) => (input, None, false),
+        });
     }
     embedder.input = stated;
-    if !own.d_prime().is_finite() {
-        return Err(Error::Compute(
-            "embeddings hold NaN or infinity; the network is damaged, or its input is far off"
-                .into(),
-        ));
-    }
     Ok(Some(Found {
         pairs: genuine.len() + impostor.len(),
         stated: own.d_prime(),
@@ -199,15 +205,6 @@ fn ways(stated: &InputSpec) -> Vec<InputSpec> {
         })
     });
     all.filter(|input| input != stated).collect()
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
-        products.sum()
-    };
-    let norms = (dot(a, a) * dot(b, b)).sqrt();
-    if norms > 0.0 { dot(a, b) / norms } else { 0.0 }
 }
 
 #[cfg(test)]

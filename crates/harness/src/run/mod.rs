@@ -41,6 +41,7 @@ pub mod observer;
 mod open;
 pub mod options;
 pub mod own;
+mod pair_scores;
 pub mod precision;
 pub mod program;
 pub mod rendering;
@@ -65,24 +66,3 @@ pub use program::Program;
 pub use scheduler::Outcome;
 pub use stop::Stop;
 pub use store::Store;
-
-use crate::suite::Resolved;
-use frbench_base::Result;
-
-/// Runs a suite, by the executors of this crate, until the planner has no further jobs.
-///
-/// # Errors
-/// Data that are missing or not what was recorded, where nothing is left without them; arithmetic
-/// that the device lacks, a stop signal. What fails otherwise is part of the [`Outcome`]: whatever
-/// does not build on it is done.
-pub fn execute(
-    suite: &Resolved,
-    program: &Program,
-    store: &Store,
-    options: &Options,
-    observer: &dyn Observer,
-    stop: &Stop,
-) -> Result<Outcome> {
-    let executor = executors::execute;
-    scheduler::execute(suite, program, store, options, observer, stop, executor)
-}

@@ -1,12 +1,10 @@
 //! Pairs that models get wrong while they are held out, from what the jobs of a plan have left.
 
 use super::Store;
+use super::pair_scores::PairSet;
 use crate::plan::Round;
-use frbench_base::key::Key;
-use frbench_base::{Error, Result};
-use frbench_data::set::{self, DataSet};
-use frbench_job::{DataSpec, Description, JobSpec};
-use frbench_weights::npy::Npy;
+use frbench_base::Result;
+use frbench_data::set::DataSet;
 
 /// A column of pairs, and those that any model gets wrong there.
 pub struct Column {
@@ -17,6 +15,8 @@ pub struct Column {
     pub models: Vec<String>,
     /// How many pairs there are.
     pub pairs: usize,
+    /// Those of which an image is missing or damaged.
+    pub unusable: usize,
     /// Those that the fewest models get wrong first.
     pub wrong: Vec<Wrong>,
     pub set: DataSet,
@@ -32,14 +32,11 @@ pub struct Wrong {
     pub models: Vec<(bool, f64)>,
 }
 
-/// What protocols of pairs leave.
-const RIGHT: &str = "pair_right.npy";
-const SCORES: &str = "pair_similarity.npy";
-
 /// Every column of pairs of which a model is done.
 ///
 /// # Errors
-/// [`Error::Data`] for a set or a file that is gone.
+/// [`Error::Data`](frbench_base::Error::Data) for a set that is gone, and files that are not what
+/// their jobs have left.
 pub fn wrong_pairs(round: &Round, store: &Store) -> Result<Vec<Column>> {
     let layout = &round.layout;
     let mut out = Vec::new();
@@ -55,30 +52,15 @@ pub fn wrong_pairs(round: &Round, store: &Store) -> Result<Vec<Column>> {
         let Some((_, first)) = cells.first() else {
             continue;
         };
-        let set = set::open(data_of(round, first)?, store.data_root())?;
-        let Description::Pairs(data) = &set.description else {
-            return Err(Error::Bug(format!("`{}` holds no pairs", column.data)));
-        };
-        let read = |key: &Key, name: &str| -> Result<Vec<f64>> {
-            let path = store.folder(key).file(name);
-            let numbers: Vec<f64> = Npy::open(&path)?.numbers().collect();
-            match numbers.len() == data.same.len() {
-                true => Ok(numbers),
-                false => Err(Error::Data(format!(
-                    "{}: {} numbers for {} pairs",
-                    path.display(),
-                    numbers.len(),
-                    data.same.len()
-                ))),
-            }
-        };
+        let pairs = PairSet::of(round, store, first)?;
+        let data = &pairs.data;
         let mut models = Vec::new();
         for (_, key) in &cells {
-            models.push((read(key, RIGHT)?, read(key, SCORES)?));
+            models.push((pairs.right(store, key)?, pairs.scores(store, key)?));
         }
         let mut wrong = Vec::new();
         for (pair, images) in data.pairs.iter().enumerate() {
-            let of = |(right, scores): &(Vec<f64>, Vec<f64>)| (right[pair] == 0.0, scores[pair]);
+            let of = |(right, scores): &(Vec<bool>, Vec<f64>)| (!right[pair], scores[pair]);
             let of: Vec<(bool, f64)> = models.iter().map(of).collect();
             if let Some(images) = images.filter(|_| of.iter().any(|(wrong, _)| *wrong)) {
                 wrong.push(Wrong {
@@ -95,21 +77,10 @@ pub fn wrong_pairs(round: &Round, store: &Store) -> Result<Vec<Column>> {
             protocol: column.protocol.clone(),
             models: cells.into_iter().map(|(label, _)| label).collect(),
             pairs: data.same.len(),
+            unusable: data.pairs.iter().filter(|p| p.is_none()).count(),
             wrong,
-            set,
+            set: pairs.set,
         });
     }
     Ok(out)
-}
-
-/// The data set that a job scores.
-fn data_of<'a>(round: &'a Round, key: &Key) -> Result<&'a DataSpec> {
-    let spec = |key: &Key| round.jobs.iter().find(|j| j.key == *key).map(|j| &j.spec);
-    match spec(key) {
-        Some(JobSpec::Score(score)) => match spec(&score.data) {
-            Some(JobSpec::Data(data)) => Ok(data),
-            _ => Err(Error::Bug(format!("job {} has no data", key.short()))),
-        },
-        _ => Err(Error::Bug(format!("job {} scores nothing", key.short()))),
-    }
 }

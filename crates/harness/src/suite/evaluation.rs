@@ -31,6 +31,16 @@ impl Input {
     }
 }
 
+impl std::fmt::Display for Input {
+    /// As it can be part of a name.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Input::Preset(preset) => f.write_str(preset.name),
+            Input::Stated { color, mean, std } => write!(f, "{}-{mean}-{std}", color.name()),
+        }
+    }
+}
+
 impl std::str::FromStr for Input {
     type Err = String;
 
@@ -150,6 +160,26 @@ const PROTOCOLS: &[(DataFormat, &str, &str)] = &[
         "{ name = \"gallery-identification\", ranks = [1, 5, 10, 20] }",
     ),
 ];
+
+/// The name of an evaluation that is given none: of models and their inputs, sets, and rules other
+/// than the default. Evaluations of other inputs have other names.
+pub fn default_name(models: &[Candidate], on: &str, rules: &[String]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for (i, model) in models.iter().enumerate() {
+        names.push(id(&model.label));
+        // Once for models of one input.
+        let next = models.get(i + 1);
+        if next.is_none_or(|next| next.input != model.input) {
+            names.push(model.input.to_string());
+        }
+    }
+    let mut name = format!("{}-on-{on}", names.join("-"));
+    if rules != [RULE] {
+        name += &format!("-by-{}", rules.join("-"));
+    }
+    let short: String = name.chars().take(80).collect();
+    short.trim_end_matches(['.', ' ']).to_string()
+}
 
 /// The one profile of such a suite.
 pub const PROFILE: &str = "eval";
@@ -293,6 +323,27 @@ mod tests {
             let said = wrong.parse::<Input>().unwrap_err();
             assert!(said.contains("insightface"), "{said}");
         }
+    }
+
+    #[test]
+    fn evaluations_of_other_inputs_have_other_names() {
+        let name = |inputs: &[&str], rules: &[&str]| {
+            let models = inputs
+                .iter()
+                .zip(["A", "B", "C"])
+                .map(|(input, label)| Candidate {
+                    label: label.into(),
+                    file: "x".into(),
+                    input: input.parse().unwrap(),
+                });
+            let rules: Vec<String> = rules.iter().map(|r| r.to_string()).collect();
+            default_name(&models.collect::<Vec<_>>(), "lfw", &rules)
+        };
+        assert_eq!(name(&["magface"], &[RULE]), "a-magface-on-lfw");
+        assert_eq!(
+            name(&["bgr,0,1", "bgr,0,1", "magface"], &["facex-zoo"]),
+            "a-b-bgr-0-1-c-magface-on-lfw-by-facex-zoo"
+        );
     }
 
     #[test]
