@@ -1,7 +1,9 @@
 //! Progress of a run: bars with an ETA on a terminal, plain lines in a log.
 
+use super::pace::{Pace, Running};
 use super::text::duration;
 use frbench::job::Job;
+use frbench::plan::Kind;
 use frbench::run::Observer;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -22,15 +24,14 @@ struct Bars {
 }
 
 struct State {
-    started: Instant,
     jobs: usize,
     done: usize,
-    /// Cost units of all open jobs when planning ended, and of those finished since.
-    cost_open: f64,
-    cost_done: f64,
-    /// Share of the running job that is finished.
-    running: f64,
-    running_cost: f64,
+    pace: Pace,
+    /// Kind and cost of the running job, and since when it runs.
+    running: Option<(Kind, f64, Instant)>,
+    /// Share of it that is finished, and that was when this process began it.
+    share: f64,
+    share_before: f64,
     job_started: Instant,
     job_from: u64,
     /// What its progress is counted in.
@@ -70,13 +71,12 @@ impl Progress {
             quiet,
             bars,
             state: Mutex::new(State {
-                started: now,
                 jobs: 0,
                 done: 0,
-                cost_open: 0.0,
-                cost_done: 0.0,
-                running: 0.0,
-                running_cost: 0.0,
+                pace: Pace::default(),
+                running: None,
+                share: 0.0,
+                share_before: 0.0,
                 job_started: now,
                 job_from: 0,
                 unit: String::new(),
@@ -103,7 +103,10 @@ impl Progress {
             }
             s.unit = unit.to_string();
         }
-        s.running = done as f64 / total.max(1) as f64;
+        if s.share == 0.0 {
+            s.share_before = s.job_from as f64 / total.max(1) as f64;
+        }
+        s.share = done as f64 / total.max(1) as f64;
         let spent = s.job_started.elapsed().as_secs_f64();
         let fresh = done.saturating_sub(s.job_from);
         let eta = if fresh > 0 {
@@ -172,15 +175,17 @@ impl State {
     }
 
     fn eta(&self) -> String {
-        let done = self.cost_done + self.running * self.running_cost;
-        let elapsed = self.started.elapsed().as_secs_f64();
-        if done <= 0.0 || elapsed < 2.0 {
-            return "ETA ?".into();
+        let running = self.running.map(|(kind, cost, since)| Running {
+            kind,
+            cost,
+            share: self.share,
+            fresh: (self.share - self.share_before).max(0.0),
+            seconds: since.elapsed().as_secs_f64(),
+        });
+        match self.pace.left(running) {
+            Some(seconds) => format!("ETA {}", duration(seconds)),
+            None => "ETA ?".into(),
         }
-        format!(
-            "ETA {}",
-            duration(elapsed * (self.cost_open - done).max(0.0) / done)
-        )
     }
 }
 
@@ -189,10 +194,8 @@ impl Observer for Progress {
         let mut s = self.state();
         s.jobs = open.len() + done;
         s.done = done;
-        // Work that was done before this round says nothing about its speed.
-        s.started = Instant::now();
-        s.cost_open = open.iter().map(|j| j.cost).sum();
-        s.cost_done = 0.0;
+        let open_jobs = open.iter().map(|j| (Kind::of(&j.spec), j.cost));
+        s.pace.plan(open_jobs);
         if let Some(b) = &self.bars {
             b.suite.set_length(s.jobs as u64);
             b.suite.set_position(done as u64);
@@ -206,8 +209,8 @@ impl Observer for Progress {
 
     fn started(&self, job: &Job) {
         let mut s = self.state();
-        s.running = 0.0;
-        s.running_cost = job.cost;
+        s.running = Some((Kind::of(&job.spec), job.cost, Instant::now()));
+        (s.share, s.share_before) = (0.0, 0.0);
         s.begin();
         drop(s);
         self.show(job, "job");
@@ -230,9 +233,10 @@ impl Observer for Progress {
     fn finished(&self, job: &Job, seconds: f64) {
         let mut s = self.state();
         s.done += 1;
-        s.cost_done += job.cost;
-        s.running = 0.0;
-        s.running_cost = 0.0;
+        let fresh = 1.0 - s.share_before;
+        s.pace
+            .finish(Kind::of(&job.spec), job.cost, (fresh, seconds));
+        s.running = None;
         let text = format!(
             "[{}/{}] {} done in {}",
             s.done,

@@ -7,8 +7,21 @@ use frbench_job::*;
 /// Operations to render and encode one face, about 3 ms of one core.
 const RENDER: f64 = 3e7;
 
-/// A set whose size is not known from its name counts as this many images.
-const IMAGES: f64 = 1e6;
+/// Operations to decode one picture and bring it to the size of a network.
+const DECODE: f64 = 3e6;
+
+/// Operations to score one image: intervals draw a set again a thousand times.
+const SCORE: f64 = 1e6;
+
+/// A set whose size is not known counts as this many images.
+fn usual(format: DataFormat) -> f64 {
+    match format {
+        DataFormat::Train | DataFormat::Identification => 1e6,
+        DataFormat::Templates => 5e5,
+        DataFormat::Gallery => 1e5,
+        DataFormat::Pairs => 12e3,
+    }
+}
 
 /// Operations of one forward pass of one image; a network that cannot be built costs nothing,
 /// the training job will say why.
@@ -18,11 +31,16 @@ pub fn forward(backbone: &BackboneSpec, size: Size) -> f64 {
 
 /// Images of a data set, as far as is known.
 pub fn images(data: &DataSpec) -> f64 {
-    dataset::images(data).map_or(IMAGES, |n| n as f64)
+    dataset::images(data).map_or_else(|| usual(data.format), |n| n as f64)
 }
 
+/// Rendering a set, or reading one.
 pub fn data(spec: &DataSpec) -> f64 {
-    images(spec) * RENDER
+    let one = match spec.source {
+        DataSource::Synth(_) => RENDER,
+        DataSource::Files { .. } | DataSource::Noisy(_) => DECODE,
+    };
+    images(spec) * one
 }
 
 /// Images that a schedule passes through the network.
@@ -47,5 +65,9 @@ pub fn input_gradients(seen: f64, student: f64, teacher: f64) -> f64 {
 /// The image, and its mirror where the views contain it.
 pub fn embed(images: f64, forward: f64, views: Views) -> f64 {
     let passes = if views == Views::Original { 1.0 } else { 2.0 };
-    images * forward * passes
+    images * (DECODE + forward * passes)
+}
+
+pub fn score(images: f64) -> f64 {
+    images * SCORE
 }

@@ -302,7 +302,10 @@ impl<'a> Planner<'a> {
         let data = self.data(&column.data);
         let forward = self.forward[row];
         let row = &self.suite.rows[row];
-        let images = cost::images(&column.data);
+        let images = match self.described(&data) {
+            Some(found) => found.images as f64,
+            None => cost::images(&column.data),
+        };
         let mut embeddings = BTreeMap::new();
         for part in column.parts {
             let spec = JobSpec::Embed(EmbedSpec {
@@ -326,7 +329,7 @@ impl<'a> Planner<'a> {
             embeddings,
         });
         let label = format!("score {} seed {seed} {}", row.id, column.id());
-        self.add(label, spec, &needs, images * 1e3)
+        self.add(label, spec, &needs, cost::score(images))
     }
 
     fn comparison(&self, key: &Key) -> Key {
