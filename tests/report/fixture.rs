@@ -88,6 +88,7 @@ fn run(seed: u64, base: [f64; 4], speed: f64) -> SeedRun {
         dir: BTreeMap::new(),
         train_seconds: Some(64_000.0 / speed),
         images_per_second: Some(speed),
+        embedded_per_second: None,
         train_key: format!("{seed}a5fc0").repeat(11)[..64].into(),
         checkpoint_sha256: format!("{seed}9d07e").repeat(11)[..64].into(),
         model_sha256: String::new(),
@@ -183,6 +184,7 @@ pub fn input() -> ReportInput {
         dir: BTreeMap::new(),
         train_seconds: None,
         images_per_second: None,
+        embedded_per_second: None,
         checkpoint_sha256: String::new(),
         model_sha256: String::new(),
         ..plus.runs[1].clone()
@@ -212,6 +214,7 @@ pub fn input() -> ReportInput {
             dir: BTreeMap::new(),
             train_seconds: None,
             images_per_second: None,
+            embedded_per_second: None,
             checkpoint_sha256: String::new(),
             model_sha256: String::new(),
             ..run.clone()

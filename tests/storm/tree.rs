@@ -10,6 +10,7 @@ use std::path::Path;
 const VOLATILE: &[&str] = &[
     "seconds",
     "images_per_second",
+    "embedded_per_second",
     "train_seconds",
     "input_wait",
     "ms",

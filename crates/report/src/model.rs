@@ -183,8 +183,13 @@ pub struct SeedRun {
     pub dir: BTreeMap<String, Vec<(f64, f64)>>,
     #[serde(default)]
     pub train_seconds: Option<f64>,
+    /// Images that the training took in a second.
     #[serde(default)]
     pub images_per_second: Option<f64>,
+    /// Images that a network from a file embedded in a second, mirrors included, on the machine of the
+    /// run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded_per_second: Option<f64>,
     /// Cache key of the training job.
     #[serde(default)]
     pub train_key: String,

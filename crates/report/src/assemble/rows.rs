@@ -7,7 +7,8 @@ use frbench_base::Size;
 use frbench_base::key::Key;
 use frbench_harness::plan::layout::{self, Cell, LayoutRow};
 use frbench_harness::run::failures::NOT_RUN;
-use frbench_job::{BackboneSpec, DataSource, DataSpec, JobSpec};
+use frbench_job::result::JobResult;
+use frbench_job::{BackboneSpec, DataSource, DataSpec, Job, JobSpec};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,6 +93,23 @@ fn capacity(s: &Parts, key: &Key) -> Option<(u64, u64)> {
     trained.or_else(|| s.imported(key).map(|i| (i.parameters, i.macs)))
 }
 
+/// How many images a second a network embedded, over all sets.
+fn embedded_per_second(s: &Parts, network: &Key) -> Option<f64> {
+    let of = |job: &&&Job| matches!(&job.spec, JobSpec::Embed(spec) if spec.model == *network);
+    let jobs = s.jobs.values().filter(of);
+    let results = jobs.filter_map(|job| match s.finished.get(&job.key)? {
+        JobResult::Embed(result) => Some(result),
+        _ => None,
+    });
+    // A resumed job knows its rate, and not how long all of it took.
+    let timed = results.filter(|r| r.images_per_second > 0.0);
+    let (images, seconds) = timed.fold((0.0, 0.0), |(images, seconds), r| {
+        let rows = r.rows as f64;
+        (images + rows, seconds + rows / r.images_per_second)
+    });
+    (seconds > 0.0).then(|| images / seconds)
+}
+
 /// One network and its scores.
 fn run(
     s: &Parts,
@@ -112,6 +130,7 @@ fn run(
         dir: BTreeMap::new(),
         train_seconds: None,
         images_per_second: None,
+        embedded_per_second: None,
         train_key: run.train.to_string(),
         checkpoint_sha256: String::new(),
         model_sha256: String::new(),
@@ -136,6 +155,7 @@ fn run(
         out.status = RunStatus::Done;
         out.checkpoint_sha256 = file.file_sha256.clone();
         out.model_sha256 = file.model_sha256.clone();
+        out.embedded_per_second = embedded_per_second(s, &run.train);
         let (name, format, sha256) = (&file.name, &file.format, &file.file_sha256);
         let of = format!("{}: from {name} ({format}, sha256 {sha256})", row.label);
         let told = file.notes.iter().map(|note| format!("; {note}"));

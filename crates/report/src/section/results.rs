@@ -2,7 +2,7 @@
 
 use super::super::Report;
 use super::super::block::{Block, Cell, Head, Row, Table};
-use super::super::format::count;
+use super::super::format::{count, fixed};
 use super::super::model::Role;
 use super::super::{cells, measures, model};
 
@@ -13,7 +13,17 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
         false => "of one condition ",
     };
     let rule = format!(
-        "Mean over training seeds; ± is the sample standard deviation over seeds, shown from three seeds on. The best mean of each column is marked, among rows {of}with all their seeds and teacher aside. Parameters are those of the backbone that can be trained; MACs are for one image."
+        "Mean over training seeds; ± is the sample standard deviation over seeds, shown from three seeds on. The best mean of each column is marked, among rows {of}with all their seeds and teacher aside. Parameters are those of the backbone that can be trained; MACs are for one image.{}",
+        match r
+            .input
+            .rows
+            .iter()
+            .any(|row| row.runs.iter().any(|run| run.embedded_per_second.is_some()))
+        {
+            true =>
+                " Images/s are of networks from files, embedding on the machine of the run, with decoding and mirrors.",
+            false => "",
+        }
     );
     let mut blocks = vec![
         Block::Table(table(r, &measures::main(columns), true)),
@@ -63,5 +73,8 @@ fn network(row: &model::Row) -> Cell {
         let (parameters, macs) = (count(row.parameters), count(row.macs));
         format!("{parameters} parameters, {macs} MACs")
     });
-    Cell::of(row.backbone.as_str()).below(size.unwrap_or_default())
+    let speed = row.runs.iter().find_map(|run| run.embedded_per_second);
+    let speed = speed.map(|rate| format!("{} images/s here", fixed(rate, 0)));
+    let below: Vec<String> = size.into_iter().chain(speed).collect();
+    Cell::of(row.backbone.as_str()).below(below.join(", "))
 }
