@@ -64,6 +64,9 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     if form == Form::Csv {
         pictures.refuse_in_csv()?;
     }
+    let names = names_of(&args.out);
+    let text: String = pictures.names.iter().map(|n| format!("{n}\n")).collect();
+    refuse_other_names(&names, &text, &args.out)?;
     let embedder = args.how.open(&args.model)?;
     let views = match args.views {
         View::Original => Views::Original,
@@ -110,8 +113,6 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     }
     drop(matrix);
     std::fs::remove_file(&rows.path).map_err(|e| Error::io(&rows.path, e))?;
-    let names = names_of(&args.out);
-    let text: String = pictures.names.iter().map(|n| format!("{n}\n")).collect();
     files::write_atomic(&names, text.as_bytes())?;
     if args.json {
         return print_json(&json!({
@@ -139,8 +140,7 @@ impl Form {
     /// By the ending of the file.
     ///
     /// # Errors
-    /// A usage error for another ending, and where the pictures or something else lie at the place of
-    /// what is written.
+    /// A usage error for another ending, and where the pictures lie at the place of what is written.
     fn of(args: &EmbedArgs) -> Result<Form> {
         let (out, names) = (&args.out, names_of(&args.out));
         let form = match out.extension().and_then(|ending| ending.to_str()) {
@@ -163,14 +163,6 @@ impl Form {
                 )));
             }
         }
-        if names.exists() && !out.exists() {
-            return Err(Error::Usage(format!(
-                "{} is there already and belongs to no {}; the names of the pictures would be written \
-                 over it: give --out another name, or remove it",
-                names.display(),
-                out.display()
-            )));
-        }
         Ok(form)
     }
 }
@@ -178,6 +170,20 @@ impl Form {
 /// The file of the names of pictures, beside that of their embeddings.
 fn names_of(out: &Path) -> PathBuf {
     out.with_extension("txt")
+}
+
+/// Refuses a list that lies where the names of pictures go and that is of no embeddings.
+fn refuse_other_names(names: &Path, text: &str, out: &Path) -> Result<()> {
+    let other = || std::fs::read(names).is_ok_and(|there| there != text.as_bytes());
+    match out.exists() || !other() {
+        true => Ok(()),
+        false => Err(Error::Usage(format!(
+            "{} is there already and belongs to no {}; the names of the pictures would be written \
+             over it: give --out another name, or remove it",
+            names.display(),
+            out.display()
+        ))),
+    }
 }
 
 /// Rows of numbers, after the name of the picture where it has one.
