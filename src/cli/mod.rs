@@ -18,6 +18,7 @@ pub mod eval;
 mod eval_given;
 pub mod exit;
 pub mod explain;
+pub mod export;
 mod input_probe;
 pub mod list;
 pub mod lr;
@@ -106,6 +107,8 @@ commands! {
     Check(check::CheckArgs) => check::check;
     /// Render the report of what has been run so far
     Report(report::ReportArgs) => report::report;
+    /// Write what has been run so far for TensorBoard, LaTeX or spreadsheets
+    Export(export::ExportArgs) => export::export;
     /// List published numbers with their sources
     References(references::ReferencesArgs) => references::references;
     /// Hold heads, losses, networks and protocols against golden cases of other code

@@ -69,6 +69,21 @@ fn csv_holds_every_raw_value() {
 }
 
 #[test]
+fn latex_holds_the_tables_and_their_text_is_text() {
+    let mut input = input();
+    input.rows[0].label = "50% & $x_1$ {a} \\b [#]".into();
+    let files = report(&input).latex();
+    let results = files.iter().find(|(name, _)| name == "results.tex");
+    insta::assert_snapshot!("latex", results.unwrap().1);
+    for (name, text) in &files {
+        let count = |what: &str| text.matches(what).count();
+        assert_eq!(count("\\begin{tabular}"), count("\\end{tabular}"), "{name}");
+        assert_eq!(count("\\toprule"), count("\\bottomrule"), "{name}");
+        assert!(!text.contains("50% &"), "{name}");
+    }
+}
+
+#[test]
 fn page_says_what_was_found() {
     insta::assert_snapshot!("page", skeleton(&html(&input())));
 }

@@ -12,6 +12,7 @@ mod assembled;
 mod changed_data;
 mod data_commands;
 mod done_again;
+mod exported;
 mod foreign;
 mod keep_images;
 mod kill_resume;

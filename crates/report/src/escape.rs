@@ -1,4 +1,4 @@
-//! Text that stays text in HTML and in Markdown.
+//! Text that stays text in HTML, in Markdown and in LaTeX.
 
 /// Whether a browser or a terminal obeys the character instead of showing it: control characters,
 /// and those that turn the direction of what follows.
@@ -25,7 +25,7 @@ pub fn html(text: &str) -> String {
 }
 
 /// For one line of Markdown, within tables, too.
-pub(super) fn markdown(text: &str) -> String {
+pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -44,7 +44,7 @@ pub(super) fn markdown(text: &str) -> String {
 }
 
 /// A code span of Markdown; back quotes and bars cannot be escaped within one.
-pub(super) fn markdown_code(text: &str) -> String {
+pub fn markdown_code(text: &str) -> String {
     let plain: String = text
         .chars()
         .map(|c| match c {
@@ -58,6 +58,46 @@ pub(super) fn markdown_code(text: &str) -> String {
         "" => "–".into(),
         _ => format!("`{plain}`"),
     }
+}
+
+/// For one line of LaTeX, within tables, too. Signs that reports are made with become commands, as
+/// not every engine has them; other letters stay.
+pub fn latex(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '`' => out.push_str("\\textasciigrave{}"),
+            '<' => out.push_str("\\textless{}"),
+            '>' => out.push_str("\\textgreater{}"),
+            '|' => out.push_str("\\textbar{}"),
+            '"' => out.push_str("''"),
+            '{' | '}' | '$' | '&' | '#' | '_' | '%' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // At the beginning of a row these would be options of the end of the last.
+            '[' | ']' | '*' => out.extend(['{', c, '}']),
+            // Two of these are another sign.
+            '-' | '\'' | ',' if out.ends_with(c) => out.extend(['{', '}', c]),
+            '–' => out.push_str("--"),
+            '−' => out.push_str("$-$"),
+            '±' => out.push_str("$\\pm$"),
+            '×' => out.push_str("$\\times$"),
+            '·' => out.push_str("$\\cdot$"),
+            '≤' => out.push_str("$\\leq$"),
+            '≥' => out.push_str("$\\geq$"),
+            '↑' => out.push_str("$\\uparrow$"),
+            '↓' => out.push_str("$\\downarrow$"),
+            '→' => out.push_str("$\\to$"),
+            '…' => out.push_str("\\ldots{}"),
+            c if obeyed(c) => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -76,5 +116,14 @@ mod tests {
         );
         assert_eq!(markdown_code("a`b|c\n"), "`a'b¦c `");
         assert_eq!(markdown_code(""), "–");
+        assert_eq!(
+            latex("a_b & c% {d} [1, 2]* \\x ~^$#\n−0.1 ± 2"),
+            "a\\_b \\& c\\% \\{d\\} {[}1, 2{]}{*} \\textbackslash{}x \
+             \\textasciitilde{}\\textasciicircum{}\\$\\# $-$0.1 $\\pm$ 2"
+        );
+        assert_eq!(
+            latex("a--b \"<x>\" `"),
+            "a-{}-b ''\\textless{}x\\textgreater{}'' \\textasciigrave{}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Result files to one self-contained folder: HTML, Markdown, CSV and JSON.
+//! Result files to one self-contained folder: HTML, Markdown, CSV and JSON. Tables for LaTeX and
+//! curves for TensorBoard are made where they are asked for.
 //!
 //! A [`Report`] holds what was measured, per seed, and what follows from it. Each section is a
 //! file that makes blocks of it; HTML and Markdown each render every kind of block once. Equal
@@ -13,12 +14,13 @@ mod claims_file;
 mod compare;
 mod csv_file;
 pub mod derive;
-mod escape;
+pub mod escape;
 mod finding;
 mod format;
 pub mod held;
 mod html;
 mod labels;
+mod latex;
 mod markdown;
 mod measures;
 pub mod model;
@@ -31,6 +33,8 @@ mod render_tests;
 mod report;
 mod section;
 pub mod svg;
+pub mod tensorboard;
+pub mod time;
 mod words;
 
 pub use assemble::{Sources, assemble};

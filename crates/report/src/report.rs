@@ -5,7 +5,7 @@ use super::derive::{Derived, derive};
 use super::model::{self, ReportInput};
 use super::pictures::{Locate, Pictures};
 use super::section::Page;
-use super::{claims_file, csv_file, html, markdown, measures};
+use super::{claims_file, csv_file, html, latex, markdown, measures, tensorboard};
 use frbench_base::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -74,6 +74,27 @@ impl Report {
         csv_file::csv(&self.input)
     }
 
+    /// Claims with their margins and verdicts, one line each.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] where they cannot be written.
+    pub fn claims_csv(&self) -> Result<String> {
+        claims_file::csv(&self.input, &self.derived)
+    }
+
+    /// The tables of each chapter as LaTeX with booktabs: names of files, and what is in them.
+    pub fn latex(&self) -> Vec<(String, String)> {
+        latex::files(&Page::of(self))
+    }
+
+    /// Writes the curves and scores of each network for TensorBoard, into `DIR/ROW/seed-N/`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a log that cannot be read, or a folder that cannot be written.
+    pub fn tensorboard(&self, locate: Locate, dir: &Path) -> Result<tensorboard::Written> {
+        tensorboard::write(self, locate, dir)
+    }
+
     /// The whole input and all that was derived from it, in full precision.
     ///
     /// # Errors
@@ -95,7 +116,7 @@ impl Report {
             ("index.html", self.html()?),
             ("report.md", self.markdown()),
             ("results.csv", self.csv()?),
-            ("claims.csv", claims_file::csv(&self.input, &self.derived)?),
+            ("claims.csv", self.claims_csv()?),
             ("results.json", self.json()?),
         ];
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
