@@ -3,9 +3,9 @@
 
 use clap::Args;
 use frbench::engine::device::DeviceChoice;
-use frbench::job::{Job, JobSpec};
-use frbench::plan::{self, DeviceKind, Next, Round, Selection};
-use frbench::run::{Failures, Store};
+use frbench::job::JobSpec;
+use frbench::plan::{self, DeviceKind, Round, Selection};
+use frbench::run::{self, Failures, Store};
 use frbench::suite::{self, Catalogue, Resolved, Suite};
 use frbench::{Error, Result};
 use frbench::{build, embedded};
@@ -208,32 +208,9 @@ pub fn done_elsewhere(
     }))
 }
 
-/// All jobs on such a device, as far as the data sets that are already there let them be foreseen.
-/// What is known of one set may name another that is made of it.
+/// All jobs on such a device, as [`run::outlook`] foresees them.
 pub fn outlook(suite: &Resolved, store: &Store, device: DeviceKind) -> Result<Round> {
-    outlook_without(suite, store, device, &Failures::default())
-}
-
-/// The same where nothing is known of sets that failed.
-pub fn outlook_without(
-    suite: &Resolved,
-    store: &Store,
-    device: DeviceKind,
-    failed: &Failures,
-) -> Result<Round> {
-    plan::rounds(
-        suite,
-        &build::code(device),
-        plan::outlook,
-        |round, known| {
-            let is_data = |job: &&Job| matches!(job.spec, JobSpec::Data(_));
-            let mut results = known.results.clone();
-            let standing = store.finished(round.jobs.iter().filter(is_data));
-            results.extend(standing.finished);
-            results.retain(|key, _| !failed.has(key));
-            Ok(Next::Known(results, round))
-        },
-    )
+    run::outlook(suite, &build::code(device), store, &Failures::default())
 }
 
 #[cfg(test)]

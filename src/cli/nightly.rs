@@ -13,7 +13,8 @@ use frbench::gate::history::{self, History};
 use frbench::gate::night::{Context, Night, deadline};
 use frbench::gate::procedure::PRIMARIES;
 use frbench::gate::verdict::{Verdict, exit_code};
-use frbench::gate::{badge, junit, pages, time};
+use frbench::gate::{badge, junit, pages};
+use frbench::report::time::Utc;
 use frbench::suite::{self, Resolved, Suite};
 use frbench::{Error, Result, embedded, files};
 use serde_json::json;
@@ -67,8 +68,8 @@ struct Prepared {
 }
 
 pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
-    let until = deadline(Some(Duration::from_secs_f64(60.0 * args.budget)));
-    let night = time::now();
+    let until = deadline(Duration::from_secs_f64(60.0 * args.budget));
+    let night = Utc::now().to_string();
     let prepared = prepare(&args)?;
     // A folder that cannot be written is known before anything is computed.
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;

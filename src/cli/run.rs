@@ -141,7 +141,7 @@ pub fn run(args: RunArgs, executors: Executors) -> Result<ExitStatus> {
     }
     // The report is of all that is done of the profile, whichever part was asked for now and
     // whoever has done the rest.
-    let round = super::context::outlook_without(&whole, &store, kind, &outcome.failed)?;
+    let round = frbench::run::outlook(&whole, &program.code, &store, &outcome.failed)?;
     let report = |layout, jobs| {
         let command = super::report::command(&args.suite);
         super::report::read(layout, jobs, &store, &outcome.failed, command)

@@ -5,7 +5,7 @@ use super::table::Table;
 use frbench::data::decode::encode_jpeg;
 use frbench::data::resize::resize;
 use frbench::plan::Round;
-use frbench::report::escape_html as html;
+use frbench::report::escape::html;
 use frbench::run::Store;
 use frbench::run::wrong_pairs::{Column, wrong_pairs};
 use frbench::{Error, Result, files};

@@ -7,6 +7,7 @@ use frbench_base::{Error, Result, files};
 use frbench_eval::stats::mean;
 use frbench_harness::plan::Build;
 use frbench_harness::suite::resolve::ResolvedGate;
+use frbench_report::time::Utc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +61,7 @@ impl Recorded {
     /// Now, by this build, on a device of such kernels.
     pub fn now(build: &Build, device: &str, kernels: &str) -> Recorded {
         Recorded {
-            time: crate::time::now(),
+            time: Utc::now().to_string(),
             commit: build.revision.to_string(),
             tree: build.tree.to_string(),
             version: build.version.to_string(),

@@ -3,6 +3,7 @@
 use crate::findings::{CellFinding, Findings, percent};
 use crate::junit::points;
 use crate::verdict::Verdict;
+use frbench_report::escape::markdown as escape;
 use std::collections::BTreeMap;
 
 /// Where gates and claims stand: file and line by their ids, and of a suite by itself.
@@ -204,30 +205,13 @@ fn list(seeds: &[u64]) -> String {
     }
 }
 
-/// Text in a table of Markdown.
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '#' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\n' | '\r' => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn commands_and_tables_are_escaped() {
+    fn commands_are_escaped() {
         assert_eq!(data("50 %\nx"), "50 %25%0Ax");
         assert_eq!(property("a: b, c"), "a%3A b%2C c");
-        assert_eq!(escape("a|b\nc"), "a\\|b c");
     }
 }

@@ -114,13 +114,12 @@ impl History {
         Ok(history)
     }
 
-    /// The night on which this code was first held against the baseline, and those before it.
-    pub fn before(&self, baseline: &str, code: &str) -> (&[Night], Option<&Night>) {
-        let same = |n: &Night| n.code == code && n.baseline == baseline;
-        match self.nights.iter().position(same) {
-            // Later nights of the same code may have drawn further seeds.
-            Some(first) => (&self.nights[..first], self.nights.iter().rfind(|n| same(n))),
-            None => (&self.nights, None),
+    /// The nights before this code was first held against the baseline, and whether it was.
+    pub fn before(&self, baseline: &str, code: &str) -> (&[Night], bool) {
+        let mut nights = self.nights.iter();
+        match nights.position(|n| n.code == code && n.baseline == baseline) {
+            Some(first) => (&self.nights[..first], true),
+            None => (&self.nights, false),
         }
     }
 }
@@ -168,7 +167,7 @@ pub fn drawn(nights: &[Night], baseline: &str) -> usize {
 /// # Errors
 /// [`Error::Io`]; [`Error::Usage`] for a night whose time is none.
 pub fn append(folder: &Path, findings: &Findings) -> Result<()> {
-    let year = crate::time::year(&findings.night)?;
+    let year = frbench_report::time::year(&findings.night)?;
     let of = |end| file(folder, &findings.suite, &findings.profile, year, end);
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     add(&of("jsonl"), findings.lines())?;
@@ -268,10 +267,12 @@ pub(crate) mod tests {
             nights: vec![night("x", 1.0), night("y", 1.0), night("z", 1.0)],
             cut: Vec::new(),
         };
-        let (before, same) = history.before("b", "y");
-        assert_eq!((before.len(), same.unwrap().code.as_str()), (1, "y"));
-        let (before, same) = history.before("b", "new");
-        assert_eq!((before.len(), same), (3, None));
+        let before = |code| {
+            let (before, known) = history.before("b", code);
+            (before.len(), known)
+        };
+        assert_eq!(before("y"), (1, true));
+        assert_eq!(before("new"), (3, false));
     }
 
     #[test]

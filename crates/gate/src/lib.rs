@@ -29,5 +29,4 @@ pub mod pages;
 pub mod procedure;
 pub mod replicate;
 pub mod room;
-pub mod time;
 pub mod verdict;

@@ -6,6 +6,7 @@ use crate::history::{History, Night};
 use crate::measured::CellId;
 use crate::verdict::Verdict;
 use frbench_base::{Error, Result, files};
+use frbench_report::escape::html as escape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -237,12 +238,7 @@ fn chart(out: &mut String, cell: &CellId, nights: &[Night], line: &[Option<usize
             x(n),
             HEIGHT - BOTTOM,
             (x(n) + 3.0).min(WIDTH - 50.0),
-            nights[n]
-                .commit
-                .chars()
-                .take(7)
-                .map(escape_char)
-                .collect::<String>()
+            escape(&nights[n].commit.chars().take(7).collect::<String>())
         );
     }
     let _ = writeln!(
@@ -256,21 +252,6 @@ fn chart(out: &mut String, cell: &CellId, nights: &[Night], line: &[Option<usize
         nights.first().map_or(String::new(), day),
         nights.last().map_or(String::new(), day)
     );
-}
-
-fn escape(text: &str) -> String {
-    text.chars().map(escape_char).collect()
-}
-
-fn escape_char(c: char) -> String {
-    match c {
-        '&' => "&amp;".into(),
-        '<' => "&lt;".into(),
-        '>' => "&gt;".into(),
-        '"' => "&quot;".into(),
-        '\'' => "&#39;".into(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

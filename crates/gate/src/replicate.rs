@@ -2,11 +2,10 @@
 
 use crate::collect::{Collected, collect};
 use frbench_base::Result;
-use frbench_harness::plan::{self, Next, Round};
+use frbench_harness::plan::Round;
 use frbench_harness::run::executors::Executor;
-use frbench_harness::run::{Observer, Options, Program, Stop, Store, scheduler};
+use frbench_harness::run::{Failures, Observer, Options, Program, Stop, Store, outlook, scheduler};
 use frbench_harness::suite::Resolved;
-use frbench_job::JobSpec;
 
 /// The suite with this seed alone. Teachers are trained with it, too: what one teacher gives to all
 /// of its students is no spread between seeds.
@@ -61,15 +60,9 @@ impl Rig<'_> {
     /// foreseen.
     ///
     /// # Errors
-    /// [`frbench_base::Error::Bug`] where planning does not come to an end.
+    /// As [`outlook`].
     pub fn outlook(&self, suite: &Resolved, seed: u64) -> Result<Round> {
         let one = with_seed(suite, seed);
-        plan::rounds(&one, &self.program.code, plan::outlook, |round, known| {
-            let is_data = |job: &&frbench_job::Job| matches!(job.spec, JobSpec::Data(_));
-            let mut results = known.results.clone();
-            let there = self.store.finished(round.jobs.iter().filter(is_data));
-            results.extend(there.finished);
-            Ok(Next::Known(results, round))
-        })
+        outlook(&one, &self.program.code, self.store, &Failures::default())
     }
 }

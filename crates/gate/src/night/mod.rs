@@ -121,13 +121,13 @@ impl<'a> Night<'a> {
         let first = own.first().copied().unwrap_or(1);
         let round = rig.outlook(suite, first)?;
         let code = fingerprint(&code_of(&round.jobs));
-        let (before, same) = history.before(&baseline.id(), &code);
+        let (before, repeated) = history.before(&baseline.id(), &code);
         let seeds = seeds_per_night(suite);
         let start = drawn(before, &baseline.id());
         let mut night = Night {
             order: order(&own, start, seeds + CONFIRMING),
             places: places(&round),
-            repeated: same.is_some(),
+            repeated,
             context,
             code,
             seeds: 0,
@@ -233,7 +233,7 @@ impl<'a> Night<'a> {
     }
 
     /// Whether anything is left to be confirmed.
-    pub fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.watched.iter().any(Watched::is_suspect)
     }
 
@@ -324,9 +324,9 @@ impl<'a> Night<'a> {
     }
 }
 
-/// The time at which no further seed is begun.
-pub fn deadline(budget: Option<Duration>) -> Option<Instant> {
-    budget.and_then(|b| Instant::now().checked_add(b))
+/// The time at which no further seed is begun; none that is too far away to be told.
+pub fn deadline(budget: Duration) -> Option<Instant> {
+    Instant::now().checked_add(budget)
 }
 
 #[cfg(test)]

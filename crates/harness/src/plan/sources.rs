@@ -85,6 +85,7 @@ const NONE: &[&str] = &[
     "harness/run/mod.rs",
     "harness/run/observer.rs",
     "harness/run/options.rs",
+    "harness/run/outlook.rs",
     "harness/run/own.rs",
     "harness/run/precision.rs",
     "harness/run/program.rs",
