@@ -8,6 +8,7 @@ use frbench::Result;
 use frbench::gate::compare::{Cell, compare as compared};
 use frbench::gate::findings::percent;
 use frbench::gate::load::load;
+use frbench::gate::verdict::code;
 use frbench::stats::{BySeed, mean, paired};
 use serde_json::json;
 use std::path::PathBuf;
@@ -94,8 +95,8 @@ pub fn compare(args: CompareArgs) -> Result<ExitStatus> {
     let configured = |c: &Cell| matches!(c, Cell::Configuration(_) | Cell::Gone | Cell::New);
     Ok(
         match (found.bits.is_empty(), found.cells.values().any(configured)) {
-            (false, _) => ExitStatus::Night(1),
-            (true, true) => ExitStatus::Night(13),
+            (false, _) => ExitStatus::Night(code::FAILED),
+            (true, true) => ExitStatus::Night(code::INCOMPARABLE),
             (true, false) => ExitStatus::Success,
         },
     )

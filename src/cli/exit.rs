@@ -11,7 +11,7 @@ pub enum ExitStatus {
     Missed,
     /// A claim is contradicted or undecided, and that was asked to be an error.
     Undecided,
-    /// The exit code of a night.
+    /// A code of [`frbench::gate::verdict::code`].
     Night(u8),
 }
 

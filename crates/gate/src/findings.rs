@@ -173,7 +173,7 @@ impl Findings {
     pub fn codes(&self, strict: bool) -> Vec<u8> {
         let mut codes: Vec<u8> = self.problems.iter().map(|p| p.exit_code).collect();
         if !self.bits.is_empty() {
-            codes.push(1);
+            codes.push(verdict::code::FAILED);
         }
         if self.cells.is_empty() {
             codes.push(verdict::code_of(self.verdict(), strict));

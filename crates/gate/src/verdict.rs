@@ -36,28 +36,47 @@ impl Verdict {
     }
 }
 
-/// Exit codes of a night, from the first that counts to the last. What is broken comes first, as
-/// what was measured is then a part; a loss comes before what cannot be compared.
-pub const ORDER: [u8; 7] = [1, 5, 12, 13, 4, 11, 0];
+/// Exit codes of nights and comparisons.
+pub mod code {
+    pub const DONE: u8 = 0;
+    /// A job failed, or the same code gave other bits.
+    pub const FAILED: u8 = 1;
+    pub const INCOMPLETE: u8 = 4;
+    pub const DATA: u8 = 5;
+    pub const UNDECIDED: u8 = 11;
+    pub const REGRESSED: u8 = 12;
+    pub const INCOMPARABLE: u8 = 13;
+}
 
-/// The exit code of several that hold at once; of none, 4: nothing was measured.
+/// From the first that counts to the last. What is broken comes first, as what was measured is then
+/// a part; a loss comes before what cannot be compared.
+pub const ORDER: [u8; 7] = [
+    code::FAILED,
+    code::DATA,
+    code::REGRESSED,
+    code::INCOMPARABLE,
+    code::INCOMPLETE,
+    code::UNDECIDED,
+    code::DONE,
+];
+
+/// The exit code of several that hold at once; of none, that of a night that measured nothing.
 pub fn exit_code(codes: impl IntoIterator<Item = u8>) -> u8 {
     let place = |code: &u8| ORDER.iter().position(|c| c == code).unwrap_or(0);
-    codes.into_iter().min_by_key(place).unwrap_or(4)
+    let first = codes.into_iter().min_by_key(place);
+    first.unwrap_or(code::INCOMPLETE)
 }
 
 /// The exit code that a verdict stands for. Undecided ones count with `strict` alone.
 pub fn code_of(verdict: Verdict, strict: bool) -> u8 {
     match verdict {
-        Verdict::Pass | Verdict::Improved => 0,
-        Verdict::Undecided => match strict {
-            true => 11,
-            false => 0,
-        },
-        Verdict::Missing => 4,
-        Verdict::Incomparable => 13,
-        Verdict::Regressed => 12,
-        Verdict::Failed => 1,
+        Verdict::Pass | Verdict::Improved => code::DONE,
+        Verdict::Undecided if strict => code::UNDECIDED,
+        Verdict::Undecided => code::DONE,
+        Verdict::Missing => code::INCOMPLETE,
+        Verdict::Incomparable => code::INCOMPARABLE,
+        Verdict::Regressed => code::REGRESSED,
+        Verdict::Failed => code::FAILED,
     }
 }
 
