@@ -8,11 +8,12 @@ use super::output::{print, print_json};
 use super::text::table;
 use clap::{Args, Subcommand};
 use frbench::gate::baseline::{self, Baseline, cell, path};
-use frbench::gate::collect::{code_of, configuration};
+use frbench::gate::collect::planned;
+use frbench::gate::compare::{Configured, configurations};
 use frbench::gate::findings::percent;
-use frbench::gate::measured::{Measured, changed, fields, short};
+use frbench::gate::measured::{Measured, changed};
 use frbench::gate::replicate::seeds_per_night;
-use frbench::run::explain::made_of;
+use frbench::gate::verdict::code;
 use frbench::suite::{self, Resolved};
 use frbench::{Error, Result};
 use serde_json::json;
@@ -326,41 +327,16 @@ fn diff(args: DiffArgs, executors: Executors) -> Result<ExitStatus> {
     let machine = Machine::open(&args.machine, true, executors)?;
     let first = found.measured.seeds().first().copied().unwrap_or(1);
     let round = machine.rig().outlook(&suite, first)?;
-    let sources = changed(&found.measured.code, &code_of(&round.jobs));
-    let mut configured = Vec::new();
-    for row in &round.layout.rows {
-        for run in &row.runs {
-            let job = round.jobs.iter().find(|j| j.key == run.train);
-            let was = found.measured.run(&row.id, first);
-            let (Some(job), Some(was)) = (job, was) else {
-                configured.push((row.id.clone(), vec!["the baseline has no such row".into()]));
-                continue;
-            };
-            if short(&job.comparison.0) == was.comparison {
-                continue;
-            }
-            let own = found.measured.rows.get(&row.id);
-            let own = own.map(|was| fields(was, &configuration(&made_of(job))));
-            let mut own = own.unwrap_or_default();
-            if own.is_empty() {
-                own.push("what it is built on, or data that are not made yet".into());
-            }
-            configured.push((row.id.clone(), own));
-        }
-    }
-    let rows: BTreeSet<&str> = round.layout.rows.iter().map(|r| r.id.as_str()).collect();
-    let gone = found
-        .measured
-        .rows
-        .keys()
-        .filter(|r| !rows.contains(r.as_str()));
-    configured.extend(gone.map(|r| (r.clone(), vec!["the suite has no such row any more".into()])));
+    let data = machine.rig().store.finished(&round.jobs).finished;
+    let now = planned(&round.jobs, &round.layout, &data, first)?;
+    let sources = changed(&found.measured.code, &now.code);
+    let configured = configurations(&found.measured, &now);
     if args.json {
         print_json(&json!({ "configurations": configured, "code": sources }))?;
     } else {
         let mut out = String::new();
-        for (row, fields) in &configured {
-            out += &format!("  {row}: {}\n", fields.join("; "));
+        for Configured { what, why } in &configured {
+            out += &format!("  {what}: {}\n", why.join("; "));
         }
         for source in &sources {
             out += &format!("  other code: {source}\n");
@@ -372,7 +348,7 @@ fn diff(args: DiffArgs, executors: Executors) -> Result<ExitStatus> {
     }
     Ok(match configured.is_empty() {
         true => ExitStatus::Success,
-        false => ExitStatus::Night(13),
+        false => ExitStatus::Night(code::INCOMPARABLE),
     })
 }
 

@@ -107,6 +107,48 @@ fn another_configuration_is_incomparable_and_its_setting_is_named() {
 }
 
 #[test]
+fn diff_names_columns_metrics_and_data_that_differ() {
+    let place = Place::recorded();
+    let same = place.run(&["baseline", "diff", "one.toml"]);
+    assert_eq!(same.code, 0, "{}{}", same.out, same.err);
+    for (from, to, says) in [
+        ("folds = 10 }", "folds = 5 }", "/folds: 5, was 10"),
+        (
+            "folds = 5 }",
+            "folds = 10, fars = [2e-1] }",
+            "`tar@far=2e-1`: the baseline has no such metric",
+        ),
+        (
+            "protocol = \"ten-fold\" }]",
+            "protocol = \"ten-fold\", entries = [\"a\"] }]",
+            "b on synth-lfw-20-v1/ten-fold: the suite has no such score any more",
+        ),
+        (
+            "evaluate = [{ data = \"synth-lfw-20-v1\"",
+            "evaluate = [{ data = \"synth-lfw-40-v1\"",
+            "column synth-lfw-20-v1/ten-fold: the suite has no such column any more",
+        ),
+    ] {
+        place.edit(from, to);
+        let diff = place.run(&["baseline", "diff", "one.toml"]);
+        assert_eq!(diff.code, 13, "{}{}", diff.out, diff.err);
+        assert!(diff.out.contains(says), "{says}: {}", diff.out);
+    }
+    let diff = place.run(&["baseline", "diff", "one.toml"]).out;
+    assert!(diff.contains("data synth-lfw-40-v1: "), "{diff}");
+}
+
+#[test]
+fn a_suite_has_one_night_by_whatever_name() {
+    let place = Place::new();
+    let ended = place.run(&["nightly", "one.toml", "./one.toml"]);
+    assert_eq!(ended.code, 2, "{}{}", ended.out, ended.err);
+    let says = "`one.toml` and `./one.toml` are both the suite `one`";
+    assert!(ended.err.contains(says), "{}", ended.err);
+    assert!(!place.path("nightly").exists());
+}
+
+#[test]
 fn a_night_without_a_baseline_is_not_a_success() {
     let place = Place::new();
     let ended = place.night(&[]);

@@ -1,15 +1,18 @@
 //! What the jobs of a run have measured.
 
 use crate::measured::{CellId, Column, Measured, Run, Score, short};
+use frbench_base::Result;
 use frbench_base::key::Key;
+use frbench_eval::protocol;
+use frbench_harness::plan::Layout;
+use frbench_harness::plan::layout::{LayoutData, SeedRun};
 use frbench_harness::run::Outcome;
 use frbench_harness::run::explain::made_of;
-use frbench_harness::run::failures::NOT_RUN;
 use frbench_job::result::JobResult;
 use frbench_job::{Job, JobSpec};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run with one seed has measured, and what of it could not be.
 #[derive(Clone, Debug, Default)]
@@ -54,98 +57,155 @@ impl Collected {
     }
 }
 
-/// Reads the result of a run with the seed `seed`.
-pub fn collect(outcome: &Outcome, seed: u64) -> Collected {
-    let jobs: BTreeMap<&Key, &Job> = outcome.jobs.iter().map(|j| (&j.key, j)).collect();
-    let layout = &outcome.layout;
+/// What a plan measures with the seed `seed`: its configurations, keys, code and data. Networks,
+/// values and the identities of sets that nobody has made yet are empty.
+///
+/// # Errors
+/// [`frbench_base::Error::Bug`] for a protocol that this build does not have.
+pub fn planned(
+    jobs: &[Job],
+    layout: &Layout,
+    data: &BTreeMap<Key, JobResult>,
+    seed: u64,
+) -> Result<Measured> {
+    let by_key: BTreeMap<&Key, &Job> = jobs.iter().map(|j| (&j.key, j)).collect();
     let mut measured = Measured {
         suite: layout.suite.clone(),
         profile: layout.profile.clone(),
-        code: code_of(&outcome.jobs),
+        code: code_of(jobs),
         ..Measured::default()
     };
     for set in &layout.data {
-        if let Some(JobResult::Data(data)) = outcome.finished.get(&set.job) {
-            let identity = short(&data.pixels_sha256);
-            measured.data.insert(set.name.clone(), identity);
-        }
+        let pinned = match by_key.get(&set.job).map(|job| &job.spec) {
+            Some(JobSpec::Data(spec)) => spec.identity.as_deref(),
+            _ => None,
+        };
+        let found = match data.get(&set.job) {
+            Some(JobResult::Data(data)) => Some(data.pixels_sha256.as_str()),
+            _ => pinned,
+        };
+        let identity = found.map_or(String::new(), short);
+        measured.data.insert(set.name.clone(), identity);
     }
-    let mut without = BTreeMap::new();
     for row in &layout.rows {
         for run in &row.runs {
-            let job = jobs.get(&run.train);
-            if let Some(job) = job {
+            if let Some(job) = by_key.get(&run.train) {
                 let settings = configuration(&made_of(job));
                 measured.rows.insert(row.id.clone(), settings);
             }
-            let Some((model, kernels)) = network(outcome.finished.get(&run.train)) else {
-                continue;
-            };
+            let cells = layout.cells.iter();
+            let cells = cells.filter(|c| c.row == row.id && c.seed == run.seed);
+            let scores = cells.map(|cell| {
+                let score = Score {
+                    key: short(&cell.score.0),
+                    comparison: short(&cell.comparison.0),
+                    values: BTreeMap::new(),
+                };
+                (cell.column.clone(), score)
+            });
             measured.runs.push(Run {
                 row: row.id.clone(),
                 // A network from a file has no seed: it is the same under each.
                 seed,
                 key: short(&run.train.0),
                 comparison: short(&run.comparison.0),
-                model: short(model),
-                kernels: kernels.to_string(),
-                scores: BTreeMap::new(),
+                model: String::new(),
+                kernels: String::new(),
+                scores: scores.collect(),
             });
         }
     }
     for cell in &layout.cells {
-        let result = match outcome.finished.get(&cell.score) {
-            Some(JobResult::Score(result)) => result,
-            _ => {
-                let reason = outcome.failed.jobs.get(&cell.score);
-                let reason = reason.map_or("it was not computed", String::as_str);
-                let cell = (cell.row.clone(), cell.column.clone(), seed);
-                without.insert(cell, reason.to_string());
-                continue;
-            }
-        };
-        let metrics = result.metrics.iter();
-        let metrics = metrics
-            .map(|m| (m.id.clone(), m.higher_is_better))
-            .collect();
-        let configuration = jobs
-            .get(&cell.score)
-            .map(|job| configuration(&made_of(job)));
-        let column = Column {
-            configuration: configuration.unwrap_or(Value::Null),
-            metrics,
-        };
-        measured.columns.insert(cell.column.clone(), column);
-        let run = measured.runs.iter_mut().find(|r| r.row == cell.row);
-        if let Some(run) = run {
-            let values = result.metrics.iter().map(|m| (m.id.clone(), m.value));
-            let score = Score {
-                key: short(&cell.score.0),
-                comparison: short(&cell.comparison.0),
-                values: values.collect(),
+        let job = by_key.get(&cell.score);
+        if let Some((job, JobSpec::Score(spec))) = job.map(|job| (job, &job.spec))
+            && !measured.columns.contains_key(&cell.column)
+        {
+            let ids = (protocol::find(&spec.protocol.name)?.metrics)(&spec.protocol)?;
+            let metrics = ids.into_iter().map(|id| {
+                let higher = !protocol::is_error(&id);
+                (id, higher)
+            });
+            let column = Column {
+                configuration: configuration(&made_of(job)),
+                metrics: metrics.collect(),
             };
-            run.scores.insert(cell.column.clone(), score);
+            measured.columns.insert(cell.column.clone(), column);
         }
     }
     measured
         .runs
         .sort_by(|a, b| (&a.row, a.seed).cmp(&(&b.row, b.seed)));
+    Ok(measured)
+}
+
+/// Reads the result of a run with the seed `seed`.
+///
+/// # Errors
+/// As [`planned`].
+pub fn collect(outcome: &Outcome, seed: u64) -> Result<Collected> {
+    let layout = &outcome.layout;
+    let mut measured = planned(&outcome.jobs, layout, &outcome.finished, seed)?;
+    // A pin says what a set should be, not that it is there.
+    let there = |name: &String| {
+        let made = |set: &&LayoutData| outcome.finished.contains_key(&set.job);
+        layout.data.iter().filter(made).any(|set| set.name == *name)
+    };
+    measured.data.retain(|name, _| there(name));
+    let mut without = BTreeMap::new();
+    for cell in &layout.cells {
+        let run = measured.runs.iter_mut().find(|r| r.row == cell.row);
+        match (outcome.finished.get(&cell.score), run) {
+            (Some(JobResult::Score(result)), Some(run)) => {
+                if let Some(score) = run.scores.get_mut(&cell.column) {
+                    let values = result.metrics.iter().map(|m| (m.id.clone(), m.value));
+                    score.values = values.collect();
+                }
+            }
+            (_, run) => {
+                if let Some(run) = run {
+                    run.scores.remove(&cell.column);
+                }
+                let reason = outcome.failed.jobs.get(&cell.score);
+                let reason = reason.map_or("it was not computed", String::as_str);
+                let cell = (cell.row.clone(), cell.column.clone(), seed);
+                without.insert(cell, reason.to_string());
+            }
+        }
+    }
+    let networks = layout.rows.iter().flat_map(|row| {
+        let found = |run: &SeedRun| network(outcome.finished.get(&run.train));
+        row.runs
+            .iter()
+            .filter_map(move |run| Some((&row.id, found(run)?)))
+    });
+    let networks: BTreeMap<&String, (&str, &str)> = networks.collect();
+    measured
+        .runs
+        .retain_mut(|run| match networks.get(&run.row) {
+            Some((model, kernels)) => {
+                run.model = short(model);
+                run.kernels = kernels.to_string();
+                true
+            }
+            None => false,
+        });
+    let scored: BTreeSet<String> = measured
+        .runs
+        .iter()
+        .flat_map(|r| r.scores.keys().cloned())
+        .collect();
+    measured.columns.retain(|id, _| scored.contains(id));
     let problems = outcome.failed.list.iter().map(|f| Problem {
         what: f.what.clone(),
         reason: f.reason.clone(),
         exit_code: f.exit_code,
     });
-    Collected {
+    Ok(Collected {
         problems: problems.collect(),
         measured,
         without,
         executed: outcome.executed,
-    }
-}
-
-/// Whether a cell has no value because something else failed, or was never begun.
-pub fn follows(reason: &str) -> bool {
-    reason.starts_with(NOT_RUN)
+    })
 }
 
 /// The hash of the network that a job left, and the kernels that computed it.

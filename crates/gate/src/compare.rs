@@ -185,22 +185,164 @@ fn cell(was: &Measured, is: &Measured, id: &CellId) -> Cell {
 fn why(was: &Measured, is: &Measured, id: &CellId, before: &Run, run: &Run) -> Vec<String> {
     let mut out = Vec::new();
     if differ(&run.comparison, &before.comparison) {
-        if let (Some(a), Some(b)) = (was.rows.get(&id.row), is.rows.get(&id.row)) {
-            out.extend(fields(a, b));
-        }
-        if out.is_empty() {
-            out.push("what it is built on: its teacher, or what is derived from it".into());
-        }
+        out.extend(of_row(was, is, &id.row));
     }
-    let columns = (was.columns.get(&id.column), is.columns.get(&id.column));
-    if let (Some(a), Some(b)) = columns {
-        out.extend(fields(&a.configuration, &b.configuration));
-    }
+    out.extend(of_column(was, is, &id.column));
     if out.is_empty() {
-        out.push("the views of its pictures".into());
+        out.push(OF_PICTURES.into());
     }
     out.dedup();
     out
+}
+
+/// What differs where no setting of a score does.
+const OF_PICTURES: &str = "the views of its pictures, or what its data say beside them";
+/// The same of a training.
+const OF_BASIS: &str = "what it is built on: its teacher, what is derived from it, or what its \
+                        data say beside their pictures";
+
+/// How a row is configured otherwise, which it is.
+fn of_row(was: &Measured, is: &Measured, row: &str) -> Vec<String> {
+    let own = (was.rows.get(row), is.rows.get(row));
+    let own = match own {
+        (Some(a), Some(b)) => fields(a, b),
+        _ => Vec::new(),
+    };
+    match own.is_empty() {
+        true => vec![OF_BASIS.into()],
+        false => own,
+    }
+}
+
+/// How a column is configured otherwise, if it is.
+fn of_column(was: &Measured, is: &Measured, column: &str) -> Vec<String> {
+    match (was.columns.get(column), is.columns.get(column)) {
+        (Some(a), Some(b)) => fields(&a.configuration, &b.configuration),
+        _ => Vec::new(),
+    }
+}
+
+/// Something that is configured otherwise, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Configured {
+    /// `a` for a row, `column synth-lfw/ten-fold`, `data synth-lfw`, `a on synth-lfw/ten-fold`.
+    pub what: String,
+    pub why: Vec<String>,
+}
+
+/// All that is configured otherwise, or on one side alone: rows, columns with their metrics, sets
+/// of data, and rows on columns. Values do not matter, so `is` may be a plan.
+pub fn configurations(was: &Measured, is: &Measured) -> Vec<Configured> {
+    let runs = is.runs.iter();
+    let both: Vec<(&Run, &Run)> = runs
+        .filter_map(|run| Some((was.run(&run.row, run.seed)?, run)))
+        .collect();
+    let otherwise = both
+        .iter()
+        .filter(|(a, b)| differ(&a.comparison, &b.comparison));
+    let trained: BTreeSet<&str> = otherwise.map(|(_, run)| run.row.as_str()).collect();
+    let mut out = BTreeMap::new();
+    for (row, there) in union(&was.rows, &is.rows) {
+        let why = match there.alone("row") {
+            Some(why) => vec![why],
+            None if trained.contains(row) => of_row(was, is, row),
+            None => Vec::new(),
+        };
+        out.insert((0, row.to_string()), why);
+    }
+    let mut scored = BTreeSet::new();
+    for (column, there) in union(&was.columns, &is.columns) {
+        let mut why: Vec<String> = there.alone("column").into_iter().collect();
+        if let (Some(a), Some(b)) = (was.columns.get(column), is.columns.get(column)) {
+            why.extend(of_column(was, is, column));
+            why.extend(metrics(&a.metrics, &b.metrics));
+        }
+        if !why.is_empty() {
+            scored.insert(column);
+        }
+        out.insert((1, format!("column {column}")), why);
+    }
+    for (name, there) in union(&was.data, &is.data) {
+        let why = match (there.alone("set"), was.data.get(name), is.data.get(name)) {
+            (Some(why), ..) => Some(why),
+            (None, Some(a), Some(b)) if b.is_empty() && !a.is_empty() => {
+                Some("not made or read yet, so that nothing is known of what builds on it".into())
+            }
+            (None, Some(a), Some(b)) if differ(a, b) => {
+                Some(format!("other pictures or labels: {b}, was {a}"))
+            }
+            _ => None,
+        };
+        out.insert((2, format!("data {name}")), why.into_iter().collect());
+    }
+    // What differs with its row or its column is said there.
+    for (before, run) in both
+        .iter()
+        .filter(|(_, run)| !trained.contains(run.row.as_str()))
+    {
+        let cells = union(&before.scores, &run.scores).into_iter();
+        for (column, there) in cells.filter(|(column, _)| !scored.contains(column)) {
+            let keys = (before.scores.get(column), run.scores.get(column));
+            let why = there.alone("score").or(match keys {
+                (Some(a), Some(b)) if differ(&a.comparison, &b.comparison) => {
+                    Some(OF_PICTURES.to_string())
+                }
+                _ => None,
+            });
+            if let Some(why) = why {
+                out.insert((3, format!("{} on {column}", run.row)), vec![why]);
+            }
+        }
+    }
+    let said = out.into_iter().filter(|(_, why)| !why.is_empty());
+    said.map(|((_, what), why)| Configured { what, why })
+        .collect()
+}
+
+/// How the metrics of a column differ: those of one side, and those that are read otherwise.
+fn metrics(was: &BTreeMap<String, bool>, is: &BTreeMap<String, bool>) -> Vec<String> {
+    let said = |(metric, there): (&str, There)| {
+        let why = match there.alone("metric") {
+            Some(why) => why,
+            None if was.get(metric) == is.get(metric) => return None,
+            None => "another direction of it is better".into(),
+        };
+        Some(format!("`{metric}`: {why}"))
+    };
+    union(was, is).into_iter().filter_map(said).collect()
+}
+
+/// Which of two sides have something.
+#[derive(Clone, Copy)]
+enum There {
+    First,
+    Second,
+    Both,
+}
+
+impl There {
+    /// That one side alone has it.
+    fn alone(self, what: &str) -> Option<String> {
+        match self {
+            There::First => Some(format!("the suite has no such {what} any more")),
+            There::Second => Some(format!("the baseline has no such {what}")),
+            There::Both => None,
+        }
+    }
+}
+
+/// What is on either side, and where.
+fn union<'a, T>(
+    was: &'a BTreeMap<String, T>,
+    is: &'a BTreeMap<String, T>,
+) -> BTreeMap<&'a str, There> {
+    let of = |name| match (was.contains_key(name), is.contains_key(name)) {
+        (true, true) => There::Both,
+        (true, false) => There::First,
+        (false, _) => There::Second,
+    };
+    let names = was.keys().chain(is.keys());
+    names.map(|name| (name.as_str(), of(name))).collect()
 }
 
 #[cfg(test)]
@@ -290,5 +432,68 @@ mod tests {
         assert_eq!(compare(&was, &is).cells[&id()], Cell::Gone);
         is = measured(&VALUES);
         assert_eq!(compare(&measured(&[]), &is).cells[&id()], Cell::New);
+    }
+
+    fn configured(was: &Measured, is: &Measured) -> Vec<String> {
+        let said = |c: Configured| format!("{}: {}", c.what, c.why.join("; "));
+        configurations(was, is).into_iter().map(said).collect()
+    }
+
+    #[test]
+    fn rows_columns_metrics_and_data_that_differ_are_named() {
+        let was = measured(&VALUES);
+        assert!(configured(&was, &was).is_empty());
+        let mut is = measured(&VALUES[..1]);
+        is.runs[0].scores.get_mut("d/p").unwrap().comparison = "other".into();
+        let column = is.columns.get_mut("d/p").unwrap();
+        column.configuration = json!({"spec": {"protocol": {"name": "verification", "folds": 5}}});
+        column.metrics = [("eer".into(), false)].into();
+        is.data.insert("d".into(), "2".into());
+        is.data.insert("e".into(), "1".into());
+        assert_eq!(
+            configured(&was, &is),
+            [
+                "column d/p: protocol/folds: 5, was nothing; `accuracy`: the suite has no such \
+                 metric any more; `eer`: the baseline has no such metric",
+                "data d: other pictures or labels: 2, was 1",
+                "data e: the baseline has no such set",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_on_one_side_alone_is_named() {
+        let was = measured(&VALUES);
+        let mut is = measured(&VALUES);
+        is.rows.insert("new".into(), json!({}));
+        is.columns = [("d/q".into(), is.columns["d/p"].clone())].into();
+        is.data.insert("d".into(), String::new());
+        for run in &mut is.runs {
+            run.scores = [("d/q".into(), run.scores["d/p"].clone())].into();
+        }
+        assert_eq!(
+            configured(&was, &is),
+            [
+                "new: the baseline has no such row",
+                "column d/p: the suite has no such column any more",
+                "column d/q: the baseline has no such column",
+                "data d: not made or read yet, so that nothing is known of what builds on it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_score_of_its_own_configuration_is_named_once() {
+        let was = measured(&VALUES);
+        let mut is = measured(&VALUES);
+        for run in &mut is.runs {
+            run.scores.get_mut("d/p").unwrap().comparison = "other".into();
+        }
+        assert_eq!(configured(&was, &is), [format!("m on d/p: {OF_PICTURES}")]);
+        is.runs.iter_mut().for_each(|r| r.scores.clear());
+        assert_eq!(
+            configured(&was, &is),
+            ["m on d/p: the suite has no such score any more"]
+        );
     }
 }

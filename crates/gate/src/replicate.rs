@@ -41,7 +41,7 @@ impl Rig<'_> {
     /// Trains and scores the suite with this seed, as far as that is not done.
     ///
     /// # Errors
-    /// As [`scheduler::execute`].
+    /// As [`scheduler::execute`] and [`collect`].
     pub fn run(&self, suite: &Resolved, seed: u64) -> Result<Collected> {
         let one = with_seed(suite, seed);
         let Rig {
@@ -53,7 +53,7 @@ impl Rig<'_> {
             executor,
         } = *self;
         let outcome = scheduler::execute(&one, program, store, options, observer, stop, executor)?;
-        Ok(collect(&outcome, seed))
+        collect(&outcome, seed)
     }
 
     /// The jobs of the suite with this seed, as far as the data sets that are there let them be
