@@ -117,7 +117,8 @@ pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
 
 /// The suites, each with its baseline and history.
 fn prepare(args: &NightlyArgs) -> Result<Vec<Prepared>> {
-    let mut prepared = Vec::new();
+    let mut prepared: Vec<Prepared> = Vec::new();
+    let mut asked = Vec::new();
     let names: Vec<String> = match args.suites.is_empty() {
         false => args.suites.clone(),
         true => embedded::SUITES
@@ -132,6 +133,15 @@ fn prepare(args: &NightlyArgs) -> Result<Vec<Prepared>> {
             continue;
         }
         let resolved = suite::resolve(&suite, &args.profile, &known)?;
+        // A baseline and a history go by the name of a suite.
+        let mut before = prepared.iter().zip(&asked);
+        if let Some((_, other)) = before.find(|(p, _)| p.resolved.suite == resolved.suite) {
+            return Err(Error::Usage(format!(
+                "`{other}` and `{name}` are both the suite `{}`, which has one night; name it once",
+                resolved.suite
+            )));
+        }
+        asked.push(name);
         let path = baseline::path(&args.baselines, &resolved.suite, &args.profile);
         prepared.push(Prepared {
             baseline: Baseline::read(&path, &resolved.suite, &args.profile)?,
