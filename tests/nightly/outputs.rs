@@ -110,6 +110,19 @@ fn baselines_and_folders_of_runs_are_compared() {
 }
 
 #[test]
+fn a_seed_of_0_is_one_like_others() {
+    let place = Place::new();
+    place.record("0..3");
+    let file = "reference_results/baselines/one-nightly.json";
+    let ended = place.run(&["compare", file, "runs", "--json"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let found: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let cells = found["cells"].as_array().unwrap();
+    assert!(cells.iter().all(|c| c["kind"] == "equal"), "{found}");
+    assert_eq!(cells[0]["second"].as_object().unwrap().len(), 4);
+}
+
+#[test]
 fn a_full_folder_of_outputs_is_known_before_anything_is_run() {
     let place = Place::recorded();
     std::fs::write(place.path("taken"), "").unwrap();

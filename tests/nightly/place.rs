@@ -1,5 +1,8 @@
 //! A folder with a suite, a script and what nights leave there.
 
+use frbench::data::bin::{BinWriter, Protocol};
+use frbench::data::decode::encode_png;
+use frbench::data::image::Image;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -66,12 +69,24 @@ tolerance = 0.002
 why = "A test."
 "#;
 
+const OWN: &str = r#"
+name = "own"
+title = "A set of the user"
+format = "pairs"
+files = ["pairs.bin"]
+optional = []
+obtain = "made by a test"
+licence = "none"
+citation = "none"
+"#;
+
 /// Seeds of its baselines.
 pub const SEEDS: u64 = 20;
 
 pub struct Place {
     pub dir: tempfile::TempDir,
     script: Value,
+    data: PathBuf,
 }
 
 /// How a command ended.
@@ -87,6 +102,7 @@ impl Place {
         let place = Place {
             dir: tempfile::tempdir().unwrap(),
             script: json!({ "means": { "a": 0.75, "b": 0.8 }, "sd": 0.01, "code": "first" }),
+            data: data(),
         };
         place.add("one");
         place.script();
@@ -96,9 +112,38 @@ impl Place {
     /// With the baseline of `one`.
     pub fn recorded() -> Place {
         let place = Place::new();
-        let ended = place.run(&["baseline", "record", "one.toml", "--seeds", "1..20"]);
-        assert_eq!(ended.code, 0, "{}", ended.err);
+        place.record("1..20");
         place
+    }
+
+    /// Records the baseline of `one`.
+    pub fn record(&self, seeds: &str) {
+        let ended = self.run(&["baseline", "record", "one.toml", "--seeds", seeds]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+    }
+
+    /// The suite `one` is scored on a set of the user, too, whose folder this is.
+    pub fn own_set(&mut self) -> PathBuf {
+        self.data = self.path("data");
+        let folder = self.data.join("own");
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut pack = BinWriter::create(folder.join("pairs.bin"), Protocol::Python3).unwrap();
+        let face = |i: u8| {
+            let image = Image::new(112, 112, [i, 100, 200].repeat(112 * 112)).unwrap();
+            encode_png(&image).unwrap()
+        };
+        for i in 0..20 {
+            pack.push(&face(i), &face(i + 1), i % 2 == 0).unwrap();
+        }
+        pack.finish().unwrap();
+        let sets = self.path("suites/datasets");
+        std::fs::create_dir_all(&sets).unwrap();
+        std::fs::write(sets.join("own.toml"), OWN).unwrap();
+        self.edit(
+            "evaluate = [",
+            "evaluate = [{ data = \"own\", protocol = \"ten-fold\" }, ",
+        );
+        folder
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -148,11 +193,70 @@ impl Place {
             .current_dir(self.dir.path())
             .env("FRBENCH_SCRIPTED", serde_json::to_string(&all).unwrap())
             .env("FRBENCH_SCRIPT", self.path("script.json"))
-            .env("FRBENCH_DATA", data())
+            .env("FRBENCH_DATA", &self.data)
             .env_remove("GITHUB_ACTIONS")
             .env_remove("GITHUB_STEP_SUMMARY")
             .stdin(Stdio::null());
         command
+    }
+
+    /// The same on a disk where no file has more than so many blocks of 512 bytes.
+    #[cfg(unix)]
+    pub fn limited(&self, blocks: u32, args: &[&str]) -> Command {
+        let inner = self.command(args);
+        let limit = "ulimit -f \"$1\"; trap '' XFSZ; shift; exec \"$@\"";
+        let mut outer = Command::new("sh");
+        outer
+            .args(["-c", limit, "sh", &blocks.to_string()])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        outer
+    }
+
+    /// Begins a night, and waits until the job `label` is under way.
+    pub fn until(&self, label: &str, args: &[&str]) -> std::process::Child {
+        let wanted = format!("\"label\": \"{label}\"");
+        let begun = || {
+            let jobs = std::fs::read_dir(self.path("runs"));
+            let specs = jobs.into_iter().flatten().flatten();
+            let texts = specs.map(|job| std::fs::read_to_string(job.path().join("spec.json")));
+            texts
+                .flatten()
+                .filter(|text| text.contains(&wanted))
+                .count()
+        };
+        // Those of other code are done.
+        let before = begun();
+        let mut night = self.command(args);
+        let mut night = night.stdout(Stdio::null()).spawn().unwrap();
+        while begun() == before {
+            assert!(night.try_wait().unwrap().is_none(), "ended before {label}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        night
+    }
+
+    /// How many jobs are done.
+    pub fn done(&self) -> u64 {
+        let jobs = std::fs::read_dir(self.path("runs"));
+        let jobs = jobs.into_iter().flatten().flatten();
+        jobs.filter(|job| job.path().join("done").exists()).count() as u64
+    }
+
+    /// Whether the folder of nights has a file whose name ends so.
+    pub fn has_told(&self, end: &str) -> bool {
+        let files = std::fs::read_dir(self.path("nightly"));
+        let files = files.into_iter().flatten().flatten();
+        let mut names = files.map(|f| f.file_name().to_string_lossy().into_owned());
+        names.any(|name| name.ends_with(end))
     }
 
     pub fn run(&self, args: &[&str]) -> Ended {

@@ -117,6 +117,7 @@ fn runs(path: &Path) -> Result<Measured> {
             }
             (JobResult::Import(i), _) => {
                 let row = job.label.trim_start_matches("import ");
+                // It has no seed, and plans score it under this one.
                 network(&mut measured, job, row, 0, &i.model_sha256, String::new());
             }
             _ => {}
@@ -137,8 +138,10 @@ fn runs(path: &Path) -> Result<Measured> {
         };
         measured.columns.insert(column.to_string(), known);
         let run = measured.runs.iter_mut();
-        let run = run.filter(|r| r.row == row && (r.seed == seed || r.seed == 0));
-        for run in run {
+        let mut run = run.filter(|r| r.row == row && r.seed == seed);
+        // What was scored of an earlier network of that name is no score of the last.
+        let of = result.model.as_ref().map(|m| short(&m.model_sha256));
+        if let Some(run) = run.find(|r| of.as_ref().is_none_or(|of| *of == r.model)) {
             let values = result.metrics.iter().map(|m| (m.id.clone(), m.value));
             let score = Score {
                 key: short(&job.key.0),
