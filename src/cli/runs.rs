@@ -7,14 +7,15 @@ use super::output::{self, print, print_json};
 use super::text::{quantity, table};
 use clap::{Args, Subcommand};
 use frbench::gate::baseline::Baseline;
-use frbench::gate::room::{self, Item, What};
+use frbench::gate::room::{self, Item, Removal, Removed, What};
 use frbench::plan::DeviceKind;
 use frbench::run::Store;
 use frbench::suite;
 use frbench::{Error, Result, embedded};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 #[derive(Args, Debug)]
@@ -48,9 +49,9 @@ struct ListArgs {
 struct PruneArgs {
     #[command(flatten)]
     list: ListArgs,
-    /// Folder of baselines, whose jobs stay
-    #[arg(long, value_name = "DIR", default_value = BASELINES)]
-    baselines: PathBuf,
+    /// Folder of baselines, whose jobs stay [default: reference_results/baselines, if there is one]
+    #[arg(long, value_name = "DIR")]
+    baselines: Option<PathBuf>,
     /// Suites by path that are kept beside those of `frbench list`
     #[arg(long, value_name = "FILE,...", value_delimiter = ',')]
     keep: Vec<String>,
@@ -79,8 +80,7 @@ fn named(
         .iter()
         .map(|(n, _)| n.to_string())
         .collect();
-    for entry in std::fs::read_dir("suites").into_iter().flatten().flatten() {
-        let path = entry.path();
+    for path in entries(Path::new("suites"), Missing::IsNothing)? {
         let recipes = path.file_name().is_some_and(|n| n == "recipes.toml");
         if path.extension().is_some_and(|e| e == "toml") && !recipes {
             names.insert(path.display().to_string());
@@ -108,7 +108,7 @@ fn named(
 
 fn list(args: &ListArgs) -> Result<ExitStatus> {
     let store = Store::new(args.data.root(), &args.runs.runs);
-    let items = room::survey(&store)?;
+    let items = survey(&store)?;
     let named = named(&store, &items, &[])?;
     if args.json {
         print_json(&json!({ "jobs": items }))?;
@@ -152,52 +152,119 @@ fn list(args: &ListArgs) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-fn prune(args: &PruneArgs) -> Result<ExitStatus> {
-    let store = Store::new(args.list.data.root(), &args.list.runs.runs);
-    let items = room::survey(&store)?;
-    let mut wanted: BTreeSet<String> = named(&store, &items, &args.keep)?
-        .into_values()
-        .flatten()
-        .collect();
-    for entry in std::fs::read_dir(&args.baselines).into_iter().flatten() {
-        let path = entry.map_err(|e| Error::io(&args.baselines, e))?.path();
+/// What a folder means that is not there.
+#[derive(PartialEq)]
+enum Missing {
+    IsNothing,
+    IsWrong,
+}
+
+/// What lies in a folder: what is not read here would be taken for what nobody needs.
+fn entries(folder: &Path, missing: Missing) -> Result<Vec<PathBuf>> {
+    let failed = |e| Error::io(folder, e);
+    let found = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => match missing {
+            Missing::IsNothing => return Ok(Vec::new()),
+            Missing::IsWrong => {
+                return Err(Error::Usage(format!(
+                    "{}: there is no such folder of baselines",
+                    folder.display()
+                )));
+            }
+        },
+        found => found.map_err(failed)?,
+    };
+    let paths = found.map(|entry| Ok(entry.map_err(failed)?.path()));
+    paths.collect()
+}
+
+/// The beginnings of the keys of all jobs that baselines name.
+fn of_baselines(folder: Option<&Path>) -> Result<BTreeSet<String>> {
+    let paths = match folder {
+        Some(folder) => entries(folder, Missing::IsWrong)?,
+        None => entries(Path::new(BASELINES), Missing::IsNothing)?,
+    };
+    let mut keys = BTreeSet::new();
+    for path in paths {
         if path.extension().is_some_and(|e| e == "json") {
             for run in Baseline::load(&path)?.measured.runs {
-                wanted.extend(run.scores.into_values().map(|s| s.key));
-                wanted.insert(run.key);
+                keys.extend(run.scores.into_values().map(|s| s.key));
+                keys.insert(run.key);
             }
         }
     }
+    Ok(keys)
+}
+
+fn prune(args: &PruneArgs) -> Result<ExitStatus> {
+    // What stays is known before anything is said to go.
+    let mut wanted = of_baselines(args.baselines.as_deref())?;
+    let store = Store::new(args.list.data.root(), &args.list.runs.runs);
+    let items = survey(&store)?;
+    wanted.extend(named(&store, &items, &args.keep)?.into_values().flatten());
     let kept = room::kept(&items, &wanted);
     let recent = Duration::from_secs(86_400 * u64::from(args.days));
     let removals = room::removals(&items, &kept, recent, SystemTime::now());
-    if args.list.json {
-        print_json(&json!({ "removed": args.yes, "removals": removals }))?;
-    } else {
-        let mut rows = vec![["what", "job", "", "bytes"].map(String::from).to_vec()];
-        for r in &removals {
-            let what = match r.what {
-                What::Checkpoint => "checkpoint",
-                What::Job => "all of it",
-            };
-            let short = r.key.short().to_string();
-            let bytes = quantity(r.bytes as f64);
-            rows.push(vec![what.to_string(), short, r.label.clone(), bytes]);
-        }
-        print(&table(&rows))?;
-        let all: u64 = removals.iter().map(|r| r.bytes).sum();
-        let (n, all) = (removals.len(), quantity(all as f64));
-        print(&match args.yes {
-            true => format!("\n{n} removed, {all}B\n"),
-            false => format!("\n{n} would go, {all}B; with --yes they do\n"),
-        })?;
+    if !args.list.json {
+        print(&listed(&removals))?;
     }
-    if args.yes {
-        for label in room::remove(&store, &removals)? {
-            output::warn(&format!(
-                "`{label}` stays: a process has taken it meanwhile"
-            ));
+    let all = |of: &[&Removal]| quantity(of.iter().map(|r| r.bytes).sum::<u64>() as f64);
+    if !args.yes {
+        let n = removals.len();
+        match args.list.json {
+            true => print_json(&json!({ "removed": false, "removals": removals }))?,
+            false => print(&format!(
+                "\n{n} would go, {}B; with --yes they do\n",
+                all(&removals.iter().collect::<Vec<_>>())
+            ))?,
+        }
+        return Ok(ExitStatus::Success);
+    }
+    let (mut gone, mut stay) = (Vec::new(), Vec::new());
+    for (removal, removed) in removals.iter().zip(room::remove(&store, &removals)) {
+        match removed {
+            Removed::Gone => gone.push(removal),
+            Removed::Stays(why) => stay.push((removal, why)),
         }
     }
-    Ok(ExitStatus::Success)
+    match args.list.json {
+        true => print_json(&json!({
+            "removed": true,
+            "removals": gone,
+            "stay": stay.iter().map(|(r, why)| json!({ "key": r.key, "why": why })).collect::<Vec<_>>(),
+        }))?,
+        false => print(&format!("\n{} removed, {}B\n", gone.len(), all(&gone)))?,
+    }
+    for (removal, why) in &stay {
+        output::warn(&format!("`{}` stays: {why}", removal.label));
+    }
+    Ok(match stay.is_empty() {
+        true => ExitStatus::Success,
+        false => ExitStatus::Incomplete,
+    })
+}
+
+/// The jobs of the folder; of which nobody can tell whether a process works on them, is said.
+fn survey(store: &Store) -> Result<Vec<Item>> {
+    let items = room::survey(store)?;
+    for item in &items {
+        if let Some(why) = &item.unclear {
+            output::warn(&format!("`{}` counts as held: {why}", item.label));
+        }
+    }
+    Ok(items)
+}
+
+fn listed(removals: &[Removal]) -> String {
+    let mut rows = vec![["what", "job", "", "bytes"].map(String::from).to_vec()];
+    for r in removals {
+        let what = match r.what {
+            What::Checkpoint => "checkpoint",
+            What::Job => "all of it",
+        };
+        let short = r.key.short().to_string();
+        let bytes = quantity(r.bytes as f64);
+        rows.push(vec![what.to_string(), short, r.label.clone(), bytes]);
+    }
+    table(&rows)
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -26,8 +27,11 @@ pub struct Item {
     /// Of its last checkpoint.
     pub checkpoint: u64,
     pub done: bool,
-    /// A process works on it.
+    /// A process works on it, or nobody can tell.
     pub held: bool,
+    /// Why nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unclear: Option<String>,
     /// Jobs that it was made from.
     pub needs: Vec<Key>,
     #[serde(skip)]
@@ -55,25 +59,32 @@ pub struct Removal {
 /// Every job in the folder of runs, in the order of their keys.
 ///
 /// # Errors
-/// [`Error::Io`] for a folder that cannot be listed; one that is not there holds nothing.
+/// [`Error::Usage`] where there is no such folder, [`Error::Io`] for one that cannot be listed,
+/// [`Error::Data`] for a job that does not say what it was made from.
 pub fn survey(store: &Store) -> Result<Vec<Item>> {
-    Ok(store
-        .keys()?
-        .into_iter()
-        .map(|key| item(store, key))
-        .collect())
+    let runs = store.runs();
+    if !runs.is_dir() {
+        return Err(Error::Usage(format!(
+            "{}: there is no such folder of runs; `--runs` names the one that is meant",
+            runs.display()
+        )));
+    }
+    let keys = store.keys()?.into_iter();
+    keys.map(|key| item(store, key)).collect()
 }
 
-fn item(store: &Store, key: Key) -> Item {
+fn item(store: &Store, key: Key) -> Result<Item> {
     let folder = store.folder(&key);
-    let json = |name: &str| -> Value {
-        let text = std::fs::read(folder.file(name)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or(Value::Null)
+    // A job that a kill has ended before it began says nothing.
+    let json = |name: &str| match files::read_json::<Value>(&folder.file(name)) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Value::Null),
+        found => found,
     };
-    let (spec, env) = (json("spec.json"), json("env.json"));
+    let (spec, env) = (json("spec.json")?, json("env.json")?);
     let (bytes, modified) = size(folder.path());
     let needs = spec["needs"].as_array().into_iter().flatten();
-    Item {
+    let lock = hold(&folder.file("lock"));
+    Ok(Item {
         label: spec["label"].as_str().unwrap_or_default().to_string(),
         commit: env["build"]["revision"]
             .as_str()
@@ -86,13 +97,17 @@ fn item(store: &Store, key: Key) -> Item {
         bytes,
         checkpoint: folder.file(CHECKPOINT).metadata().map_or(0, |m| m.len()),
         done: folder.is_done(),
-        held: hold(&folder.file("lock")).is_none(),
+        held: !matches!(lock, Lock::Ours(_)),
+        unclear: match lock {
+            Lock::Unclear(why) => Some(why),
+            Lock::Ours(_) | Lock::Taken => None,
+        },
         needs: needs
             .filter_map(|n| Some(Key(n.as_str()?.to_string())))
             .collect(),
         modified,
         key,
-    }
+    })
 }
 
 /// Bytes of all files below `dir`, and when the latest of them was written.
@@ -114,19 +129,29 @@ fn size(dir: &Path) -> (u64, SystemTime) {
     (bytes, latest)
 }
 
-/// The lock of a job, unless a process has it.
-fn hold(path: &Path) -> Option<Held> {
-    let Ok(file) = File::open(path) else {
-        return Some(Held(None));
-    };
-    match file.try_lock() {
-        Ok(()) => Some(Held(Some(file))),
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
-    }
+/// The lock of a job.
+enum Lock {
+    /// It is held as long as this lives; no file where no process has ever taken it.
+    Ours(#[allow(dead_code, reason = "it is held, not read")] Option<File>),
+    /// A process has it.
+    Taken,
+    /// It cannot be asked: a process may have it.
+    Unclear(String),
 }
 
-/// Keeps a lock as long as it lives; none where there is no file to lock.
-struct Held(#[allow(dead_code, reason = "it is held, not read")] Option<File>);
+fn hold(path: &Path) -> Lock {
+    let unclear = |e: std::io::Error| Lock::Unclear(Error::io(path, e).to_string());
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Lock::Ours(None),
+        Err(e) => return unclear(e),
+    };
+    match file.try_lock() {
+        Ok(()) => Lock::Ours(Some(file)),
+        Err(TryLockError::WouldBlock) => Lock::Taken,
+        Err(TryLockError::Error(e)) => unclear(e),
+    }
+}
 
 /// The jobs that are `wanted`, by the beginnings of their keys, and all that they were made from.
 pub fn kept(items: &[Item], wanted: &BTreeSet<String>) -> BTreeSet<Key> {
@@ -189,42 +214,52 @@ pub fn removals(
     items.iter().filter_map(of).collect()
 }
 
-/// Removes what is listed; what a process has taken meanwhile stays and is named. A kill leaves
-/// each job as it was, without its checkpoint, or open: a run makes what it needs again.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn remove(store: &Store, removals: &[Removal]) -> Result<Vec<String>> {
-    let mut stayed = Vec::new();
-    for removal in removals {
-        let folder = store.folder(&removal.key);
-        let Some(_held) = hold(&folder.file("lock")) else {
-            stayed.push(removal.label.clone());
-            continue;
-        };
-        match removal.what {
-            What::Checkpoint => {
-                if !folder.is_done() {
-                    stayed.push(removal.label.clone());
-                    continue;
-                }
-                // What says that it is gone on purpose comes before it goes.
-                files::write_atomic(&folder.file(PRUNED), b"")?;
-                gone(folder.file(CHECKPOINT), |p| std::fs::remove_file(p))?;
+/// What became of a removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    Gone,
+    /// It stays, and why.
+    Stays(String),
+}
+
+/// Removes what is listed, one after the other, unless a process has taken it meanwhile. A kill
+/// leaves each job as it was, without its checkpoint, or open: a run makes what it needs again.
+pub fn remove(store: &Store, removals: &[Removal]) -> Vec<Removed> {
+    let of = |removal: &Removal| match attempt(store, removal) {
+        Ok(removed) => removed,
+        Err(e) => Removed::Stays(e.to_string()),
+    };
+    removals.iter().map(of).collect()
+}
+
+fn attempt(store: &Store, removal: &Removal) -> Result<Removed> {
+    let folder = store.folder(&removal.key);
+    let _held = match hold(&folder.file("lock")) {
+        held @ Lock::Ours(_) => held,
+        Lock::Taken => return Ok(Removed::Stays("a process has taken it meanwhile".into())),
+        Lock::Unclear(why) => return Ok(Removed::Stays(why)),
+    };
+    match removal.what {
+        What::Checkpoint => {
+            if !folder.is_done() {
+                return Ok(Removed::Stays("it has been begun again meanwhile".into()));
             }
-            What::Job => {
-                gone(folder.file("done"), |p| std::fs::remove_file(p))?;
-                files::sync_dir(folder.path());
-                gone(folder.path().to_path_buf(), |p| std::fs::remove_dir_all(p))?;
-            }
+            // What says that it is gone on purpose comes before it goes.
+            files::write_atomic(&folder.file(PRUNED), b"")?;
+            gone(folder.file(CHECKPOINT), |p| std::fs::remove_file(p))?;
+        }
+        What::Job => {
+            gone(folder.file("done"), |p| std::fs::remove_file(p))?;
+            files::sync_dir(folder.path());
+            gone(folder.path().to_path_buf(), |p| std::fs::remove_dir_all(p))?;
         }
     }
-    Ok(stayed)
+    Ok(Removed::Gone)
 }
 
 fn gone(path: PathBuf, remove: impl Fn(&Path) -> std::io::Result<()>) -> Result<()> {
     match remove(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(path, e)),
         _ => Ok(()),
     }
 }
@@ -243,6 +278,7 @@ mod tests {
             checkpoint: 6,
             done: true,
             held: false,
+            unclear: None,
             needs: needs.iter().map(|n| Key((*n).into())).collect(),
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 * days),
         }
@@ -275,5 +311,48 @@ mod tests {
         assert_eq!(found.len(), 6);
         assert!(found.iter().all(|r| r.key.0 != "cb held"));
         assert_eq!(found.iter().map(|r| r.bytes).sum::<u64>(), 5 * 6 + 10);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_asked_counts_as_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = Key("a".repeat(64));
+        let store = Store::new("", dir.path());
+        let folder = store.folder(&key);
+        std::fs::create_dir_all(folder.path()).unwrap();
+        let of = || survey(&store).unwrap().remove(0);
+        assert!(!of().held && of().unclear.is_none());
+        // What lies in the place of the lock is no file that can be opened: a link in a circle.
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("lock", folder.file("lock")).unwrap();
+        #[cfg(unix)]
+        {
+            assert!(of().held);
+            assert!(of().unclear.unwrap().contains("lock: "), "{:?}", of());
+            let now = SystemTime::now() + Duration::from_secs(86_400);
+            assert!(removals(&[of()], &BTreeSet::new(), Duration::ZERO, now).is_empty());
+            let removal = Removal {
+                key,
+                label: String::new(),
+                what: What::Job,
+                bytes: 0,
+            };
+            let done = remove(&store, &[removal]);
+            assert!(matches!(&done[0], Removed::Stays(why) if why.contains("lock")));
+            assert!(folder.path().exists());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_before_anything_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let why = |runs: &Path| survey(&Store::new("", runs)).unwrap_err().to_string();
+        let none = dir.path().join("none");
+        assert!(why(&none).contains("no such folder of runs"));
+        let store = Store::new("", dir.path());
+        let folder = store.folder(&Key("a".repeat(64)));
+        std::fs::create_dir_all(folder.path()).unwrap();
+        std::fs::write(folder.file("spec.json"), "{").unwrap();
+        assert!(why(dir.path()).contains("spec.json:1:"));
     }
 }
