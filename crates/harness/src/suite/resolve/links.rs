@@ -114,9 +114,8 @@ fn no_start(row: &Row, start: &Row) -> Option<String> {
                     start.backbone.name, row.backbone.name
                 ));
             }
-            let differs = ours.iter().zip(&theirs).find(|(a, b)| a != b);
-            if let Some(((name, is), (_, its))) = differs {
-                return Some(format!("its `{name}` is {its:?}, here it is {is:?}"));
+            if let Some(why) = other_state(&ours, &theirs) {
+                return Some(why);
             }
         }
     }
@@ -127,6 +126,26 @@ fn no_start(row: &Row, start: &Row) -> Option<String> {
             said(&row.input)
         )
     })
+}
+
+/// What of the state of a network `theirs` does not have as `ours`, by name.
+fn other_state(ours: &[(String, Vec<usize>)], theirs: &[(String, Vec<usize>)]) -> Option<String> {
+    let shape = |state: &[(String, Vec<usize>)], name: &str| {
+        let found = state.iter().find(|(known, _)| known == name);
+        found.map(|(_, shape)| shape.clone())
+    };
+    let names = ours.iter().chain(theirs).map(|(name, _)| name);
+    names
+        .map(|name| (name, shape(ours, name), shape(theirs, name)))
+        .find(|(_, is, its)| is != its)
+        .map(|(name, is, its)| match (is, its) {
+            (Some(is), Some(its)) => format!("its `{name}` is {its:?}, here it is {is:?}"),
+            (Some(is), None) => format!("it has no `{name}`, here it is {is:?}"),
+            (None, its) => format!(
+                "its `{name}` is {:?}, and this network has none",
+                its.unwrap_or_default()
+            ),
+        })
 }
 
 /// An input as a suite states it.
@@ -253,4 +272,29 @@ fn judge(
     };
     let message = format!("`{}` {wrong}", keep.by.value);
     Err(names.source().error(&keep.by.span, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_compared_by_name_whatever_their_lengths() {
+        let state = |parts: &[(&str, usize)]| -> Vec<(String, Vec<usize>)> {
+            let own = parts.iter();
+            own.map(|(name, n)| (name.to_string(), vec![*n])).collect()
+        };
+        let short = state(&[("a", 1), ("b", 2)]);
+        let why = |theirs: &[(&str, usize)]| other_state(&short, &state(theirs));
+        assert_eq!(why(&[("b", 2), ("a", 1)]), None);
+        assert_eq!(
+            why(&[("a", 1), ("b", 3)]).unwrap(),
+            "its `b` is [3], here it is [2]"
+        );
+        assert_eq!(why(&[("a", 1)]).unwrap(), "it has no `b`, here it is [2]");
+        assert_eq!(
+            why(&[("a", 1), ("b", 2), ("c", 3)]).unwrap(),
+            "its `c` is [3], and this network has none"
+        );
+    }
 }
