@@ -379,6 +379,26 @@ const CASES: &[(&str, &str, &str)] = &[
         "batch = 16",
         "batch = 16\nkeep-last = true\nbalanced = { images = 8, per-identity = 4 }",
     ),
+    (
+        "gate on a metric that its protocol does not yield",
+        "[[reference]]",
+        "[[gate]]\nid = \"holds\"\nentry = \"fcd\"\non = \"synth-lfw\"\nmetric = \"rank-1\"\ntolerance = 0.01\nwhy = \"A test.\"\n\n[[reference]]",
+    ),
+    (
+        "gate on a metric that another profile alone yields",
+        "protocol = \"ten-fold\" }]",
+        "protocol = \"rates\" }]\n\n[protocol.rates]\nkind = { name = \"verification\", folds = 10, fars = [2e-1] }\n\n[[gate]]\nid = \"holds\"\nentry = \"fcd\"\non = \"synth-lfw\"\nmetric = \"tar@far=2e-1\"\ntolerance = 0.01\nwhy = \"A test.\"",
+    ),
+    (
+        "two gates on one value",
+        "[[reference]]",
+        "[[gate]]\nid = \"holds\"\nentry = \"fcd\"\non = \"synth-lfw\"\nmetric = \"accuracy\"\ntolerance = 0.01\nwhy = \"A test.\"\n\n[[gate]]\nid = \"also\"\nentry = \"fcd\"\non = \"synth-lfw\"\nmetric = \"accuracy\"\ntolerance = 0.01\nwhy = \"A test.\"\n\n[[reference]]",
+    ),
+    (
+        "gate of an entry that is not evaluated there",
+        "[[reference]]",
+        "[[gate]]\nid = \"holds\"\nentry = \"student\"\non = \"synth-megaface\"\nmetric = \"rank-1\"\ntolerance = 0.01\nwhy = \"A test.\"\n\n[[reference]]",
+    ),
 ];
 
 #[test]

@@ -40,7 +40,6 @@ mod words;
 pub use assemble::{Sources, assemble};
 pub use csv_file::text as csv_text;
 pub use derive::{Derived, derive};
-pub use escape::html as escape_html;
 pub use model::ReportInput;
 pub use pictures::Locate;
 pub use report::{Report, Standing, Written};

@@ -222,10 +222,12 @@ pub struct ReferenceRow {
 /// Checks every profile; the first thing wrong is the error.
 pub fn validate(suite: &Suite, known: &Catalogue) -> Result<()> {
     Names { suite, known }.check()?;
+    let mut watched = BTreeSet::new();
     for profile in &suite.profiles {
-        resolve(suite, &profile.id, known)?;
+        let found = resolve(suite, &profile.id, known)?;
+        watched.extend(found.gates.into_iter().map(|g| g.id));
     }
-    Ok(())
+    gates::all_watched(suite, &watched)
 }
 
 /// The profile called `profile`.
@@ -259,7 +261,7 @@ pub fn resolve(suite: &Suite, profile: &str, known: &Catalogue) -> Result<Resolv
             .filter_map(|c| Some((c.label.clone(), c.note.clone()?)))
             .collect(),
         claims: claims(suite, &rows, &columns)?,
-        gates: gates::gates(suite, &rows, &columns),
+        gates: gates::gates(&names, profile, &rows, &columns)?,
         references: suite
             .references
             .iter()

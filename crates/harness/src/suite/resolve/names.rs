@@ -61,6 +61,17 @@ impl<'a> Names<'a> {
         Ok((line, spec))
     }
 
+    /// The metrics that a protocol yields, whose parameters are right.
+    pub fn metrics(&self, spec: &ProtocolSpec) -> Result<Vec<String>> {
+        let line = self
+            .known
+            .protocols
+            .iter()
+            .find(|p| p.info.name == spec.name);
+        let line = line.ok_or_else(|| Error::Bug(format!("protocol `{}` is gone", spec.name)))?;
+        (line.metrics)(spec)
+    }
+
     pub fn unknown<'b>(
         &self,
         what: &str,
