@@ -10,7 +10,7 @@
 //! | `sd` | the standard deviation over seeds |
 //! | `scored` | is added to every value, by other code that scores |
 //! | `fail`, `lost` | by label of a job, the reason why it fails; of `lost`, data are missing |
-//! | `delay` | milliseconds that a training takes |
+//! | `delay` | milliseconds that a training takes: of all, or by label of a job |
 
 use frbench::job::JobSpec;
 use frbench::job::result::{EmbedResult, JobResult, Metric, Model, ScoreResult, TrainResult};
@@ -61,7 +61,11 @@ pub fn execute(spec: &JobSpec, cx: &mut Context) -> Result<JobResult> {
     }
     match spec {
         JobSpec::Train(spec) => {
-            let wait = Duration::from_millis(script["delay"].as_u64().unwrap_or(0));
+            let delay = match &script["delay"] {
+                Value::Object(of) => &of.get(&label).cloned().unwrap_or_default(),
+                all => all,
+            };
+            let wait = Duration::from_millis(delay.as_u64().unwrap_or(0));
             let until = std::time::Instant::now() + wait;
             while std::time::Instant::now() < until {
                 cx.stop.check(&label)?;

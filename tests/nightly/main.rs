@@ -11,6 +11,7 @@ mod cli;
 #[path = "../common/scripted.rs"]
 mod scripted;
 
+mod disturbed;
 mod exit_codes;
 mod outputs;
 mod place;
