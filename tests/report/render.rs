@@ -71,7 +71,7 @@ fn csv_holds_every_raw_value() {
 #[test]
 fn latex_holds_the_tables_and_their_text_is_text() {
     let mut input = input();
-    input.rows[0].label = "50% & $x_1$ {a} \\b [#]".into();
+    input.rows[0].info.label = "50% & $x_1$ {a} \\b [#]".into();
     let files = report(&input).latex();
     let results = files.iter().find(|(name, _)| name == "results.tex");
     insta::assert_snapshot!("latex", results.unwrap().1);
