@@ -1,19 +1,25 @@
 //! `frbench data overlap`
 
 use super::context::DataArgs;
-use super::data_find::find;
+use super::data_find::{Found, find};
 use super::network::How;
-use super::output::{print, print_json};
+use super::output::{note, print, print_json};
 use super::progress::Progress;
 use clap::Args;
+use frbench::data::manifest;
+use frbench::data::overlap::kept::{Kept, Side};
 use frbench::data::overlap::{Likeness, shared};
 use frbench::data::set::DataSet;
 use frbench::data::source::ImageSource;
+use frbench::data::stamps::Stamps;
+use frbench::data::watch::Watch;
 use frbench::job::Views;
 use frbench::run::Stop;
 use frbench::{Error, Result};
 use rayon::prelude::*;
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Args, Debug)]
@@ -88,8 +94,12 @@ fn lines(args: &OverlapArgs, progress: &Progress) -> Result<Vec<Line>> {
         }
         stop.check_anew("comparing")
     };
-    let open = |name: &str| find(name, &args.data)?.open(&watch);
-    let (train, eval) = (open(&args.train)?, open(&args.eval)?);
+    let (train, eval) = (
+        find(&args.train, &args.data)?,
+        find(&args.eval, &args.data)?,
+    );
+    let sides = (side(&train, &watch)?, side(&eval, &watch)?);
+    let (train, eval) = (train.open(&watch)?, eval.open(&watch)?);
     let (ours, theirs) = (sources(&train), sources(&eval));
     let place = |of: &[&dyn ImageSource], (part, i): (usize, usize)| of[part].describe(i);
     let found = shared(&ours, &theirs, &watch)?.into_iter();
@@ -104,7 +114,52 @@ fn lines(args: &OverlapArgs, progress: &Progress) -> Result<Vec<Line>> {
     if let Some(model) = &args.model {
         lines.extend(alike(args, model, &train, &eval, (progress, &stop))?);
     }
+    if let (Some(train), Some(eval)) = sides {
+        keep(args, (train, eval), &lines)?;
+    }
     Ok(lines)
+}
+
+/// A set and its identity; none of pictures that nothing is trained or scored on as they are.
+fn side(set: &Found, watch: Watch) -> Result<Option<Side>> {
+    match manifest::read(&set.spec, &set.root, (&Stamps::default(), None), watch) {
+        Ok((found, ..)) => Ok(Some(Side {
+            name: found.name,
+            pixels_sha256: found.pixels_sha256,
+            images: found.images,
+        })),
+        Err(Error::Data(why)) => {
+            note(&format!("what is found is not kept for reports: {why}"));
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Leaves what was found for reports.
+fn keep(args: &OverlapArgs, (train, eval): (Side, Side), lines: &[Line]) -> Result<()> {
+    let distinct = |of: &dyn Fn(&Line) -> bool| {
+        let images = lines.iter().filter(|l| of(l)).map(|l| l.eval.as_str());
+        images.collect::<BTreeSet<_>>().len() as u64
+    };
+    let images = kinds().map(|kind| (kind.to_string(), distinct(&|l| l.what == kind)));
+    let faces = args.model.as_ref().map(|model| {
+        let file = Path::new(model).file_name().unwrap_or_default();
+        format!("{} at {}", file.to_string_lossy(), args.cosine)
+    });
+    let kept = Kept {
+        train,
+        eval,
+        images: images.into(),
+        any: distinct(&|_| true),
+        faces,
+    };
+    let path = kept.write(&args.data.root())?;
+    note(&format!(
+        "{} is for reports on the two sets",
+        path.display()
+    ));
+    Ok(())
 }
 
 /// The images of all parts.

@@ -26,6 +26,7 @@ fn column(dataset: &str, protocol: &str, metric: &str, label: &str, chance: f64)
             protocol: protocol.into(),
             checkpoint: "last".into(),
             synthetic: true,
+            overlaps: Vec::new(),
         },
     }
 }

@@ -1,5 +1,6 @@
 //! Data sets made, looked at, written in other layouts and compared, by commands.
 
+use super::place::suite_of_sets;
 use crate::common::runs::outcome;
 use frbench::data::align::template;
 use frbench::data::bin::BinReader;
@@ -120,7 +121,8 @@ fn planted_pictures_are_found_in_another_set() {
     for (i, bytes) in pictures.iter().enumerate() {
         fs::write(dir.join(format!("eval/faces/{i}.img.png")), bytes).unwrap();
     }
-    let table = "first,second,same\n0.img.png,1.img.png,1\n2.img.png,3.img.png,0\n";
+    let table = "first,second,same\n0.img.png,1.img.png,1\n2.img.png,3.img.png,0\n\
+                 0.img.png,2.img.png,1\n1.img.png,3.img.png,0\n";
     fs::write(dir.join("eval/pairs.csv"), table).unwrap();
     let out = done(dir, &["data", "overlap", "train", "eval", "--json"]);
     let found: Value = serde_json::from_str(&out).unwrap();
@@ -149,6 +151,44 @@ fn planted_pictures_are_found_in_another_set() {
     );
     let out = done(dir, &["data", "overlap", "train", "eval"]);
     assert!(out.contains("same picture: 2"), "{out}");
+
+    // A report on the two says so. Nothing is scored on pictures of another size.
+    let (_, _, told) = outcome(dir, &["data", "overlap", "train", "eval"]);
+    assert!(
+        told.contains("not kept for reports") && told.contains("2.img.png"),
+        "{told}"
+    );
+    let stored = encode_jpeg(&picture(14), 60).unwrap();
+    fs::write(dir.join("eval/faces/2.img.png"), stored).unwrap();
+    done(dir, &["data", "overlap", "train", "eval"]);
+    done(dir, &["data", "add", "train"]);
+    done(dir, &["data", "add", "eval"]);
+    let protocol = "\n[protocol.pairs]\nkind = { name = \"verification\", folds = 2 }\n";
+    let suite = suite_of_sets(protocol, &[("eval", "pairs")]);
+    let suite = suite.replace("\"tr\"", "\"train\"");
+    fs::write(dir.join("sets.toml"), suite).unwrap();
+    let context = |out: &str| {
+        let results: Value = serde_json::from_str(out).unwrap();
+        let overlaps = &results["input"]["columns"][0]["context"]["overlaps"];
+        assert_eq!(overlaps[0]["train"], "train");
+        overlaps[0]["found"].clone()
+    };
+    let run = ["run", "sets.toml", "--json"];
+    let found = context(&done(dir, &run));
+    assert_eq!(
+        (&found["any"], &found["eval"]["images"]),
+        (&3.into(), &4.into())
+    );
+    let page = fs::read_to_string(dir.join("reports/sets-demo/report.md")).unwrap();
+    let said = "3 of its 4 images are in train: 1 by same bytes and 2 by same picture";
+    assert!(page.contains(said), "{page}");
+    fs::remove_dir_all(dir.join("data/.overlap")).unwrap();
+    assert_eq!(context(&done(dir, &run)), Value::Null);
+    let page = fs::read_to_string(dir.join("reports/sets-demo/report.md")).unwrap();
+    assert!(
+        page.contains("is not known: `frbench data overlap train eval`"),
+        "{page}"
+    );
 }
 
 #[test]

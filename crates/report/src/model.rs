@@ -2,6 +2,7 @@
 //! against. Nothing here is derived; means, intervals and verdicts are computed in
 //! [`super::derive()`].
 
+use frbench_data::overlap::kept::Kept;
 use frbench_eval::stats::{Family, People};
 use frbench_harness::plan::recipe::Recipe;
 pub use frbench_harness::suite::model::{Paper, Role};
@@ -268,6 +269,18 @@ pub struct Context {
     pub checkpoint: String,
     /// Generated data, for training or for the protocol: never held against published numbers.
     pub synthetic: bool,
+    /// What is known of its images in the sets that networks are trained on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlaps: Vec<Overlap>,
+}
+
+/// A set that networks are trained on, beside one that they are evaluated on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Name of the set to train on.
+    pub train: String,
+    /// What `frbench data overlap` has found; none where it was not run on the two.
+    pub found: Option<Kept>,
 }
 
 /// `better` scores better than `than` on the column `on`, by at least `margin`.

@@ -3,7 +3,7 @@
 use super::derive::{CellState, Derived, Yardstick};
 use super::format::{Unit, fixed};
 use super::measures;
-use super::model::{Claim, ReportInput, Role, Row};
+use super::model::{Claim, Overlap, ReportInput, Role, Row};
 use frbench_eval::stats::{ClaimVerdict, Family, MIN_SEEDS};
 
 /// Sentences in order of importance; each says only what the numbers support.
@@ -331,4 +331,28 @@ pub(super) fn list(parts: &[String]) -> String {
         [one] => one.clone(),
         [head @ .., last] => format!("{} and {last}", head.join(", ")),
     }
+}
+
+/// What is known of the images of an evaluation set in a training set.
+pub(crate) fn overlap(eval: &str, overlap: &Overlap) -> String {
+    let train = &overlap.train;
+    let Some(found) = &overlap.found else {
+        return format!(
+            "Whether its images are in {train} is not known: `frbench data overlap {train} {eval}`."
+        );
+    };
+    let faces = match &found.faces {
+        Some(by) => format!("faces by {by}"),
+        None => "faces were not compared".into(),
+    };
+    let kinds = found.images.iter().filter(|(_, n)| **n > 0);
+    let kinds: Vec<String> = kinds.map(|(how, n)| format!("{n} by {how}")).collect();
+    let kinds = match kinds.is_empty() {
+        true => String::new(),
+        false => format!(": {}", list(&kinds)),
+    };
+    format!(
+        "{} of its {} images are in {train}{kinds} ({faces}).",
+        found.any, found.eval.images
+    )
 }

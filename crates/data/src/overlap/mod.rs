@@ -10,6 +10,7 @@
 //! Each picture is decoded once. All that is kept of those of the second collection is some 17 kB
 //! each; those of the first are held against them and let go.
 
+pub mod kept;
 mod look;
 
 use super::source::ImageSource;

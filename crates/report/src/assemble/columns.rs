@@ -1,7 +1,7 @@
 //! The columns of a report: one per metric that any model has under a protocol.
 
 use super::trials::Trials;
-use super::{Parts, column_id};
+use super::{Parts, column_id, overlap};
 use crate::model::{self, Column, Context};
 use frbench_base::key::Key;
 use frbench_eval::stats::People;
@@ -10,6 +10,7 @@ use frbench_harness::suite::resolve::ResolvedClaim;
 use frbench_job::result::Metric;
 use frbench_job::{DataSource, DataSpec, JobSpec};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// One column per metric that any model has under a protocol, in the protocol's order.
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub(super) fn columns(
     s: &Parts,
     trials: &BTreeMap<Key, Trials>,
+    data_root: &Path,
     notes: &mut BTreeSet<String>,
 ) -> Vec<Column> {
     let generated = trains_on_generated(s);
@@ -58,6 +60,7 @@ pub(super) fn columns(
             ));
         }
     }
+    overlap::tell(s, data_root, &mut columns, notes);
     tell_apart(s.layout, &mut columns);
     // What primary claims are judged on comes first, then what speaks for a protocol, then its
     // details; the order is otherwise the suite's.
@@ -155,6 +158,7 @@ fn column(c: &LayoutColumn, protocol: &str, metric: &Metric, generated: bool) ->
             protocol: protocol.to_string(),
             checkpoint: "last".into(),
             synthetic: c.synthetic || generated,
+            overlaps: Vec::new(),
         },
     }
 }

@@ -2,6 +2,7 @@
 
 mod columns;
 mod environment;
+mod overlap;
 mod rows;
 #[cfg(test)]
 mod support_tests;
@@ -122,7 +123,7 @@ fn collect(s: &Parts, sources: &Sources, told: Told) -> ReportInput {
     let layout = s.layout;
     let mut notes = BTreeSet::new();
     let trials = trials::load(s, sources.store, &mut notes);
-    let columns = columns::columns(s, &trials, &mut notes);
+    let columns = columns::columns(s, &trials, sources.store.data_root(), &mut notes);
     let rows = rows::rows(s, &columns, &trials, &mut notes);
     let seeds: BTreeSet<u64> = layout
         .rows

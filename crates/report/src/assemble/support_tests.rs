@@ -144,7 +144,7 @@ fn assembled(dir: &Path) -> (Vec<Column>, Vec<Row>, BTreeSet<String>) {
     };
     let mut notes = BTreeSet::new();
     let trials = trials::load(&parts, &store, &mut notes);
-    let columns = columns::columns(&parts, &trials, &mut notes);
+    let columns = columns::columns(&parts, &trials, dir, &mut notes);
     let rows = rows::rows(&parts, &columns, &trials, &mut notes);
     (columns, rows, notes)
 }

@@ -82,6 +82,13 @@ fn facts(r: &Report, c: usize) -> Vec<String> {
     if !column.context.checkpoint.is_empty() {
         facts.push(format!("Checkpoint scored: {}.", column.context.checkpoint));
     }
+    facts.extend(
+        column
+            .context
+            .overlaps
+            .iter()
+            .map(|o| words::overlap(&column.dataset, o)),
+    );
     facts
 }
 
