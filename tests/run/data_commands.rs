@@ -186,7 +186,7 @@ fn planted_pictures_are_found_in_another_set() {
     assert_eq!(context(&done(dir, &run)), Value::Null);
     let page = fs::read_to_string(dir.join("reports/sets-demo/report.md")).unwrap();
     assert!(
-        page.contains("is not known: `frbench data overlap train eval`"),
+        page.contains("is not known; frbench data overlap train eval looks"),
         "{page}"
     );
 }

@@ -338,7 +338,7 @@ pub(crate) fn overlap(eval: &str, overlap: &Overlap) -> String {
     let train = &overlap.train;
     let Some(found) = &overlap.found else {
         return format!(
-            "Whether its images are in {train} is not known: `frbench data overlap {train} {eval}`."
+            "Whether its images are in {train} is not known; frbench data overlap {train} {eval} looks."
         );
     };
     let faces = match &found.faces {
