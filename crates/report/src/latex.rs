@@ -152,7 +152,7 @@ mod tests {
     /// What of a text LaTeX takes for more than letters.
     fn marks(text: &str) -> (usize, usize, usize) {
         let (mut cells, mut rows, mut depth) = (0, 0, 0i64);
-        let mut before = ' ';
+        let mut before = '\n';
         for c in text.chars() {
             let escaped = before == '\\';
             match c {
