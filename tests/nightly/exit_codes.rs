@@ -120,8 +120,8 @@ fn diff_names_columns_metrics_and_data_that_differ() {
         ),
         (
             "protocol = \"ten-fold\" }]",
-            "protocol = \"ten-fold\", entries = [\"a\"] }]",
-            "b on synth-lfw-20-v1/ten-fold: the suite has no such score any more",
+            "protocol = \"ten-fold\", entries = [\"b\"] }]",
+            "a on synth-lfw-20-v1/ten-fold: the suite has no such score any more",
         ),
         (
             "evaluate = [{ data = \"synth-lfw-20-v1\"",

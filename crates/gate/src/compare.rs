@@ -275,16 +275,17 @@ pub fn configurations(was: &Measured, is: &Measured) -> Vec<Configured> {
         };
         out.insert((2, format!("data {name}")), why.into_iter().collect());
     }
-    // What differs with its row or its column is said there.
-    for (before, run) in both
-        .iter()
-        .filter(|(_, run)| !trained.contains(run.row.as_str()))
-    {
-        let cells = union(&before.scores, &run.scores).into_iter();
-        for (column, there) in cells.filter(|(column, _)| !scored.contains(column)) {
+    for (before, run) in both {
+        for (column, there) in union(&before.scores, &run.scores) {
+            let columns = [&was.columns, &is.columns];
+            if columns.iter().any(|known| !known.contains_key(column)) {
+                continue;
+            }
+            // What differs with its row or its column is said there.
+            let own = !trained.contains(run.row.as_str()) && !scored.contains(column);
             let keys = (before.scores.get(column), run.scores.get(column));
             let why = there.alone("score").or(match keys {
-                (Some(a), Some(b)) if differ(&a.comparison, &b.comparison) => {
+                (Some(a), Some(b)) if own && differ(&a.comparison, &b.comparison) => {
                     Some(OF_PICTURES.to_string())
                 }
                 _ => None,
