@@ -80,7 +80,7 @@ fn named(
         .iter()
         .map(|(n, _)| n.to_string())
         .collect();
-    for path in entries(Path::new("suites"), Missing::IsNothing)? {
+    for path in entries(Path::new("suites"))?.unwrap_or_default() {
         let recipes = path.file_name().is_some_and(|n| n == "recipes.toml");
         if path.extension().is_some_and(|e| e == "toml") && !recipes {
             names.insert(path.display().to_string());
@@ -109,11 +109,11 @@ fn named(
 fn list(args: &ListArgs) -> Result<ExitStatus> {
     let store = Store::new(args.data.root(), &args.runs.runs);
     let items = survey(&store)?;
-    let named = named(&store, &items, &[])?;
     if args.json {
         print_json(&json!({ "jobs": items }))?;
         return Ok(ExitStatus::Success);
     }
+    let named = named(&store, &items, &[])?;
     // What several suites share is told with the first.
     let of = |item: &Item| {
         let suite = named.iter().find(|(_, keys)| keys.contains(&item.key.0));
@@ -152,37 +152,33 @@ fn list(args: &ListArgs) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// What a folder means that is not there.
-#[derive(PartialEq)]
-enum Missing {
-    IsNothing,
-    IsWrong,
-}
-
-/// What lies in a folder: what is not read here would be taken for what nobody needs.
-fn entries(folder: &Path, missing: Missing) -> Result<Vec<PathBuf>> {
+/// What lies in a folder, none where there is no such folder. What is not read here would be taken
+/// for what nobody needs.
+fn entries(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     let failed = |e| Error::io(folder, e);
     let found = match std::fs::read_dir(folder) {
-        Err(e) if e.kind() == ErrorKind::NotFound => match missing {
-            Missing::IsNothing => return Ok(Vec::new()),
-            Missing::IsWrong => {
-                return Err(Error::Usage(format!(
-                    "{}: there is no such folder of baselines",
-                    folder.display()
-                )));
-            }
-        },
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         found => found.map_err(failed)?,
     };
     let paths = found.map(|entry| Ok(entry.map_err(failed)?.path()));
-    paths.collect()
+    paths.collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// The beginnings of the keys of all jobs that baselines name.
-fn of_baselines(folder: Option<&Path>) -> Result<BTreeSet<String>> {
-    let paths = match folder {
-        Some(folder) => entries(folder, Missing::IsWrong)?,
-        None => entries(Path::new(BASELINES), Missing::IsNothing)?,
+fn of_baselines(stated: Option<&Path>) -> Result<BTreeSet<String>> {
+    let folder = stated.unwrap_or(Path::new(BASELINES));
+    let paths = match (entries(folder)?, stated) {
+        (Some(paths), _) => paths,
+        (None, Some(_)) => {
+            return Err(Error::Usage(format!(
+                "{}: there is no such folder of baselines",
+                folder.display()
+            )));
+        }
+        (None, None) => {
+            output::note(&format!("no baselines in `{BASELINES}`: none are kept"));
+            return Ok(BTreeSet::new());
+        }
     };
     let mut keys = BTreeSet::new();
     for path in paths {

@@ -236,7 +236,11 @@ impl Place {
         // Those of other code are done.
         let before = begun();
         let mut night = self.command(args);
-        let mut night = night.stdout(Stdio::null()).spawn().unwrap();
+        let mut night = night
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         while begun() == before {
             assert!(night.try_wait().unwrap().is_none(), "ended before {label}");
             std::thread::sleep(std::time::Duration::from_millis(5));

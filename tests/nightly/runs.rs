@@ -48,29 +48,26 @@ fn what_a_baseline_names_stays_but_for_checkpoints() {
 fn what_is_to_stay_is_known_before_anything_is_listed() {
     let place = Place::recorded();
     let before = bytes(&place);
-    let folder = place.path("reference_results/baselines");
-    std::fs::write(folder.join("damaged.json"), "{").unwrap();
-    for (args, code, says) in [
-        (
-            &["--baselines", "refrence"][..],
-            2,
-            "refrence: there is no such folder of baselines",
-        ),
-        (
-            &["--runs", "rnus"],
-            2,
-            "rnus: there is no such folder of runs",
-        ),
-        (&[], 5, "damaged.json:1:"),
-        (&["--baselines", "one.toml"], 1, "one.toml"),
-    ] {
+    let refused = |args: &[&str], code, says: &str| {
         let mut all = vec!["runs", "prune", "--days", "0", "--yes"];
         all.extend(args);
         let ended = place.run(&all);
         assert_eq!(ended.code, code, "{args:?}: {}{}", ended.out, ended.err);
         assert!(ended.err.contains(says), "{args:?}: {}", ended.err);
-        assert!(!ended.out.contains("all of it"), "{args:?}: {}", ended.out);
-    }
+        assert!(!ended.out.contains("bytes"), "{args:?}: {}", ended.out);
+    };
+    let no_baselines = "refrence: there is no such folder of baselines";
+    refused(&["--baselines", "refrence"], 2, no_baselines);
+    refused(&["--baselines", "one.toml"], 1, "one.toml: ");
+    refused(
+        &["--runs", "rnus"],
+        2,
+        "rnus: there is no such folder of runs",
+    );
+    let damaged = place.path("reference_results/baselines/damaged.json");
+    std::fs::write(&damaged, "{").unwrap();
+    refused(&[], 5, "damaged.json:1:");
+    std::fs::remove_file(damaged).unwrap();
     assert_eq!(place.run(&["runs", "--runs", "rnus"]).code, 2);
     assert_eq!(bytes(&place), before);
 }
@@ -83,6 +80,4 @@ fn what_is_said_to_be_removed_is_gone() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.out.contains("\n40 removed, "), "{}", ended.out);
     assert!(bytes(&place) < before);
-    let again = place.run(&["runs", "prune", "--days", "0", "--yes"]);
-    assert!(again.out.contains("\n0 removed, 0B"), "{}", again.out);
 }
