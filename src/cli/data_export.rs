@@ -84,7 +84,7 @@ pub fn export(args: &ExportArgs) -> Result<()> {
         false => format!("another set, {is} (it was {was})"),
     };
     if !generated && before.facts_sha256 != after.facts_sha256 {
-        same += "; what else it says (folds, people) differs";
+        same += "; what else it says (folds, groups, people) differs";
     }
     if there.spec.format != found.spec.format {
         return Err(Error::Bug(format!(

@@ -2,15 +2,16 @@
 
 use crate::common::runs;
 use frbench::job::JobSpec;
-use frbench::plan::{self, DeviceKind, Next};
+use frbench::plan::{self, DeviceKind, Next, Round};
 use frbench::report::{Report, Sources, assemble};
+use frbench::run::wrong_pairs::wrong_pairs;
 use frbench::run::{Failures, Store};
 use frbench::suite::{parse, resolve};
 use frbench::{build, embedded};
 use std::fs;
 use std::path::Path;
 
-fn assembled(dir: &Path) -> Report {
+fn planned(dir: &Path) -> (Round, Store) {
     let source = embedded::source(
         "assembled.toml",
         runs::one_training("assembled", "synth-train-16x4-v1", &[1, 2]),
@@ -25,7 +26,11 @@ fn assembled(dir: &Path) -> Report {
         let data = data.filter(|j| matches!(j.spec, JobSpec::Data(_)));
         Ok(Next::Known(store.finished(data).finished, round))
     });
-    let plan = plan.unwrap();
+    (plan.unwrap(), store)
+}
+
+fn assembled(dir: &Path) -> Report {
+    let (plan, store) = planned(dir);
     assemble(&Sources {
         layout: &plan.layout,
         jobs: &plan.jobs,
@@ -61,6 +66,26 @@ fn the_program_writes_the_report_that_the_library_assembles() {
         );
         assert!(a == b, "{name:?}");
     }
+    // Scores are read where they are what their job has left.
+    let (plan, store) = planned(dir);
+    let columns = wrong_pairs(&plan, &store).unwrap();
+    assert_eq!(columns[0].models.len(), 1);
+    let (_, scored) = runs::jobs(&dir.join("runs"))
+        .into_iter()
+        .find(|(label, _)| label.starts_with("score m seed 1"))
+        .unwrap();
+    let path = scored.join("pair_similarity.npy");
+    let whole = fs::read(&path).unwrap();
+    let mut other = whole.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(&path, other).unwrap();
+    let (plan, store) = planned(dir);
+    let error = wrong_pairs(&plan, &store).err().unwrap().to_string();
+    assert!(
+        error.contains("pair_similarity.npy: it is not what was written there"),
+        "{error}"
+    );
+    fs::write(&path, whole).unwrap();
     // A folder whose facts are not those that were written is said to be so.
     let (_, training) = runs::jobs(&dir.join("runs"))
         .into_iter()
