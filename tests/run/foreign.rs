@@ -240,6 +240,23 @@ fn eval_writes_a_suite_and_a_report_of_several_models() {
             assert!(accuracy.as_f64().unwrap() > 0.3, "{accuracy}");
         }
     }
+    // A network from a file has an interval over people, and no seeds.
+    for row in results["derived"]["rows"].as_array().unwrap() {
+        let cell = &row["cells"][0];
+        let (low, high) = (&cell["interval"][0], &cell["interval"][1]);
+        let (low, high) = (low.as_f64().unwrap(), high.as_f64().unwrap());
+        let mean = cell["mean"].as_f64().unwrap();
+        assert!(low <= mean && mean <= high, "{cell}");
+    }
+    let page = fs::read_to_string(dir.join("reports/two-eval/report.md")).unwrap();
+    assert!(
+        page.contains("Every row is one network from a file"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("1 seed") && !page.contains("may be luck"),
+        "{page}"
+    );
     assert!(dir.join("reports/two-eval/index.html").is_file());
     for name in ["../two", ""] {
         let (code, _, told) = eval(&["--input", "magface", "--name", name]);

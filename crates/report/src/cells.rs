@@ -19,6 +19,7 @@ pub(super) fn mean(column: &Column, cell: &derive::Cell) -> Cell {
     };
     let seeds = match cell.values.len() {
         0 => String::new(),
+        _ if cell.from_file => String::new(),
         1 if cell.expected == 1 => "1 seed".into(),
         n if n < cell.expected => format!("{n} of {} seeds", cell.expected),
         2 => "2 seeds".into(),

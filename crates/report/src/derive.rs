@@ -74,8 +74,11 @@ pub struct Cell {
     pub mean: Option<f64>,
     /// Sample standard deviation over seeds.
     pub sd: Option<f64>,
-    /// 95 % interval of the mean over seeds and people.
+    /// 95 % interval of the mean over seeds and people; of a network from a file over people alone.
     pub interval: Option<(f64, f64)>,
+    /// It is of one network from a file, of which there are no seeds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_file: bool,
     /// Best mean of the rows of its condition with all their seeds, teacher and ablations aside.
     pub best: bool,
     /// Improvement on the student alone, paired by seed; positive is better whatever the
@@ -169,6 +172,11 @@ pub fn derive(input: &ReportInput) -> Derived {
     }
 }
 
+/// What the protocol says of the one network of a row.
+fn over_people(row: &Row, column: &Column) -> Option<(f64, f64)> {
+    row.runs.first()?.metrics.get(&column.id)?.interval
+}
+
 fn cell(row: &Row, column: &Column) -> Cell {
     let mut values = BySeed::new();
     let mut reasons = Vec::new();
@@ -197,10 +205,17 @@ fn cell(row: &Row, column: &Column) -> Cell {
     let summary = summarize(&values.values().copied().collect::<Vec<_>>(), CONFIDENCE);
     let people = column.trials.as_ref().map(|t| &*t.people);
     let estimate = Estimate::of(&Series::of(row, column).all(), people);
-    let interval = estimate.and_then(|e| match column.is_rate() {
-        true => e.rate_interval(CONFIDENCE),
-        false => e.interval(CONFIDENCE),
-    });
+    let over_seeds = || {
+        estimate.and_then(|e| match column.is_rate() {
+            true => e.rate_interval(CONFIDENCE),
+            false => e.interval(CONFIDENCE),
+        })
+    };
+    let from_file = row.origin == Some(Origin::File);
+    let interval = match from_file {
+        true => over_people(row, column),
+        false => over_seeds(),
+    };
     Cell {
         column: column.id.clone(),
         state: match (values.is_empty(), reasons.is_empty()) {
@@ -214,6 +229,7 @@ fn cell(row: &Row, column: &Column) -> Cell {
         mean: summary.map(|s| s.mean),
         sd: summary.and_then(|s| s.sd),
         interval,
+        from_file,
         values,
         best: false,
         over_student: None,

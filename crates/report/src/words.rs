@@ -3,7 +3,7 @@
 use super::derive::{CellState, Derived, Yardstick};
 use super::format::{Unit, fixed};
 use super::measures;
-use super::model::{Claim, Overlap, ReportInput, Role, Row};
+use super::model::{Claim, Origin, Overlap, ReportInput, Role, Row};
 use frbench_eval::stats::{ClaimVerdict, Family, MIN_SEEDS};
 
 /// Sentences in order of importance; each says only what the numbers support.
@@ -24,10 +24,14 @@ pub(super) fn answer(input: &ReportInput, derived: &Derived) -> Vec<String> {
 
 /// What limits the answer.
 pub(super) fn caveats(input: &ReportInput, derived: &Derived) -> Vec<String> {
-    [holes(input, derived), seeds(derived), generated(input)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        holes(input, derived),
+        seeds(input, derived),
+        generated(input),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn claims(derived: &Derived) -> Option<String> {
@@ -282,7 +286,15 @@ fn holes(input: &ReportInput, derived: &Derived) -> Option<String> {
     (!parts.is_empty()).then(|| format!("Of {total} cells, {}; they are marked.", list(&parts)))
 }
 
-fn seeds(derived: &Derived) -> Option<String> {
+fn seeds(input: &ReportInput, derived: &Derived) -> Option<String> {
+    let from_file = |row: &Row| row.origin == Some(Origin::File);
+    if !input.rows.is_empty() && input.rows.iter().all(from_file) {
+        return Some(
+            "Every row is one network from a file: intervals are over test people, and say nothing of \
+             how such networks vary."
+                .into(),
+        );
+    }
     let most = derived
         .rows
         .iter()
