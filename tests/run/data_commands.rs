@@ -18,6 +18,16 @@ fn done(dir: &Path, args: &[&str]) -> String {
     out
 }
 
+/// Aligns a list of pictures into a pack of pairs.
+const ALIGN_PAIRS: [&str; 6] = [
+    "align",
+    "loose/list.txt",
+    "-o",
+    "p.bin",
+    "--pairs",
+    "pairs.csv",
+];
+
 fn pack_of(folder: PathBuf) -> String {
     let pack = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     let mut packs = pack.filter(|p| p.extension().is_some_and(|e| e == "bin"));
@@ -238,15 +248,7 @@ fn pictures_are_aligned_into_a_folder_and_a_pack() {
     assert_eq!(crop.pixel(0, 50), picture(2).pixel(8, 50));
     let pairs = "first,second,same\na/0.png,a/1.png,1\na/2.png,a/3.png,0\n";
     fs::write(dir.join("pairs.csv"), pairs).unwrap();
-    let args = [
-        "align",
-        "loose/list.txt",
-        "-o",
-        "p.bin",
-        "--pairs",
-        "pairs.csv",
-    ];
-    done(dir, &args);
+    done(dir, &ALIGN_PAIRS);
     let out = done(dir, &["data", "inspect", "p.bin", "--json"]);
     assert!(out.contains("\"pairs\": 2"), "{out}");
     let (code, _, told) = outcome(dir, &["align", "loose/list.txt", "-o", "p.bin"]);
@@ -368,15 +370,7 @@ fn a_pack_of_crops_has_the_folds_of_its_list() {
         );
     }
     fs::write(dir.join("pairs.csv"), pairs).unwrap();
-    let args = [
-        "align",
-        "loose/list.txt",
-        "-o",
-        "p.bin",
-        "--pairs",
-        "pairs.csv",
-    ];
-    let (code, _, told) = outcome(dir, &args);
+    let (code, _, told) = outcome(dir, &ALIGN_PAIRS);
     assert_eq!(code, 0, "{told}");
     for said in [
         "2 of 42 pictures are in no pair",

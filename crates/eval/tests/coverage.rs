@@ -195,9 +195,8 @@ fn slack(share: f64) -> f64 {
 
 /// What a 95 % interval of a difference may cover, but for the error of the simulation.
 fn allowed(d: &Design) -> std::ops::Range<f64> {
-    // The sample variance of three seeds with heavy or skewed tails is mostly below the true one and at
-    // times far above it, where the interval is far too long: it covers too much, which decides too
-    // little and never too much.
+    // The sample variance of three seeds with heavy or skewed tails is at times far above the true
+    // one. The interval is then far too long: it decides too little, and never too much.
     let most = match (d.seeds, d.effect) {
         (3, Effect::T3 | Effect::Exponential) => 0.98,
         _ => 0.975,

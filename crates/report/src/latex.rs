@@ -1,7 +1,7 @@
 //! Tables of a report for a paper: one `tabular` each, with rules by booktabs. Text is escaped here,
 //! as in the other renderers.
 
-use super::block::{Align, Block, Cell, Group, Head, Row, Table, Text, Tone};
+use super::block::{Align, Block, CellFormat, Group, Head, Row, Table, Text};
 use super::escape::latex as escape;
 use super::section::{Chapter, Page};
 
@@ -94,7 +94,7 @@ fn rows(group: &Group, columns: usize) -> String {
             )
         }
     };
-    let row = |row: &Row| line(row.cells.iter().map(cell));
+    let row = |row: &Row| line(row.cells.iter().map(|c| c.line(&CELL)));
     title + &group.rows.iter().map(row).collect::<String>()
 }
 
@@ -109,20 +109,12 @@ fn head(h: &Head) -> String {
         .to_string()
 }
 
-fn cell(c: &Cell) -> String {
-    let mut out = match (c.text.is_empty(), c.tone) {
-        (true, _) => "--".to_string(),
-        (false, Tone::Best) => format!("\\textbf{{{}}}", text(&c.text)),
-        (false, _) => text(&c.text),
-    };
-    if !c.beside.is_empty() {
-        out += &format!(" {}", escape(&c.beside));
-    }
-    for below in &c.below {
-        out += &format!(" ({})", escape(below));
-    }
-    out
-}
+const CELL: CellFormat = CellFormat {
+    empty: "--",
+    text,
+    best: |t| format!("\\textbf{{{}}}", text(t)),
+    escape,
+};
 
 /// Without its marks.
 fn text(text: &Text) -> String {

@@ -140,7 +140,7 @@ fn table(t: &Table) -> String {
             out += &line(std::iter::once(first).chain(rest));
         }
         for row in &group.rows {
-            out += &line(row.cells.iter().map(cell));
+            out += &line(row.cells.iter().map(|c| c.line(&CELL)));
         }
     }
     out
@@ -161,20 +161,12 @@ fn head(h: &Head, above: &str) -> String {
     head.trim_end().to_string()
 }
 
-fn cell(c: &Cell) -> String {
-    let mut out = match (c.text.is_empty(), c.tone) {
-        (true, _) => "–".to_string(),
-        (false, Tone::Best) => strong(&c.text),
-        (false, _) => text(&c.text),
-    };
-    if !c.beside.is_empty() {
-        out += &format!(" {}", escape(&c.beside));
-    }
-    for below in &c.below {
-        out += &format!(" ({})", escape(below));
-    }
-    out
-}
+const CELL: CellFormat = CellFormat {
+    empty: "–",
+    text,
+    best: strong,
+    escape,
+};
 
 /// What is drawn on the page, in one sentence.
 fn plots(p: &Plots) -> String {

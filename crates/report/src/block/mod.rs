@@ -7,7 +7,7 @@ pub(crate) mod samples;
 mod table;
 mod text;
 
-pub(crate) use table::{Align, Cell, Group, Head, Row, Table, Tone};
+pub(crate) use table::{Align, Cell, CellFormat, Group, Head, Row, Table, Tone};
 pub(crate) use text::{Address, Place, Span, Text};
 
 use super::svg::Drawing;

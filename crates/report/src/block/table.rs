@@ -140,6 +140,16 @@ pub(crate) enum Tone {
     Missing,
 }
 
+/// How a format of lines writes the parts of a cell.
+pub struct CellFormat {
+    /// In place of no text.
+    pub empty: &'static str,
+    pub text: fn(&Text) -> String,
+    /// The text of the best in a column.
+    pub best: fn(&Text) -> String,
+    pub escape: fn(&str) -> String,
+}
+
 impl Cell {
     pub fn of(text: impl Into<Text>) -> Self {
         Cell {
@@ -171,6 +181,22 @@ impl Cell {
         self.below
             .extend(Some(below.into()).filter(|b| !b.is_empty()));
         self
+    }
+
+    /// For formats of lines: the text, what stands beside it, and in brackets what stands below.
+    pub fn line(&self, of: &CellFormat) -> String {
+        let mut out = match (self.text.is_empty(), self.tone) {
+            (true, _) => of.empty.to_string(),
+            (false, Tone::Best) => (of.best)(&self.text),
+            (false, _) => (of.text)(&self.text),
+        };
+        if !self.beside.is_empty() {
+            out += &format!(" {}", (of.escape)(&self.beside));
+        }
+        for below in &self.below {
+            out += &format!(" ({})", (of.escape)(below));
+        }
+        out
     }
 
     pub fn tone(mut self, tone: Tone) -> Self {

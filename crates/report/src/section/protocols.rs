@@ -31,7 +31,7 @@ fn rule(r: &Report) -> String {
     let mut rule =
         "Small dots are seeds, large dots means, bars 95 % intervals over seeds and test people, not corrected for their number".to_string();
     if against_student(r) {
-        rule += "; the vertical lines are teacher and student. “Over student” is the improvement on the student alone, paired by seed. “Gap closed” is that improvement as a share of the distance from student to teacher: 0 % is the student alone, 100 % the teacher; its interval is Fieller’s, and where that has no end the share is not defined";
+        rule += "; the vertical lines are teacher and student. “Over student” is the improvement on the student alone, paired by seed. “Gap closed” is that improvement as a share of the distance from student to teacher: 0 % is the student alone, 100 % the teacher. Its interval is Fieller’s. Where that has no end, the share is not defined";
     }
     format!("{rule}. {}", foreign(r)).trim_end().to_string()
 }
