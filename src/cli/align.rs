@@ -76,13 +76,15 @@ pub fn align(args: AlignArgs) -> Result<ExitStatus> {
     let done = write(&args, pairs, &progress);
     progress.clear();
     let (written, crops) = done?;
+    written.notes.iter().for_each(|said| note(said));
     let outside = crops.outside().len();
     if outside > 0 {
         note(&format!(
             "{outside} of {} pictures have a landmark outside of the picture",
-            crops.len()
+            written.pictures
         ));
     }
+    let written = written.crops;
     if args.json {
         print_json(&json!({
             "out": args.out, "pictures": written, "landmarks_outside": outside,
@@ -104,7 +106,7 @@ pub fn align(args: AlignArgs) -> Result<ExitStatus> {
 
 /// Writes all crops, and returns how many there are. What can be refused is refused before a picture
 /// is decoded.
-fn write(args: &AlignArgs, pairs: Option<&Path>, progress: &Progress) -> Result<(usize, Crops)> {
+fn write(args: &AlignArgs, pairs: Option<&Path>, progress: &Progress) -> Result<(Written, Crops)> {
     let stop = Stop::on_signals()?;
     let watch = |done, total, unit: &'static str| {
         if total > 0 {
@@ -133,6 +135,15 @@ fn write(args: &AlignArgs, pairs: Option<&Path>, progress: &Progress) -> Result<
         }
     };
     Ok((written, crops))
+}
+
+/// What was written.
+struct Written {
+    crops: usize,
+    /// Pictures that were cut.
+    pictures: usize,
+    /// What there is to say of it.
+    notes: Vec<String>,
 }
 
 /// Pictures as they are cut out.
@@ -245,7 +256,7 @@ fn into_folder(
     crops: &Crops,
     targets: &[PathBuf],
     (progress, stop): (&Progress, &Stop),
-) -> Result<usize> {
+) -> Result<Written> {
     let done = AtomicU64::new(0);
     targets.par_iter().enumerate().try_for_each(|(i, path)| {
         stop.check_anew("aligning")?;
@@ -265,7 +276,11 @@ fn into_folder(
         progress.advance("align", done, targets.len() as u64, "images", "aligned");
         Ok(())
     })?;
-    Ok(targets.len())
+    Ok(Written {
+        crops: targets.len(),
+        pictures: targets.len(),
+        notes: Vec::new(),
+    })
 }
 
 fn into_pack(
@@ -274,7 +289,7 @@ fn into_pack(
     pairs: &Path,
     out: &Path,
     watch: Watch,
-) -> Result<usize> {
+) -> Result<Written> {
     if out.symlink_metadata().is_ok() {
         return Err(Error::Usage(format!(
             "{} is there already, and is not replaced: remove it, or name another file",
@@ -304,6 +319,9 @@ fn into_pack(
             names.len()
         ));
     }
-    notes.iter().for_each(|said| note(said));
-    Ok(2 * order.len())
+    Ok(Written {
+        crops: 2 * order.len(),
+        pictures: named.len(),
+        notes,
+    })
 }

@@ -14,6 +14,7 @@ use frbench::gate::findings::percent;
 use frbench::gate::measured::{Measured, changed};
 use frbench::gate::replicate::seeds_per_night;
 use frbench::gate::verdict::code;
+use frbench::job::JobSpec;
 use frbench::suite::{self, Resolved};
 use frbench::{Error, Result};
 use serde_json::json;
@@ -327,7 +328,9 @@ fn diff(args: DiffArgs, executors: Executors) -> Result<ExitStatus> {
     let machine = Machine::open(&args.machine, true, executors)?;
     let first = found.measured.seeds().first().copied().unwrap_or(1);
     let round = machine.rig().outlook(&suite, first)?;
-    let data = machine.rig().store.finished(&round.jobs).finished;
+    let jobs = round.jobs.iter();
+    let data = jobs.filter(|j| matches!(j.spec, JobSpec::Data(_)));
+    let data = machine.rig().store.finished(data).finished;
     let now = planned(&round.jobs, &round.layout, &data, first)?;
     let sources = changed(&found.measured.code, &now.code);
     let configured = configurations(&found.measured, &now);

@@ -10,7 +10,7 @@ use frbench::data::manifest;
 use frbench::job::DataSource;
 use frbench::run::Stop;
 use frbench::{Error, Result, files, plan};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 pub struct ExportArgs {
@@ -45,7 +45,8 @@ pub fn export(args: &ExportArgs) -> Result<()> {
     };
     let found = find(&args.set, &args.data)?;
     let own = files::resolved(&found.root.join(&found.spec.name))?;
-    if files::resolved(&args.out)?.starts_with(&own) {
+    // Of a set that is one file, others may lie beside it.
+    if !Path::new(&args.set).is_file() && files::resolved(&args.out)?.starts_with(&own) {
         return Err(Error::Usage(format!(
             "{} is in the folder of the set itself ({}), which would be another set with it: write \
              into a folder elsewhere",
@@ -61,8 +62,8 @@ pub fn export(args: &ExportArgs) -> Result<()> {
         }
         stop.check_anew("exporting")
     };
-    let set = found.open(&watch);
-    let written = set.and_then(|set| write(&set, form, &args.out, &watch));
+    let set = found.open(&watch).inspect_err(|_| progress.clear())?;
+    let written = write(&set, form, &args.out, &watch);
     progress.clear();
     let notes = written.inspect_err(|e| {
         let begun = std::fs::read_dir(&args.out).is_ok_and(|mut inside| inside.next().is_some());

@@ -173,11 +173,15 @@ pub fn sync_dir(dir: &Path) {
 }
 
 /// Where `path` leads: links are followed as far as it exists, and what does not exist yet keeps its
-/// name.
+/// name. The empty path, which is the parent of a bare name, is the current folder.
 ///
 /// # Errors
 /// [`Error::Io`] without a current folder.
 pub fn resolved(path: &Path) -> Result<PathBuf> {
+    let path = match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    };
     let whole = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
     let mut here = PathBuf::new();
     for part in whole.components() {

@@ -12,7 +12,7 @@ use std::fmt;
 /// Two measurements of a suite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Jobs with the same key and other bits, by seed and row, trainings first. A plan alone knows
+    /// Jobs with the same key and other bits, by seed, trainings first, then by column and row. A plan alone knows
     /// the order in which they are made.
     pub bits: Vec<Bits>,
     /// Networks that other code made with other bits, such as `fcd seed 1`.
@@ -122,6 +122,7 @@ impl Comparison {
         let trained = bits.iter().filter(|b| b.column.is_none());
         self.changed
             .extend(trained.map(|b| network(&b.row, b.seed)));
+        self.changed.sort();
         let scored = self.cells.values_mut();
         for cell in scored.filter(|c| **c == Cell::Evaluation) {
             *cell = Cell::Numbers;

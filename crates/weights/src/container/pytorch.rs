@@ -14,7 +14,8 @@ fn read(file: &[u8]) -> Result<Contents, String> {
     // Its code is compressed, which no other archive of PyTorch's is.
     let is_script = |name: &String| {
         let inner = name.split_once('/').map_or("", |(_, inner)| inner);
-        let of_script = |name: &str| name == "constants.pkl" || name.starts_with("code/");
+        // `code` alone may be the name of a file of weights, and so of its folder.
+        let of_script = |name: &str| name == "constants.pkl" || name.starts_with("code/__torch__");
         of_script(name) || of_script(inner)
     };
     if archive::names(file)?.iter().any(is_script) {

@@ -170,6 +170,9 @@ fn whole_networks_and_foreign_objects_are_refused_by_name() {
     assert!(fails(&legacy(pickle, b"", b"")).contains("the class `models.Net`"));
     let code = zip(&[("n/data.pkl", b"\x80\x02N."), ("n/constants.pkl", b"")]);
     assert!(fails(&code).contains("TorchScript"));
+    // A state dictionary that was saved as `code.pt`.
+    let saved = zip(&[("code/data.pkl", b"\x80\x02N.")]);
+    assert!(!fails(&saved).contains("TorchScript"));
     // Without a pickle at its top, and with code that is compressed.
     let mut packed = zip(&[("n/code/__torch__.py", b"xx"), ("n/version", b"3")]);
     let at = packed.windows(4).rposition(|w| w == b"PK\x01\x02").unwrap();
