@@ -15,6 +15,7 @@ use frbench::data::stamps::Stamps;
 use frbench::data::watch::Watch;
 use frbench::job::Views;
 use frbench::run::Stop;
+use frbench::run::embedder::normalize;
 use frbench::{Error, Result};
 use rayon::prelude::*;
 use serde_json::json;
@@ -59,8 +60,10 @@ pub fn overlap(args: &OverlapArgs) -> Result<()> {
         return Err(Error::Usage("--cosine is a number from -1 to 1".into()));
     }
     let progress = Progress::new(args.json);
-    let lines = lines(args, &progress);
+    let mut notes = Vec::new();
+    let lines = lines(args, &progress, &mut notes);
     progress.clear();
+    notes.iter().for_each(|said| note(said));
     let lines = lines?;
     if args.json {
         let found = lines
@@ -85,8 +88,8 @@ pub fn overlap(args: &OverlapArgs) -> Result<()> {
     print(&out)
 }
 
-/// All that is found.
-fn lines(args: &OverlapArgs, progress: &Progress) -> Result<Vec<Line>> {
+/// All that is found; what there is to say besides is added to `notes`.
+fn lines(args: &OverlapArgs, progress: &Progress, notes: &mut Vec<String>) -> Result<Vec<Line>> {
     let stop = Stop::on_signals()?;
     let watch = |done, total, unit: &'static str| {
         if total > 0 {
@@ -98,7 +101,7 @@ fn lines(args: &OverlapArgs, progress: &Progress) -> Result<Vec<Line>> {
         find(&args.train, &args.data)?,
         find(&args.eval, &args.data)?,
     );
-    let sides = (side(&train, &watch)?, side(&eval, &watch)?);
+    let sides = (side(&train, &watch, notes)?, side(&eval, &watch, notes)?);
     let (train, eval) = (train.open(&watch)?, eval.open(&watch)?);
     let (ours, theirs) = (sources(&train), sources(&eval));
     let place = |of: &[&dyn ImageSource], (part, i): (usize, usize)| of[part].describe(i);
@@ -115,13 +118,13 @@ fn lines(args: &OverlapArgs, progress: &Progress) -> Result<Vec<Line>> {
         lines.extend(alike(args, model, &train, &eval, (progress, &stop))?);
     }
     if let (Some(train), Some(eval)) = sides {
-        keep(args, (train, eval), &lines)?;
+        notes.push(keep(args, (train, eval), &lines)?);
     }
     Ok(lines)
 }
 
 /// A set and its identity; none of pictures that nothing is trained or scored on as they are.
-fn side(set: &Found, watch: Watch) -> Result<Option<Side>> {
+fn side(set: &Found, watch: Watch, notes: &mut Vec<String>) -> Result<Option<Side>> {
     match manifest::read(&set.spec, &set.root, (&Stamps::default(), None), watch) {
         Ok((found, ..)) => Ok(Some(Side {
             name: found.name,
@@ -129,15 +132,15 @@ fn side(set: &Found, watch: Watch) -> Result<Option<Side>> {
             images: found.images,
         })),
         Err(Error::Data(why)) => {
-            note(&format!("what is found is not kept for reports: {why}"));
+            notes.push(format!("what is found is not kept for reports: {why}"));
             Ok(None)
         }
         Err(e) => Err(e),
     }
 }
 
-/// Leaves what was found for reports.
-fn keep(args: &OverlapArgs, (train, eval): (Side, Side), lines: &[Line]) -> Result<()> {
+/// Leaves what was found for reports, and says where.
+fn keep(args: &OverlapArgs, (train, eval): (Side, Side), lines: &[Line]) -> Result<String> {
     let distinct = |of: &dyn Fn(&Line) -> bool| {
         let images = lines.iter().filter(|l| of(l)).map(|l| l.eval.as_str());
         images.collect::<BTreeSet<_>>().len() as u64
@@ -154,12 +157,20 @@ fn keep(args: &OverlapArgs, (train, eval): (Side, Side), lines: &[Line]) -> Resu
         any: distinct(&|_| true),
         faces,
     };
-    let path = kept.write(&args.data.root())?;
-    note(&format!(
-        "{} is for reports on the two sets",
-        path.display()
-    ));
-    Ok(())
+    let root = args.data.root();
+    let (a, b) = (&kept.train.pixels_sha256, &kept.eval.pixels_sha256);
+    // One that cannot be read is replaced.
+    let before = Kept::read(&root, a, b).ok().flatten();
+    if let Some(by) = before
+        .and_then(|k| k.faces)
+        .filter(|_| kept.faces.is_none())
+    {
+        return Ok(format!(
+            "for reports, what was found with faces by {by} is kept; without --model less is known"
+        ));
+    }
+    let path = kept.write(&root)?;
+    Ok(format!("{} is for reports on the two sets", path.display()))
 }
 
 /// The images of all parts.
@@ -205,16 +216,8 @@ fn alike(
             })?;
             let dim = embedder.dim(Views::Original);
             for (i, row) in rows.chunks_exact_mut(dim).enumerate() {
-                let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-                if !norm.is_finite() {
-                    return Err(Error::Compute(format!(
-                        "{}: its embedding holds NaN or infinity: the weights of {model} are \
-                         damaged, or its input is not what was stated",
-                        source.describe(i)
-                    )));
-                }
-                row.iter_mut()
-                    .for_each(|v| *v /= norm.max(f32::MIN_POSITIVE));
+                normalize(row)
+                    .map_err(|e| Error::Compute(format!("{}: {e}", source.describe(i))))?;
             }
             out.push(Faces {
                 source: source.clone(),

@@ -17,6 +17,7 @@ use frbench::registry::Kind;
 use frbench::run::Store;
 use frbench::suite::evaluation::{self, Candidate, Evaluation, Input};
 use frbench::{Error, Result, embedded, files};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -178,21 +179,23 @@ pub fn eval(mut args: EvalArgs, executors: Executors) -> Result<ExitStatus> {
 
 /// Checks that published tables have something to say of each model.
 fn named_in(tables: &[String], models: &[Candidate]) -> Result<()> {
-    let mut names: Vec<String> = Vec::new();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let mut names: BTreeSet<String> = BTreeSet::new();
     for table in tables {
         let rows = embedded::published(table, Some(Path::new(context::PUBLISHED)))?;
         names.extend(rows.into_iter().map(|row| row.method));
     }
-    names.dedup();
     let known = |m: &&Candidate| names.iter().any(|n| n.eq_ignore_ascii_case(&m.label));
-    match models.iter().find(|m| !tables.is_empty() && !known(m)) {
+    match models.iter().find(|m| !known(m)) {
         None => Ok(()),
         Some(model) => Err(Error::Usage(format!(
             "`{}` is in none of the published tables {}; name the model as they do, NAME=PATH with \
              one of: {}",
             model.label,
             tables.join(", "),
-            names.join(", ")
+            names.into_iter().collect::<Vec<_>>().join(", ")
         ))),
     }
 }

@@ -249,7 +249,7 @@ fn pictures_are_aligned_into_a_folder_and_a_pack() {
     let pairs = "first,second,same\na/0.png,a/1.png,1\na/2.png,a/3.png,0\n";
     fs::write(dir.join("pairs.csv"), pairs).unwrap();
     done(dir, &ALIGN_PAIRS);
-    // From the list's own folder, whose name the list's path does not have.
+    // In the list's own folder, whose name the list's path does not have.
     done(&dir.join("loose"), &["align", "list.txt", "-o", "../again"]);
     let out = done(dir, &["data", "inspect", "p.bin", "--json"]);
     assert!(out.contains("\"pairs\": 2"), "{out}");

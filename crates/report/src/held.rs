@@ -213,12 +213,14 @@ fn same_network(column: &Column) -> Option<(f64, String)> {
 /// are draws from one distribution: the 95 % prediction interval by the spread of those here.
 fn further_run(seeds: usize, sd: Option<f64>, runs: &str) -> Option<(f64, String)> {
     let (sd, df) = (sd?, seeds.checked_sub(1).filter(|df| *df > 0)?);
-    let count = runs.strip_prefix("mean of ").and_then(|n| n.parse().ok());
-    let count: f64 = count.unwrap_or(1.0);
-    let of = if count == 1.0 {
-        "a single run".into()
-    } else {
-        runs.to_string()
+    let mean = runs.strip_prefix("mean of ").and_then(|n| n.parse().ok());
+    let (count, of) = match (runs, mean) {
+        ("single", _) => (1.0, "a single run"),
+        (_, Some(n)) if n >= 1.0 => (n, runs),
+        _ => (
+            1.0,
+            "taken as a single run, which the source does not state,",
+        ),
     };
     let rule = format!("95 % of retrainings, {of} by the spread of {seeds} seeds here");
     let spread = sd * (1.0 / seeds as f64 + 1.0 / count).sqrt();

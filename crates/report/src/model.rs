@@ -111,7 +111,7 @@ pub struct SuiteInfo {
 pub struct Row {
     #[serde(flatten)]
     pub info: RowInfo,
-    /// What it was trained on and how; none where nothing was trained.
+    /// Where its network comes from; none where no run of it is planned, or its job is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// Such as `MobileNetV2 0.5x`.

@@ -1,4 +1,5 @@
-//! What was found of two sets, kept beside them: `.overlap/` in the folder of data sets.
+//! What was found of two sets, kept beside them: `.overlap/` in the folder of data sets. One in which
+//! faces were compared, too, is not replaced by one in which they were not.
 
 use frbench_base::{Error, Result, files};
 use serde::{Deserialize, Serialize};

@@ -101,24 +101,41 @@ impl Embedder {
 /// # Errors
 /// [`Error::Compute`] for one that holds NaN or infinity, or that is 0, which has no direction.
 pub fn cosine(a: &[f32], b: &[f32]) -> Result<f64> {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
-        products.sum()
-    };
-    let norms = (dot(a, a) * dot(b, b)).sqrt();
-    if !norms.is_finite() {
+    Ok(dot(a, b) / directed(dot(a, a) * dot(b, b))?.sqrt())
+}
+
+/// Makes an embedding a unit vector.
+///
+/// # Errors
+/// As [`cosine`].
+pub fn normalize(row: &mut [f32]) -> Result<()> {
+    let norm = directed(dot(row, row))?.sqrt();
+    row.iter_mut()
+        .for_each(|v| *v = (f64::from(*v) / norm) as f32);
+    Ok(())
+}
+
+/// A sum in double precision, in which no square of a number overflows.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+    products.sum()
+}
+
+/// The square of a norm, of what has a direction.
+fn directed(square: f64) -> Result<f64> {
+    if !square.is_finite() {
         return Err(Error::Compute(
             "an embedding holds NaN or infinity: the weights are damaged, or their input is not what \
              was stated"
                 .into(),
         ));
     }
-    if norms == 0.0 {
+    if square == 0.0 {
         return Err(Error::Compute(
             "an embedding is 0, which has no direction".into(),
         ));
     }
-    Ok(dot(a, b) / norms)
+    Ok(square)
 }
 
 #[cfg(test)]

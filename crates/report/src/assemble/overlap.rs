@@ -3,9 +3,10 @@
 
 use super::{Parts, column_id};
 use crate::model::{Column, Overlap};
+use frbench_base::key::Key;
 use frbench_data::overlap::kept::Kept;
 use frbench_job::result::JobResult;
-use frbench_job::{DataSource, DataSpec, JobSpec};
+use frbench_job::{DataSource, JobSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -19,52 +20,55 @@ pub(super) fn tell(
 ) {
     let runs = s.layout.rows.iter().filter_map(|r| r.runs.first());
     let trained = runs.filter_map(|run| Some(&s.train_spec(&run.train)?.data));
-    let sets: BTreeMap<String, Option<String>> = trained.filter_map(|key| set(s, key)).collect();
-    for cell in &s.layout.cells {
-        let Some(JobSpec::Score(score)) = s.spec(&cell.score) else {
+    let sets: BTreeMap<String, Option<String>> = trained.flat_map(|key| parts(s, key)).collect();
+    for column in &s.layout.columns {
+        let mut cells = s.layout.cells.iter().filter(|c| c.column == column.id);
+        let Some(JobSpec::Score(score)) = cells.next().and_then(|c| s.spec(&c.score)) else {
             continue;
         };
-        let Some((_, eval)) = set(s, &score.data) else {
+        // An evaluation set is one set.
+        let Some((_, eval)) = parts(s, &score.data).into_iter().next() else {
             continue;
         };
-        let own = column_id(&cell.column, "");
-        for column in columns.iter_mut().filter(|c| c.id.starts_with(&own)) {
-            if !column.context.overlaps.is_empty() {
-                continue;
-            }
-            let overlaps = sets.iter().map(|(train, identity)| {
-                let ids = identity.as_ref().zip(eval.as_ref());
-                let found = ids.map(|(a, b)| Kept::read(data_root, a, b)).transpose();
-                let found = found.unwrap_or_else(|e| {
-                    notes.insert(e.to_string());
-                    None
-                });
-                Overlap {
-                    train: train.clone(),
-                    found: found.flatten(),
-                }
+        let mut overlaps = Vec::new();
+        for (train, identity) in &sets {
+            let ids = identity.as_ref().zip(eval.as_ref());
+            let found = ids.map(|(a, b)| Kept::read(data_root, a, b)).transpose();
+            let found = found.unwrap_or_else(|e| {
+                notes.insert(e.to_string());
+                None
             });
-            column.context.overlaps = overlaps.collect();
+            overlaps.push(Overlap {
+                train: train.clone(),
+                found: found.flatten(),
+            });
+        }
+        let own = column_id(&column.id, "");
+        for column in columns.iter_mut().filter(|c| c.id.starts_with(&own)) {
+            column.context.overlaps = overlaps.clone();
         }
     }
 }
 
-/// Name and identity of the set that a job makes; of one with noise, of what it is made from. None
-/// of a generated set.
-fn set(s: &Parts, key: &frbench_base::key::Key) -> Option<(String, Option<String>)> {
-    let JobSpec::Data(spec) = s.spec(key)? else {
-        return None;
+/// Name and identity of each set that a job's is made of: itself, or what noise was planted in and
+/// taken from. Generated ones are left out.
+fn parts(s: &Parts, key: &Key) -> Vec<(String, Option<String>)> {
+    let Some(JobSpec::Data(spec)) = s.spec(key) else {
+        return Vec::new();
     };
     let found = match s.finished.get(key) {
         Some(JobResult::Data(found)) => Some(found.pixels_sha256.clone()),
         _ => None,
     };
-    let of = |spec: &DataSpec, found| match spec.source {
-        DataSource::Synth(_) => None,
-        _ => Some((spec.name.clone(), found)),
-    };
     match &spec.source {
-        DataSource::Noisy(noisy) => of(&noisy.base, noisy.base.identity.clone()),
-        _ => of(spec, found),
+        DataSource::Synth(_) => Vec::new(),
+        DataSource::Files { .. } => vec![(spec.name.clone(), found)],
+        DataSource::Noisy(noisy) => {
+            let sets = std::iter::once(&noisy.base).chain(&noisy.outliers);
+            let brought = sets.filter(|s| !matches!(s.source, DataSource::Synth(_)));
+            brought
+                .map(|s| (s.name.clone(), s.identity.clone()))
+                .collect()
+        }
     }
 }

@@ -129,7 +129,7 @@ impl Matrix {
 
 /// The lines of a list.
 pub(super) fn lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let text = frbench_data::list::read(path)?;
     let text = std::str::from_utf8(&text)
         .map_err(|_| Error::Data(format!("{}: not UTF-8 text", path.display())))?;
     let lines = text.lines().map(str::trim_end).filter(|l| !l.is_empty());
