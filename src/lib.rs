@@ -22,14 +22,16 @@
 //! | [`parity`] | golden cases of other implementations against what a suite would run |
 //! | [`mod@bench`] | how fast this machine trains and embeds |
 //! | [`embedded`], [`build`] | suites, data sets and published results in the program; which build it is |
+//! | [`cli`] | the command line: one file per command |
 //!
-//! The library never prints and never exits; `cli` and `main` do.
+//! The library never prints and never exits, but for [`cli`], which is handed what executes jobs.
 
 pub mod bench;
 pub mod build;
+pub mod cli;
 pub mod embedded;
 
-pub use frbench_base::{Error, Result, Size, compare, error, files, key, registry, rng};
+pub use frbench_base::{Error, Result, Size, compare, error, files, key, registry, rng, time};
 pub use frbench_data as data;
 pub use frbench_engine as engine;
 pub use frbench_eval::{protocol, stats};

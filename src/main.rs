@@ -1,8 +1,7 @@
 //! Parse, dispatch, print the error, exit.
 
-mod cli;
-
 use clap::Parser;
+use frbench::cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -78,11 +78,8 @@ impl Case {
 
 /// The graph of a backbone whose name and parameters come from a user.
 fn graph(spec: &BackboneSpec, size: usize) -> Result<Graph> {
-    let infos = BACKBONES.iter().map(|b| &b.info);
-    let info = infos.clone().find(|i| i.name == spec.name);
-    let info =
-        info.ok_or_else(|| registry::unknown("backbone", &spec.name, infos.map(|i| i.name)))?;
-    registry::check(info, &spec.params)?;
+    let entry = registry::named(BACKBONES, |b| b.info.name, "backbone", &spec.name)?;
+    registry::check(&entry.info, &spec.params)?;
     backbone::build(spec, size)
 }
 

@@ -5,16 +5,16 @@ use super::context::set_threads;
 use super::exit::ExitStatus;
 use super::output::{print, print_json};
 use super::progress::Progress;
+use crate::bench::case::Named;
+use crate::bench::peer::Torch;
+use crate::bench::{self, Case, Contender, Measured, Work, peak};
+use crate::build::BUILD;
+use crate::engine::{Device, DeviceChoice};
+use crate::job::{BackboneSpec, Precision};
+use crate::run::environment;
+use crate::{Error, Result};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use frbench::bench::case::Named;
-use frbench::bench::peer::Torch;
-use frbench::bench::{self, Case, Contender, Measured, Work, peak};
-use frbench::build::BUILD;
-use frbench::engine::{Device, DeviceChoice};
-use frbench::job::{BackboneSpec, Precision};
-use frbench::run::environment;
-use frbench::{Error, Result};
 use serde_json::json;
 use std::process::Command;
 
@@ -70,7 +70,7 @@ pub struct BenchArgs {
     /// Print the measurements as JSON instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Answer commands on standard input; see `frbench::bench::serve`
+    /// Answer commands on standard input; see `crate::bench::serve`
     #[arg(long, hide = true, conflicts_with_all = ["json", "backbone", "check", "peer"])]
     pub serve: bool,
 }

@@ -1,11 +1,11 @@
 //! The tables of `frbench bench`.
 
 use super::text::{quantity, table};
-use frbench::Result;
-use frbench::bench::peer::Torch;
-use frbench::bench::{Case, Measured, Peer, Work, is_out_of_memory};
-use frbench::engine::device::{OpError, Rates};
-use frbench::job::Precision;
+use crate::Result;
+use crate::bench::peer::Torch;
+use crate::bench::{Case, Measured, Peer, Work, is_out_of_memory};
+use crate::engine::device::{OpError, Rates};
+use crate::job::Precision;
 use serde_json::{Value, json};
 
 pub fn describe(case: &Case) -> String {

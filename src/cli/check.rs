@@ -3,8 +3,8 @@
 use super::context;
 use super::exit::ExitStatus;
 use super::output::print;
+use crate::Result;
 use clap::Args;
-use frbench::Result;
 
 #[derive(Args, Debug)]
 pub struct CheckArgs {

@@ -3,13 +3,13 @@
 use super::exit::ExitStatus;
 use super::output::{print, print_json};
 use super::text::table;
+use crate::Result;
+use crate::gate::compare::{Cell, compare as compared};
+use crate::gate::findings::percent;
+use crate::gate::load::load;
+use crate::gate::verdict::code;
+use crate::stats::{BySeed, mean, paired};
 use clap::Args;
-use frbench::Result;
-use frbench::gate::compare::{Cell, compare as compared};
-use frbench::gate::findings::percent;
-use frbench::gate::load::load;
-use frbench::gate::verdict::code;
-use frbench::stats::{BySeed, mean, paired};
 use serde_json::json;
 use std::path::PathBuf;
 

@@ -1,14 +1,14 @@
 //! From what was typed to a resolved suite and its plan: what `run`, `show`, `check` and
 //! `report` have in common.
 
+use crate::engine::device::DeviceChoice;
+use crate::job::JobSpec;
+use crate::plan::{self, DeviceKind, Round, Selection};
+use crate::run::{self, Failures, Store};
+use crate::suite::{self, Catalogue, Resolved, Suite};
+use crate::{Error, Result};
+use crate::{build, embedded};
 use clap::Args;
-use frbench::engine::device::DeviceChoice;
-use frbench::job::JobSpec;
-use frbench::plan::{self, DeviceKind, Round, Selection};
-use frbench::run::{self, Failures, Store};
-use frbench::suite::{self, Catalogue, Resolved, Suite};
-use frbench::{Error, Result};
-use frbench::{build, embedded};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 

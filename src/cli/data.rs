@@ -5,21 +5,21 @@ use super::exit::ExitStatus;
 use super::output::print;
 use super::progress::Progress;
 use super::{data_export, data_inspect, data_overlap};
+use crate::data::declarations::Declarations;
+use crate::data::decode::encode_png;
+use crate::data::manifest;
+use crate::data::set::missing;
+use crate::data::stamps::Stamps;
+use crate::job::{DataFormat, DataSource, DataSpec, JobSpec};
+use crate::plan::keys::Names;
+use crate::plan::{self, Codes, DeviceKind};
+use crate::run::rendering::{Rendering, render as render_set, tidy};
+use crate::run::{self, Observer, Stop};
+use crate::suite::dataset;
+use crate::synth::{self, World};
+use crate::{Error, Result, files};
+use crate::{build, embedded};
 use clap::{Args, Subcommand};
-use frbench::data::declarations::Declarations;
-use frbench::data::decode::encode_png;
-use frbench::data::manifest;
-use frbench::data::set::missing;
-use frbench::data::stamps::Stamps;
-use frbench::job::{DataFormat, DataSource, DataSpec, JobSpec};
-use frbench::plan::keys::Names;
-use frbench::plan::{self, Codes, DeviceKind};
-use frbench::run::rendering::{Rendering, render as render_set, tidy};
-use frbench::run::{self, Observer, Stop};
-use frbench::suite::dataset;
-use frbench::synth::{self, World};
-use frbench::{Error, Result, files};
-use frbench::{build, embedded};
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand, Debug)]
@@ -143,7 +143,7 @@ pub(super) fn verify(
 ) -> Result<(String, String)> {
     let gone = missing(spec, root);
     if !gone.is_empty() {
-        let describe = frbench::data::declarations::describe_missing;
+        let describe = crate::data::declarations::describe_missing;
         return Err(Error::Data(describe(
             public.get(&spec.name),
             spec,

@@ -2,9 +2,9 @@
 
 use super::data::{AddArgs, verify};
 use super::output::{note, print};
-use frbench::data::declarations::{Declarations, propose};
-use frbench::data::set::misread;
-use frbench::{Error, Result, files};
+use crate::data::declarations::{Declarations, propose};
+use crate::data::set::misread;
+use crate::{Error, Result, files};
 use std::path::Path;
 
 /// The folder of declarations.

@@ -4,12 +4,12 @@ use super::context::DataArgs;
 use super::data_find::{Found, at_path, find};
 use super::output::{note, print};
 use super::progress::Progress;
+use crate::data::export::{Form, export as write};
+use crate::data::manifest;
+use crate::job::DataSource;
+use crate::run::Stop;
+use crate::{Error, Result, files, plan};
 use clap::{Args, ValueEnum};
-use frbench::data::export::{Form, export as write};
-use frbench::data::manifest;
-use frbench::job::DataSource;
-use frbench::run::Stop;
-use frbench::{Error, Result, files, plan};
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]

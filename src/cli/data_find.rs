@@ -1,11 +1,11 @@
 //! A data set by its name, or by the path of its folder or file.
 
 use super::context::DataArgs;
-use frbench::data::declarations::{Declarations, propose};
-use frbench::data::set::{self, DataSet};
-use frbench::data::watch::Watch;
-use frbench::job::{DataFormat, DataSource, DataSpec, Rules};
-use frbench::{Error, Result};
+use crate::data::declarations::{Declarations, propose};
+use crate::data::set::{self, DataSet};
+use crate::data::watch::Watch;
+use crate::job::{DataFormat, DataSource, DataSpec, Rules};
+use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// A set, and the folder that its own lies in.

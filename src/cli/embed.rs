@@ -4,20 +4,20 @@ use super::exit::ExitStatus;
 use super::network::How;
 use super::output::{self, print, print_json};
 use super::text::duration;
+use crate::data::bin::BinReader;
+use crate::data::decode::sniff;
+use crate::data::source::{FileSource, ImageSource, RecSource};
+use crate::data::walk::{in_words, regular, walk};
+use crate::data::watch::Watch;
+use crate::files::NewFile;
+use crate::job::Views;
+use crate::key::Key;
+use crate::protocol::Embeddings;
+use crate::protocol::embeddings::{EmbeddingWriter, Resumed};
+use crate::run::Stop;
+use crate::run::embedder::Embedder;
+use crate::{Error, Result, files};
 use clap::{Args, ValueEnum};
-use frbench::data::bin::BinReader;
-use frbench::data::decode::sniff;
-use frbench::data::source::{FileSource, ImageSource, RecSource};
-use frbench::data::walk::{in_words, regular, walk};
-use frbench::data::watch::Watch;
-use frbench::files::NewFile;
-use frbench::job::Views;
-use frbench::key::Key;
-use frbench::protocol::Embeddings;
-use frbench::protocol::embeddings::{EmbeddingWriter, Resumed};
-use frbench::run::Stop;
-use frbench::run::embedder::Embedder;
-use frbench::{Error, Result, files};
 use serde_json::json;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -107,7 +107,7 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     match form {
         Form::Npy => {
             let parts = matrix.chunks().map(|chunk| chunk.data);
-            frbench::weights::npy::write_parts(&args.out, &shape, parts)?;
+            crate::weights::npy::write_parts(&args.out, &shape, parts)?;
         }
         Form::Csv => write_csv(&args.out, &matrix, &pictures)?,
     }
@@ -324,7 +324,7 @@ impl Pictures {
     }
 
     fn list(path: &Path, watch: Watch) -> Result<Pictures> {
-        let text = frbench::data::list::read(path)?;
+        let text = crate::data::list::read(path)?;
         let text = std::str::from_utf8(&text).map_err(|_| {
             Error::Data(format!(
                 "{}: neither a picture (JPEG, PNG) nor a list of paths in UTF-8",

@@ -3,13 +3,13 @@
 use super::exit::ExitStatus;
 use super::output::{note, print, print_json};
 use super::text::table;
+use crate::engine::{Device, DeviceChoice};
+use crate::job::result::{Metric, ScoreResult};
+use crate::job::{ProtocolSpec, Views};
+use crate::run::given::{Given, Matrix};
+use crate::suite::evaluation::RULE;
+use crate::{Error, Result};
 use clap::{Args, ValueEnum};
-use frbench::engine::{Device, DeviceChoice};
-use frbench::job::result::{Metric, ScoreResult};
-use frbench::job::{ProtocolSpec, Views};
-use frbench::run::given::{Given, Matrix};
-use frbench::suite::evaluation::RULE;
-use frbench::{Error, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

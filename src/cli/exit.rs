@@ -1,6 +1,6 @@
 //! How a command ends when nothing went wrong with the command itself.
 
-/// The verdict of a command. Errors carry their own codes: [`frbench::Error::exit_code`].
+/// The verdict of a command. Errors carry their own codes: [`crate::Error::exit_code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Everything asked for is done.
@@ -11,7 +11,7 @@ pub enum ExitStatus {
     Missed,
     /// A claim is contradicted or undecided, and that was asked to be an error.
     Undecided,
-    /// A code of [`frbench::gate::verdict::code`].
+    /// A code of [`crate::gate::verdict::code`].
     Night(u8),
 }
 

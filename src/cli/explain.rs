@@ -4,10 +4,10 @@ use super::context::RunsArgs;
 use super::exit::ExitStatus;
 use super::output::{print, print_json};
 use super::text::table;
+use crate::run::Store;
+use crate::run::explain::{Part, Past, differences, past};
+use crate::{Error, Result};
 use clap::Args;
-use frbench::run::Store;
-use frbench::run::explain::{Part, Past, differences, past};
-use frbench::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
 

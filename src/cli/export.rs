@@ -4,10 +4,10 @@ use super::context::{self, DeviceArgs, RunsArgs, SuiteArgs};
 use super::exit::ExitStatus;
 use super::output::{note, print, warn};
 use super::report;
+use crate::key::Key;
+use crate::run::{Failures, Store};
+use crate::{Error, Result, files};
 use clap::{Args, ValueEnum};
-use frbench::key::Key;
-use frbench::run::{Failures, Store};
-use frbench::{Error, Result, files};
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]

@@ -2,13 +2,13 @@
 
 use super::context::DataArgs;
 use super::output::{note, warn};
-use frbench::data::set::{self, DataSet};
-use frbench::engine::Device;
-use frbench::job::DataFormat;
-use frbench::run::embedder::Embedder;
-use frbench::run::{Stop, input_probe};
-use frbench::suite::evaluation::Candidate;
-use frbench::{Error, Result, files};
+use crate::data::set::{self, DataSet};
+use crate::engine::Device;
+use crate::job::DataFormat;
+use crate::run::embedder::Embedder;
+use crate::run::{Stop, input_probe};
+use crate::suite::evaluation::Candidate;
+use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 

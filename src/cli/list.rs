@@ -3,13 +3,13 @@
 use super::exit::ExitStatus;
 use super::output::{bold, print, print_json};
 use super::text;
+use crate::Result;
+use crate::distill::{DECLARED, DISTILL};
+use crate::embedded;
+use crate::head::Preset;
+use crate::registry::{Info, Kind, Param};
+use crate::suite::{self, Catalogue};
 use clap::{Args, ValueEnum};
-use frbench::Result;
-use frbench::distill::{DECLARED, DISTILL};
-use frbench::embedded;
-use frbench::head::Preset;
-use frbench::registry::{Info, Kind, Param};
-use frbench::suite::{self, Catalogue};
 use serde_json::{Value, json};
 
 #[derive(Args, Debug)]

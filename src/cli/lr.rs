@@ -1,12 +1,12 @@
 //! `frbench show --lr`: the learning rate over a method's training.
 
 use super::text::table;
-use frbench::embedded;
-use frbench::engine::schedule::{lr_at, total_steps};
-use frbench::job::{DataSource, DataSpec, Decay, Length};
-use frbench::suite::check::suggest;
-use frbench::suite::{Resolved, dataset};
-use frbench::{Error, Result};
+use crate::embedded;
+use crate::engine::schedule::{lr_at, total_steps};
+use crate::job::{DataSource, DataSpec, Decay, Length};
+use crate::suite::check::suggest;
+use crate::suite::{Resolved, dataset};
+use crate::{Error, Result};
 use std::collections::BTreeSet;
 
 /// Lines of the table, apart from the steps around a milestone.

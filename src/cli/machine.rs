@@ -2,15 +2,15 @@
 
 use super::context::{DataArgs, RunsArgs, set_threads};
 use super::progress::Progress;
+use crate::Result;
+use crate::engine::{Device, DeviceChoice};
+use crate::gate::baseline::Recorded;
+use crate::gate::replicate::Rig;
+use crate::plan::{Code, DeviceKind};
+use crate::run::executors::Executor;
+use crate::run::{Options, Program, Stop, Store};
+use crate::{build, embedded};
 use clap::Args;
-use frbench::Result;
-use frbench::engine::{Device, DeviceChoice};
-use frbench::gate::baseline::Recorded;
-use frbench::gate::replicate::Rig;
-use frbench::plan::{Code, DeviceKind};
-use frbench::run::executors::Executor;
-use frbench::run::{Options, Program, Stop, Store};
-use frbench::{build, embedded};
 
 #[derive(Args, Debug)]
 pub struct MachineArgs {
@@ -38,7 +38,7 @@ impl Executors {
     /// Those of this build.
     pub fn of_build() -> Executors {
         Executors {
-            execute: frbench::run::executors::execute,
+            execute: crate::run::executors::execute,
             code: build::code,
         }
     }

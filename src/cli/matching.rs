@@ -3,11 +3,11 @@
 use super::exit::ExitStatus;
 use super::network::How;
 use super::output::{print, print_json};
+use crate::data::source::{FileSource, ImageSource};
+use crate::job::Views;
+use crate::run::embedder::cosine;
+use crate::{Error, Result};
 use clap::Args;
-use frbench::data::source::{FileSource, ImageSource};
-use frbench::job::Views;
-use frbench::run::embedder::cosine;
-use frbench::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;

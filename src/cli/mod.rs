@@ -45,9 +45,9 @@ pub mod text;
 mod transfer;
 mod wrong_pairs;
 
+use crate::Result;
 use clap::{Parser, Subcommand};
 use exit::ExitStatus;
-use frbench::Result;
 use machine::Executors;
 
 /// A benchmark and reproducibility harness for face recognition research.
@@ -135,14 +135,14 @@ commands! {
 /// Runs the command.
 pub fn dispatch(cli: Cli, executors: Executors) -> Result<ExitStatus> {
     if let Ok(name) = std::env::var("FRBENCH_ISA") {
-        frbench::engine::ops::simd::Level::parse(&name)?;
+        crate::engine::ops::simd::Level::parse(&name)?;
     }
     cli.command.run(&Means { executors })
 }
 
 /// `0.1.0 (1a2b3c4, clean)`.
 fn version() -> &'static str {
-    use frbench::build::BUILD;
+    use crate::build::BUILD;
     static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let revision = &BUILD.revision[..BUILD.revision.len().min(12)];
         format!("{} ({revision}, {})", BUILD.version, BUILD.tree)

@@ -1,11 +1,11 @@
 //! A network from a file, as commands that run one without a plan are given it.
 
 use super::output;
+use crate::Result;
+use crate::engine::{Device, DeviceChoice};
+use crate::run::embedder::Embedder;
+use crate::suite::evaluation::{Candidate, Input};
 use clap::Args;
-use frbench::Result;
-use frbench::engine::{Device, DeviceChoice};
-use frbench::run::embedder::Embedder;
-use frbench::suite::evaluation::{Candidate, Input};
 
 /// How a network is run.
 #[derive(Args, Debug)]

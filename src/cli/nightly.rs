@@ -5,18 +5,18 @@ use super::exit::ExitStatus;
 use super::machine::{Executors, Machine, MachineArgs};
 use super::output::{self, print, print_json};
 use super::text::table;
+use crate::gate::baseline::{self, Baseline};
+use crate::gate::findings::{Findings, percent};
+use crate::gate::github::{self, Places};
+use crate::gate::history::{self, History};
+use crate::gate::night::{Context, Night, deadline};
+use crate::gate::procedure::PRIMARIES;
+use crate::gate::verdict::{Verdict, exit_code};
+use crate::gate::{badge, junit, pages};
+use crate::suite::{self, Resolved, Suite};
+use crate::time::Utc;
+use crate::{Error, Result, embedded, files};
 use clap::Args;
-use frbench::gate::baseline::{self, Baseline};
-use frbench::gate::findings::{Findings, percent};
-use frbench::gate::github::{self, Places};
-use frbench::gate::history::{self, History};
-use frbench::gate::night::{Context, Night, deadline};
-use frbench::gate::procedure::PRIMARIES;
-use frbench::gate::verdict::{Verdict, exit_code};
-use frbench::gate::{badge, junit, pages};
-use frbench::report::time::Utc;
-use frbench::suite::{self, Resolved, Suite};
-use frbench::{Error, Result, embedded, files};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -85,22 +85,34 @@ pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
             continue;
         };
         machine.progress.line(&format!("{}:", p.resolved.suite));
-        let night = Night::begin(Context {
+        let begun = Night::begin(Context {
             suite: &p.resolved,
             baseline,
             history: &p.history,
             rig: &rig,
             night: &night,
             environment: &recorded.environment,
-        })?;
-        let interrupted = night.is_interrupted();
-        nights.push(night);
+        });
+        // What earlier suites have found is told, whatever ends this one.
+        let interrupted = match begun {
+            Ok(night) => {
+                let interrupted = night.is_interrupted();
+                nights.push(night);
+                interrupted
+            }
+            Err(e) => {
+                stopped = Some(e);
+                true
+            }
+        };
         if interrupted {
             break;
         }
     }
     for mut night in nights {
-        night.confirm(until)?;
+        if let Err(e) = night.confirm(until) {
+            stopped = stopped.or(Some(e));
+        }
         let (findings, interrupted) = night.conclude();
         found.push(findings);
         stopped = stopped.or(interrupted);

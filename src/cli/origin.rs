@@ -1,11 +1,11 @@
 //! Which suite a report's folder is of. A folder is named after suite and profile, and two files
 //! can state the same name: neither may replace the other's report.
 
-use frbench::files;
-use frbench::key::sha256_hex;
-use frbench::suite::source::Source;
-use frbench::suite::whole;
-use frbench::{Error, Result};
+use crate::files;
+use crate::key::sha256_hex;
+use crate::suite::source::Source;
+use crate::suite::whole;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

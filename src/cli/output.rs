@@ -1,6 +1,6 @@
 //! Writing to the terminal.
 
-use frbench::{Error, Result};
+use crate::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
 
 /// Writes a command's output. A reader that stops early (`| head`) is no error.

@@ -4,7 +4,7 @@
 //! at another pace than a network is run. Jobs go at the pace of their kind, as far as it is known from
 //! those of this process, else at the pace of all.
 
-use frbench::plan::Kind;
+use crate::plan::Kind;
 use std::collections::BTreeMap;
 
 /// What is to be done and what was done, by the kind of job.

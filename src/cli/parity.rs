@@ -3,9 +3,9 @@
 use super::exit::ExitStatus;
 use super::output::{bold, print, print_json};
 use super::text;
+use crate::Result;
+use crate::parity::{self, Outcome, Verdict};
 use clap::Args;
-use frbench::Result;
-use frbench::parity::{self, Outcome, Verdict};
 use serde_json::json;
 use std::path::PathBuf;
 

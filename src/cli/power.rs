@@ -1,15 +1,15 @@
 //! Which difference each claim of a profile can see, before or after it was run.
 
 use super::text::table;
-use frbench::job::result::JobResult;
-use frbench::job::{DataSource, DataSpec};
-use frbench::plan::Round;
-use frbench::report::Report;
-use frbench::run::store::Standing;
-use frbench::stats::{MIN_SEEDS, POWER, Variances, detectable};
-use frbench::suite::Resolved;
-use frbench::suite::dataset;
-use frbench::suite::resolve::{Column, ResolvedClaim};
+use crate::job::result::JobResult;
+use crate::job::{DataSource, DataSpec};
+use crate::plan::Round;
+use crate::report::Report;
+use crate::run::store::Standing;
+use crate::stats::{MIN_SEEDS, POWER, Variances, detectable};
+use crate::suite::Resolved;
+use crate::suite::dataset;
+use crate::suite::resolve::{Column, ResolvedClaim};
 use std::collections::BTreeSet;
 
 /// Variances of differences as earlier runs showed them, by family of sets, metric and entries.
@@ -134,7 +134,7 @@ fn level(suite: &Resolved, claim: &ResolvedClaim) -> f64 {
 fn of_runs(report: &Report, claim: &ResolvedClaim, column: &Column) -> Option<(Variances, usize)> {
     let id = format!("{}/{}", column.id(), claim.metric);
     let claims = report.input.claims.iter();
-    let at = |c: &frbench::report::model::Claim| {
+    let at = |c: &crate::report::model::Claim| {
         c.id == claim.id && c.better == claim.better && c.than == claim.than && c.on == id
     };
     let place = claims.into_iter().position(at)?;

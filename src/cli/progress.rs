@@ -2,9 +2,9 @@
 
 use super::pace::{Pace, Running};
 use super::text::duration;
-use frbench::job::Job;
-use frbench::plan::Kind;
-use frbench::run::Observer;
+use crate::job::Job;
+use crate::plan::Kind;
+use crate::run::Observer;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;

@@ -1,12 +1,12 @@
 //! Of the open jobs of a plan, those that were done before with something else, and with what.
 
 use super::text::table;
-use frbench::Result;
-use frbench::job::{Job, JobSpec};
-use frbench::key::Key;
-use frbench::plan::Round;
-use frbench::run::Store;
-use frbench::run::explain::{self, Difference, Part, Redone};
+use crate::Result;
+use crate::job::{Job, JobSpec};
+use crate::key::Key;
+use crate::plan::Round;
+use crate::run::Store;
+use crate::run::explain::{self, Difference, Part, Redone};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Redo<'a> {

@@ -4,11 +4,10 @@ use super::eval::rules;
 use super::exit::ExitStatus;
 use super::output::{bold, print, print_json};
 use super::{context, text};
+use crate::report::comparable::{Against, Known, comparable};
+use crate::report::model::{PublishedRow, Status};
+use crate::{Error, Result, embedded, protocol};
 use clap::Args;
-use frbench::report::held::SHIPPED;
-use frbench::report::model::{PublishedRow, Status};
-use frbench::suite::Catalogue;
-use frbench::{Error, Result, embedded, protocol};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -99,9 +98,26 @@ fn table(name: &str, rows: &[PublishedRow]) -> String {
 /// How many can be held against what is measured here, and of the others why not.
 fn standing<'a>(rows: impl Iterator<Item = &'a PublishedRow>) -> Result<String> {
     let known = context::catalogue()?;
+    let known = Known {
+        set: &|name| known.lookup(&name.to_ascii_lowercase()).is_ok(),
+        protocol: &|name| {
+            let (kind, rule) = name.split_once('/').unwrap_or((name, ""));
+            // Others name their parameters, which are theirs to choose.
+            let is_rule = kind != "verification" || rules().contains(&rule);
+            is_rule && protocol::find(kind).is_ok()
+        },
+        backbone: &|name| known.backbones.iter().any(|b| b.name == name),
+    };
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for row in rows {
-        *counts.entry(comparable(row, &known)).or_default() += 1;
+        let what = match comparable(row, &known) {
+            Ok(Against::Distributed) => {
+                "can be held against the network that its source distributes".into()
+            }
+            Ok(Against::Trained) => "can be held against a training here".into(),
+            Err(reason) => format!("cannot be compared: {reason}"),
+        };
+        *counts.entry(what).or_default() += 1;
     }
     let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
@@ -109,52 +125,6 @@ fn standing<'a>(rows: impl Iterator<Item = &'a PublishedRow>) -> Result<String> 
         .into_iter()
         .map(|(what, n)| format!("{n:5}  {what}\n"));
     Ok(lines.collect())
-}
-
-/// What a number can be held against, or the first thing that is in the way.
-fn comparable(row: &PublishedRow, known: &Catalogue) -> String {
-    let of = |what: &str| format!("cannot be compared: {what}");
-    match row.status {
-        Status::Unavailable => return of("declared and empty"),
-        Status::Secondary => return of("read at second hand"),
-        Status::Verified => {}
-    }
-    let is_set = |name: &str| known.lookup(&name.to_ascii_lowercase()).is_ok();
-    let kind = row.protocol.split('/').next().unwrap_or_default();
-    let registered = protocol::find(kind);
-    if !is_set(&row.dataset) {
-        return of("its data set is not one of `frbench list datasets`");
-    }
-    match registered {
-        _ if row.protocol.is_empty() || row.protocol == kind => {
-            return of("its source does not state the rule");
-        }
-        Ok(_) if kind != "verification" => {}
-        Ok(_)
-            if rules()
-                .iter()
-                .any(|r| row.protocol == format!("{kind}/{r}")) => {}
-        _ => return of("its rule is not one of `frbench list protocols`"),
-    }
-    if !known.backbones.iter().any(|b| b.name == row.backbone) {
-        return of(match row.backbone.is_empty() {
-            true => "its source does not state the network",
-            false => "its network is not one of `frbench list backbones`",
-        });
-    }
-    if row.checkpoint == SHIPPED {
-        return "can be held against the network that its source distributes".into();
-    }
-    match row.checkpoint.as_str() {
-        "last" => {}
-        "" => return of("its source does not state which checkpoint was scored"),
-        _ => return of("its checkpoint was chosen on test sets"),
-    }
-    let base = row.training_data.split(", ").next().unwrap_or_default();
-    match is_set(base) {
-        true => "can be held against a training here".into(),
-        false => of("it is not trained on one of `frbench list datasets`"),
-    }
 }
 
 fn status(status: Status) -> &'static str {

@@ -5,16 +5,16 @@ use super::exit::ExitStatus;
 use super::origin::Origin;
 use super::output::{self, print};
 use super::text::table;
+use crate::embedded;
+use crate::job::Job;
+use crate::plan::layout::Layout;
+use crate::report::derive::{Cell, CellState};
+use crate::report::{Report, Sources, assemble};
+use crate::run::{Failures, Store};
+use crate::stats::ClaimVerdict;
+use crate::suite::Resolved;
+use crate::{Error, Result};
 use clap::Args;
-use frbench::embedded;
-use frbench::job::Job;
-use frbench::plan::layout::Layout;
-use frbench::report::derive::{Cell, CellState};
-use frbench::report::{Report, Sources, assemble};
-use frbench::run::{Failures, Store};
-use frbench::stats::ClaimVerdict;
-use frbench::suite::Resolved;
-use frbench::{Error, Result};
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]

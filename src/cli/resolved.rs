@@ -3,8 +3,8 @@
 use super::context;
 use super::exit::ExitStatus;
 use super::output::print;
-use frbench::Result;
-use frbench::suite::{Suite, whole};
+use crate::Result;
+use crate::suite::{Suite, whole};
 
 /// Prints the suite called `name` as one file, and in its head where that comes from.
 pub fn resolved(name: &str) -> Result<ExitStatus> {

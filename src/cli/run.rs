@@ -4,13 +4,13 @@ use super::context::{DataArgs, RunsArgs, SuiteArgs, set_threads};
 use super::exit::ExitStatus;
 use super::machine::Executors;
 use super::progress::Progress;
+use crate::Result;
+use crate::engine::{Device, DeviceChoice};
+use crate::plan::DeviceKind;
+use crate::report::Report;
+use crate::run::{Options, Outcome, Program, ReadAgain, Stop, Store, scheduler};
+use crate::{build, embedded};
 use clap::Args;
-use frbench::Result;
-use frbench::engine::{Device, DeviceChoice};
-use frbench::plan::DeviceKind;
-use frbench::report::Report;
-use frbench::run::{Options, Outcome, Program, ReadAgain, Stop, Store, scheduler};
-use frbench::{build, embedded};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -141,7 +141,7 @@ pub fn run(args: RunArgs, executors: Executors) -> Result<ExitStatus> {
     }
     // The report is of all that is done of the profile, whichever part was asked for now and
     // whoever has done the rest.
-    let round = frbench::run::outlook(&whole, &program.code, &store, &outcome.failed)?;
+    let round = crate::run::outlook(&whole, &program.code, &store, &outcome.failed)?;
     let report = |layout, jobs| {
         let command = super::report::command(&args.suite);
         super::report::read(layout, jobs, &store, &outcome.failed, command)

@@ -2,9 +2,9 @@
 
 use super::exit::ExitStatus;
 use super::output::print_json;
+use crate::Result;
+use crate::suite::schema;
 use clap::Args;
-use frbench::Result;
-use frbench::suite::schema;
 
 #[derive(Args, Debug)]
 pub struct SchemaArgs {}

@@ -1,7 +1,7 @@
 //! Tables of comma-separated values that commands leave.
 
-use frbench::report::csv_text;
-use frbench::{Error, Result};
+use crate::report::csv_text;
+use crate::{Error, Result};
 
 /// A table that is written row by row.
 pub struct Table(csv::Writer<Vec<u8>>);

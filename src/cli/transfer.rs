@@ -3,11 +3,11 @@
 use super::output::{note, print};
 use super::table::Table;
 use super::text::table;
+use crate::plan::Round;
+use crate::run::Store;
+use crate::run::transfer::{Transferred, transferred};
+use crate::{Error, Result, files};
 use clap::Args;
-use frbench::plan::Round;
-use frbench::run::Store;
-use frbench::run::transfer::{Transferred, transferred};
-use frbench::{Error, Result, files};
 use std::path::Path;
 
 /// A threshold that transfers.

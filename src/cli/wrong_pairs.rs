@@ -2,13 +2,13 @@
 
 use super::output::note;
 use super::table::Table;
-use frbench::data::decode::encode_jpeg;
-use frbench::data::resize::resize;
-use frbench::plan::Round;
-use frbench::report::escape::html;
-use frbench::run::Store;
-use frbench::run::wrong_pairs::{Column, wrong_pairs};
-use frbench::{Error, Result, files};
+use crate::data::decode::encode_jpeg;
+use crate::data::resize::resize;
+use crate::plan::Round;
+use crate::report::escape::html;
+use crate::run::Store;
+use crate::run::wrong_pairs::{Column, wrong_pairs};
+use crate::{Error, Result, files};
 use std::path::Path;
 
 /// Pairs of a column that are shown with their pictures.

@@ -145,10 +145,16 @@ fn resolve(file: &str, inner: &[&str], path: &[String]) -> Option<String> {
     };
     let is_module = |n: &&str| n.starts_with(|c: char| c.is_lowercase()) && *n != "self";
     module.extend(names.take_while(is_module));
-    if first == "frbench" {
+    // The program's own sources name what its library shows as others do.
+    let shown = first == "frbench" || (first == "crate" && source.is_empty());
+    if shown {
         let name = module.first().copied()?;
         let place = match name {
-            "error" | "files" | "key" | "registry" | "rng" | "compare" => "crates/base/src",
+            "error" | "files" | "key" | "registry" | "rng" | "compare" | "time" => {
+                "crates/base/src"
+            }
+            "weights" => "crates/weights/src",
+            "gate" => "crates/gate/src",
             "engine" => "crates/engine/src",
             "job" => "crates/job/src",
             "data" => "crates/data/src",

@@ -5,9 +5,6 @@
     reason = "tests fail where they panic, and one of them is the program"
 )]
 
-#[path = "../../src/cli/mod.rs"]
-#[allow(dead_code, reason = "parts of it are for the program alone")]
-mod cli;
 #[path = "../common/scripted.rs"]
 mod scripted;
 
@@ -18,6 +15,7 @@ mod place;
 mod runs;
 
 use clap::Parser;
+use frbench::cli;
 
 /// Is the program, where a test has begun it with its arguments in `FRBENCH_SCRIPTED`.
 #[test]

@@ -10,6 +10,7 @@
 //! | [`rng`] | random streams, derived from a seed and a purpose |
 //! | [`size`] | the sides of images, maps and kernels |
 //! | [`registry`] | what registered things say of themselves: names, sources, parameters, proofs |
+//! | [`time`] | dates and times of day |
 
 pub mod compare;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod registry;
 pub mod rng;
 pub mod size;
 pub mod stamp;
+pub mod time;
 
 pub use error::{Error, Result};
 pub use size::Size;

@@ -3,11 +3,11 @@
 use crate::measured::{CellId, Measured};
 use crate::procedure::Reference;
 use frbench_base::key::Key;
+use frbench_base::time::Utc;
 use frbench_base::{Error, Result, files};
 use frbench_eval::stats::mean;
 use frbench_harness::plan::Build;
 use frbench_harness::suite::resolve::ResolvedGate;
-use frbench_report::time::Utc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -167,7 +167,7 @@ pub fn drawn(nights: &[Night], baseline: &str) -> usize {
 /// # Errors
 /// [`Error::Io`]; [`Error::Usage`] for a night whose time is none.
 pub fn append(folder: &Path, findings: &Findings) -> Result<()> {
-    let year = frbench_report::time::year(&findings.night)?;
+    let year = frbench_base::time::year(&findings.night)?;
     let of = |end| file(folder, &findings.suite, &findings.profile, year, end);
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     add(&of("jsonl"), findings.lines())?;

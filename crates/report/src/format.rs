@@ -1,6 +1,6 @@
 //! Numbers as a reader sees them. The minus sign is U+2212, so that it is as wide as `+`.
 
-use super::time::Utc;
+use frbench_base::time::Utc;
 
 /// How the values of one unit are shown: a factor and a number of digits.
 #[derive(Clone, Copy, Debug, PartialEq)]

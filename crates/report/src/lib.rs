@@ -11,6 +11,7 @@ mod cells;
 mod citation;
 pub mod claims;
 mod claims_file;
+pub mod comparable;
 mod compare;
 mod csv_file;
 pub mod derive;
@@ -34,7 +35,6 @@ mod report;
 mod section;
 pub mod svg;
 pub mod tensorboard;
-pub mod time;
 mod words;
 
 pub use assemble::{Sources, assemble};

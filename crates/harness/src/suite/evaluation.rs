@@ -2,6 +2,7 @@
 
 use super::catalogue::Catalogue;
 use super::preprocessing::{self, Preset};
+use frbench_base::key::sha256_hex;
 use frbench_base::{Error, Result};
 use frbench_job::{Color, DataFormat, InputSpec};
 use std::collections::BTreeMap;
@@ -161,6 +162,9 @@ const PROTOCOLS: &[(DataFormat, &str, &str)] = &[
     ),
 ];
 
+/// Characters of a name of an evaluation.
+const LONGEST: usize = 80;
+
 /// The name of an evaluation that is given none: of models and their inputs, sets, and rules other
 /// than the default. Evaluations of other inputs have other names.
 pub fn default_name(models: &[Candidate], on: &str, rules: &[String]) -> String {
@@ -177,8 +181,13 @@ pub fn default_name(models: &[Candidate], on: &str, rules: &[String]) -> String 
     if rules != [RULE] {
         name += &format!("-by-{}", rules.join("-"));
     }
-    let short: String = name.chars().take(80).collect();
-    short.trim_end_matches(['.', ' ']).to_string()
+    if name.chars().count() <= LONGEST {
+        return name.trim_end_matches(['.', ' ']).to_string();
+    }
+    // What is cut off may be all that tells two evaluations apart.
+    let hash = &sha256_hex(name.as_bytes())[..8];
+    let kept = name.chars().take(LONGEST - hash.len() - 1);
+    format!("{}-{hash}", kept.collect::<String>())
 }
 
 /// The one profile of such a suite.
@@ -198,8 +207,8 @@ pub struct Evaluation<'a> {
 /// The text of the suite called `name` that evaluates `models`.
 ///
 /// # Errors
-/// A usage error for a data set that is unknown or holds nothing to be scored, and for two models
-/// of one name.
+/// A usage error for a data set that is unknown or holds nothing to be scored, for two models of one
+/// name, and for rules without a set of pairs.
 pub fn suite(
     name: &str,
     models: &[Candidate],
@@ -215,6 +224,7 @@ pub fn suite(
     } = on;
     let mut protocols: BTreeMap<String, String> = BTreeMap::new();
     let mut evaluate = String::new();
+    let mut pairs = false;
     for set in sets {
         let spec = known.lookup(set).map_err(Error::Usage)?;
         let found: Vec<(String, String)> = match spec.format {
@@ -231,10 +241,18 @@ pub fn suite(
                  and a gallery"
             )));
         }
+        pairs |= spec.format == DataFormat::Pairs;
         for (protocol, kind) in found {
             evaluate += &format!("  {{ data = {}, protocol = \"{protocol}\" }},\n", text(set));
             protocols.insert(protocol, kind);
         }
+    }
+    if !pairs && rules != [RULE] {
+        return Err(Error::Usage(format!(
+            "{}: rules are of pairs, and none of {} is a set of pairs",
+            rules.join(", "),
+            sets.join(", ")
+        )));
     }
     let ids: Vec<String> = models.iter().map(|m| id(&m.label)).collect();
     if let Some(twice) = (1..ids.len()).find(|&i| ids[..i].contains(&ids[i])) {
@@ -344,6 +362,17 @@ mod tests {
             name(&["bgr,0,1", "bgr,0,1", "magface"], &["facex-zoo"]),
             "a-b-bgr-0-1-c-magface-on-lfw-by-facex-zoo"
         );
+        let long = |last: &str| {
+            let model = |label: &str| Candidate {
+                label: label.into(),
+                file: "x".into(),
+                input: "magface".parse().unwrap(),
+            };
+            let models = [&"a".repeat(60), &"b".repeat(60), last].map(model);
+            default_name(&models, "lfw", &[RULE.to_string()])
+        };
+        assert_eq!(long("c").len(), LONGEST);
+        assert_ne!(long("c"), long("d"));
     }
 
     #[test]

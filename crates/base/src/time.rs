@@ -1,6 +1,6 @@
 //! Dates and times of day, in UTC.
 
-use frbench_base::{Error, Result};
+use crate::{Error, Result};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A second of the calendar. As text `2026-11-30T01:02:03Z`.
