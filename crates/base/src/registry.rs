@@ -299,6 +299,20 @@ pub fn check(info: &Info, params: &Params) -> Result<()> {
     Ok(())
 }
 
+/// The line of a table that is called `name`; `what` says what lines are.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name, with the one that is closest.
+pub fn named<'a, T>(
+    table: &'a [T],
+    of: impl Fn(&T) -> &'static str,
+    what: &str,
+    name: &str,
+) -> Result<&'a T> {
+    let found = table.iter().find(|line| of(line) == name);
+    found.ok_or_else(|| unknown(what, name, table.iter().map(of)))
+}
+
 /// The error for a name that is not in a table, with the closest one that is.
 pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     let hint = did_you_mean(name, known).map(|k| format!("; did you mean `{k}`?"));

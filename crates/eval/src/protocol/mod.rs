@@ -44,7 +44,7 @@ pub use embeddings::{EmbeddingWriter, Embeddings};
 pub use input::{Part, ScoreInput};
 
 use frbench_base::entries;
-use frbench_base::registry::{Args, Info, Kind, Param, unknown};
+use frbench_base::registry::{Args, Info, Kind, Param, named};
 use frbench_base::{Error, Result};
 use frbench_job::result::ScoreResult;
 use frbench_job::{DataFormat, Description, Pixels, ProtocolSpec, Views};
@@ -91,20 +91,6 @@ entries! {
 /// The table line of a protocol.
 pub fn find(name: &str) -> Result<&'static ProtocolEntry> {
     named(PROTOCOLS, |p| p.info.name, "protocol", name)
-}
-
-/// The line of a table that is called `name`; `what` says what lines are.
-///
-/// # Errors
-/// [`Error::Usage`] for an unknown name, with the one that is closest.
-fn named<'a, T>(
-    table: &'a [T],
-    of: fn(&T) -> &'static str,
-    what: &str,
-    name: &str,
-) -> Result<&'a T> {
-    let found = table.iter().find(|line| of(line) == name);
-    found.ok_or_else(|| unknown(what, name, table.iter().map(of)))
 }
 
 /// What the protocol of `spec` does to pictures before a network sees them.

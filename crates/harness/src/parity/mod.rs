@@ -19,7 +19,7 @@ mod size;
 pub use case::Case;
 pub use check::Check;
 
-use frbench_base::{Error, Result};
+use frbench_base::{Error, Result, registry};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -161,12 +161,8 @@ fn named(case: &Case, what: String) -> String {
 
 fn find(op: &str) -> Result<Run> {
     let (prefix, name) = op.split_once('/').unwrap_or((op, ""));
-    let family = FAMILIES.iter().find(|f| f.name == prefix).ok_or_else(|| {
-        let known = FAMILIES.iter().map(|f| f.name);
-        frbench_base::registry::unknown("family of operations", prefix, known)
-    })?;
-    (family.find)(name)
-        .ok_or_else(|| frbench_base::registry::unknown("operation", name, (family.operations)()))
+    let family = registry::named(FAMILIES, |f| f.name, "family of operations", prefix)?;
+    (family.find)(name).ok_or_else(|| registry::unknown("operation", name, (family.operations)()))
 }
 
 /// The cases in the [`files`] that `paths` name.

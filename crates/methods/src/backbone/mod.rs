@@ -26,7 +26,7 @@ mod mobilenetv2;
 mod res_ir;
 
 use frbench_base::entries;
-use frbench_base::registry::{Args, Info, Kind, Param, Proof};
+use frbench_base::registry::{self, Args, Info, Kind, Param, Proof};
 use frbench_base::{Error, Result, Size};
 use frbench_engine::Graph;
 use frbench_job::BackboneSpec;
@@ -88,10 +88,7 @@ entries! {
 /// multiples of 16.
 pub fn build(spec: &BackboneSpec, size: impl Into<Size>) -> Result<Graph> {
     let size = size.into();
-    let entry = BACKBONES
-        .iter()
-        .find(|b| b.info.name == spec.name)
-        .ok_or_else(|| Error::Usage(format!("unknown backbone `{}`", spec.name)))?;
+    let entry = registry::named(BACKBONES, |b| b.info.name, "backbone", &spec.name)?;
     let fail = |why: &str| Err(Error::Usage(format!("backbone `{}`: {why}", spec.name)));
     if let Some(side) = [size.height, size.width]
         .into_iter()

@@ -199,11 +199,7 @@ pub fn find(name: &str) -> Result<&'static DistillEntry> {
             declared.reason
         )));
     }
-    let names = DISTILL.iter().map(|d| d.info.name);
-    DISTILL
-        .iter()
-        .find(|d| d.info.name == name)
-        .ok_or_else(|| registry::unknown("distillation loss", name, names))
+    registry::named(DISTILL, |d| d.info.name, "distillation loss", name)
 }
 
 /// The loss of that name for a training. [`Error::Usage`] for an unknown name or a parameter

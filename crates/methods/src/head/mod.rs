@@ -141,10 +141,7 @@ entries! {
 /// The head that `spec` describes. [`Error::Usage`] for an unknown name
 /// or a parameter that is unknown, missing or out of range.
 pub fn build(spec: &HeadSpec) -> Result<Box<dyn Head>> {
-    let entry = HEADS
-        .iter()
-        .find(|h| h.info.name == spec.name)
-        .ok_or_else(|| registry::unknown("head", &spec.name, HEADS.iter().map(|h| h.info.name)))?;
+    let entry = registry::named(HEADS, |h| h.info.name, "head", &spec.name)?;
     registry::check(&entry.info, &spec.params)?;
     (entry.build)(spec)
 }

@@ -41,13 +41,7 @@ pub fn run(
     labels: &[u32],
     classes: usize,
 ) -> Result<Artefact> {
-    let entry = DERIVATIONS
-        .iter()
-        .find(|d| d.info.name == derivation)
-        .ok_or_else(|| {
-            let known = DERIVATIONS.iter().map(|d| d.info.name);
-            registry::unknown("derivation", derivation, known)
-        })?;
+    let entry = registry::named(DERIVATIONS, |d| d.info.name, "derivation", derivation)?;
     registry::check(&entry.info, params)?;
     (entry.run)(&DeriveInputs {
         params,

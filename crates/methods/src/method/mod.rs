@@ -173,10 +173,7 @@ entries! {
 
 /// The table line of a method.
 pub fn find(name: &str) -> Result<&'static MethodEntry> {
-    METHODS
-        .iter()
-        .find(|m| m.info.name == name)
-        .ok_or_else(|| registry::unknown("method", name, METHODS.iter().map(|m| m.info.name)))
+    registry::named(METHODS, |m| m.info.name, "method", name)
 }
 
 impl<'a> Step<'a> {

@@ -6,9 +6,8 @@
 //! own scorer. On unit vectors that scorer orders like the cosine.
 
 use super::super::input::Part;
-use super::super::named;
 use super::super::search::Vectors;
-use frbench_base::registry::Param;
+use frbench_base::registry::{Param, named};
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
 use frbench_job::description::IdentificationData;

@@ -15,7 +15,8 @@ mod options;
 
 pub(super) use options::{EER_RULE, FMR_RULE, FMRS, Held, Options, fmrs, metrics, stated_rule};
 
-use super::{named, pairs};
+use super::pairs;
+use frbench_base::registry::named;
 use frbench_base::{Error, Result};
 
 /// What a score that equals the threshold is.

@@ -9,9 +9,9 @@
 mod bob;
 mod insightface;
 
-use super::{named, rate_id};
+use super::rate_id;
 use crate::protocol::rates::Ties;
-use frbench_base::registry::{Args, Kind, Param};
+use frbench_base::registry::{Args, Kind, Param, named};
 use frbench_base::{Error, Result};
 
 /// How a threshold is chosen and what it accepts.
