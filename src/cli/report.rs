@@ -112,7 +112,7 @@ impl Place {
     /// The place of a suite's report, in the folder `reports`.
     ///
     /// # Errors
-    /// As [`Origin::folder`].
+    /// As `Origin::folder`.
     pub fn of(args: &SuiteArgs, suite: &Resolved, reports: &Path) -> Result<Place> {
         let origin = Origin::of(&embedded::suite(&args.suite)?, reports)?;
         let name = format!("{}-{}", suite.suite, suite.profile);

@@ -58,6 +58,14 @@ impl Part<'_> {
         }
     }
 
+    /// Adds the embedding of image `i` to `out` in f32, its views added, not normalised.
+    pub fn fuse(&self, i: usize, out: &mut Vec<f32>) {
+        match self.views {
+            Views::Both => out.extend(self.fused(i).into_iter().map(|v| v as f32)),
+            Views::Original | Views::Sum => out.extend_from_slice(self.matrix.row(i)),
+        }
+    }
+
     /// The embedding of image `i` in f64, its views added, not normalised.
     pub fn fused(&self, i: usize) -> Vec<f64> {
         let row = self.matrix.row(i);

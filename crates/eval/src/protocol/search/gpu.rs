@@ -1,14 +1,12 @@
 //! The search on a GPU: which part of the gallery is there, and which scores are worth taking.
 
 use super::tail::Tail;
-use super::{Gallery, Ladder, Vectors, cpu};
+use super::{Gallery, Ladder, Vectors, sample};
 use crate::protocol::scores::fused;
 use frbench_base::Result;
 use frbench_engine::device::Search;
 use rayon::prelude::*;
 
-/// Rows of the gallery on which the lowest score worth taking is guessed.
-const SAMPLE: usize = 256;
 /// Rows made ready at a time, and rows that one task makes ready.
 const BATCH: usize = 1 << 16;
 const TASK: usize = 1 << 10;
@@ -27,7 +25,7 @@ pub(super) fn search(
     let mut there = None;
     let mut generous = 2;
     loop {
-        let floor = floor(probes, gallery, keep, generous);
+        let floor = sample::floor(probes, gallery, keep, generous);
         let mut tail = Tail::new(keep, floor);
         search.start()?;
         for &chunk in &chunks {
@@ -63,28 +61,4 @@ fn ready(gallery: Gallery, rows: &[usize]) -> Vec<(Vec<f32>, Vec<f64>)> {
     tasks
         .map(|rows| fused(gallery.part, rows.iter().copied()))
         .collect()
-}
-
-/// A score that about `generous` times as many reach as are kept, judged by rows all over the
-/// gallery.
-fn floor(probes: &Vectors, gallery: Gallery, keep: usize, generous: usize) -> f64 {
-    let step = gallery.rows.len() / SAMPLE;
-    if keep == 0 || step < 2 {
-        return f64::NEG_INFINITY;
-    }
-    let sample: Vec<usize> = gallery.rows.iter().step_by(step).copied().collect();
-    let share = sample.len() as f64 / gallery.rows.len() as f64;
-    // And some more, as few scores tell little.
-    let most = generous * ((keep as f64 * share).ceil() as usize + 32);
-    if most >= sample.len() * probes.len() {
-        return f64::NEG_INFINITY;
-    }
-    let rows = &sample;
-    let highest = cpu::search(
-        probes,
-        &mut vec![Ladder::default(); probes.len()],
-        Gallery { rows, ..gallery },
-        most,
-    );
-    highest[most - 1]
 }

@@ -1,11 +1,17 @@
 //! One pass of all probes over a gallery, in memory that does not grow with the gallery: where
 //! given scores stand among those of its rows, and the highest scores there are.
 //!
-//! A score is the cosine, as [`super::scores`] computes it. Every device gives the same bits.
+//! A score is the cosine, as [`super::scores`] computes it, in f64. Every device gives the same bits.
+//! A CPU looks at all scores in f32 first ([`screened`]), a GPU in what it is fast at.
 
-mod cpu;
+mod count;
+mod exact;
 mod gpu;
 mod highest;
+mod sample;
+mod screened;
+#[cfg(test)]
+mod screened_tests;
 mod tail;
 
 pub(super) use highest::highest;
@@ -132,7 +138,7 @@ pub(super) fn run(
     let vectors = (probes.rows.as_slice(), probes.inverse_norms.as_slice());
     let scores: Vec<&[f64]> = ladders.iter().map(|l| l.scores.as_slice()).collect();
     match device.search(vectors, &scores, gallery.rows.len(), keep > 0)? {
-        None => Ok(cpu::search(probes, ladders, gallery, keep)),
+        None => Ok(screened::search(probes, ladders, gallery, keep)),
         Some(search) => gpu::search(search, probes, ladders, gallery, keep),
     }
 }

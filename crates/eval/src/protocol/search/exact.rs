@@ -1,5 +1,6 @@
-//! The search on the CPU, in f64.
+//! The search on the CPU with every score in f64.
 
+use super::count::Count;
 use super::tail::Tail;
 use super::{BATCH, Gallery, Ladder, Vectors};
 use crate::protocol::scores::{Kernel, Panels};
@@ -7,35 +8,6 @@ use rayon::prelude::*;
 
 /// Tiles of probes per task.
 const GROUP: usize = 8;
-
-/// What one probe has found.
-struct Count<'a> {
-    inverse_norm: f64,
-    /// The ladder's.
-    scores: &'a [f64],
-    /// `between[k]`: rows strictly above exactly the first k of `scores`.
-    between: Vec<u64>,
-    ties: u64,
-}
-
-impl Count<'_> {
-    fn add(&mut self, score: f64) {
-        let k = self.scores.partition_point(|&s| s < score);
-        self.between[k] += 1;
-        if self.scores.get(k) == Some(&score) {
-            self.ties += 1;
-        }
-    }
-
-    /// Rows above each score, and ties.
-    fn finish(self) -> (Vec<u64>, u64) {
-        let mut above = self.between[1..].to_vec();
-        for k in (1..above.len()).rev() {
-            above[k - 1] += above[k];
-        }
-        (above, self.ties)
-    }
-}
 
 /// Probes that one task scores.
 struct Group<'a> {
@@ -58,12 +30,7 @@ pub(super) fn search(
     let mut counts = ladders
         .iter()
         .zip(&probes.inverse_norms)
-        .map(|(ladder, &inverse_norm)| Count {
-            inverse_norm,
-            scores: &ladder.scores,
-            between: vec![0; ladder.scores.len() + 1],
-            ties: 0,
-        });
+        .map(|(ladder, &norm)| Count::new(&ladder.scores, norm));
     let mut groups: Vec<Group> = (0..left.count())
         .step_by(GROUP)
         .map(|first| {
@@ -85,7 +52,7 @@ pub(super) fn search(
                 for (p, counts) in group.panels.clone().zip(group.counts.chunks_mut(mr)) {
                     kernel.multiply(left.panel(p), panel.panel(0), &mut tile);
                     for (count, row) in counts.iter_mut().zip(tile.chunks_exact(nr)) {
-                        let lowest = count.scores.first().copied().unwrap_or(f64::INFINITY);
+                        let lowest = count.lowest();
                         for (dot, norm) in row.iter().zip(norms) {
                             let score = dot * (count.inverse_norm * norm);
                             if score >= lowest {
