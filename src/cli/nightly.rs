@@ -7,12 +7,15 @@ use super::output::{self, print, print_json};
 use super::text::table;
 use crate::gate::baseline::{self, Baseline};
 use crate::gate::findings::{Findings, percent};
-use crate::gate::github::{self, Places};
+use crate::gate::github;
 use crate::gate::history::{self, History};
 use crate::gate::night::{Context, Night, deadline};
+use crate::gate::places::{Place, Places};
 use crate::gate::procedure::PRIMARIES;
 use crate::gate::verdict::{Verdict, exit_code};
 use crate::gate::{badge, junit, pages};
+use crate::suite::resolve::Column;
+use crate::suite::source::At;
 use crate::suite::{self, Resolved, Suite};
 use crate::time::Utc;
 use crate::{Error, Result, embedded, files};
@@ -210,11 +213,12 @@ fn publish(
         true => print_json(&document)?,
         false => print(&told(found, code))?,
     }
+    let places = prepared.iter().map(|p| {
+        let places = places(&p.suite, &args.profile);
+        (p.resolved.suite.as_str(), places)
+    });
+    let places: BTreeMap<&str, Places> = places.collect();
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|v| v == "true") {
-        let places: BTreeMap<&str, Places> = prepared
-            .iter()
-            .map(|p| (p.resolved.suite.as_str(), places(&p.suite)))
-            .collect();
         for night in found {
             if let Some(places) = places.get(night.suite.as_str()) {
                 // Standard output may be JSON.
@@ -226,7 +230,7 @@ fn publish(
         }
     }
     let write = |name: &str, text: &str| files::write_atomic(&args.out.join(name), text.as_bytes());
-    write("junit.xml", &junit::junit(found)?)?;
+    write("junit.xml", &junit::junit(found, &places)?)?;
     write("summary.md", &markdown)?;
     write("badge.svg", &badge::badge(worst))?;
     files::write_json(&args.out.join("night.json"), &document)?;
@@ -247,20 +251,27 @@ fn append(path: &Path, text: &str) -> Result<()> {
         .map_err(|e| Error::io(path, e))
 }
 
-/// Where gates and claims stand in the files of a suite.
-fn places(suite: &Suite) -> Places {
+/// Where gates, claims and columns stand in the files of a suite.
+fn places(suite: &Suite, profile: &str) -> Places {
     let place = |offset: usize| {
         let (file, offset) = suite.source.place(offset);
         let name = file.name.strip_prefix("<frbench>/").unwrap_or(&file.name);
-        (name.to_string(), file.position(offset).0)
+        Place {
+            file: name.to_string(),
+            line: file.position(offset).0,
+        }
     };
-    let gates = suite.gates.iter().map(|g| &g.id);
-    let ids = gates.chain(suite.claims.iter().map(|c| &c.id));
+    let named = |id: &At<String>| (id.value.clone(), place(id.span.start));
+    let profiles = suite.profiles.iter().filter(|p| p.id.value == profile);
+    let columns = profiles.flat_map(|p| &p.evaluate).map(|e| {
+        let id = Column::id_of(&e.data.value, &e.protocol.value);
+        (id, place(e.data.span.start))
+    });
     Places {
         suite: place(0),
-        ids: ids
-            .map(|id| (id.value.clone(), place(id.span.start)))
-            .collect(),
+        gates: suite.gates.iter().map(|g| named(&g.id)).collect(),
+        claims: suite.claims.iter().map(|c| named(&c.id)).collect(),
+        columns: columns.collect(),
     }
 }
 

@@ -20,6 +20,10 @@ fn junit_names_cell_values_and_interval() {
         "<failure message=\"worse by",
         "property name=\"values\" value=\"1: 0.7",
         "property name=\"change 95 %\" value=\"-",
+        &format!(
+            "property name=\"place\" value=\"one.toml:{}\"",
+            place.line("id = \"b-holds\"")
+        ),
         "name=\"claim b-beats-a on synth-lfw-20-v1/ten-fold\"",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -36,8 +40,7 @@ fn annotations_stand_at_the_line_of_the_gate() {
         .env("GITHUB_STEP_SUMMARY", &summary);
     let done = ended(&mut command);
     assert_eq!(done.code, 12, "{}{}", done.out, done.err);
-    let suite = std::fs::read_to_string(place.path("one.toml")).unwrap();
-    let line = suite.lines().position(|l| l == "id = \"b-holds\"").unwrap() + 1;
+    let line = place.line("id = \"b-holds\"");
     let wanted = format!("::error file=one.toml,line={line},title=one%3A b on ");
     assert!(done.err.contains(&wanted), "{}", done.err);
     assert!(done.err.contains("change -"), "{}", done.err);
@@ -47,6 +50,18 @@ fn annotations_stand_at_the_line_of_the_gate() {
         "{summary}"
     );
     assert!(summary.contains("engine/sgd.rs"), "{summary}");
+}
+
+#[test]
+fn what_no_gate_watches_is_annotated_at_the_line_of_its_column() {
+    let mut place = Place::recorded();
+    place.say("scored", json!(-0.1));
+    let mut command = place.command(&["nightly", "one.toml"]);
+    let done = ended(command.env("GITHUB_ACTIONS", "true"));
+    assert_eq!(done.code, 12, "{}{}", done.out, done.err);
+    let line = place.line("evaluate = [");
+    let wanted = format!("::error file=one.toml,line={line},title=one%3A a on ");
+    assert!(done.err.contains(&wanted), "{}", done.err);
 }
 
 #[test]

@@ -163,6 +163,13 @@ impl Place {
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
 
+    /// The line of the suite `one` that begins with `text`, counted from 1.
+    pub fn line(&self, text: &str) -> usize {
+        let suite = std::fs::read_to_string(self.path("one.toml")).unwrap();
+        let line = suite.lines().position(|l| l.starts_with(text));
+        line.expect("such a line") + 1
+    }
+
     fn script(&self) {
         std::fs::write(self.path("script.json"), self.script.to_string()).unwrap();
     }

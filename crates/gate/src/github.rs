@@ -2,28 +2,18 @@
 
 use crate::findings::{CellFinding, Findings, percent};
 use crate::junit::points;
+use crate::places::{Place, Places};
 use crate::verdict::Verdict;
 use frbench_report::escape::markdown as escape;
-use std::collections::BTreeMap;
-
-/// Where gates and claims stand: file and line by their ids, and of a suite by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    pub suite: (String, usize),
-    pub ids: BTreeMap<String, (String, usize)>,
-}
 
 /// Workflow commands, one a line, of what is not a pass.
 pub fn annotations(night: &Findings, places: &Places) -> String {
     let mut out = String::new();
-    let mut add = |level: &str, id: Option<&str>, title: &str, text: &str| {
-        let place = id
-            .and_then(|id| places.ids.get(id))
-            .unwrap_or(&places.suite);
-        let (file, line) = place;
+    let mut add = |level: &str, place: &Place, title: &str, text: &str| {
         out += &format!(
-            "::{level} file={},line={line},title={}::{}\n",
-            property(file),
+            "::{level} file={},line={},title={}::{}\n",
+            property(&place.file),
+            place.line,
             property(title),
             data(text)
         );
@@ -32,7 +22,7 @@ pub fn annotations(night: &Findings, places: &Places) -> String {
         let title = format!("{}: failed", night.suite);
         add(
             "error",
-            None,
+            &places.suite,
             &title,
             &format!("{}: {}", problem.what, problem.reason),
         );
@@ -40,7 +30,7 @@ pub fn annotations(night: &Findings, places: &Places) -> String {
     if let Some(text) = night.other_bits() {
         add(
             "error",
-            None,
+            &places.suite,
             &format!("{}: other bits", night.suite),
             &text,
         );
@@ -55,7 +45,7 @@ pub fn annotations(night: &Findings, places: &Places) -> String {
             true => c.reason.clone(),
             false => format!("{}. {values}", c.reason),
         };
-        add(level, c.gate.as_deref(), &title, &text);
+        add(level, places.cell(c), &title, &text);
     }
     for c in &night.claims {
         let Some(level) = level(c.verdict, true) else {
@@ -67,7 +57,7 @@ pub fn annotations(night: &Findings, places: &Places) -> String {
             .map_or(String::new(), |i| format!(" ({})", points(i)));
         add(
             level,
-            Some(&c.id),
+            places.claim(c),
             &title,
             &format!("{}{interval}", c.reason),
         );

@@ -1,18 +1,21 @@
 //! A night as JUnit XML: a testsuite for each suite, a testcase for each cell and claim.
 
 use crate::findings::{CellFinding, ClaimFinding, Expected, Findings, percent};
+use crate::places::Places;
 use crate::verdict::Verdict;
 use frbench_base::{Error, Result};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The document.
+/// The document. Of a suite whose places are not known, nothing says where it stands.
 ///
 /// # Errors
 /// [`Error::Bug`] where it cannot be written.
-pub fn junit(nights: &[Findings]) -> Result<String> {
+pub fn junit(nights: &[Findings], places: &BTreeMap<&str, Places>) -> Result<String> {
     let mut report = Report::new("frbench nightly");
     for night in nights {
+        let places = places.get(night.suite.as_str());
         let mut suite = TestSuite::new(format!("{} {}", night.suite, night.profile));
         suite.set_time(Duration::from_secs_f64(night.seconds.max(0.0)));
         for (name, value) in [
@@ -41,8 +44,8 @@ pub fn junit(nights: &[Findings]) -> Result<String> {
             case.set_classname(night.suite.as_str());
             suite.add_test_case(case);
         }
-        suite.add_test_cases(night.cells.iter().map(|c| cell(night, c)));
-        suite.add_test_cases(night.claims.iter().map(|c| claim(night, c)));
+        suite.add_test_cases(night.cells.iter().map(|c| cell(night, c, places)));
+        suite.add_test_cases(night.claims.iter().map(|c| claim(night, c, places)));
         report.add_test_suite(suite);
     }
     let text = report.to_string();
@@ -78,7 +81,7 @@ fn properties(case: &mut TestCase, pairs: Vec<(&str, Option<String>)>) {
     }
 }
 
-fn cell(night: &Findings, c: &CellFinding) -> TestCase {
+fn cell(night: &Findings, c: &CellFinding, places: Option<&Places>) -> TestCase {
     let mut case = TestCase::new(c.cell.to_string(), status(c.verdict, &c.reason));
     case.set_classname(format!("{}.{}", night.suite, c.cell.row));
     let values: Vec<String> = c.values.iter().map(|(s, v)| format!("{s}: {v}")).collect();
@@ -89,6 +92,7 @@ fn cell(night: &Findings, c: &CellFinding) -> TestCase {
             ("verdict", Some(c.verdict.name().to_string())),
             ("reason", Some(c.reason.clone())),
             ("gate", c.gate.clone()),
+            ("place", places.map(|p| p.cell(c).to_string())),
             ("values", Some(values.join(", "))),
             ("mean", c.mean.map(percent)),
             ("baseline", c.expected.map(spread)),
@@ -103,7 +107,7 @@ fn cell(night: &Findings, c: &CellFinding) -> TestCase {
     case
 }
 
-fn claim(night: &Findings, c: &ClaimFinding) -> TestCase {
+fn claim(night: &Findings, c: &ClaimFinding, places: Option<&Places>) -> TestCase {
     let name = format!("claim {} on {}", c.id, c.cell.column);
     let mut case = TestCase::new(name, status(c.verdict, &c.reason));
     case.set_classname(format!("{}.claims", night.suite));
@@ -112,6 +116,7 @@ fn claim(night: &Findings, c: &ClaimFinding) -> TestCase {
         vec![
             ("verdict", Some(c.verdict.name().to_string())),
             ("text", Some(c.text.clone())),
+            ("place", places.map(|p| p.claim(c).to_string())),
             ("baseline", Some(c.was.clone())),
             ("now", Some(c.is.clone())),
             ("difference 95 %", c.interval.map(points)),

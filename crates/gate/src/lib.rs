@@ -11,6 +11,7 @@
 //! | [`history`] | nights that were |
 //! | [`load`] | what was measured, from baselines, reports and folders of runs |
 //! | [`junit`], [`github`], [`badge`] | what continuous integration reads |
+//! | [`places`] | where a suite says what is judged |
 //! | [`pages`] | trends over nights |
 //! | [`room`] | what lies in the folder of runs, and what of it can go |
 
@@ -26,6 +27,7 @@ pub mod load;
 pub mod measured;
 pub mod night;
 pub mod pages;
+pub mod places;
 pub mod procedure;
 pub mod replicate;
 pub mod room;

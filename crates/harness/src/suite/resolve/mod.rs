@@ -164,7 +164,12 @@ impl Column {
     }
 
     pub fn id(&self) -> String {
-        format!("{}/{}", self.data.name, self.protocol)
+        Column::id_of(&self.data.name, &self.protocol)
+    }
+
+    /// The id of the column of a data set under a protocol.
+    pub fn id_of(data: &str, protocol: &str) -> String {
+        format!("{data}/{protocol}")
     }
 }
 
