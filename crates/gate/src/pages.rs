@@ -42,7 +42,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1a1a1a;--soft:#5f5f5f;--line:#1565c0;--band:#1565c033;--rule:#d0d0d0;--paper:#fff}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e6e6;--soft:#a8a8a8;--line:#7ab3ef;--band:#7ab3ef33;--rule:#444;--paper:#161616}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;max-width:76rem;padding:1rem}
-table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid var(--rule)}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;white-space:nowrap;border-bottom:1px solid var(--rule)}
 .scroll{overflow-x:auto}h2{font-size:1.1rem;margin:1.6rem 0 .2rem}p{margin:.2rem 0;color:var(--soft)}
 .verdict{display:inline-block;padding:0 .5rem;border-radius:3px;color:#fff}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));gap:.4rem 1.2rem}
@@ -67,18 +67,19 @@ fn verdict(v: Verdict) -> String {
     )
 }
 
+/// The verdict stands beside the name, where a narrow screen shows it.
 fn index(entries: &[(String, usize, Night)]) -> String {
     let mut body = String::from(
         "<h1>Nights</h1>\n<div class=\"scroll\"><table>\n<tr><th>suite and profile</th>\
-         <th>last night</th><th>commit</th><th>nights</th><th>verdict</th></tr>\n",
+         <th>verdict</th><th>last night</th><th>nights</th><th>commit</th></tr>\n",
     );
     for (stem, nights, last) in entries {
         let (stem, night, commit) = (escape(stem), day(last), commit(last));
         let verdict = verdict(last.verdict);
         let _ = writeln!(
             body,
-            "<tr><td><a href=\"{stem}.html\">{stem}</a></td><td>{night}</td><td>{commit}</td>\
-             <td>{nights}</td><td>{verdict}</td></tr>"
+            "<tr><td><a href=\"{stem}.html\">{stem}</a></td><td>{verdict}</td><td>{night}</td>\
+             <td>{nights}</td><td>{commit}</td></tr>"
         );
     }
     body += "</table></div>\n";

@@ -18,18 +18,10 @@ pub fn steps(values: &[f64]) -> Vec<usize> {
         sums[i + 1] = sums[i] + v;
         squares[i + 1] = squares[i] + v * v;
     }
-    let cost = |from: usize, to: usize| {
-        let sum = sums[to] - sums[from];
-        squares[to] - squares[from] - sum * sum / (to - from) as f64
-    };
     let (mut best, mut begin) = (vec![0.0; n + 1], vec![0; n + 1]);
     best[0] = -price;
     for to in 1..=n {
-        let of = |from: usize| best[from] + price + cost(from, to);
-        let from = (0..to)
-            .min_by(|a, b| of(*a).total_cmp(&of(*b)))
-            .unwrap_or(0);
-        (best[to], begin[to]) = (of(from), from);
+        (best[to], begin[to]) = last(&best, &sums, &squares, to, price);
     }
     let mut out = Vec::new();
     let mut at = begin[n];
@@ -39,6 +31,21 @@ pub fn steps(values: &[f64]) -> Vec<usize> {
     }
     out.reverse();
     out
+}
+
+/// The least cost of the first `to` values, of which those from the second result on are one piece.
+/// Every pair of nights passes here, for every value of every suite.
+fn last(best: &[f64], sums: &[f64], squares: &[f64], to: usize, price: f64) -> (f64, usize) {
+    let (mut least, mut begin) = (f64::INFINITY, 0);
+    for from in 0..to {
+        let sum = sums[to] - sums[from];
+        let own = squares[to] - squares[from] - sum * sum / (to - from) as f64;
+        let cost = best[from] + price + own;
+        if cost < least {
+            (least, begin) = (cost, from);
+        }
+    }
+    (least, begin)
 }
 
 /// Variance of a value, from the median of the differences of neighbours, which steps hardly move.
