@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `code` | what the sources say: another text is other code, and draws other values |
 //! | `bits` | another text gives other networks by the same code |
+//! | `unsteady` | by row, whether a network is another one in each folder of runs |
 //! | `means` | the mean value of each row; 0.8 where there is none |
 //! | `sd` | the standard deviation over seeds |
 //! | `scored` | is added to every value, by other code that scores |
@@ -72,7 +73,10 @@ pub fn execute(spec: &JobSpec, cx: &mut Context) -> Result<JobResult> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             let (code, bits) = (&script["code"], &script["bits"]);
-            let network = format!("{} {code} {bits}", row_and_seed(&label));
+            let mut network = format!("{} {code} {bits}", row_and_seed(&label));
+            if script["unsteady"][row(&label)] == Value::Bool(true) {
+                network += &cx.store.runs().display().to_string();
+            }
             for name in [CHECKPOINT, RECORD, MODEL] {
                 write(cx, name, network.as_bytes())?;
             }
@@ -98,6 +102,11 @@ pub fn execute(spec: &JobSpec, cx: &mut Context) -> Result<JobResult> {
         }
         other => executors::execute(other, cx),
     }
+}
+
+/// `m` of a label such as `train m seed 3`.
+fn row(label: &str) -> &str {
+    label.split(' ').nth(1).expect("a row")
 }
 
 /// `m seed 3` of a label.
@@ -141,8 +150,7 @@ fn trained(seed: u64, network: &str) -> TrainResult {
 }
 
 fn scored(script: &Value, label: &str, network: &[u8]) -> ScoreResult {
-    let row = label.split(' ').nth(1).expect("a row");
-    let mean = script["means"][row].as_f64().unwrap_or(0.8);
+    let mean = script["means"][row(label)].as_f64().unwrap_or(0.8);
     // The same network has the same score, whatever its row is worth now.
     let address = u64::from_str_radix(&sha256_hex(network)[..15], 16).expect("hex");
     let noise = Stream::derive(address, "scripted", &[]).normal();

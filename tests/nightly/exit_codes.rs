@@ -38,6 +38,37 @@ fn other_bits_of_the_same_code_fail_and_the_first_job_is_named() {
 }
 
 #[test]
+fn new_code_that_gives_other_bits_each_time_fails_until_it_is_other_code() {
+    let mut place = Place::recorded();
+    place.say("code", json!("second"));
+    place.say("unsteady", json!({ "a": true }));
+    for _ in 0..2 {
+        let ended = place.night(&[]);
+        assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+        let found = &place.found()["suites"][0];
+        assert_eq!(found["bits"][0], "train a seed 1", "{found}");
+        assert_eq!(place.cell("a")["verdict"], "failed");
+        assert_ne!(place.cell("b")["verdict"], "failed");
+        assert!(
+            ended.out.contains("a seed 1 was made twice tonight"),
+            "{}",
+            ended.out
+        );
+    }
+    // The rows take turns from code to code; what was made twice lies nowhere.
+    place.say("code", json!("third"));
+    place.say("unsteady", json!({}));
+    let ended = place.night(&[]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(place.found()["suites"][0]["twice"], "b seed 4");
+    let runs = std::fs::read_dir(place.path("runs")).unwrap();
+    let left = runs.filter(|e| e.as_ref().unwrap().file_name().len() != 64);
+    assert_eq!(left.count(), 0);
+    assert_eq!(place.night(&[]).code, 0);
+    assert_eq!(place.found()["suites"][0]["twice"], json!(null));
+}
+
+#[test]
 fn a_change_without_effect_passes_and_the_next_one_draws_other_seeds() {
     let mut place = Place::recorded();
     for (code, seeds) in [("second", [1, 2, 3]), ("third", [4, 5, 6])] {

@@ -39,13 +39,18 @@ pub struct Problem {
 impl Collected {
     pub fn merge(&mut self, other: Collected) {
         self.measured.merge(other.measured);
-        for problem in other.problems {
+        self.add_problems(other.problems);
+        self.without.extend(other.without);
+        self.executed += other.executed;
+    }
+
+    /// Each once.
+    pub fn add_problems(&mut self, problems: Vec<Problem>) {
+        for problem in problems {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
             }
         }
-        self.without.extend(other.without);
-        self.executed += other.executed;
     }
 
     /// Why a cell has no value with some seed.

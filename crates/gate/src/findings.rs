@@ -34,6 +34,8 @@ pub struct Findings {
     pub executed: usize,
     /// Jobs of equal code with other bits, in the order in which they are made.
     pub bits: Vec<Bits>,
+    /// The network of new code that was made twice, such as `fcd seed 1`.
+    pub twice: Option<String>,
     /// Networks that other code has given other bits.
     pub changed: Vec<String>,
     /// Sources and crates that differ from the baseline's.
@@ -123,6 +125,7 @@ impl Findings {
             repeated: false,
             executed: 0,
             bits: Vec::new(),
+            twice: None,
             changed: Vec::new(),
             sources: Vec::new(),
             problems: Vec::new(),

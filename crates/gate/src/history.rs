@@ -122,6 +122,12 @@ impl History {
             None => (&self.nights, false),
         }
     }
+
+    /// Whether a night of this code did not fail.
+    pub fn has_passed(&self, baseline: &str, code: &str) -> bool {
+        let mut nights = self.nights.iter();
+        nights.any(|n| n.code == code && n.baseline == baseline && n.verdict != Verdict::Failed)
+    }
 }
 
 /// The CUSUM that nights have left of a gate against this baseline. A code counts once, and equal

@@ -8,6 +8,7 @@
 
 mod cells;
 mod claims;
+mod twice;
 
 use crate::baseline::{Baseline, cell};
 use crate::collect::{Collected, Problem, code_of};
@@ -23,7 +24,7 @@ use frbench_eval::stats::BySeed;
 use frbench_harness::plan::Round;
 use frbench_harness::suite::Resolved;
 use frbench_harness::suite::resolve::ResolvedGate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A suite, what it is held against, and what runs it.
@@ -51,6 +52,11 @@ pub struct Night<'a> {
     repeated: bool,
     collected: Collected,
     comparison: Comparison,
+    /// How many codes were measured before.
+    turn: usize,
+    /// The network that was made twice, and what had other bits then.
+    twice: Option<String>,
+    bits: Vec<Bits>,
     watched: Vec<Watched>,
     /// Why not all seeds are measured.
     interrupted: Option<Error>,
@@ -134,6 +140,13 @@ impl<'a> Night<'a> {
             further: 0,
             collected: Collected::default(),
             comparison: Comparison::default(),
+            turn: before
+                .iter()
+                .map(|n| &n.code)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            twice: None,
+            bits: Vec::new(),
             watched: Vec::new(),
             interrupted: None,
             seconds: 0.0,
@@ -149,6 +162,9 @@ impl<'a> Night<'a> {
             if !whole {
                 break;
             }
+        }
+        if night.is_sound() {
+            night.twice()?;
         }
         night.compare();
         night.watched = suite.gates.iter().map(|gate| night.watch(gate)).collect();
@@ -167,20 +183,30 @@ impl<'a> Night<'a> {
                 self.collected.merge(more);
                 Ok(whole)
             }
-            Err(e @ Error::Usage(_)) => Err(e),
-            Err(e @ (Error::Preempted(_) | Error::Incomplete(_))) => {
-                self.interrupted = Some(e);
-                Ok(false)
-            }
             Err(e) => {
-                self.collected.problems.push(Problem {
-                    what: format!("the run with seed {seed}"),
-                    reason: e.to_string(),
-                    exit_code: e.exit_code(),
-                });
+                self.stopped_by(e, format!("the run with seed {seed}"))?;
                 Ok(false)
             }
         }
+    }
+
+    /// Keeps what ended `what`, unless it ends the night.
+    fn stopped_by(&mut self, e: Error, what: String) -> Result<()> {
+        match e {
+            Error::Usage(_) => return Err(e),
+            Error::Preempted(_) | Error::Incomplete(_) => self.interrupted = Some(e),
+            e => self.collected.add_problems(vec![Problem {
+                what,
+                reason: e.to_string(),
+                exit_code: e.exit_code(),
+            }]),
+        }
+        Ok(())
+    }
+
+    /// Whether nothing has failed and nothing has stopped it.
+    fn is_sound(&self) -> bool {
+        self.collected.problems.is_empty() && self.interrupted.is_none()
     }
 
     /// Holds what is measured against the baseline.
@@ -195,6 +221,7 @@ impl<'a> Night<'a> {
             let job = self.places.get(&(b.row.clone(), b.column.clone()));
             (seed, job.copied().unwrap_or(usize::MAX))
         };
+        found.bits.extend(self.bits.iter().cloned());
         found.bits.sort_by_key(place);
         self.comparison = found;
     }
@@ -245,7 +272,7 @@ impl<'a> Night<'a> {
     pub fn confirm(&mut self, deadline: Option<Instant>) -> Result<()> {
         let started = Instant::now();
         let in_time = || deadline.is_none_or(|d| Instant::now() < d);
-        let sound = self.collected.problems.is_empty() && self.interrupted.is_none();
+        let sound = self.is_sound();
         while sound && self.is_open() && self.further < CONFIRMING && in_time() && self.run()? {
             self.further += 1;
         }
@@ -293,6 +320,11 @@ impl<'a> Night<'a> {
                 self.context.environment, baseline.recorded.environment
             ));
         }
+        if let Some(network) = self.twice.as_ref().filter(|_| !self.bits.is_empty()) {
+            notes.push(format!(
+                "{network} was made twice tonight: its bits are not those of the code alone"
+            ));
+        }
         notes.extend(self.context.history.cut.iter().cloned());
         if let Some(e) = &self.interrupted {
             notes.push(format!("stopped before its end: {e}"));
@@ -311,6 +343,7 @@ impl<'a> Night<'a> {
             repeated: self.repeated,
             executed: self.collected.executed,
             bits: self.comparison.bits.clone(),
+            twice: self.twice.clone(),
             changed: self.comparison.changed.clone(),
             sources: self.comparison.code.clone(),
             problems: self.collected.problems.clone(),

@@ -1,0 +1,74 @@
+//! Whether new code gives the same bits twice.
+//!
+//! There is nothing that the bits of new code could be held against: the baseline is of other code,
+//! and later nights find done what this one has computed. So one network of the night is trained and
+//! scored a second time, in a folder that goes when that is done. Rows take turns from code to code.
+
+use super::Night;
+use crate::collect::Collected;
+use crate::compare::compare;
+use crate::measured::Run;
+use crate::replicate::Rig;
+use frbench_base::{Error, Result};
+use frbench_harness::plan::select::{Selection, select};
+use frbench_harness::run::Store;
+
+impl Night<'_> {
+    /// Makes the network again whose turn it is of those with the first seed of the night; none
+    /// where a night of this code did not fail, or it has not made any.
+    ///
+    /// # Errors
+    /// As [`Night::begin`].
+    pub(super) fn twice(&mut self) -> Result<()> {
+        let baseline = self.context.baseline.id();
+        if self.context.history.has_passed(&baseline, &self.code) {
+            return Ok(());
+        }
+        let Some(run) = self.in_turn() else {
+            return Ok(());
+        };
+        let (row, seed) = (run.row.clone(), run.seed);
+        match self.again(&row, seed) {
+            Ok(more) => {
+                self.bits = compare(&self.collected.measured, &more.measured).bits;
+                self.twice = Some(format!("{row} seed {seed}"));
+                self.collected.add_problems(more.problems);
+                Ok(())
+            }
+            Err(e) => self.stopped_by(e, format!("{row} seed {seed}, made again")),
+        }
+    }
+
+    fn in_turn(&self) -> Option<&Run> {
+        let baseline = &self.context.baseline.measured;
+        let new = |run: &&Run| {
+            let listed = self.context.suite.rows.iter().find(|r| r.id == run.row);
+            let then = baseline.run(&run.row, run.seed);
+            listed.is_some_and(|r| r.listed && r.trained().is_some())
+                && !run.model.is_empty()
+                && then.is_none_or(|then| then.key != run.key)
+        };
+        let first = self.order.first().filter(|_| self.seeds > 0)?;
+        let runs = self.collected.measured.runs.iter();
+        let runs: Vec<&Run> = runs.filter(|r| r.seed == *first).filter(new).collect();
+        runs.get(self.turn % runs.len().max(1)).copied()
+    }
+
+    fn again(&self, row: &str, seed: u64) -> Result<Collected> {
+        let rig = self.context.rig;
+        let runs = rig.store.runs();
+        let folder = tempfile::Builder::new().prefix("again-").tempdir_in(runs);
+        let folder = folder.map_err(|e| Error::io(runs, e))?;
+        let only = Selection {
+            only: vec![row.to_string()],
+            seeds: Vec::new(),
+        };
+        let one = select(self.context.suite.clone(), &only)?;
+        let store = Store::new(rig.store.data_root(), folder.path());
+        let rig = Rig {
+            store: &store,
+            ..*rig
+        };
+        rig.run(&one, seed)
+    }
+}
