@@ -312,6 +312,9 @@ fn into_pack(
     let named: BTreeSet<&u32> = named.collect();
     let mut notes = listed.findings.notes();
     notes.extend(said);
+    if data.groups.is_some() {
+        notes.push("a pack alone states no groups: they are lost".into());
+    }
     if named.len() < names.len() {
         notes.push(format!(
             "{} of {} pictures are in no pair, and not in the pack",

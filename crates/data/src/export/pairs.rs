@@ -145,7 +145,7 @@ fn identities(
     lines(&out.join("identities.txt"), people)
 }
 
-/// A `.bin` pack, and the people on its images beside it.
+/// A `.bin` pack, and beside it the people on its images and the groups of its pairs.
 pub(super) fn pack(
     set: &DataSet,
     data: &PairData,
@@ -166,6 +166,18 @@ pub(super) fn pack(
     if let Some(people) = &data.identities {
         let people = order.iter().flat_map(|&k| [people[k].0, people[k].1]);
         lines(&out.join("identities.txt"), people)?;
+    }
+    if let Some(groups) = &data.groups {
+        let odd = |name: &&String| name.is_empty() || name.contains(char::is_control);
+        match groups.names.iter().find(odd) {
+            Some(name) => notes.push(format!(
+                "groups are not written: {name:?} is no name that fits a line"
+            )),
+            None => {
+                let names = order.iter().map(|&k| &groups.names[groups.of[k] as usize]);
+                lines(&out.join("groups.txt"), names)?;
+            }
+        }
     }
     Ok(notes)
 }
@@ -200,9 +212,6 @@ pub fn write_pack(
             "a pack states no folds, and its ten blocks are not those that are stated: they are lost"
                 .into(),
         ),
-    }
-    if data.groups.is_some() {
-        notes.push("a pack states no groups: they are lost".into());
     }
     let counter = Counter::images(2 * pairs.len() as u64, watch);
     let mut writer = BinWriter::create(path, Protocol::Python2)?;
@@ -324,8 +333,15 @@ mod tests {
             .unwrap()
             .join("\n");
         assert!(notes.contains("in the order of their folds"), "{notes}");
-        assert!(notes.contains("no groups"), "{notes}");
-        let pack = opened(&out, &["pairs.bin"]);
+        let pack = opened(&out, &["pairs.bin", "groups.txt"]);
+        let group_of = |data: &PairData| {
+            let groups = data.groups.as_ref().unwrap();
+            let name = |g: &u32| groups.names[*g as usize].clone();
+            let mut of: Vec<String> = groups.of.iter().map(name).collect();
+            of.sort();
+            of
+        };
+        assert_eq!(group_of(data(&pack)), group_of(data(&set)));
         let blocks = PairData::blocks(23, 10);
         for fold in 0..10 {
             let of = |same: &[bool], folds: &[u32]| -> Vec<bool> {

@@ -129,12 +129,29 @@ pub fn parse_identities(path: &Path, images: usize, watch: Watch) -> Result<Vec<
                 .map_err(|_| bad(path, line, "not a whole number"))
         })
         .collect::<Result<Vec<u64>>>()?;
-    if ids.len() != images {
-        return Err(Error::Data(format!(
-            "{}: {} lines for {images} images",
-            path.display(),
-            ids.len()
-        )));
-    }
+    one_each(path, ids.len(), images, "images")?;
     Ok(ids)
+}
+
+/// Reads the group of each pair, a name a line.
+///
+/// # Errors
+/// As [`parse_identities`], of pairs.
+pub fn parse_groups(path: &Path, pairs: usize, watch: Watch) -> Result<Vec<String>> {
+    let text = read(path)?;
+    let names = lines(Text::watched(&text, watch), path)?
+        .map(|line| line.map(|(_, name)| name.trim().to_owned()))
+        .collect::<Result<Vec<String>>>()?;
+    one_each(path, names.len(), pairs, "pairs")?;
+    Ok(names)
+}
+
+fn one_each(path: &Path, lines: usize, wanted: usize, what: &str) -> Result<()> {
+    match lines == wanted {
+        true => Ok(()),
+        false => Err(Error::Data(format!(
+            "{}: {lines} lines for {wanted} {what}",
+            path.display()
+        ))),
+    }
 }

@@ -1,6 +1,6 @@
 //! Which files make up a data set.
 
-use super::{DISTRACTOR_NAMES, DISTRACTOR_NOISE, GALLERY_NAMES, IDENTITIES};
+use super::{DISTRACTOR_NAMES, DISTRACTOR_NOISE, GALLERY_NAMES, GROUPS, IDENTITIES};
 use super::{LANDMARKS, PROBE_NAMES, PROBE_NOISE, PROPERTY};
 use crate::noise;
 use crate::walk::regular;
@@ -15,6 +15,7 @@ use std::path::{Component, Path, PathBuf};
 pub(super) const OPTIONAL: &[&str] = &[
     PROPERTY,
     IDENTITIES,
+    GROUPS,
     LANDMARKS,
     PROBE_NOISE,
     DISTRACTOR_NOISE,
@@ -24,13 +25,14 @@ pub(super) const OPTIONAL: &[&str] = &[
 ];
 
 /// Those of them on which it does not depend which images there are and what they show.
-pub(super) const SAYING_MORE: &[&str] = &[PROPERTY, IDENTITIES, PROBE_NOISE, DISTRACTOR_NOISE];
+pub(super) const SAYING_MORE: &[&str] =
+    &[PROPERTY, IDENTITIES, GROUPS, PROBE_NOISE, DISTRACTOR_NOISE];
 
 /// Those of a generated set.
 fn generated(format: DataFormat) -> &'static [&'static str] {
     match format {
         DataFormat::Train => &[PROPERTY, IDENTITIES],
-        DataFormat::Pairs => &[IDENTITIES],
+        DataFormat::Pairs => &[IDENTITIES, GROUPS],
         DataFormat::Identification | DataFormat::Templates | DataFormat::Gallery => &[],
     }
 }

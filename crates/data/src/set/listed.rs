@@ -166,20 +166,29 @@ fn groups<'a>(
     if listed.clone().all(|p| p.group.is_none()) {
         return Ok(None);
     }
+    let name = |pair: &'a ListedPair| match &pair.group {
+        Some(name) => Ok(name),
+        None => bad(
+            path,
+            format!("{} states no group, though other pairs do", pair.place),
+        ),
+    };
+    let names = listed.map(name).collect::<Result<Vec<&String>>>()?;
+    Ok(Some(named_groups(names.into_iter())))
+}
+
+/// Groups by the name of that of each pair, in the order in which pairs name them.
+pub(super) fn named_groups<'a>(of_pairs: impl Iterator<Item = &'a String>) -> PairGroups {
     let mut numbers = Numbers::default();
     let mut groups = PairGroups::default();
-    for pair in listed {
-        let Some(name) = &pair.group else {
-            let what = format!("{} states no group, though other pairs do", pair.place);
-            return bad(path, what);
-        };
+    for name in of_pairs {
         let number = numbers.of(name);
         if number as usize == groups.names.len() {
             groups.names.push(name.clone());
         }
         groups.of.push(number);
     }
-    Ok(Some(groups))
+    groups
 }
 
 /// Numbers for names, in the order in which they are first asked for.

@@ -34,6 +34,9 @@ use std::sync::Arc;
 /// The file of the person on each image, a number a line, in the order of the images.
 const IDENTITIES: &str = "identities.txt";
 
+/// The file of the group of each pair of a pack, a name a line.
+const GROUPS: &str = "groups.txt";
+
 /// The file of five points of a face for each image that a list of pairs names.
 const LANDMARKS: &str = "landmarks.txt";
 

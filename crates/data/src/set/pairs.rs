@@ -1,9 +1,9 @@
 //! Sets of pairs: packs, tables, and the lists of the field with their folder of images.
 
 use super::absent::absent;
-use super::listed::{Listed, Numbers, read_listed};
+use super::listed::{Listed, Numbers, named_groups, read_listed};
 use super::open::{Reader, any_ends, is_top_folder, names_from, only, role};
-use super::{DataSet, Files, Findings, IDENTITIES, Images, LANDMARKS, bad};
+use super::{DataSet, Files, Findings, GROUPS, IDENTITIES, Images, LANDMARKS, bad};
 use crate::align::Landmarks;
 use crate::bin::BinReader;
 use crate::list::{self, ListedPair, Text};
@@ -22,7 +22,7 @@ pub(super) static PACK: Reader = Reader {
     wants: "a .bin file",
     recognises: |names| any_ends(names, ".bin"),
     takes: |n| n.ends_with(".bin"),
-    optional: &[IDENTITIES],
+    optional: &[IDENTITIES, GROUPS],
     open: pack,
 };
 
@@ -49,13 +49,17 @@ pub(super) static LIST: Reader = Reader {
 
 fn is_list(name: &str) -> bool {
     let list = name.ends_with(".txt") || name.ends_with(".list");
-    list && name != IDENTITIES && name != LANDMARKS
+    list && ![IDENTITIES, GROUPS, LANDMARKS].contains(&name)
 }
 
 fn pack(files: &Files, _: &Rules, watch: Watch) -> Result<DataSet> {
     let path = only(files, "a .bin pack", |n| n.ends_with(".bin"))?;
     let reader = BinReader::open(&path)?;
-    let data = PairData::packed(reader.same().to_vec());
+    let mut data = PairData::packed(reader.same().to_vec());
+    if let Some(path) = files.find(|n| n == GROUPS) {
+        let groups = list::parse_groups(&path, data.same.len(), watch)?;
+        data.groups = Some(named_groups(groups.iter()));
+    }
     let findings = Findings::default();
     let place = |k: usize| format!("pair {k}");
     finish(files, Arc::new(reader), data, findings, &place, watch)
