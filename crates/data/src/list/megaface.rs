@@ -85,26 +85,40 @@ impl Noise {
         self.0.is_empty()
     }
 
-    /// Indices of the paths that are listed. Lists name an image by its file name or by its
-    /// last folders, with another extension or with blanks for underscores; all of these match.
+    /// Which of the paths are listed. Lists name an image by its file name or by its last folders,
+    /// with another extension or with blanks for underscores; all of these match.
     ///
     /// # Errors
     /// What `watch` returns.
-    pub fn hits(&self, paths: &[String], watch: Watch) -> Result<Vec<usize>> {
+    pub fn hits(&self, paths: &[String], watch: Watch) -> Result<Hits> {
         let listed = |path: &String| {
             let path = plain(path);
             let starts = path.match_indices('/').map(|(at, _)| at + 1);
-            std::iter::once(0)
-                .chain(starts)
-                .any(|at| self.0.contains(&path[at..]))
+            let mut places = std::iter::once(0).chain(starts);
+            places.find_map(|at| self.0.get(&path[at..]))
         };
         let steps = Steps::new(watch);
-        let look = |(i, path)| match steps.next() {
-            Ok(()) => listed(path).then_some(Ok(i)),
-            Err(stop) => Some(Err(stop)),
-        };
-        paths.iter().enumerate().filter_map(look).collect()
+        let mut hits = Hits::default();
+        let mut names = BTreeSet::new();
+        for (i, path) in paths.iter().enumerate() {
+            steps.next()?;
+            if let Some(name) = listed(path) {
+                hits.paths.push(i);
+                names.insert(name);
+            }
+        }
+        hits.names = names.len();
+        Ok(hits)
     }
+}
+
+/// Images that a list of noise names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hits {
+    /// Indices of the paths, ascending.
+    pub paths: Vec<usize>,
+    /// How many names of the list they are.
+    pub names: usize,
 }
 
 /// Without extension, blanks as underscores.
@@ -161,6 +175,7 @@ mod tests {
             "275.png",
         ];
         let hits = noise.hits(&paths.map(String::from), UNWATCHED);
-        assert_eq!(hits.unwrap(), [0, 1]);
+        let (paths, names) = (vec![0, 1], 2);
+        assert_eq!(hits.unwrap(), Hits { paths, names });
     }
 }

@@ -17,7 +17,7 @@ pub use ijb::{
 };
 pub use labels::parse_labels;
 pub use landmarks::{Marked, parse_marked};
-pub use megaface::{Names, Noise, parse_names};
+pub use megaface::{Hits, Names, Noise, parse_names};
 pub use pairs::{ListedPair, PairList, PairTable, parse_pair_list, parse_pair_table};
 
 use files::is_image;

@@ -72,14 +72,27 @@ fn lists(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
             n.starts_with(prefix) && n.ends_with('/')
         })
     };
-    let noise = |name: &str, paths: &[String]| -> Result<Vec<usize>> {
-        match files.find(|n| n == name) {
-            None => Ok(Vec::new()),
-            Some(path) => {
-                let text = list::read(&path)?;
-                Noise::parse(Text::watched(&text, watch), &path)?.hits(paths, watch)
-            }
+    let mut findings = Findings::default();
+    let mut noise = |name: &str, paths: &[String], what: &str| -> Result<Vec<usize>> {
+        let Some(path) = files.find(|n| n == name) else {
+            return Ok(Vec::new());
+        };
+        let text = list::read(&path)?;
+        let noise = Noise::parse(Text::watched(&text, watch), &path)?;
+        let hits = noise.hits(paths, watch)?;
+        let (found, all) = (hits.paths.len(), paths.len());
+        let said = format!(
+            "{}: of {} names {} are {what}, {found} of {all}",
+            path.display(),
+            noise.len(),
+            hits.names
+        );
+        // Lists are much longer than what they name of a set; one that names nothing is of another.
+        match found == 0 && !noise.is_empty() {
+            true => findings.say_odd(format!("{said}; it may be the list of other files")),
+            false => findings.say(said),
         }
+        Ok(hits.paths)
     };
     let (probes, path) = list_of(PROBES)?;
     let Some(probe_ids) = probes.ids else {
@@ -90,13 +103,12 @@ fn lists(files: &Files, rules: &Rules, watch: Watch) -> Result<DataSet> {
     };
     let (distractors, distractor_list) = list_of(DISTRACTORS)?;
     let data = IdentificationData {
-        noisy_probes: noise(PROBE_NOISE, &probes.paths)?,
-        noisy_distractors: noise(DISTRACTOR_NOISE, &distractors.paths)?,
+        noisy_probes: noise(PROBE_NOISE, &probes.paths, "probes")?,
+        noisy_distractors: noise(DISTRACTOR_NOISE, &distractors.paths, "distractors")?,
         probe_ids: probe_ids.clone(),
         distractors: distractors.paths.len(),
         ..IdentificationData::default()
     };
-    let mut findings = Findings::default();
     let probes = FileSource::new(folder(PROBES)?, probes.paths, Some(probe_ids));
     let distractors = FileSource::new(folder(DISTRACTORS)?, distractors.paths, None);
     let mut gone = BTreeMap::new();
