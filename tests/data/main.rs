@@ -19,5 +19,6 @@ mod open_set;
 mod packs;
 mod record;
 mod sets;
+mod synth_groups;
 mod synth_instrument;
 mod synth_write;

@@ -1,7 +1,7 @@
 //! Rendering a twin to the files that the field's data sets come in.
 
 use super::spool::Spool;
-use super::twin::{Arrangement, Twin, twin};
+use super::twin::{Arrangement, Twin, templates, twin};
 use super::world::CROP;
 use frbench_base::files;
 use frbench_base::key::Key;
@@ -59,9 +59,12 @@ pub fn render(spec: &SynthSpec, spool: &mut Spool, progress: Progress) -> Result
 /// | `train` | `train.rec`, `train.idx`, `property` (insightface layout) |
 /// | `noisy-train` | the same, and `identities.txt` |
 /// | pairs | `<twin>.bin` (`cfp_fp.bin`), and `identities.txt`: a line per image with its person |
+/// | `rfw` | the same, and `groups.txt`: a line per pair with its group |
 /// | `megaface` | `probes.rec/.idx` (label = person) and `distractors.rec/.idx` (label = index) |
 /// | `outliers` | `train.rec`, `train.idx`, `property` (label = index) |
 /// | `tinyface` | the files of `megaface`, and `gallery.rec/.idx` (label = person) |
+/// | `watchlist` | `probes.rec/.idx` and `gallery.rec/.idx` (label = person) |
+/// | `ijb` | `loose_crop/1.jpg`, ..., and the lists and tables of IJB in `meta/` |
 ///
 /// The bytes do not depend on the number of threads. Memory stays bounded. No file has its
 /// final name before it is complete.
@@ -79,10 +82,10 @@ pub fn assemble(spec: &SynthSpec, spool: &Spool, dir: &Path) -> Result<()> {
         Arrangement::Train { .. } => {
             let mut out = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface)?;
             spool.each(|i, image| out.push(label(i), &image))?;
-            write_identities(&twin, dir)?;
+            write_said(&twin, dir)?;
             out.finish(CROP)
         }
-        Arrangement::Pairs { pairs } => {
+        Arrangement::Pairs { pairs } | Arrangement::Groups { pairs } => {
             let name = format!("{}.bin", spec.twin.replace('-', "_"));
             let mut out = BinWriter::create(dir.join(name), Protocol::Python2)?;
             let mut first = Vec::new();
@@ -93,8 +96,16 @@ pub fn assemble(spec: &SynthSpec, spool: &Spool, dir: &Path) -> Result<()> {
                 }
                 out.push(&first, &image, pairs[(i / 2) as usize].same())
             })?;
-            write_identities(&twin, dir)?;
+            write_said(&twin, dir)?;
             out.finish()
+        }
+        Arrangement::Templates { .. } => {
+            let images = dir.join(templates::IMAGES);
+            spool.each(|i, image| {
+                files::write_atomic(&images.join(format!("{}.jpg", i + 1)), &image)
+            })?;
+            let mut lists = templates::lists(&twin).into_iter();
+            lists.try_for_each(|(name, text)| files::write_atomic(&dir.join(name), text.as_bytes()))
         }
         several => {
             let mut outs = Vec::new();
@@ -114,29 +125,44 @@ pub fn assemble(spec: &SynthSpec, spool: &Spool, dir: &Path) -> Result<()> {
     }
 }
 
-/// The file of the people on the images of a set.
-pub const IDENTITIES: &str = "identities.txt";
+/// The person on each image of a set, a line each: for intervals about people, and to tell wrong
+/// labels.
+const IDENTITIES: &str = "identities.txt";
 
-/// The person in each image, a line each, for sets that have such a file: for bootstraps that
-/// resample people, and to tell wrong labels.
+/// The group of each pair of a set, a line each.
+const GROUPS: &str = "groups.txt";
+
+/// Names of such files; those of tables end in `.csv`.
+pub const SAYING: &[&str] = &[IDENTITIES, GROUPS];
+
+/// What a set says beyond its images, labels and pairs: the files that say it, each with its text.
 ///
 /// # Errors
 /// What [`twin`] refuses.
-pub fn identities(spec: &SynthSpec) -> Result<Option<String>> {
-    Ok(people(&twin(spec)?))
+pub fn said(spec: &SynthSpec) -> Result<Vec<(&'static str, String)>> {
+    Ok(texts(&twin(spec)?))
 }
 
-fn people(twin: &Twin) -> Option<String> {
-    let stated = twin.is_noisy() || matches!(twin.layout, Arrangement::Pairs { .. });
-    stated.then(|| {
-        let lines = (0..twin.len()).map(|i| format!("{}\n", twin.identity(i)));
-        lines.collect()
-    })
-}
-
-fn write_identities(twin: &Twin, dir: &Path) -> Result<()> {
-    match people(twin) {
-        Some(text) => files::write_atomic(&dir.join(IDENTITIES), text.as_bytes()),
-        None => Ok(()),
+fn texts(twin: &Twin) -> Vec<(&'static str, String)> {
+    let lines = |lines: &mut dyn Iterator<Item = String>| lines.map(|line| line + "\n").collect();
+    let mut texts = templates::tables(twin);
+    let paired = match &twin.layout {
+        Arrangement::Pairs { .. } => true,
+        Arrangement::Groups { pairs } => {
+            let groups = &mut pairs.iter().map(|pair| pair.group().to_owned());
+            texts.push((GROUPS, lines(groups)));
+            true
+        }
+        _ => false,
+    };
+    if paired || twin.is_noisy() {
+        let people = &mut (0..twin.len()).map(|i| twin.identity(i).to_string());
+        texts.push((IDENTITIES, lines(people)));
     }
+    texts
+}
+
+fn write_said(twin: &Twin, dir: &Path) -> Result<()> {
+    let mut texts = texts(twin).into_iter();
+    texts.try_for_each(|(name, text)| files::write_atomic(&dir.join(name), text.as_bytes()))
 }

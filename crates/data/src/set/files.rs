@@ -53,9 +53,16 @@ fn required(spec: &DataSpec, dir: &Path) -> Vec<String> {
             _ => vec![format!("{named}.bin")],
         },
         DataFormat::Identification => vec!["probes.rec".into(), "distractors.rec".into()],
-        DataFormat::Gallery => ["probes.rec", "gallery.rec", "distractors.rec"]
-            .map(String::from)
-            .into(),
+        DataFormat::Gallery => {
+            // A generated set whose size says nothing of distractors has none.
+            let without = match &spec.source {
+                DataSource::Synth(synth) => !synth.size.contains_key("distractors"),
+                _ => false,
+            };
+            let all = ["probes.rec", "gallery.rec", "distractors.rec"];
+            let all = all.into_iter().take(if without { 2 } else { 3 });
+            all.map(String::from).collect()
+        }
         DataFormat::Templates => ["face_tid_mid", "template_pair_label", "name_5pts_score"]
             .into_iter()
             .map(

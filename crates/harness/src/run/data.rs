@@ -70,8 +70,8 @@ pub(super) fn make(
     }
 }
 
-/// Refuses a generated set whose people are not those that its generator states: that they are is
-/// why they need no place in the keys of jobs.
+/// Refuses a generated set that says other things of its images and pairs than its generator: that
+/// they follow from it is why they need no place in the keys of jobs.
 ///
 /// # Errors
 /// [`Error::Data`] with the file.
@@ -79,21 +79,31 @@ pub fn hold_against_generator(spec: &DataSpec, found: &DataResult, dir: &Path) -
     let DataSource::Synth(synth) = &spec.source else {
         return Ok(());
     };
-    let name = frbench_synth::IDENTITIES;
-    let stated = frbench_synth::identities(synth)?;
-    let stated = stated.map(|text| sha256_hex(text.as_bytes()));
-    let there = found.files.iter().find(|f| f.path == name);
-    match there.map(|f| &f.sha256) == stated.as_ref() {
-        true => Ok(()),
-        false => Err(Error::Data(format!(
-            "{}: {}; delete the folder to have it rendered again",
-            dir.join(name).display(),
-            match (there.is_some(), stated.is_some()) {
-                (false, _) => "missing",
-                (true, false) => "not a file of this set",
-                (true, true) => "not what the face world writes",
+    let stated = frbench_synth::said(synth)?;
+    let refuse = |name: &str, what: &str| {
+        Err(Error::Data(format!(
+            "{}: {what}; delete the folder to have it rendered again",
+            dir.join(name).display()
+        )))
+    };
+    for (name, text) in &stated {
+        match found.files.iter().find(|f| f.path == *name) {
+            None => return refuse(name, "missing"),
+            Some(there) if there.sha256 != sha256_hex(text.as_bytes()) => {
+                return refuse(name, "not what the face world writes");
             }
-        ))),
+            Some(_) => {}
+        }
+    }
+    let says = |path: &str| frbench_synth::SAYING.contains(&path) || path.ends_with(".csv");
+    let known = |path: &str| stated.iter().any(|(name, _)| *name == path);
+    match found
+        .files
+        .iter()
+        .find(|f| says(&f.path) && !known(&f.path))
+    {
+        None => Ok(()),
+        Some(more) => refuse(&more.path, "not a file of this set"),
     }
 }
 

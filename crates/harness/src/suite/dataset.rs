@@ -15,24 +15,26 @@ struct Twin {
 enum Form {
     /// `1000x20`: identities x images of each. There is no full size.
     Train,
-    /// `1200`: pairs, a multiple of 20. The argument is the full size.
-    Pairs(u64),
+    /// `1200`: pairs. The arguments are the full size and what sizes are multiples of.
+    Pairs(u64, u64),
     /// `3000`: images. The argument is the full size.
     Images(u64),
-    /// `40x5+2000`: probe identities x images of each + distractors.
-    Identification(u64, u64, u64),
+    /// `40x5+2000`: probe identities x images of each + others, which are distractors or strangers.
+    Search(u64, u64, Others),
+    /// `100x12`: people x images of each. The arguments are the full size.
+    Templates(u64, u64),
 }
 
 const TWINS: &[Twin] = &[
     Twin::new("train", DataFormat::Train, Form::Train),
     Twin::new("noisy-train", DataFormat::Train, Form::Train),
-    Twin::new("lfw", DataFormat::Pairs, Form::Pairs(6000)),
-    Twin::new("cfp-fp", DataFormat::Pairs, Form::Pairs(7000)),
-    Twin::new("agedb-30", DataFormat::Pairs, Form::Pairs(6000)),
+    Twin::new("lfw", DataFormat::Pairs, Form::Pairs(6000, FOLDS)),
+    Twin::new("cfp-fp", DataFormat::Pairs, Form::Pairs(7000, FOLDS)),
+    Twin::new("agedb-30", DataFormat::Pairs, Form::Pairs(6000, FOLDS)),
     Twin::new(
         "megaface",
         DataFormat::Identification,
-        Form::Identification(80, 44, 1_000_000),
+        Form::Search(80, 44, ("distractors", 1_000_000)),
     ),
     Twin::new("outliers", DataFormat::Train, Form::Images(100_000)),
     // Half of each person's images are probes, the others (of an odd number one more) are in
@@ -40,9 +42,25 @@ const TWINS: &[Twin] = &[
     Twin::new(
         "tinyface",
         DataFormat::Gallery,
-        Form::Identification(2569, 3, 153_428),
+        Form::Search(2569, 3, ("distractors", 153_428)),
     ),
+    // Four groups.
+    Twin::new("rfw", DataFormat::Pairs, Form::Pairs(24_000, 4 * FOLDS)),
+    // Halves as in `tinyface`; strangers have one image each, a probe.
+    Twin::new(
+        "watchlist",
+        DataFormat::Gallery,
+        Form::Search(1000, 4, ("strangers", 4000)),
+    ),
+    // A quarter of each person's images is in a gallery.
+    Twin::new("ijb", DataFormat::Templates, Form::Templates(1000, 24)),
 ];
+
+/// What the others of a search are called, and their full number.
+type Others = (&'static str, u64);
+
+/// Ten folds, half of each genuine.
+const FOLDS: u64 = 20;
 
 impl Twin {
     const fn new(name: &'static str, format: DataFormat, form: Form) -> Self {
@@ -82,7 +100,12 @@ pub fn synth(name: &str) -> Result<DataSpec, String> {
         })?;
     let size = rest[twin.name.len()..].strip_prefix('-');
     let size = twin.form.size(size).ok_or_else(|| {
-        format!("`{name}` states no size that fits (pairs come in multiples of 20); {forms}")
+        let multiple = match twin.form {
+            Form::Pairs(_, of) => format!(" (pairs come in multiples of {of})"),
+            Form::Templates(..) => " (images come in multiples of 4)".into(),
+            _ => String::new(),
+        };
+        format!("`{name}` states no size that fits{multiple}; {forms}")
     })?;
     Ok(DataSpec {
         name: name.to_string(),
@@ -113,26 +136,31 @@ impl Form {
                 ])
             }
             (Form::Train, None) => None,
-            // Ten folds, half of each genuine.
-            (Form::Pairs(full), text) => keys(&[(
+            (Form::Pairs(full, of), text) => keys(&[(
                 "pairs",
                 text.map_or(Some(full), count)
-                    .filter(|n| n.is_multiple_of(20))?,
+                    .filter(|n| n.is_multiple_of(of))?,
             )]),
             (Form::Images(full), text) => keys(&[("images", text.map_or(Some(full), count)?)]),
-            (Form::Identification(probes, images, distractors), None) => keys(&[
-                ("probes", probes),
-                ("images", images),
-                ("distractors", distractors),
-            ]),
-            (Form::Identification(..), Some(t)) => {
-                let (probes, distractors) = t.split_once('+')?;
+            (Form::Search(probes, images, others), None) => {
+                keys(&[("probes", probes), ("images", images), others])
+            }
+            (Form::Search(.., (name, _)), Some(t)) => {
+                let (probes, others) = t.split_once('+')?;
                 let (probes, images) = probes.split_once('x')?;
                 keys(&[
                     ("probes", count(probes)?),
                     ("images", count(images)?),
-                    ("distractors", count(distractors)?),
+                    (name, count(others)?),
                 ])
+            }
+            (Form::Templates(people, images), None) => {
+                keys(&[("people", people), ("images", images)])
+            }
+            (Form::Templates(..), Some(t)) => {
+                let (people, images) = t.split_once('x')?;
+                let images = count(images).filter(|n| n.is_multiple_of(4))?;
+                keys(&[("people", count(people)?), ("images", images)])
             }
         }
     }
@@ -163,9 +191,9 @@ pub fn images(spec: &DataSpec) -> Option<u64> {
     };
     let of = |key: &str| synth.size.get(key).copied().unwrap_or(0);
     Some(match spec.format {
-        DataFormat::Train => synth.size.values().product(),
+        DataFormat::Train | DataFormat::Templates => synth.size.values().product(),
         DataFormat::Pairs => 2 * of("pairs"),
-        _ => of("probes") * of("images") + of("distractors"),
+        _ => of("probes") * of("images") + of("distractors") + of("strangers"),
     })
 }
 
@@ -208,6 +236,9 @@ mod tests {
             "synth-train-1000x20",
             "synth-lfw-12oo-v1",
             "synth-lfw-1210-v1",
+            "synth-rfw-1220-v1",
+            "synth-ijb-100x10-v1",
+            "synth-watchlist-100x8-v1",
             "synth-lfw-1200-v9",
             "synth-outliers-0-v1",
             "synth-outliers-30x2-v1",
@@ -244,6 +275,8 @@ mod tests {
         let counted = |name: &str| images(&synth(name).unwrap());
         assert_eq!(counted("synth-megaface-40x5+2000-v1"), Some(2200));
         assert_eq!(counted("synth-tinyface-100x8+2000-v1"), Some(2800));
+        assert_eq!(counted("synth-watchlist-100x8+300-v1"), Some(1100));
+        assert_eq!(counted("synth-ijb-100x12-v1"), Some(1200));
         assert_eq!(counted("synth-train-40x6-v1"), Some(240));
         assert_eq!(counted("synth-outliers-3000-v1"), Some(3000));
         assert_eq!(

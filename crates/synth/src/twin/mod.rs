@@ -5,19 +5,23 @@
 //! range of its own, so that no two twins share one.
 
 mod arrangement;
+mod profiles;
 mod table;
+pub(super) mod templates;
 
 pub use arrangement::{Arrangement, Pair};
 pub use table::{TWINS, TwinInfo, info};
 
-use super::condition::{Age, Condition, Pose, Profile};
+use super::condition::Condition;
+use super::identity::POPULATIONS;
 use super::world::World;
 use super::{photo, texture, tiny};
-use arrangement::draw_pairs;
+use arrangement::{draw_groups, draw_pairs};
 use frbench_base::rng::Stream;
 use frbench_base::{Error, Result};
 use frbench_data::decode::encode_jpeg;
 use frbench_job::SynthSpec;
+use profiles::profile;
 use table::{MOST, Purpose, at_least, sizes};
 
 /// Seed of the world that data sets are rendered from.
@@ -39,6 +43,13 @@ pub struct Twin {
 pub struct Item {
     pub identity: u64,
     pub condition: Condition,
+}
+
+/// Who is on an image of a watchlist.
+enum Watched {
+    /// The person, and the number of the picture within the person.
+    Known(u64, u64),
+    Stranger(u64),
 }
 
 /// The twin that a specification describes.
@@ -87,6 +98,45 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
                 distractors: get("distractors"),
             }
         }
+        Purpose::Watchlist => {
+            let (people, images) = (get("probes"), get("images"));
+            at_least(info, "probes", people, 2)?;
+            at_least(info, "images", images, 2)?;
+            at_least(info, "strangers", get("strangers"), 1)?;
+            Arrangement::Watchlist {
+                people,
+                probes: images / 2,
+                gallery: images.div_ceil(2),
+                strangers: get("strangers"),
+            }
+        }
+        Purpose::Ijb => {
+            let (people, images) = (get("people"), get("images"));
+            // Each of the two galleries knows some of them, and neither knows all.
+            at_least(info, "people", people, 5)?;
+            if images == 0 || !images.is_multiple_of(4) {
+                return Err(Error::Usage(format!(
+                    "twin `{}`: `images` is {images}, want a multiple of 4 (a quarter in the gallery, a \
+                     quarter of stills and two videos of a quarter each among the probes)",
+                    info.name
+                )));
+            }
+            Arrangement::Templates { people, images }
+        }
+        Purpose::Rfw => {
+            let pairs = get("pairs");
+            if pairs == 0 || !pairs.is_multiple_of(20 * POPULATIONS) {
+                return Err(Error::Usage(format!(
+                    "twin `{}`: `pairs` is {pairs}, want a multiple of {} ({POPULATIONS} groups of ten folds, \
+                     half of each genuine)",
+                    info.name,
+                    20 * POPULATIONS
+                )));
+            }
+            Arrangement::Groups {
+                pairs: draw_groups(info.purpose, pairs),
+            }
+        }
         _ => {
             let pairs = get("pairs");
             if pairs == 0 || !pairs.is_multiple_of(20) {
@@ -112,7 +162,8 @@ impl Twin {
     pub fn len(&self) -> u64 {
         match &self.layout {
             Arrangement::Train { identities, images } => identities * images,
-            Arrangement::Pairs { pairs } => 2 * pairs.len() as u64,
+            Arrangement::Templates { people, images } => people * images,
+            Arrangement::Pairs { pairs } | Arrangement::Groups { pairs } => 2 * pairs.len() as u64,
             several => several.parts().last().map_or(0, |(_, last)| last.end),
         }
     }
@@ -126,8 +177,10 @@ impl Twin {
     /// is the person in it, but for the noise of `noisy-train`.
     pub fn label(&self, i: u64) -> u64 {
         match &self.layout {
-            Arrangement::Train { images, .. } => i / images,
-            Arrangement::Pairs { pairs } => pairs[(i / 2) as usize].people[(i % 2) as usize],
+            Arrangement::Train { images, .. } | Arrangement::Templates { images, .. } => i / images,
+            Arrangement::Pairs { pairs } | Arrangement::Groups { pairs } => {
+                pairs[(i / 2) as usize].people[(i % 2) as usize]
+            }
             Arrangement::Identification { probes, images, .. } => {
                 if i < probes * images {
                     i / images
@@ -136,6 +189,33 @@ impl Twin {
                 }
             }
             Arrangement::Gallery { .. } => self.in_gallery(i).0,
+            Arrangement::Watchlist { people, .. } => match self.on_watchlist(i) {
+                Watched::Known(person, _) => person,
+                Watched::Stranger(stranger) => people + stranger,
+            },
+        }
+    }
+
+    /// Who is on image `i` of a watchlist, and which picture of that person it is: the gallery has
+    /// the first ones.
+    fn on_watchlist(&self, i: u64) -> Watched {
+        match self.layout {
+            Arrangement::Watchlist {
+                people,
+                probes,
+                gallery,
+                strangers,
+            } => {
+                let (second, third) = (people * probes, people * probes + strangers);
+                if i < second {
+                    Watched::Known(i / probes, gallery + i % probes)
+                } else if i < third {
+                    Watched::Stranger(i - second)
+                } else {
+                    Watched::Known((i - third) / gallery, (i - third) % gallery)
+                }
+            }
+            _ => Watched::Known(i, 0),
         }
     }
 
@@ -163,11 +243,17 @@ impl Twin {
     }
 
     /// The world's id of the person in image `i`; where it shows none, a number that is no
-    /// person's. Ids of different twins, and of probes and distractors, lie in disjoint ranges.
+    /// person's. Ids of different twins, and of probes and distractors or strangers, lie in disjoint
+    /// ranges.
     pub fn identity(&self, i: u64) -> u64 {
+        if let (Arrangement::Watchlist { .. }, Watched::Stranger(stranger)) =
+            (&self.layout, self.on_watchlist(i))
+        {
+            return self.purpose.distractors() << 40 | stranger;
+        }
         let parts = self.layout.parts();
         let range = match parts.last() {
-            Some((_, distractors)) if i >= distractors.start => self.purpose.distractors(),
+            Some(("distractors", part)) if i >= part.start => self.purpose.distractors(),
             _ => self.purpose.range(),
         };
         range << 40 | self.shown(i)
@@ -204,10 +290,20 @@ impl Twin {
             Arrangement::Identification { probes, images, .. } if i < probes * images => i % images,
             Arrangement::Identification { .. } => 0,
             Arrangement::Gallery { .. } => self.in_gallery(i).1,
-            Arrangement::Pairs { .. } => i,
+            Arrangement::Watchlist { .. } => match self.on_watchlist(i) {
+                Watched::Known(_, picture) => picture,
+                Watched::Stranger(_) => 0,
+            },
+            Arrangement::Templates { images, .. } => i % images,
+            Arrangement::Pairs { .. } | Arrangement::Groups { .. } => i,
         };
-        let profile = self.profile(i);
+        let profile = profile(self.purpose, i);
         let mut condition = self.world.condition(identity, number, &profile);
+        if let Arrangement::Templates { images, .. } = self.layout {
+            let first = templates::Place::of(i % images, images).first;
+            let begin = self.world.condition(identity, first, &profile);
+            condition = templates::frame(begin, condition);
+        }
         if self.purpose == Purpose::TinyFace {
             // The fewer pixels, the less sure is a detector of its landmarks.
             condition.detector = condition.detector.map(|p| p.map(|error| 2.0 * error));
@@ -215,71 +311,6 @@ impl Twin {
         Item {
             identity,
             condition,
-        }
-    }
-
-    fn profile(&self, i: u64) -> Profile {
-        let adult = Age::Between(20.0, 70.0);
-        match self.purpose {
-            Purpose::Train | Purpose::NoisyTrain | Purpose::Outliers => Profile {
-                pose: Pose::Wild,
-                age: adult,
-                nuisance: 1.0,
-            },
-            Purpose::Lfw => Profile {
-                pose: Pose::Around {
-                    spread: 13.0,
-                    limit: 35.0,
-                },
-                age: Age::Between(22.0, 58.0),
-                nuisance: 0.9,
-            },
-            Purpose::CfpFp => Profile {
-                pose: if i.is_multiple_of(2) {
-                    Pose::Around {
-                        spread: 6.0,
-                        limit: 12.0,
-                    }
-                } else {
-                    Pose::Side {
-                        low: 60.0,
-                        high: 90.0,
-                    }
-                },
-                age: Age::Between(25.0, 55.0),
-                nuisance: 0.8,
-            },
-            Purpose::AgeDb => {
-                // Both pictures of a pair know the younger age.
-                let mut s = Stream::derive(SEED, "synth-age", &[i / 2]);
-                let young = s.range(18.0, 45.0) as f32;
-                let old_first = s.chance(0.5);
-                let old = i.is_multiple_of(2) == old_first;
-                Profile {
-                    pose: Pose::Around {
-                        spread: 14.0,
-                        limit: 40.0,
-                    },
-                    age: Age::Exactly(if old { young + 30.0 } else { young }),
-                    nuisance: 1.0,
-                }
-            }
-            Purpose::Megaface => Profile {
-                pose: Pose::Around {
-                    spread: 15.0,
-                    limit: 45.0,
-                },
-                age: adult,
-                nuisance: 0.9,
-            },
-            Purpose::TinyFace => Profile {
-                pose: Pose::Around {
-                    spread: 22.0,
-                    limit: 60.0,
-                },
-                age: adult,
-                nuisance: 1.0,
-            },
         }
     }
 
@@ -346,6 +377,32 @@ mod tests {
     }
 
     #[test]
+    fn each_group_is_of_one_population_with_folds_of_its_own() {
+        for count in [80, 1200] {
+            let t = twin(&spec("rfw", &[("pairs", count)])).unwrap();
+            let Arrangement::Groups { pairs } = &t.layout else {
+                panic!()
+            };
+            assert_eq!(t.len(), 2 * count);
+            let mut seen = BTreeMap::new();
+            for (g, group) in pairs.chunks(pairs.len() / 4).enumerate() {
+                assert!(group.iter().all(|p| p.group() == group[0].group()));
+                for (f, fold) in group.chunks(group.len() / 10).enumerate() {
+                    assert_eq!(fold.iter().filter(|p| p.same()).count() * 2, fold.len());
+                    for person in fold.iter().flat_map(|p| p.people) {
+                        assert_eq!(person % 4, g as u64);
+                        assert_eq!(*seen.entry(person).or_insert((g, f)), (g, f));
+                    }
+                }
+            }
+            for i in 0..t.len() {
+                let person = t.world.identity(t.identity(i));
+                assert_eq!(person.population as u64, t.label(i) % 4);
+            }
+        }
+    }
+
+    #[test]
     fn age_pairs_are_thirty_years_apart_and_profile_pairs_are_frontal_and_profile() {
         let t = twin(&spec("agedb-30", &[("pairs", 100)])).unwrap();
         for j in 0..100 {
@@ -372,6 +429,12 @@ mod tests {
                 vec![("probes", 5), ("images", 3), ("distractors", 50)],
             ),
             ("outliers", vec![("images", 40)]),
+            ("rfw", vec![("pairs", 80)]),
+            (
+                "watchlist",
+                vec![("probes", 5), ("images", 3), ("strangers", 50)],
+            ),
+            ("ijb", vec![("people", 5), ("images", 4)]),
             (
                 "tinyface",
                 vec![("probes", 5), ("images", 3), ("distractors", 50)],
@@ -450,6 +513,27 @@ mod tests {
     }
 
     #[test]
+    fn strangers_are_probes_alone_and_each_has_one_image() {
+        let t = twin(&spec(
+            "watchlist",
+            &[("probes", 3), ("images", 3), ("strangers", 4)],
+        ))
+        .unwrap();
+        assert_eq!(t.layout.parts(), [("probes", 0..7), ("gallery", 7..13)]);
+        let labels: Vec<u64> = (0..13).map(|i| t.label(i)).collect();
+        assert_eq!(labels, [0, 1, 2, 3, 4, 5, 6, 0, 0, 1, 1, 2, 2]);
+        for i in 0..13 {
+            for j in 0..i {
+                assert_eq!(
+                    t.identity(i) == t.identity(j),
+                    labels[i as usize] == labels[j as usize]
+                );
+                assert_ne!(t.item(i).condition, t.item(j).condition, "{i} {j}");
+            }
+        }
+    }
+
+    #[test]
     fn a_picture_does_not_depend_on_how_many_there_are() {
         let outlier = |count| twin(&spec("outliers", &[("images", count)])).unwrap();
         for i in 0..4 {
@@ -478,6 +562,9 @@ mod tests {
         let message = |s: SynthSpec| twin(&s).unwrap_err().to_string();
         assert!(message(spec("lwf", &[])).contains("did you mean `lfw`"));
         assert!(message(spec("lfw", &[("pairs", 601)])).contains("multiple of 20"));
+        assert!(message(spec("ijb", &[("images", 6)])).contains("multiple of 4"));
+        assert!(message(spec("watchlist", &[("strangers", 0)])).contains("at least 1"));
+        assert!(message(spec("rfw", &[("pairs", 60)])).contains("multiple of 80"));
         assert!(message(spec("lfw", &[("images", 3)])).contains("its sizes are pairs"));
         assert!(message(spec("train", &[("identities", 1)])).contains("at least 2"));
         assert!(message(spec("train", &[("images", 1 << 60)])).contains("at most"));

@@ -13,6 +13,9 @@ pub(super) enum Purpose {
     Megaface,
     Outliers,
     TinyFace,
+    Rfw,
+    Watchlist,
+    Ijb,
 }
 
 /// A row of [`TWINS`].
@@ -76,6 +79,25 @@ pub const TWINS: &[TwinInfo] = &[
         sizes: &[("probes", 2569), ("images", 3), ("distractors", 153_428)],
         purpose: Purpose::TinyFace,
     },
+    TwinInfo {
+        name: "rfw",
+        summary: "pairs within each of four populations, which are parameters of the generator and no \
+                  groups of people",
+        sizes: &[("pairs", 24_000)],
+        purpose: Purpose::Rfw,
+    },
+    TwinInfo {
+        name: "watchlist",
+        summary: "probes searched in a gallery, some of people who are not in it",
+        sizes: &[("probes", 1000), ("images", 4), ("strangers", 4000)],
+        purpose: Purpose::Watchlist,
+    },
+    TwinInfo {
+        name: "ijb",
+        summary: "templates of stills and of video frames, compared and searched in two galleries",
+        sizes: &[("people", 1000), ("images", 24)],
+        purpose: Purpose::Ijb,
+    },
 ];
 
 /// Largest value of any size.
@@ -93,13 +115,17 @@ impl Purpose {
             Purpose::NoisyTrain => 6,
             Purpose::Outliers => 7,
             Purpose::TinyFace => 8,
+            Purpose::Rfw => 9,
+            Purpose::Watchlist => 10,
+            Purpose::Ijb => 11,
         }
     }
 
-    /// The range of its distractors.
+    /// The range of its distractors, or strangers.
     pub(super) fn distractors(self) -> u64 {
         match self {
             Purpose::TinyFace => 17,
+            Purpose::Watchlist => 18,
             _ => 16,
         }
     }
