@@ -182,6 +182,13 @@ pub struct SeedRun {
     /// The same: (false positive identification rate, true positive identification rate).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dir: BTreeMap<String, Vec<(f64, f64)>>,
+    /// The same: (left edge of a bin, number of genuine scores in it); the last point is the right edge
+    /// of the last bin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub genuine: BTreeMap<String, Vec<(f64, f64)>>,
+    /// The same of impostor scores, in the same bins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub impostor: BTreeMap<String, Vec<(f64, f64)>>,
     #[serde(default)]
     pub train_seconds: Option<f64>,
     /// Images that the training took in a second.

@@ -214,8 +214,7 @@ fn of_columns(input: &ReportInput, curve: &Curve, wanted: impl Fn(&Column) -> bo
                 continue;
             }
             // The curve is of the whole protocol, not of the metric it is filed under.
-            let of = column.label.strip_suffix(column.metric.as_str());
-            let mut title = of.unwrap_or(&column.label).trim().to_string();
+            let mut title = place(column);
             if !condition.is_empty() {
                 title += &format!(" under {condition}");
             }
@@ -256,6 +255,74 @@ fn curves<'a>(rows: impl Iterator<Item = &'a Row>, column: &Column, curve: &Curv
         })
     })
     .collect()
+}
+
+/// Histograms of genuine and impostor scores by column: its title, its protocol, and a figure of the
+/// first seed of every row but the ablations.
+pub(super) fn histograms(input: &ReportInput) -> Vec<(String, &str, Vec<Figure>)> {
+    let of = |row: &Row, column: &Column| {
+        let has = |run: &&SeedRun| run.genuine.contains_key(&column.id);
+        let run = row.runs.iter().filter(has).min_by_key(|run| run.seed)?;
+        let (genuine, impostor) = (run.genuine.get(&column.id)?, run.impostor.get(&column.id)?);
+        Some(histogram(&input.name(row), (genuine, impostor)))
+    };
+    let columns = input.columns.iter().map(|column| {
+        let rows = input.rows.iter().filter(|r| r.role != Role::Ablation);
+        let figures: Vec<Figure> = rows.filter_map(|row| of(row, column)).collect();
+        (place(column), column.protocol.as_str(), figures)
+    });
+    columns
+        .filter(|(.., figures)| !figures.is_empty())
+        .collect()
+}
+
+/// Set and protocol of a column, without its metric.
+fn place(column: &Column) -> String {
+    let of = column.label.strip_suffix(column.metric.as_str());
+    of.unwrap_or(&column.label).trim().to_string()
+}
+
+fn histogram(title: &str, (genuine, impostor): (&[(f64, f64)], &[(f64, f64)])) -> Figure {
+    let count = |points: &[(f64, f64)]| points.iter().map(|p| p.1).sum::<f64>();
+    let series = [("genuine", "s0", genuine), ("impostor", "s1", impostor)];
+    let series = series.into_iter().map(|(label, class, points)| Series {
+        label: label.into(),
+        class: class.into(),
+        points: outline(points, 100.0 / count(points).max(1.0)),
+    });
+    let chart = LineChart {
+        label: format!("{title}: shares of genuine and of impostor scores, in bins"),
+        x: "score".into(),
+        y: "%".into(),
+        x_scale: Scale::Linear,
+        y_scale: Scale::Linear,
+        y_range: None,
+        height: 230.0,
+        chance: false,
+        series: series.collect(),
+    };
+    let width = genuine.get(1).zip(genuine.first());
+    let note = format!(
+        "{} genuine and {} impostor scores, bins of {}",
+        count(genuine),
+        count(impostor),
+        // Edges are decimal numbers; their difference is, but for rounding.
+        width.map_or(0.0, |(b, a)| format!("{:.6e}", b.0 - a.0)
+            .parse()
+            .unwrap_or(b.0 - a.0))
+    );
+    plot(title.to_owned(), note, chart)
+}
+
+/// The outline of bins, each as high as a share.
+fn outline(points: &[(f64, f64)], factor: f64) -> Vec<(f64, f64)> {
+    let tops = points.windows(2).flat_map(|bin| {
+        let share = bin[0].1 * factor;
+        [(bin[0].0, share), (bin[1].0, share)]
+    });
+    let ends = |p: Option<&(f64, f64)>| p.map(|p| (p.0, 0.0));
+    let (first, last) = (ends(points.first()), ends(points.last()));
+    first.into_iter().chain(tops).chain(last).collect()
 }
 
 /// A line of shares: its label, its class, and the share in an epoch.

@@ -16,14 +16,14 @@ use super::pairs::{self, Couple};
 use super::rates::{self, ErrorRates, Scores};
 use super::scores::{dot_f64, fused};
 use super::trials::{self, Trials};
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, operating, rate_id};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, histogram, operating, rate_id};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_job::description::{PairData, PairGroups};
 use frbench_job::result::{Metric, ScoreResult};
 use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The groups of RFW.
 const RFW: [&str; 4] = ["African", "Asian", "Caucasian", "Indian"];
@@ -256,7 +256,6 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         }
     };
     let (genuine, impostor) = pairs::split(&similarity, &data.same);
-    let roc = operating::roc_series(&genuine, &impostor, impostor.len() as u64);
     let metrics = ids.into_iter().zip(values).zip(intervals);
     let metrics = metrics.map(|((id, value), interval)| Metric {
         id,
@@ -271,7 +270,7 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             protocol: format!("group-verification/{}/{}", asked.on(), asked.rule.name),
             model: None,
             metrics: metrics.collect(),
-            series: BTreeMap::from([("roc".to_owned(), roc)]),
+            series: histogram::series(&genuine, &impostor),
             notes,
             evidence: Vec::new(),
         },

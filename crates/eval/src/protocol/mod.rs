@@ -24,6 +24,7 @@ pub mod embeddings;
 mod evidence;
 mod gallery;
 mod groups;
+mod histogram;
 mod identification;
 mod input;
 mod mates;

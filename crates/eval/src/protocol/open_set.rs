@@ -14,13 +14,15 @@ use super::mates::{self, Lost};
 use super::search::{self, Gallery, Vectors};
 use super::trials::Trials;
 use super::watchlist::{self, Answer, Answers, Asked, Point};
-use super::{ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, operating, rank_id};
+use super::{
+    ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, histogram, operating, rank_id,
+};
 use frbench_base::registry::{Args, Info};
 use frbench_base::{Error, Result};
 use frbench_job::description::GalleryData;
 use frbench_job::result::{Metric, ScoreResult};
 use frbench_job::{DataFormat, Description, ProtocolSpec, Views};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const INFO: Info = Info {
     name: "open-set-identification",
@@ -138,6 +140,7 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
     });
     let cmc = operating::log_spaced(enrolled, 100);
     let cmc = cmc.into_iter().map(|n| (n as f64, answers.rank(n)));
+    let (mates, strangers) = answers.scores();
     let rows: Vec<&Probe> = probes.iter().filter(|p| p.row.is_some()).collect();
     let row: Vec<u32> = rows.iter().filter_map(|p| p.row).collect();
     let (score, before): (Vec<f64>, Vec<u32>) = rows.iter().map(|p| p.answer.evidence()).unzip();
@@ -146,10 +149,12 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             protocol: format!("open-set-identification/{}", asked.rule.name),
             model: None,
             metrics: metrics.collect(),
-            series: BTreeMap::from([
-                ("cmc".to_owned(), cmc.collect()),
-                ("dir".to_owned(), answers.curve(asked.rule)),
-            ]),
+            series: histogram::histograms(&mates, strangers)
+                .chain([
+                    ("cmc".to_owned(), cmc.collect()),
+                    ("dir".to_owned(), answers.curve(asked.rule)),
+                ])
+                .collect(),
             notes,
             evidence: Vec::new(),
         },

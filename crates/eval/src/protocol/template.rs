@@ -10,7 +10,7 @@ use super::rates::{self, Held};
 use super::scores::dot_f64;
 use super::templates::{self, Templates};
 use super::trials::Trials;
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, operating, pairs};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, histogram, operating, pairs};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_engine::Device;
@@ -152,7 +152,6 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         })
         .collect();
     metrics.extend(rates::metrics(&held, &intervals[fars.len()..]));
-    let roc = operating::roc_series(&genuine, &impostor, impostor.len() as u64);
     let points: Vec<(f64, f64)> = fars.iter().copied().zip(threshold).collect();
     let trials = trials_of(data, &scores, (&points, &held), impostor.len() as u64);
     let norm = if unit { "unit" } else { "keep" };
@@ -162,7 +161,7 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             protocol: format!("template-verification/norm-{norm}/{weighing}/{selection}"),
             model: None,
             metrics,
-            series: BTreeMap::from([("roc".to_owned(), roc)]),
+            series: histogram::series(&genuine, &impostor),
             notes,
             evidence: Vec::new(),
         },

@@ -15,7 +15,9 @@ use super::scores::dot_f64;
 use super::templates::{self, Templates};
 use super::trials::{self, Trials};
 use super::watchlist::{self, Answer, Answers, Asked, Point};
-use super::{ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, operating, rank_id};
+use super::{
+    ProtocolEntry, RANKS, Scored, bootstrap, check, evidence, histogram, operating, rank_id,
+};
 use frbench_base::registry::{Args, Info, Kind, Param};
 use frbench_base::{Error, Result};
 use frbench_job::description::{SearchData, TemplateData, TemplateList};
@@ -221,6 +223,12 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         interval,
         folds: Vec::new(),
     });
+    let (mut mates, mut strangers) = (Vec::new(), Vec::new());
+    for gallery in &galleries {
+        let (own, others) = gallery.answers.scores();
+        mates.extend(own);
+        strangers.extend(others);
+    }
     let norm = if unit { "unit" } else { "keep" };
     let weighing = if detector { "detector" } else { "plain" };
     Ok(Scored {
@@ -231,10 +239,12 @@ fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
             ),
             model: None,
             metrics: metrics.collect(),
-            series: BTreeMap::from([
-                ("cmc".to_owned(), cmc(&galleries, search)),
-                ("dir".to_owned(), mean_curve(&galleries, asked.rule)),
-            ]),
+            series: histogram::histograms(&mates, &strangers)
+                .chain([
+                    ("cmc".to_owned(), cmc(&galleries, search)),
+                    ("dir".to_owned(), mean_curve(&galleries, asked.rule)),
+                ])
+                .collect(),
             notes,
             evidence: Vec::new(),
         },

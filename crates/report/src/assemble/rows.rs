@@ -128,6 +128,8 @@ fn run(
         roc: BTreeMap::new(),
         cmc: BTreeMap::new(),
         dir: BTreeMap::new(),
+        genuine: BTreeMap::new(),
+        impostor: BTreeMap::new(),
         train_seconds: None,
         images_per_second: None,
         embedded_per_second: None,
@@ -199,6 +201,8 @@ fn run(
                 ("roc", &mut out.roc),
                 ("cmc", &mut out.cmc),
                 ("dir", &mut out.dir),
+                ("genuine", &mut out.genuine),
+                ("impostor", &mut out.impostor),
             ];
             for (name, of) in series {
                 of.extend(scored.series.get(name).map(|s| (id.clone(), s.clone())));

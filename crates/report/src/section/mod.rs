@@ -14,6 +14,7 @@ mod published;
 mod recipes;
 mod results;
 mod runs;
+mod scores;
 mod search;
 
 use super::Report;
@@ -37,6 +38,7 @@ const SECTIONS: &[Section] = &[
     ("labels", "Wrong labels", "Wrong labels", labels::blocks),
     ("attention", "Attention", "Where networks look", attention::blocks),
     ("det", "DET", "Detection error trade-off", det::blocks),
+    ("scores", "Scores", "Scores", scores::blocks),
     ("search", "Search", "Search", search::blocks),
     ("curves", "Curves", "Curves", curves::blocks),
     ("published", "Published", "Published numbers", published::blocks),

@@ -13,13 +13,12 @@ use super::operating::{self, OperatingPoint};
 use super::pairs;
 use super::rates::{self, Held, Ties};
 use super::trials::{self, Trials};
-use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars};
+use super::{ProtocolEntry, Scored, bootstrap, check, evidence, fars, histogram};
 use frbench_base::registry::{Args, Info, Kind, Param, named};
 use frbench_base::{Error, Result};
 use frbench_job::description::PairData;
 use frbench_job::result::{Metric, ScoreResult};
 use frbench_job::{DataFormat, Description, Pixels, ProtocolSpec, Views};
-use std::collections::BTreeMap;
 
 /// What a rule is given.
 struct Pairs<'a> {
@@ -248,16 +247,12 @@ pub(super) fn score(spec: &ProtocolSpec, input: &ScoreInput) -> Result<Scored> {
         });
     }
     metrics.extend(rates::metrics(&held, &intervals[1 + fars.len()..]));
-    let series = BTreeMap::from([(
-        "roc".to_owned(),
-        operating::roc_series(&genuine, &impostor, impostor.len() as u64),
-    )]);
     Ok(Scored {
         result: ScoreResult {
             protocol: format!("verification/{}", rule.name),
             model: None,
             metrics,
-            series,
+            series: histogram::series(&genuine, &impostor),
             notes,
             evidence: Vec::new(),
         },

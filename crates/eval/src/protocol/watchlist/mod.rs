@@ -244,6 +244,15 @@ impl Answers {
         Ok(Answers { all, highest })
     }
 
+    /// The scores of known probes with their mates, in any order, and the highest ones of unknown probes.
+    pub(super) fn scores(&self) -> (Vec<f64>, &[f64]) {
+        let mates = self.all.iter().filter_map(|answer| match answer {
+            Answer::Known { mate, .. } => Some(*mate),
+            Answer::Unknown { .. } => None,
+        });
+        (mates.collect(), &self.highest)
+    }
+
     /// The operating point of a stated FPIR in `[0, 1]`.
     pub fn at(&self, fpir: f64, rule: &Rule) -> Point {
         let mut point = Point {
