@@ -4,8 +4,10 @@ use super::exit::ExitStatus;
 use super::network::How;
 use super::output::{self, print, print_json};
 use super::text::duration;
+use clap::{Args, ValueEnum};
 use crate::data::bin::BinReader;
 use crate::data::decode::sniff;
+use crate::data::list::safe_path;
 use crate::data::source::{FileSource, ImageSource, RecSource};
 use crate::data::walk::{in_words, regular, walk};
 use crate::data::watch::Watch;
@@ -16,8 +18,8 @@ use crate::protocol::Embeddings;
 use crate::protocol::embeddings::{EmbeddingWriter, Resumed};
 use crate::run::Stop;
 use crate::run::embedder::Embedder;
+use crate::run::given::feature;
 use crate::{Error, Result, files};
-use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -37,6 +39,10 @@ pub struct EmbedArgs {
     /// last full 1,024 pictures
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
+    /// Write feature files of MegaFace's development kit: --out is a folder, in which a picture PATH has
+    /// PATH_NAME.bin with its L2-normalised embedding
+    #[arg(long, value_name = "NAME")]
+    devkit: Option<String>,
     #[command(flatten)]
     how: How,
     /// What is embedded of a picture
@@ -61,12 +67,16 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
     let stop = Stop::on_signals()?;
     let form = Form::of(&args)?;
     let pictures = Pictures::open(&args.images, &|_, _, _| stop.check("reading"))?;
-    if form == Form::Csv {
-        pictures.refuse_in_csv()?;
+    match &form {
+        Form::Npy => {}
+        Form::Csv => pictures.refuse_in_csv()?,
+        Form::Devkit(algorithm) => pictures.refuse_in_devkit(algorithm, &args)?,
     }
     let names = names_of(&args.out);
     let text: String = pictures.names.iter().map(|n| format!("{n}\n")).collect();
-    refuse_other_names(&names, &text, &args.out)?;
+    if form.has_names() {
+        refuse_other_names(&names, &text, &args.out)?;
+    }
     let embedder = args.how.open(&args.model)?;
     let views = match args.views {
         View::Original => Views::Original,
@@ -104,16 +114,22 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
         Views::Both => vec![count, 2, dim / 2],
         Views::Original | Views::Sum => vec![count, dim],
     };
-    match form {
+    match &form {
         Form::Npy => {
             let parts = matrix.chunks().map(|chunk| chunk.data);
             crate::weights::npy::write_parts(&args.out, &shape, parts)?;
         }
         Form::Csv => write_csv(&args.out, &matrix, &pictures)?,
+        Form::Devkit(algorithm) => {
+            write_features(&args.out, algorithm, (&matrix, &pictures), &stop)?;
+        }
     }
     drop(matrix);
     std::fs::remove_file(&rows.path).map_err(|e| Error::io(&rows.path, e))?;
-    files::write_atomic(&names, text.as_bytes())?;
+    let names = form.has_names().then_some(names);
+    if let Some(names) = &names {
+        files::write_atomic(names, text.as_bytes())?;
+    }
     if args.json {
         return print_json(&json!({
             "embeddings": args.out, "names": names, "pictures": count, "dim": dim,
@@ -121,19 +137,24 @@ pub fn embed(args: EmbedArgs) -> Result<ExitStatus> {
         }))
         .map(|()| ExitStatus::Success);
     }
+    let what = match names {
+        Some(names) => format!("the picture of each row: {}", names.display()),
+        None => "a file of each picture".into(),
+    };
     print(&format!(
-        "{}: {count} x {dim}; the picture of each row: {}\n",
-        args.out.display(),
-        names.display()
+        "{}: {count} x {dim}; {what}\n",
+        args.out.display()
     ))?;
     Ok(ExitStatus::Success)
 }
 
 /// How embeddings are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
     Npy,
     Csv,
+    /// Feature files, with the name of the algorithm.
+    Devkit(String),
 }
 
 impl Form {
@@ -143,12 +164,14 @@ impl Form {
     /// A usage error for another ending, and where the pictures lie at the place of what is written.
     fn of(args: &EmbedArgs) -> Result<Form> {
         let (out, names) = (&args.out, names_of(&args.out));
-        let form = match out.extension().and_then(|ending| ending.to_str()) {
-            Some("npy") => Form::Npy,
-            Some("csv") => Form::Csv,
-            _ => {
+        let ending = out.extension().and_then(|ending| ending.to_str());
+        let form = match (&args.devkit, ending) {
+            (Some(algorithm), _) => Form::Devkit(algorithm.clone()),
+            (None, Some("npy")) => Form::Npy,
+            (None, Some("csv")) => Form::Csv,
+            (None, _) => {
                 return Err(Error::Usage(format!(
-                    "{}: embeddings are written as .npy or .csv",
+                    "{}: embeddings are written as .npy or .csv, or into a folder with --devkit",
                     out.display()
                 )));
             }
@@ -164,6 +187,11 @@ impl Form {
             }
         }
         Ok(form)
+    }
+
+    /// Whether the names of pictures lie beside.
+    fn has_names(&self) -> bool {
+        !matches!(self, Form::Devkit(_))
     }
 }
 
@@ -212,6 +240,39 @@ fn write_csv(out: &Path, matrix: &Embeddings, pictures: &Pictures) -> Result<()>
         writeln!(file, "{}", cells.join(",")).map_err(failed)?;
     }
     file.publish()
+}
+
+/// A feature file of each picture, in folders as pictures lie in.
+fn write_features(
+    out: &Path,
+    algorithm: &str,
+    (matrix, pictures): (&Embeddings, &Pictures),
+    stop: &Stop,
+) -> Result<()> {
+    let mut made: Option<PathBuf> = None;
+    let rows = matrix
+        .chunks()
+        .flat_map(|chunk| chunk.data.chunks(matrix.dim()));
+    for (row, name) in rows.zip(&pictures.names) {
+        stop.check("writing features")?;
+        let path = out.join(format!("{name}_{algorithm}.bin"));
+        let norm = row.iter().map(|v| f64::from(*v) * f64::from(*v));
+        let norm = norm.sum::<f64>().sqrt();
+        if norm == 0.0 {
+            return Err(Error::Compute(format!(
+                "the embedding of {name} is zero, and no unit vector"
+            )));
+        }
+        let unit: Vec<f32> = row.iter().map(|v| (f64::from(*v) / norm) as f32).collect();
+        let failed = |e| Error::io(&path, e);
+        let folder = path.parent().map(Path::to_path_buf);
+        if folder != made {
+            std::fs::create_dir_all(folder.as_deref().unwrap_or(out)).map_err(failed)?;
+            made = folder;
+        }
+        std::fs::write(&path, feature::encode(&unit)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// The rows on their way, beside the file that they become: the same command goes on with what an
@@ -369,6 +430,37 @@ impl Pictures {
             Some(name) => Err(Error::Usage(format!(
                 "`{name}` cannot stand before numbers in a .csv; write embeddings as .npy"
             ))),
+        }
+    }
+
+    /// Refuses what feature files cannot be named after, or cannot be of.
+    ///
+    /// # Errors
+    /// A usage error that says what would be right.
+    fn refuse_in_devkit(&self, algorithm: &str, args: &EmbedArgs) -> Result<()> {
+        let wrong = |what: String| Err(Error::Usage(format!("--devkit: {what}")));
+        if algorithm.is_empty() || algorithm.contains(['/', '\\', '_']) {
+            return wrong(format!(
+                "`{algorithm}` is no name of an algorithm: it ends the names of files behind `_`, and has \
+                 no `_` and no slash itself"
+            ));
+        }
+        if matches!(args.views, View::Both) {
+            return wrong("a feature is one vector; want --views sum or original".into());
+        }
+        if args.out.is_file() {
+            return wrong(format!("{} is a file, want a folder", args.out.display()));
+        }
+        if self.root.is_none() {
+            return wrong(format!(
+                "the pictures of {} have numbers and no paths, after which feature files are named; want \
+                 a folder or a list of pictures",
+                args.images.display()
+            ));
+        }
+        match self.names.iter().find_map(|name| safe_path(name).err()) {
+            None => Ok(()),
+            Some(what) => wrong(what),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Networks that were trained elsewhere: as entries of suites, and by `eval`, `embed` and `match`.
 
+use crate::common::miniatures::face;
 use crate::common::runs::{self, outcome};
 use frbench::backbone;
 use frbench::data::bin::BinReader;
@@ -8,6 +9,7 @@ use frbench::engine::checkpoint::Checkpoint;
 use frbench::engine::{Network, Value as Tensor};
 use frbench::job::BackboneSpec;
 use frbench::key::sha256_hex;
+use frbench::run::given::Matrix;
 use frbench::weights::npy::Npy;
 use serde_json::{Value, json};
 use std::fs;
@@ -537,6 +539,66 @@ fn narrow_images_and_every_rule_with_a_network_and_without() {
     let (code, _, told) = outcome(dir, &["eval", "--embeddings", "a.npy"]);
     assert_eq!(code, 2, "{told}");
     assert!(told.contains("--pairs FILE"), "{told}");
+}
+
+#[test]
+fn features_are_written_as_the_development_kit_reads_them() {
+    let dir = place();
+    let dir = dir.path();
+    for (name, person) in [("a/one.png", 3), ("a/two.png", 90), ("b c/one.png", 200)] {
+        let path = dir.join("faces").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, face(person, 1)).unwrap();
+    }
+    let model = "files/big.safetensors@bgr,0.25,0.5";
+    let embed = |more: &[&str]| outcome(dir, &[&["embed", model, "faces"][..], more].concat());
+    let (code, out, told) = embed(&["-o", "features", "--devkit", "net"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("a file of each picture"), "{out}");
+    assert!(!dir.join("features.txt").exists());
+    let (code, _, told) = embed(&["-o", "plain.npy"]);
+    assert_eq!(code, 0, "{told}");
+
+    let plain = Matrix::open(&dir.join("plain.npy"), None).unwrap();
+    let features = Matrix::open(&dir.join("features"), None).unwrap();
+    assert_eq!(features.names, plain.names);
+    assert_eq!(
+        features.names.unwrap(),
+        ["a/one.png", "a/two.png", "b c/one.png"]
+    );
+    for i in 0..3 {
+        let row = plain.rows.row(i);
+        let norm: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
+        for (unit, v) in features.rows.row(i).iter().zip(row) {
+            assert!((f64::from(*unit) - f64::from(*v) / norm.sqrt()).abs() < 1e-6);
+        }
+    }
+    let file = fs::read(dir.join("features/b c/one.png_net.bin")).unwrap();
+    let header: Vec<u8> = [32, 1, 4, 5]
+        .into_iter()
+        .flat_map(i32::to_le_bytes)
+        .collect();
+    assert_eq!((&file[..16], file.len()), (&header[..], 16 + 4 * 32));
+
+    for (more, says) in [
+        (
+            &["-o", "f", "--devkit", "a_b"][..],
+            "no name of an algorithm",
+        ),
+        (
+            &["-o", "f", "--devkit", "net", "--views", "both"][..],
+            "want --views",
+        ),
+        (
+            &["-o", "plain.npy", "--devkit", "net"][..],
+            "plain.npy is a file",
+        ),
+        (&["-o", "features"][..], "into a folder with --devkit"),
+    ] {
+        let (code, _, told) = embed(more);
+        assert_eq!(code, 2, "{told}");
+        assert!(told.contains(says), "{told}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | MegaFace's | 16 bytes of header and the numbers; a folder of them is a row each, by path |
 //! | an embedding job's | as `runs/` holds them |
 
+use super::feature::Feature;
 use frbench_base::{Error, Result};
 use frbench_data::walk::walk;
 use frbench_data::watch::UNWATCHED;
@@ -323,59 +324,6 @@ fn table(text: &str) -> Result<Contents, String> {
         names: Some(names).filter(|n| !n.is_empty()),
         ..Contents::plain(numbers, columns)
     })
-}
-
-/// The header of a feature file of MegaFace: rows, columns, bytes of a row, OpenCV's type.
-struct Feature {
-    rows: usize,
-    columns: usize,
-    stride: usize,
-    wide: bool,
-}
-
-impl Feature {
-    /// The header that a file of `len` bytes begins with, if it is one.
-    fn of(start: &[u8; 16], len: u64) -> Option<Feature> {
-        let number = |i: usize| {
-            let bytes = start[4 * i..4 * i + 4].try_into().ok()?;
-            usize::try_from(i32::from_le_bytes(bytes))
-                .ok()
-                .filter(|n| *n > 0)
-        };
-        let (rows, columns, stride) = (number(0)?, number(1)?, number(2)?);
-        let wide = match number(3)? {
-            5 => false,
-            6 => true,
-            _ => return None,
-        };
-        let whole = stride >= columns.checked_mul(if wide { 8 } else { 4 })?
-            && len == 16 + rows.checked_mul(stride)? as u64;
-        whole.then_some(Feature {
-            rows,
-            columns,
-            stride,
-            wide,
-        })
-    }
-
-    /// Rows and columns of embeddings: a column of numbers is one embedding.
-    fn shape(&self) -> (usize, usize) {
-        match self.columns {
-            1 => (1, self.rows),
-            columns => (self.rows, columns),
-        }
-    }
-
-    fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
-        let size = if self.wide { 8 } else { 4 };
-        let number = |b: &[u8]| match b.try_into() {
-            Ok(wide) => f64::from_le_bytes(wide) as f32,
-            Err(_) => f32::from_le_bytes(b.try_into().unwrap_or_default()),
-        };
-        let rows = bytes.chunks_exact(self.stride);
-        let rows = rows.flat_map(|row| row[..self.columns * size].chunks_exact(size));
-        rows.map(number).collect()
-    }
 }
 
 /// One embedding from each feature file below a folder, in the order of their paths.

@@ -1,5 +1,6 @@
 //! Scores of embeddings that others made: protocols without a network.
 
+pub mod feature;
 mod matrix;
 
 pub use matrix::Matrix;
