@@ -3,8 +3,11 @@
 use crate::tiny::cpu;
 use crate::tiny::{is_ordered, resolved};
 use frbench::embedded;
+use frbench::job::ProtocolSpec;
 use frbench::key::Key;
 use frbench::plan::{Known, outlook};
+use frbench::protocol::{PROTOCOLS, ProtocolEntry};
+use frbench::registry::Kind;
 use frbench::suite::resolve::Row;
 use frbench::suite::{Resolved, parse, resolve, validate};
 use std::collections::BTreeMap;
@@ -154,6 +157,11 @@ fn every_claim_states_a_margin_and_its_terms() {
             primary += usize::from(claim.primary);
             assert!(!claim.question || claim.primary, "{id}");
         }
+        // It compares nothing.
+        if *name == "protocols" {
+            assert!(suite.claims.is_empty());
+            continue;
+        }
         let questions = suite.claims.iter().filter(|c| c.question).count();
         assert!(
             questions <= 1 && (1..=5).contains(&primary),
@@ -169,8 +177,8 @@ fn every_suite_has_nights_and_together_they_watch_a_dozen_values() {
     let mut watched = 0;
     for (name, text) in embedded::SUITES {
         let suite = parse(embedded::source(*name, *text)).unwrap();
-        // The panel of controls is about the instrument, and run where that changes.
-        if *name == "controls" {
+        // What is about the instrument is run where that changes.
+        if ["controls", "protocols"].contains(name) {
             assert!(suite.gates.is_empty());
             continue;
         }
@@ -189,6 +197,67 @@ fn every_suite_has_nights_and_together_they_watch_a_dozen_values() {
         watched += nightly.gates.len();
     }
     assert!(watched <= frbench::gate::procedure::PRIMARIES, "{watched}");
+}
+
+/// The values of a protocol's parameter `rule`, if it has one.
+fn rules(protocol: &ProtocolEntry) -> &'static [&'static str] {
+    let rule = protocol.info.params.iter().find(|p| p.name == "rule");
+    match rule.map(|p| p.kind) {
+        Some(Kind::Choice(names)) => names,
+        _ => &[],
+    }
+}
+
+#[test]
+fn the_protocols_suite_names_every_protocol_and_rule() {
+    let demo = demo("protocols");
+    for protocol in PROTOCOLS {
+        let named: Vec<&ProtocolSpec> = demo
+            .columns
+            .iter()
+            .map(|c| &c.spec)
+            .filter(|spec| spec.name == protocol.info.name)
+            .collect();
+        assert!(!named.is_empty(), "{}", protocol.info.name);
+        for rule in rules(protocol) {
+            let has = |spec: &&ProtocolSpec| spec.params["rule"].as_str() == Some(rule);
+            assert!(named.iter().any(has), "{}: {rule}", protocol.info.name);
+        }
+    }
+}
+
+/// docs/protocols.md has a card of every protocol, with every rule.
+#[test]
+fn every_protocol_has_a_card() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocols.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let cards: BTreeMap<&str, &str> = text
+        .split("\n## ")
+        .skip(1)
+        .filter_map(|card| {
+            let name = card.strip_prefix('`')?.split_once('`')?.0;
+            Some((name, card))
+        })
+        .collect();
+    for protocol in PROTOCOLS {
+        let name = protocol.info.name;
+        let card = cards
+            .get(name)
+            .unwrap_or_else(|| panic!("no card of {name}"));
+        for row in [
+            "score",
+            "thresholds",
+            "ties",
+            "who uses it",
+            "what it is not",
+        ] {
+            assert!(card.contains(&format!("\n| {row} | ")), "{name}: {row}");
+        }
+        for rule in rules(protocol) {
+            assert!(card.contains(&format!("`{rule}`")), "{name}: {rule}");
+        }
+    }
+    assert_eq!(cards.len(), PROTOCOLS.len(), "a card of no protocol");
 }
 
 #[test]
