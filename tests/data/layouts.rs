@@ -1,9 +1,10 @@
 //! Every layout of every format, from files on disk to the numbers of its protocol.
 
 use crate::common::miniatures::{self, *};
-use crate::common::scoring::metric;
+use crate::common::scoring::{metric, npy_u32};
 use crate::folder::{declared, put, score};
 use frbench::data::bin::{BinWriter, Protocol};
+use frbench::data::decode::decode;
 use frbench::data::manifest::describe;
 use frbench::data::record::{RecWriter, RecordLayout};
 use frbench::data::set;
@@ -27,7 +28,7 @@ fn accuracy_of(root: &Path, spec: &DataSpec, rule: &str) -> f64 {
 }
 
 fn check_pairs(root: &Path, spec: &DataSpec) {
-    for rule in ["insightface", "face-pytorch"] {
+    for rule in ["insightface", "face-pytorch", "facex-zoo", "face-evolve"] {
         let found = accuracy_of(root, spec, rule);
         assert!((found - accuracy()).abs() < 1e-12, "{rule}: {found}");
     }
@@ -191,6 +192,101 @@ fn megaface_and_records_of_it() {
     // Without the wrong probe nothing is lost.
     put(dir.join("facescrub_noises.txt"), "A_1_3.jpg\n");
     assert_eq!(rank(&of_lists), 1.0);
+}
+
+/// The embedding of an encoded picture, of length 1.
+fn unit(picture: &[u8]) -> Vec<f64> {
+    let row = embedding(&decode(picture).unwrap());
+    let norm: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
+    row.iter().map(|v| f64::from(*v) / norm.sqrt()).collect()
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The development kit's rate at a false accept rate, from its definition: a point for each genuine
+/// pair, since each is more than 1 % of them, and a line between points.
+fn kit_rate(far: f64) -> f64 {
+    let probes: Vec<([usize; 2], Vec<f64>)> =
+        miniatures::probes().map(|p| (p, unit(&probe(p)))).collect();
+    let mut genuine = Vec::new();
+    for (i, (a, row)) in probes.iter().enumerate() {
+        let others = probes[i + 1..].iter().filter(|(b, _)| b[0] == a[0]);
+        genuine.extend(others.map(|(_, other)| cosine(row, other)));
+    }
+    genuine.sort_by(|a, b| b.total_cmp(a));
+    let distractors: Vec<Vec<f64>> = miniatures::distractors().iter().map(|d| unit(d)).collect();
+    let impostors: Vec<f64> = probes
+        .iter()
+        .flat_map(|(_, row)| distractors.iter().map(|d| cosine(row, d)))
+        .collect();
+    let mut last = (0.0, 0.0);
+    for (k, score) in genuine.iter().enumerate() {
+        let above = impostors.iter().filter(|s| *s > score).count();
+        let x = above as f64 / impostors.len() as f64;
+        let y = (k + 1) as f64 / genuine.len() as f64;
+        if x > far {
+            return last.1 + (far - last.0) / (x - last.0) * (y - last.1);
+        }
+        last = (x, y);
+    }
+    1.0
+}
+
+#[test]
+fn megaface_as_it_is_published() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("set");
+    let of_lists = miniature(root.path(), &MEGAFACE);
+    let of = |noise: &str| {
+        let params = [
+            ("noise", json!(noise)),
+            ("devkit", json!(true)),
+            ("fars", json!([1e-3, 2e-2, 2e-1])),
+        ];
+        score(root.path(), &of_lists, "identification", &params)
+    };
+    // Without noise lists: the curve of the development kit.
+    let found = of("drop");
+    for (id, far) in [("1e-3", 1e-3), ("2e-2", 2e-2), ("2e-1", 2e-1)] {
+        let found = metric(&found, &format!("devkit/tar@far={id}"));
+        assert!((found - kit_rate(far)).abs() < 1e-9, "{id}: {found}");
+    }
+    // The wrong probe, and the distractor that it shows.
+    put(dir.join("facescrub_noises.txt"), "A_1_3.jpg\nA_9_9.jpg\n");
+    put(dir.join("megaface_noises.txt"), "7\t1/0/0.jpg\n");
+    let notes = describe(&of_lists, root.path()).unwrap().notes.join("\n");
+    for said in [
+        "facescrub_noises.txt: of 2 names 1 are probes, 1 of 24",
+        "megaface_noises.txt: of 1 names 1 are distractors, 1 of 10",
+    ] {
+        assert!(notes.contains(said), "{notes}");
+    }
+    // Dropped, the probe is in no pair. Replaced by its person's others it is in all of its six.
+    for (noise, pairs) in [
+        ("drop", 66),
+        ("insightface", 72),
+        ("cavaface", 72),
+        ("facex-zoo", 72),
+    ] {
+        let found = of(noise);
+        assert_eq!(metric(&found, "rank-1"), 1.0, "{noise}");
+        assert_eq!(npy_u32(&found, "pair_rank.npy").len(), pairs, "{noise}");
+    }
+    put(dir.join("facescrub_noises.txt"), "B_1_3.jpg\n");
+    let notes = describe(&of_lists, root.path()).unwrap().notes.join("\n");
+    assert!(
+        notes.contains("of 1 names 0 are probes, 0 of 24; it may be the list"),
+        "{notes}"
+    );
+    let strict = Rules {
+        strict: true,
+        ..Rules::default()
+    };
+    let strict = spec(DataFormat::Identification, MEGAFACE.files, strict);
+    let refused = set::open(&strict, root.path()).err().unwrap().to_string();
+    assert!(refused.contains("facescrub_noises.txt"), "{refused}");
 }
 
 #[test]
