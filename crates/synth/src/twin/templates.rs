@@ -80,12 +80,13 @@ pub fn lists(twin: &Twin) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     let (members, detections) = of_images(twin);
+    // The probe first: of every probe a table says who is on it.
     let mut pairs = String::new();
     for a in 0..people {
         for b in 0..people {
             for probe in 1..=2 {
                 let same = u8::from(a == b);
-                let _ = writeln!(pairs, "{} {} {same}", template(a, 0), template(b, probe));
+                let _ = writeln!(pairs, "{} {} {same}", template(b, probe), template(a, 0));
             }
         }
     }
