@@ -3,7 +3,7 @@
 use super::super::Report;
 use super::super::block::{Address, Block, Callout, Place, Text};
 use super::super::format::Unit;
-use super::super::model::Claim;
+use super::super::model::{Claim, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 const RULE: &str = "Reproduced: the interval of the difference lies above 0, and the difference reaches the margin. Contradicted: the interval lies below 0. Equivalent: two one-sided tests at 5 % show that the difference is smaller than the margin. Undecided: none of these, and always with fewer than three seeds. Differences are paired by training seed, on the same test people; their error is that of other seeds and other people. The paper’s question is tested first, other primary claims after it and together (Holm), and the interval beside a verdict has the level that the verdict was reached at. Exploratory claims are judged each by itself, at 95 %.";
@@ -32,7 +32,22 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
     if callouts.is_empty() {
         return Vec::new();
     }
-    vec![Block::Callouts(callouts), Block::fine(RULE)]
+    vec![
+        Block::Callouts(callouts),
+        Block::fine(format!("{RULE}{}", teacher(r))),
+    ]
+}
+
+/// What verdicts say nothing about where there is one teacher.
+fn teacher(r: &Report) -> &'static str {
+    let mut teachers = r.input.rows.iter().filter(|row| row.role == Role::Teacher);
+    match teachers.any(|row| row.runs.len() == 1) {
+        true => {
+            " The teacher is one network and held fixed: what is learnt from another training of it \
+             may differ."
+        }
+        false => "",
+    }
 }
 
 /// Where the claim is made, and on what terms it is judged.

@@ -29,7 +29,7 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
 
 fn rule(r: &Report) -> String {
     let mut rule =
-        "Small dots are seeds, large dots means, bars 95 % intervals over seeds and test people, not corrected for their number".to_string();
+        "Small dots are seeds, large dots means, bars 95 % intervals over seeds and, but where it is said, test people, not corrected for their number".to_string();
     if against_student(r) {
         rule += "; the vertical lines are teacher and student. “Over student” is the improvement on the student alone, paired by seed. “Gap closed” is that improvement as a share of the distance from student to teacher: 0 % is the student alone, 100 % the teacher. Its interval is Fieller’s. Where that has no end, the share is not defined";
     }
@@ -79,6 +79,7 @@ fn facts(r: &Report, c: usize) -> Vec<String> {
         let gap = r.derived.yardstick("").map(|y| &y.gaps[c]);
         facts.extend(gap.and_then(|gap| distance(column, gap)));
     }
+    facts.extend(held(r, c).map(String::from));
     if !column.context.checkpoint.is_empty() {
         facts.push(format!("Checkpoint scored: {}.", column.context.checkpoint));
     }
@@ -90,6 +91,25 @@ fn facts(r: &Report, c: usize) -> Vec<String> {
             .map(|o| words::overlap(&column.dataset, o)),
     );
     facts
+}
+
+/// What intervals over seeds say nothing about, or less than they seem to.
+fn held(r: &Report, c: usize) -> Option<&'static str> {
+    let cells = r.derived.rows.iter().map(|row| &row.cells[c]);
+    if !cells
+        .into_iter()
+        .any(|c| c.interval.is_some() && !c.from_file)
+    {
+        return None;
+    }
+    match &r.input.columns[c].trials {
+        None => Some("Intervals are over seeds alone: what each trial adds is not known."),
+        Some(trials) if !trials.known => Some(
+            "Who is on the trials is not known: they count as independent, and intervals may be too \
+             short.",
+        ),
+        Some(_) => None,
+    }
 }
 
 fn table(r: &Report, c: usize) -> Table {
