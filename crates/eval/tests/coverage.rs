@@ -1,18 +1,17 @@
 //! What intervals and verdicts attain, by simulation: seeds and people are drawn as random
 //! factors, trials are single people and couples that share people with others.
 //!
-//! A short form runs with the tests. METHODOLOGY.md has the figures of the whole one:
-//! `cargo test --release -p frbench-eval --test coverage -- --ignored --nocapture`; `FRBENCH_DRAWS`
-//! changes the number of draws, 5,000.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests fail where they panic, and these print figures"
-)]
+//! A short form runs with the tests. The whole one writes what METHODOLOGY.md states to
+//! docs/measurements: `cargo test --release -p frbench-eval --test coverage -- --ignored`.
+#![allow(clippy::unwrap_used, reason = "tests fail where they panic")]
 
 use frbench_base::rng::Stream;
 use frbench_eval::stats::{ClaimVerdict, Estimate, Family, People, Sample, Tested, judge};
 use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 /// How effects are distributed; all have mean 0 and variance 1.
 #[derive(Clone, Copy, Debug)]
@@ -93,14 +92,31 @@ fn who(people: usize) -> Vec<[u32; 2]> {
     alone.chain(couples).collect()
 }
 
-/// The share of 95 % intervals that hold the expectation.
-fn coverage(d: &Design, draws: u64) -> f64 {
+/// A 95 % interval of an estimate.
+type Interval = fn(&Estimate) -> (f64, f64);
+
+fn ours(estimate: &Estimate) -> (f64, f64) {
+    estimate.interval(0.95).unwrap()
+}
+
+/// With the degrees of freedom of Satterthwaite. Those of Hillis count the part of the people as
+/// known: they are higher still, and cover less.
+fn satterthwaite(estimate: &Estimate) -> (f64, f64) {
+    let e = estimate.error.unwrap();
+    let of = |part: f64, df: usize| part * part / df as f64;
+    let df = e.value().powi(4) / (of(e.seeds, e.df.0) + of(e.people, e.df.1));
+    let half = StudentsT::new(0.0, 1.0, df).unwrap().inverse_cdf(0.975) * e.value();
+    (estimate.mean - half, estimate.mean + half)
+}
+
+/// The share of intervals that hold the expectation.
+fn coverage(d: &Design, draws: u64, interval: Interval) -> f64 {
     let who = who(d.people);
     let people = People::new(&who);
     let holds = |draw: u64| {
         let mut s = Stream::derive(draw, "coverage", &[d.seeds as u64, d.people as u64]);
         let estimate = Estimate::of(&sample(d, &mut s, &who), Some(&people)).unwrap();
-        let (low, high) = estimate.interval(0.95).unwrap();
+        let (low, high) = interval(&estimate);
         low <= 0.0 && 0.0 <= high
     };
     let held = (0..draws).into_par_iter().filter(|i| holds(*i)).count();
@@ -169,7 +185,7 @@ fn intervals_of_differences_hold_what_they_say() {
                 spread,
                 paired: true,
             };
-            let got = coverage(&d, 1000);
+            let got = coverage(&d, 1000, ours);
             // Four standard errors of a simulation of this length beyond 93 and 97.5 %.
             assert!((0.90..0.995).contains(&got), "{d:?}: {got}");
         }
@@ -183,14 +199,13 @@ fn few_verdicts_are_wrong() {
     }
 }
 
-fn draws() -> u64 {
-    let given = std::env::var("FRBENCH_DRAWS").ok();
-    given.map_or(5_000, |n| n.parse().unwrap())
-}
+/// Of each cell of the whole form.
+const DRAWS: u64 = 2500;
+const PEOPLE: usize = 100;
 
 /// Three standard errors of the simulation of a share.
 fn slack(share: f64) -> f64 {
-    3.0 * (share * (1.0 - share) / draws() as f64).sqrt()
+    3.0 * (share * (1.0 - share) / DRAWS as f64).sqrt()
 }
 
 /// What a 95 % interval of a difference may cover, but for the error of the simulation.
@@ -204,17 +219,26 @@ fn allowed(d: &Design) -> std::ops::Range<f64> {
     0.93 - slack(0.93)..most + slack(most)
 }
 
+/// Writes a file of docs/measurements, with the command that makes it.
+fn write(name: &str, lines: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/measurements");
+    let command = "cargo test --release -p frbench-eval --test coverage -- --ignored";
+    fs::write(folder.join(name), format!("# command: {command}\n{lines}")).unwrap();
+}
+
 #[test]
-#[ignore = "minutes; the figures of METHODOLOGY.md"]
+#[ignore = "minutes; writes the figures of METHODOLOGY.md"]
 fn attained() {
-    let draws = draws();
     let mut outside = Vec::new();
-    for paired in [true, false] {
-        let what = if paired { "differences" } else { "single rows" };
-        println!("| {what} | 3 | 5 | 8 | 16 |");
+    let mut lines = "what,effect,people,spread,seeds,draws,covered_percent\n".to_string();
+    for (what, paired, seeds, interval) in [
+        ("difference", true, &[3, 5, 8, 16][..], ours as Interval),
+        ("single", false, &[3, 5, 8, 16], ours),
+        ("satterthwaite", true, &[3], satterthwaite),
+    ] {
         for effect in EFFECTS {
             for (people, spread) in [(40, 0.05), (40, 0.5), (300, 0.05), (300, 0.2), (300, 0.5)] {
-                let cells = [3, 5, 8, 16].map(|seeds| {
+                for &seeds in seeds {
                     let d = Design {
                         effect,
                         seeds,
@@ -222,35 +246,39 @@ fn attained() {
                         spread,
                         paired,
                     };
-                    let got = coverage(&d, draws);
-                    if paired && !allowed(&d).contains(&got) {
+                    let got = coverage(&d, DRAWS, interval);
+                    if what == "difference" && !allowed(&d).contains(&got) {
                         outside.push(format!("{d:?}: {got}"));
                     }
-                    format!("{:.1}", 100.0 * got)
-                });
-                println!(
-                    "| {effect:?}, {people} people, {spread} | {} |",
-                    cells.join(" | ")
-                );
+                    let effect = format!("{effect:?}").to_lowercase();
+                    let percent = 100.0 * got;
+                    let line =
+                        format!("{what},{effect},{people},{spread},{seeds},{DRAWS},{percent:.1}");
+                    writeln!(lines, "{line}").unwrap();
+                }
             }
         }
     }
+    write("coverage.csv", &lines);
     assert!(outside.is_empty(), "{outside:#?}");
 }
 
 #[test]
-#[ignore = "minutes; the figures of METHODOLOGY.md"]
+#[ignore = "minutes; writes the figures of METHODOLOGY.md"]
 fn attained_by_verdicts() {
+    let mut lines = "seeds,people,draws,wrong,percent\n".to_string();
+    let mut most = 0.0f64;
     for seeds in [3, 5, 8, 16] {
-        let [all, others, equivalent] = wrong(seeds, 100, draws());
-        println!(
-            "wrong with {seeds} seeds: of four nulls {:.1} %, of three after a true question {:.1} %, \
-             equivalent at the margin {:.1} %",
-            100.0 * all,
-            100.0 * others,
-            100.0 * equivalent
-        );
-        let most = 0.05 + slack(0.05);
-        assert!([all, others, equivalent].iter().all(|share| *share <= most));
+        let shares = wrong(seeds, PEOPLE, DRAWS);
+        for (what, share) in ["any-of-four", "any-of-three", "equivalent"]
+            .iter()
+            .zip(shares)
+        {
+            let percent = 100.0 * share;
+            writeln!(lines, "{seeds},{PEOPLE},{DRAWS},{what},{percent:.1}").unwrap();
+            most = most.max(share);
+        }
     }
+    write("verdicts.csv", &lines);
+    assert!(most <= 0.05 + slack(0.05), "{most}");
 }

@@ -10,7 +10,7 @@
 //! Their quantile is that of Cochran and Cox (Experimental Designs, 2nd edition, 1957, section
 //! 4.14): the mean of both t quantiles, weighted by the parts. With few seeds the degrees of
 //! freedom of Hillis or Satterthwaite are taken too high where S² is small by chance, and cover
-//! too little; `tests/eval/coverage.rs` simulates what is attained.
+//! too little; `tests/coverage.rs` simulates what is attained.
 
 use super::MIN_SEEDS;
 use super::people::People;
