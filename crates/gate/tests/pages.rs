@@ -1,4 +1,5 @@
 //! How long the pages of a long history take. They are made anew every night, from summaries alone.
+#![allow(clippy::unwrap_used, reason = "tests fail where they panic")]
 
 use frbench_base::rng::Stream;
 use frbench_gate::history::{Night, Past, Point};

@@ -264,7 +264,7 @@ pub(super) fn histograms(input: &ReportInput) -> Vec<(String, &str, Vec<Figure>)
         let has = |run: &&SeedRun| run.genuine.contains_key(&column.id);
         let run = row.runs.iter().filter(has).min_by_key(|run| run.seed)?;
         let (genuine, impostor) = (run.genuine.get(&column.id)?, run.impostor.get(&column.id)?);
-        Some(histogram(&input.name(row), (genuine, impostor)))
+        Some(histogram(&input.name(row), genuine, impostor))
     };
     let columns = input.columns.iter().map(|column| {
         let rows = input.rows.iter().filter(|r| r.role != Role::Ablation);
@@ -282,7 +282,7 @@ fn place(column: &Column) -> String {
     of.unwrap_or(&column.label).trim().to_string()
 }
 
-fn histogram(title: &str, (genuine, impostor): (&[(f64, f64)], &[(f64, f64)])) -> Figure {
+fn histogram(title: &str, genuine: &[(f64, f64)], impostor: &[(f64, f64)]) -> Figure {
     let count = |points: &[(f64, f64)]| points.iter().map(|p| p.1).sum::<f64>();
     let series = [("genuine", "s0", genuine), ("impostor", "s1", impostor)];
     let series = series.into_iter().map(|(label, class, points)| Series {
