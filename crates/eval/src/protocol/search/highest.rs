@@ -1,30 +1,33 @@
 //! The highest score of each probe.
 
-use super::{BATCH, Gallery, Vectors};
-use crate::protocol::scores::{Kernel, Panels};
+use super::single::{Batch, Left, at_least, bound};
+use super::{BATCH, Gallery, PROBES, Vectors};
 use rayon::prelude::*;
 
 /// The highest score of each probe among the rows of a gallery, minus infinity where it has none. Unlike
 /// [`run`](super::run) it is computed on the CPU, whatever the device of the run: no device has an
 /// interface for it yet. The memory that it takes does not grow with the gallery.
 pub(in crate::protocol) fn highest(probes: &Vectors, gallery: Gallery) -> Vec<f64> {
-    let kernel = Kernel::best();
-    let (mr, nr) = kernel.tile();
-    let left = Panels::pack(&probes.rows, probes.dim, mr);
+    let bound = bound(probes.dim);
     let mut found = vec![f64::NEG_INFINITY; probes.len()];
-    for batch in gallery.rows.chunks(BATCH) {
-        let right = gallery.panels(batch, nr);
-        let groups = found
-            .par_chunks_mut(mr)
-            .zip(probes.inverse_norms.par_chunks(mr));
-        groups.enumerate().for_each(|(p, (found, own))| {
-            let mut tile = vec![0.0; mr * nr];
-            for (panel, norms) in &right {
-                kernel.multiply(left.panel(p), panel.panel(0), &mut tile);
-                for ((found, own), row) in found.iter_mut().zip(own).zip(tile.chunks_exact(nr)) {
-                    for (dot, norm) in row.iter().zip(norms) {
-                        *found = found.max(dot * (own * norm));
-                    }
+    let starts = (0..probes.len()).step_by(PROBES);
+    let ranges = starts.map(|first| first..(first + PROBES).min(probes.len()));
+    let mut lefts: Vec<Left> = ranges.map(|range| Left::new(probes, range)).collect();
+    for rows in gallery.rows.chunks(BATCH) {
+        let batch = Batch::of(gallery, rows);
+        let groups = lefts.par_iter_mut().zip(found.par_chunks_mut(PROBES));
+        groups.enumerate().for_each(|(g, (left, found))| {
+            let mut open = Vec::new();
+            for block in batch.blocks() {
+                let (first, scores) = left.score(&batch, block);
+                for ((i, found), scores) in found.iter_mut().enumerate().zip(scores) {
+                    // What f32 says is lower than the highest by more than it may be off, is lower.
+                    let least = ((*found - bound) as f32).next_down();
+                    at_least(scores, least, |j, _| open.push(first + j));
+                    let i = g * PROBES + i;
+                    let probe = (probes.row(i), probes.inverse_norms[i]);
+                    batch.score(probe, &open, |score| *found = found.max(score));
+                    open.clear();
                 }
             }
         });

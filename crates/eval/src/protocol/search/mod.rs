@@ -2,7 +2,7 @@
 //! given scores stand among those of its rows, and the highest scores there are.
 //!
 //! A score is the cosine, as [`super::scores`] computes it, in f64. Every device gives the same bits.
-//! A CPU looks at all scores in f32 first ([`screened`]), a GPU in what it is fast at.
+//! All scores are computed in f32 first, and those that this leaves open in f64.
 
 mod count;
 mod exact;
@@ -12,6 +12,7 @@ mod sample;
 mod screened;
 #[cfg(test)]
 mod screened_tests;
+mod single;
 mod tail;
 
 pub(super) use highest::highest;
@@ -122,6 +123,8 @@ impl Gallery<'_> {
 
 /// Rows of a gallery that the CPU packs at once.
 const BATCH: usize = 2048;
+/// Probes that one task scores.
+const PROBES: usize = 96;
 
 /// Adds what `gallery` holds to the ladders, one for each probe. Returns the `keep` highest of
 /// all scores, at most as many as there are, descending, and every score tied with the last.

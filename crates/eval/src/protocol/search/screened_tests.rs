@@ -1,8 +1,7 @@
 //! What is found through f32 is what f64 finds, to the bit.
 
-use super::exact;
 use super::screened::search;
-use super::{Gallery, Ladder, Vectors};
+use super::{Gallery, Ladder, Vectors, exact, highest};
 use crate::protocol::embeddings::Embeddings;
 use crate::protocol::input::Part;
 use frbench_base::rng::Stream;
@@ -23,8 +22,11 @@ fn rows(seed: u64, count: usize, centres: usize, spread: f32) -> Vec<f32> {
         .collect()
 }
 
+/// What was found: by each probe, above all, and at most by each.
+type Found = (Vec<Ladder>, Vec<f64>, Vec<f64>);
+
 /// Both searches, each score of a probe with its mates on the ladder.
-fn both(probes: &[f32], gallery: &[f32], keep: usize) -> [(Vec<Ladder>, Vec<f64>); 2] {
+fn both(probes: &[f32], gallery: &[f32], keep: usize) -> [Found; 2] {
     let probes = Embeddings::of_rows("probes", Box::new(probes.to_vec()), DIM).unwrap();
     let gallery = Embeddings::of_rows("gallery", Box::new(gallery.to_vec()), DIM).unwrap();
     let part = |matrix| Part {
@@ -40,20 +42,30 @@ fn both(probes: &[f32], gallery: &[f32], keep: usize) -> [(Vec<Ladder>, Vec<f64>
             Ladder::new(mates.map(|j| probes.score(i, &probes, j)).collect())
         })
         .collect();
-    [search, exact::search].map(|search| {
+    let rows = Vectors::of(&part, all.iter().copied());
+    let scores = |i: usize| {
+        let (probes, rows) = (&probes, &rows);
+        (0..rows.len()).map(move |j| probes.score(i, rows, j))
+    };
+    let gallery = Gallery {
+        part: &part,
+        rows: &all,
+    };
+    let most = (0..probes.len()).map(|i| scores(i).fold(f64::NEG_INFINITY, f64::max));
+    let most = [highest(&probes, gallery), most.collect()];
+    let mut searches = [search, exact::search].into_iter();
+    most.map(|most| {
+        let search = searches.next().unwrap();
         let mut ladders = ladders.clone();
-        let gallery = Gallery {
-            part: &part,
-            rows: &all,
-        };
         let tail = search(&probes, &mut ladders, gallery, keep);
-        (ladders, tail)
+        (ladders, tail, most)
     })
 }
 
-fn assert_equal([one, two]: [(Vec<Ladder>, Vec<f64>); 2]) {
+fn assert_equal([one, two]: [Found; 2]) {
     let bits = |tail: &[f64]| -> Vec<u64> { tail.iter().map(|v| v.to_bits()).collect() };
     assert_eq!(bits(&one.1), bits(&two.1));
+    assert_eq!(bits(&one.2), bits(&two.2));
     for (a, b) in one.0.iter().zip(&two.0) {
         assert_eq!((&a.above, a.ties), (&b.above, b.ties));
     }
