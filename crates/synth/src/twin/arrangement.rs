@@ -38,7 +38,7 @@ pub enum Arrangement {
         gallery: u64,
         strangers: u64,
     },
-    /// Image `i` is of person `i / images`; see [`templates`](super::templates).
+    /// Image `i` is of person `i / images`; see `templates`.
     Templates { people: u64, images: u64 },
 }
 
