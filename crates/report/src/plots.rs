@@ -276,10 +276,10 @@ pub(super) fn histograms(input: &ReportInput) -> Vec<(String, &str, Vec<Figure>)
         .collect()
 }
 
-/// Set and protocol of a column, without its metric.
+/// Set and protocol of a column: its label without the metric.
 fn place(column: &Column) -> String {
-    let of = column.label.strip_suffix(column.metric.as_str());
-    of.unwrap_or(&column.label).trim().to_string()
+    let metric = format!(" {}", column.metric);
+    column.label.replacen(&metric, "", 1)
 }
 
 fn histogram(title: &str, genuine: &[(f64, f64)], impostor: &[(f64, f64)]) -> Figure {
