@@ -155,15 +155,15 @@ fn param<T: serde::de::DeserializeOwned>(case: &Case, name: &str) -> Result<T> {
 /// Values that keep a random network's activations within reach, whatever its depth.
 fn weights(name: &str, shape: &[usize], prelu: &[String]) -> Vec<f32> {
     let fan: usize = shape.iter().skip(1).product();
-    let value = |u: f64| match name {
-        _ if name.ends_with("running_var") => 1.0 + 0.2 * u,
-        _ if name.ends_with("running_mean") || name.ends_with("bias") => 0.1 * u,
-        _ if prelu.iter().any(|p| p == name) => 0.25 + 0.1 * u,
-        _ if shape.len() >= 2 => u * (3.0 / fan as f64).sqrt(),
-        _ => 1.0 + 0.1 * u,
+    let (centre, spread) = match name {
+        _ if name.ends_with("running_var") => (1.0, 0.2),
+        _ if name.ends_with("running_mean") || name.ends_with("bias") => (0.0, 0.1),
+        _ if prelu.iter().any(|p| p == name) => (0.25, 0.1),
+        _ if shape.len() >= 2 => (0.0, (3.0 / fan as f64).sqrt()),
+        _ => (1.0, 0.1),
     };
     let noise = noise(name, shape.iter().product());
-    noise.map(|u| value(u) as f32).collect()
+    noise.map(|u| (centre + spread * u) as f32).collect()
 }
 
 /// `len` numbers in [-1, 1) that follow from a name.
