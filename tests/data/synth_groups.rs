@@ -1,5 +1,6 @@
 //! Sets of the face world that are read through their declarations: groups, watchlists, templates.
 
+use frbench::Result;
 use frbench::data::manifest;
 use frbench::data::set::{DataSet, open};
 use frbench::job::{DataSource, DataSpec, Description};
@@ -20,12 +21,15 @@ fn rendered(name: &str, root: &Path) -> (DataSpec, DataSet) {
     (spec, set)
 }
 
+/// Holds what lies there against the generator.
+fn held(spec: &DataSpec, root: &Path) -> Result<()> {
+    let found = manifest::describe(spec, root).unwrap();
+    hold_against_generator(spec, &found, &root.join(&spec.name))
+}
+
 /// The generator's refusal, after something was done to a file of the set.
 fn refused(spec: &DataSpec, root: &Path) -> String {
-    let found = manifest::describe(spec, root).unwrap();
-    let dir = root.join(&spec.name);
-    let refused = hold_against_generator(spec, &found, &dir).unwrap_err();
-    refused.to_string()
+    held(spec, root).unwrap_err().to_string()
 }
 
 #[test]
@@ -56,9 +60,8 @@ fn pairs_of_groups_say_their_groups_and_people() {
     for (a, b) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
         assert!(of(a).is_disjoint(&of(b)));
     }
-    let found = manifest::describe(&spec, root.path()).unwrap();
+    held(&spec, root.path()).unwrap();
     let dir = root.path().join(&spec.name);
-    hold_against_generator(&spec, &found, &dir).unwrap();
     // Groups are in no hash of pixels; the generator says what they are.
     let file = dir.join("groups.txt");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -84,9 +87,7 @@ fn a_watchlist_has_probes_of_people_whom_the_gallery_does_not_know() {
     assert_eq!(data.probe_ids, [0, 1, 2, 3]);
     assert_eq!(data.gallery_ids, [0, 0, 1, 1]);
     assert_eq!(data.distractors, 0);
-    let found = manifest::describe(&spec, root.path()).unwrap();
-    let dir = root.path().join(&spec.name);
-    hold_against_generator(&spec, &found, &dir).unwrap();
+    held(&spec, root.path()).unwrap();
 }
 
 #[test]
@@ -103,9 +104,8 @@ fn templates_are_searched_in_two_galleries() {
     let known: Vec<&[u32]> = search.galleries.iter().map(|g| &g.subjects[..]).collect();
     assert_eq!(known, [&[1, 3][..], &[2, 4][..]]);
     assert_eq!(search.probes.templates.len(), 10);
-    let found = manifest::describe(&spec, root.path()).unwrap();
+    held(&spec, root.path()).unwrap();
     let dir = root.path().join(&spec.name);
-    hold_against_generator(&spec, &found, &dir).unwrap();
     // A further table would be a further gallery.
     std::fs::copy(
         dir.join("meta/ijb_1N_gallery_G1.csv"),

@@ -87,9 +87,9 @@ fn example(s: &mut Sources) -> String {
     let found = "coupleface-beats-fcd-in-identification";
     format!(
         "Distilling features lifts the small network from {alone} to {distilled} % on synth-lfw. On \
-         synth-cfp-fp it closes {share} of the distance to the teacher ({interval}). The \
-         claim that relations add to that ends {} in verification on synth-cfp-fp, where they are {}, \
-         and {} in identification, where they are {}.",
+         synth-cfp-fp it closes {share} of the distance to the teacher ({interval}). Whether relations \
+         add to that is {} in verification on synth-cfp-fp: they are {}. In identification it is {}: \
+         they are {}.",
         s.claim(verified, "verdict"),
         against_fcd(s, verified),
         s.claim(found, "verdict"),

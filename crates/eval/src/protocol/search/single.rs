@@ -1,9 +1,9 @@
 //! Scores in f32 with a proven bound, and in f64 those that the bound leaves open.
 //!
 //! Rows are scaled to length 1 first. A product of `k` columns then differs from the score in f64 by
-//! less than `(k + 16) 2^-24`: by `k` roundings of sums (Higham, *Accuracy and Stability of Numerical
-//! Algorithms*, 3.1), one for each scaled element of either row, and what f64 itself may be off. The
-//! inequality of Cauchy and Schwarz bounds the sum of the terms' sizes by 1.
+//! less than `(k + 16) 2^-24`. Sums are rounded `k` times (Higham, *Accuracy and Stability of Numerical
+//! Algorithms*, 3.1), and each scaled element of either row once. What f64 itself is off is far less.
+//! The inequality of Cauchy and Schwarz bounds the sum of the terms' sizes by 1.
 
 use super::{Gallery, Vectors};
 use crate::protocol::scores::fused;
