@@ -70,7 +70,7 @@ pub struct BenchArgs {
     /// Print the measurements as JSON instead of a table
     #[arg(long)]
     pub json: bool,
-    /// Answer commands on standard input; see `crate::bench::serve`
+    /// Answer commands on standard input; see `frbench::bench::serve`
     #[arg(long, hide = true, conflicts_with_all = ["json", "backbone", "check", "peer"])]
     pub serve: bool,
 }

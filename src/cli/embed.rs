@@ -16,7 +16,7 @@ use crate::key::Key;
 use crate::protocol::Embeddings;
 use crate::protocol::embeddings::{EmbeddingWriter, Resumed};
 use crate::run::Stop;
-use crate::run::embedder::Embedder;
+use crate::run::embedder::{Embedder, normalize};
 use crate::run::given::feature;
 use crate::{Error, Result, files};
 use clap::{Args, ValueEnum};
@@ -177,7 +177,8 @@ impl Form {
             }
         };
         let read = files::resolved(&args.images)?;
-        for path in [out, &names] {
+        let written = [Some(out), form.has_names().then_some(&names)];
+        for path in written.into_iter().flatten() {
             if files::resolved(path)? == read {
                 return Err(Error::Usage(format!(
                     "{} would be written over the pictures that are read from it; give --out another \
@@ -249,28 +250,15 @@ fn write_features(
     (matrix, pictures): (&Embeddings, &Pictures),
     stop: &Stop,
 ) -> Result<()> {
-    let mut made: Option<PathBuf> = None;
     let rows = matrix
         .chunks()
         .flat_map(|chunk| chunk.data.chunks(matrix.dim()));
     for (row, name) in rows.zip(&pictures.names) {
         stop.check("writing features")?;
         let path = out.join(format!("{name}_{algorithm}.bin"));
-        let norm = row.iter().map(|v| f64::from(*v) * f64::from(*v));
-        let norm = norm.sum::<f64>().sqrt();
-        if norm == 0.0 {
-            return Err(Error::Compute(format!(
-                "the embedding of {name} is zero, and no unit vector"
-            )));
-        }
-        let unit: Vec<f32> = row.iter().map(|v| (f64::from(*v) / norm) as f32).collect();
-        let failed = |e| Error::io(&path, e);
-        let folder = path.parent().map(Path::to_path_buf);
-        if folder != made {
-            std::fs::create_dir_all(folder.as_deref().unwrap_or(out)).map_err(failed)?;
-            made = folder;
-        }
-        std::fs::write(&path, feature::encode(&unit)).map_err(failed)?;
+        let mut unit = row.to_vec();
+        normalize(&mut unit).map_err(|e| Error::Compute(format!("{name}: {e}")))?;
+        files::write_atomic(&path, &feature::encode(&unit))?;
     }
     Ok(())
 }

@@ -122,11 +122,19 @@ pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
     }
     machine.progress.clear();
     found.sort_by(|a, b| a.suite.cmp(&b.suite));
-    let code = exit_code(found.iter().flat_map(|f| f.codes(args.strict)));
+    let code = ends_with(&found, stopped.as_ref(), args.strict);
     publish(&args, &prepared, &found, code, stopped.is_some())?;
     match stopped {
         Some(e) => Err(e),
         None => Ok(ExitStatus::Night(code)),
+    }
+}
+
+/// The exit code. What stopped a night says it, as later suites have found nothing.
+fn ends_with(found: &[Findings], stopped: Option<&Error>, strict: bool) -> u8 {
+    match stopped {
+        Some(e) => e.exit_code(),
+        None => exit_code(found.iter().flat_map(|f| f.codes(strict))),
     }
 }
 
@@ -204,7 +212,10 @@ fn publish(
     code: u8,
     stopped: bool,
 ) -> Result<()> {
-    let worst = found.iter().map(Findings::verdict).max();
+    let found_verdicts = found.iter().map(Findings::verdict);
+    let worst = found_verdicts
+        .chain(stopped.then_some(Verdict::Missing))
+        .max();
     let worst = worst.unwrap_or(Verdict::Missing);
     let document = json!({ "schema": 1, "exit_code": code, "suites": found });
     let markdown = github::markdown(found);

@@ -12,8 +12,8 @@ use std::fmt;
 /// Two measurements of a suite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Jobs with the same key and other bits, by seed, trainings first, then by column and row. A plan alone knows
-    /// the order in which they are made.
+    /// Jobs with the same key and other bits, by seed, trainings first, then by column and row. A plan
+    /// alone knows the order in which they are made.
     pub bits: Vec<Bits>,
     /// Networks that other code made with other bits, such as `fcd seed 1`.
     pub changed: Vec<String>,

@@ -3,6 +3,8 @@
 //! There is nothing that the bits of new code could be held against: the baseline is of other code,
 //! and later nights find done what this one has computed. So one network of the night is trained and
 //! scored a second time, in a folder that goes when that is done. Rows take turns from code to code.
+//! A student's teacher is trained again with it, so that an unsteady teacher shows in its student.
+//! Where the code that scores is new and that of no network, nothing is made twice.
 
 use super::Night;
 use crate::collect::Collected;
@@ -12,6 +14,27 @@ use crate::replicate::Rig;
 use frbench_base::{Error, Result};
 use frbench_harness::plan::select::{Selection, select};
 use frbench_harness::run::Store;
+use std::fs::File;
+use std::path::Path;
+
+/// What the names of such folders begin with, and the file that is locked as long as one is used.
+const PREFIX: &str = "again-";
+const LOCK: &str = "lock";
+
+/// Removes the folders of nights that were killed.
+fn sweep(runs: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(runs).map_err(|e| Error::io(runs, e))? {
+        let entry = entry.map_err(|e| Error::io(runs, e))?;
+        let is_one = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // Without a lock it is being made.
+        let lock = File::open(entry.path().join(LOCK)).ok().filter(|_| is_one);
+        if lock.is_some_and(|lock| lock.try_lock().is_ok()) {
+            let path = entry.path();
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
+        }
+    }
+    Ok(())
+}
 
 impl Night<'_> {
     /// Makes the network again whose turn it is of those with the first seed of the night; none
@@ -46,7 +69,7 @@ impl Night<'_> {
             let then = baseline.run(&run.row, run.seed);
             listed.is_some_and(|r| r.listed && r.trained().is_some())
                 && !run.model.is_empty()
-                && then.is_none_or(|then| then.key != run.key)
+                && (self.is_elsewhere() || then.is_none_or(|then| then.key != run.key))
         };
         let first = self.order.first().filter(|_| self.seeds > 0)?;
         let runs = self.collected.measured.runs.iter();
@@ -57,8 +80,12 @@ impl Night<'_> {
     fn again(&self, row: &str, seed: u64) -> Result<Collected> {
         let rig = self.context.rig;
         let runs = rig.store.runs();
-        let folder = tempfile::Builder::new().prefix("again-").tempdir_in(runs);
+        sweep(runs)?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(runs);
         let folder = folder.map_err(|e| Error::io(runs, e))?;
+        let lock = folder.path().join(LOCK);
+        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let _held = held.map_err(|e| Error::io(&lock, e))?;
         let only = Selection {
             only: vec![row.to_string()],
             seeds: Vec::new(),

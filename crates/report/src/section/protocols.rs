@@ -29,7 +29,7 @@ pub(super) fn blocks(r: &Report) -> Vec<Block> {
 
 fn rule(r: &Report) -> String {
     let mut rule =
-        "Small dots are seeds, large dots means, bars 95 % intervals over seeds and, but where it is said, test people, not corrected for their number".to_string();
+        "Small dots are seeds, large dots means, bars 95 % intervals over seeds and test people (over seeds alone where that is said), not corrected for their number".to_string();
     if against_student(r) {
         rule += "; the vertical lines are teacher and student. “Over student” is the improvement on the student alone, paired by seed. “Gap closed” is that improvement as a share of the distance from student to teacher: 0 % is the student alone, 100 % the teacher. Its interval is Fieller’s. Where that has no end, the share is not defined";
     }
@@ -95,11 +95,8 @@ fn facts(r: &Report, c: usize) -> Vec<String> {
 
 /// What intervals over seeds say nothing about, or less than they seem to.
 fn held(r: &Report, c: usize) -> Option<&'static str> {
-    let cells = r.derived.rows.iter().map(|row| &row.cells[c]);
-    if !cells
-        .into_iter()
-        .any(|c| c.interval.is_some() && !c.from_file)
-    {
+    let mut cells = r.derived.rows.iter().map(|row| &row.cells[c]);
+    if !cells.any(|c| c.interval.is_some() && !c.from_file) {
         return None;
     }
     match &r.input.columns[c].trials {

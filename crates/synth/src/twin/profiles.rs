@@ -52,23 +52,7 @@ pub(super) fn profile(purpose: Purpose, i: u64) -> Profile {
                 nuisance: 1.0,
             }
         }
-        Purpose::Megaface => Profile {
-            pose: Pose::Around {
-                spread: 15.0,
-                limit: 45.0,
-            },
-            age: adult,
-            nuisance: 0.9,
-        },
-        Purpose::Rfw => Profile {
-            pose: Pose::Around {
-                spread: 15.0,
-                limit: 45.0,
-            },
-            age: adult,
-            nuisance: 0.9,
-        },
-        Purpose::Watchlist => Profile {
+        Purpose::Megaface | Purpose::Rfw | Purpose::Watchlist => Profile {
             pose: Pose::Around {
                 spread: 15.0,
                 limit: 45.0,

@@ -3,7 +3,7 @@
 use super::count::Count;
 use super::tail::Tail;
 use super::{BATCH, Gallery, Ladder, Vectors};
-use crate::protocol::scores::{Kernel, Panels};
+use crate::protocol::scores::{Kernel, Panels, fused};
 use rayon::prelude::*;
 
 /// Tiles of probes per task.
@@ -76,4 +76,15 @@ pub(super) fn search(
         ladder.add(&above, ties);
     }
     tail.finish()
+}
+
+impl Gallery<'_> {
+    /// Some of the rows in panels of `width`, each with the inverse norms of its rows.
+    fn panels(&self, rows: &[usize], width: usize) -> Vec<(Panels, Vec<f64>)> {
+        let pack = |rows: &[usize]| {
+            let (flat, norms) = fused(self.part, rows.iter().copied());
+            (Panels::pack(&flat, self.part.dim(), width), norms)
+        };
+        rows.par_chunks(width).map(pack).collect()
+    }
 }

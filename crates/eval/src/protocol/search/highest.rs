@@ -1,7 +1,7 @@
 //! The highest score of each probe.
 
-use super::single::{Batch, Left, at_least, bound};
-use super::{BATCH, Gallery, PROBES, Vectors};
+use super::scaled::{Block, ScaledProbes, at_least, bound, tasks};
+use super::{BATCH, Gallery, Vectors};
 use rayon::prelude::*;
 
 /// The highest score of each probe among the rows of a gallery, minus infinity where it has none. Unlike
@@ -9,28 +9,45 @@ use rayon::prelude::*;
 /// interface for it yet. The memory that it takes does not grow with the gallery.
 pub(in crate::protocol) fn highest(probes: &Vectors, gallery: Gallery) -> Vec<f64> {
     let bound = bound(probes.dim);
-    let mut found = vec![f64::NEG_INFINITY; probes.len()];
-    let starts = (0..probes.len()).step_by(PROBES);
-    let ranges = starts.map(|first| first..(first + PROBES).min(probes.len()));
-    let mut lefts: Vec<Left> = ranges.map(|range| Left::new(probes, range)).collect();
+    let group = |range: std::ops::Range<usize>| Group {
+        first: range.start,
+        found: vec![f64::NEG_INFINITY; range.len()],
+        probes: ScaledProbes::new(probes, range),
+    };
+    let mut groups: Vec<Group> = tasks(probes).into_iter().map(group).collect();
     for rows in gallery.rows.chunks(BATCH) {
-        let batch = Batch::of(gallery, rows);
-        let groups = lefts.par_iter_mut().zip(found.par_chunks_mut(PROBES));
-        groups.enumerate().for_each(|(g, (left, found))| {
-            let mut open = Vec::new();
-            for block in batch.blocks() {
-                let (first, scores) = left.score(&batch, block);
-                for ((i, found), scores) in found.iter_mut().enumerate().zip(scores) {
-                    // What f32 says is lower than the highest by more than it may be off, is lower.
-                    let least = ((*found - bound) as f32).next_down();
-                    at_least(scores, least, |j, _| open.push(first + j));
-                    let i = g * PROBES + i;
-                    let probe = (probes.row(i), probes.inverse_norms[i]);
-                    batch.score(probe, &open, |score| *found = found.max(score));
-                    open.clear();
-                }
-            }
-        });
+        let blocks = Block::all(gallery, rows);
+        let looks = groups.par_iter_mut();
+        looks.for_each(|group| group.look(probes, &blocks, bound));
     }
-    found
+    groups.into_iter().flat_map(|group| group.found).collect()
+}
+
+/// Probes that one task scores.
+struct Group {
+    /// The number of the first.
+    first: usize,
+    probes: ScaledProbes,
+    /// The highest score of each so far.
+    found: Vec<f64>,
+}
+
+impl Group {
+    fn look(&mut self, probes: &Vectors, blocks: &[Block], bound: f64) {
+        let mut open = Vec::new();
+        for block in blocks {
+            let lines = self.found.iter_mut().zip(self.probes.score(block));
+            for (i, (found, scores)) in lines.enumerate() {
+                // A row that f32 says is lower than the highest by more than both may be off, is lower.
+                let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let reached = found.max(f64::from(top) - bound);
+                let least = ((reached - bound) as f32).next_down();
+                at_least(scores, least, |j, _| open.push(j));
+                let i = self.first + i;
+                let probe = (probes.row(i), probes.inverse_norms[i]);
+                block.score(probe, &open, |score| *found = found.max(score));
+                open.clear();
+            }
+        }
+    }
 }

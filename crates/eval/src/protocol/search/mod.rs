@@ -2,26 +2,25 @@
 //! given scores stand among those of its rows, and the highest scores there are.
 //!
 //! A score is the cosine, as [`super::scores`] computes it, in f64. Every device gives the same bits.
-//! All scores are computed in f32 first, and those that this leaves open in f64.
+//! Where it pays, scores are computed in f32 first, and in f64 those that this leaves open.
 
 mod count;
 mod exact;
 mod gpu;
 mod highest;
 mod sample;
+mod scaled;
 mod screened;
 #[cfg(test)]
 mod screened_tests;
-mod single;
 mod tail;
 
 pub(super) use highest::highest;
 
 use super::input::Part;
-use super::scores::{Panels, dot, fused, inverse_norm};
+use super::scores::{dot, fused, inverse_norm};
 use frbench_base::Result;
 use frbench_engine::Device;
-use rayon::prelude::*;
 
 /// Embeddings that others are searched for.
 pub(super) struct Vectors {
@@ -110,21 +109,8 @@ pub(super) struct Gallery<'a> {
     pub rows: &'a [usize],
 }
 
-impl Gallery<'_> {
-    /// Some of the rows in panels of `width`, each with the inverse norms of its rows.
-    fn panels(&self, rows: &[usize], width: usize) -> Vec<(Panels, Vec<f64>)> {
-        let pack = |rows: &[usize]| {
-            let (flat, norms) = fused(self.part, rows.iter().copied());
-            (Panels::pack(&flat, self.part.dim(), width), norms)
-        };
-        rows.par_chunks(width).map(pack).collect()
-    }
-}
-
 /// Rows of a gallery that the CPU packs at once.
 const BATCH: usize = 2048;
-/// Probes that one task scores.
-const PROBES: usize = 96;
 
 /// Adds what `gallery` holds to the ladders, one for each probe. Returns the `keep` highest of
 /// all scores, at most as many as there are, descending, and every score tied with the last.

@@ -2,10 +2,13 @@
 //! scores are those of [`exact`], bit for bit.
 
 use super::count::Count;
-use super::single::{Batch, Left, at_least, bound};
+use super::scaled::{Block, ScaledProbes, at_least, bound, tasks};
 use super::tail::Tail;
-use super::{BATCH, Gallery, Ladder, PROBES, Vectors, exact, sample};
+use super::{BATCH, Gallery, Ladder, Vectors, exact, sample};
 use rayon::prelude::*;
+
+/// Where f32 leaves open more than one score in so many, it costs more than it saves.
+const OPEN: usize = 16;
 
 pub(super) fn search(
     probes: &Vectors,
@@ -17,10 +20,12 @@ pub(super) fn search(
     loop {
         let floor = sample::floor(probes, gallery, keep, generous);
         if keep > 0 && floor == f64::NEG_INFINITY {
-            return exact::search(probes, ladders, gallery, keep);
+            break;
         }
         let mut tail = Tail::new(keep, floor);
-        let found = pass(probes, ladders, gallery, &mut tail);
+        let Some(found) = pass(probes, ladders, gallery, &mut tail) else {
+            break;
+        };
         if tail.is_full() {
             for (ladder, (above, ties)) in ladders.iter_mut().zip(found) {
                 ladder.add(&above, ties);
@@ -30,65 +35,66 @@ pub(super) fn search(
         // The sample promised too much.
         generous *= 8;
     }
+    exact::search(probes, ladders, gallery, keep)
 }
 
 /// One pass over the gallery: for each ladder the rows above each of its scores, and ties. What may
-/// belong to the tail goes there.
-fn pass(
+/// belong to the tail goes there. None where too much is open.
+pub(super) fn pass(
     probes: &Vectors,
     ladders: &[Ladder],
     gallery: Gallery,
     tail: &mut Tail,
-) -> Vec<(Vec<u64>, u64)> {
+) -> Option<Vec<(Vec<u64>, u64)>> {
     let bound = bound(probes.dim);
-    let starts = (0..probes.len()).step_by(PROBES);
-    let mut groups: Vec<Group> = starts
-        .map(|first| {
-            let range = first..(first + PROBES).min(probes.len());
-            let lines = range.clone();
-            Group {
-                left: Left::new(probes, range),
-                lines: lines
-                    .map(|i| Line::new(probes.row(i), &ladders[i], probes.inverse_norms[i], bound))
-                    .collect(),
-                found: Vec::new(),
-                open: Vec::new(),
-            }
-        })
-        .collect();
+    let line = |i: usize| Line::new(probes.row(i), &ladders[i], probes.inverse_norms[i], bound);
+    let group = |range: std::ops::Range<usize>| Group {
+        probes: ScaledProbes::new(probes, range.clone()),
+        lines: range.map(line).collect(),
+        found: Vec::new(),
+        open: Vec::new(),
+        opened: 0,
+    };
+    let mut groups: Vec<Group> = tasks(probes).into_iter().map(group).collect();
+    let mut looked_at = 0;
     for rows in gallery.rows.chunks(BATCH) {
-        let batch = Batch::of(gallery, rows);
+        let blocks = Block::all(gallery, rows);
         let floor = tail.floor;
         let looks = groups.par_iter_mut();
-        looks.for_each(|group| group.look(&batch, floor, bound));
+        looks.for_each(|group| group.look(&blocks, floor, bound));
         for group in &mut groups {
             tail.extend(&mut group.found);
         }
+        looked_at += rows.len() * probes.len();
+        let opened: usize = groups.iter().map(|group| group.opened).sum();
+        if opened > looked_at / OPEN {
+            return None;
+        }
     }
     let lines = groups.into_iter().flat_map(|g| g.lines);
-    lines.map(|line| line.count.finish()).collect()
+    Some(lines.map(|line| line.count.finish()).collect())
 }
 
 /// Probes that one task scores.
 struct Group<'a> {
-    left: Left,
+    probes: ScaledProbes,
     lines: Vec<Line<'a>>,
     /// Scores that may belong to the tail.
     found: Vec<f64>,
-    /// Rows that f32 leaves open for a probe.
+    /// Rows that f32 leaves open for a probe, and how many there were.
     open: Vec<usize>,
+    opened: usize,
 }
 
 impl Group<'_> {
-    fn look(&mut self, batch: &Batch, floor: f64, bound: f64) {
+    fn look(&mut self, blocks: &[Block], floor: f64, bound: f64) {
         let from_floor = ((floor - bound) as f32).next_down();
-        for block in batch.blocks() {
-            let (first, scores) = self.left.score(batch, block);
-            for (line, scores) in self.lines.iter_mut().zip(scores) {
-                line.look(scores, from_floor, |j| self.open.push(first + j));
+        for block in blocks {
+            for (line, scores) in self.lines.iter_mut().zip(self.probes.score(block)) {
+                line.look(scores, from_floor, |j| self.open.push(j));
                 let probe = (line.row, line.count.inverse_norm);
                 let lowest = line.count.lowest();
-                batch.score(probe, &self.open, |score| {
+                block.score(probe, &self.open, |score| {
                     if score >= lowest {
                         line.count.add(score);
                     }
@@ -96,6 +102,7 @@ impl Group<'_> {
                         self.found.push(score);
                     }
                 });
+                self.opened += self.open.len();
                 self.open.clear();
             }
         }

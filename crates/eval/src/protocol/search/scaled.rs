@@ -1,9 +1,10 @@
 //! Scores in f32 with a proven bound, and in f64 those that the bound leaves open.
 //!
 //! Rows are scaled to length 1 first. A product of `k` columns then differs from the score in f64 by
-//! less than `(k + 16) 2^-24`. Sums are rounded `k` times (Higham, *Accuracy and Stability of Numerical
-//! Algorithms*, 3.1), and each scaled element of either row once. What f64 itself is off is far less.
-//! The inequality of Cauchy and Schwarz bounds the sum of the terms' sizes by 1.
+//! less than `e / (1 - e)` with `e = (k + 16) 2^-24`. Sums are rounded `k` times (Higham, *Accuracy and
+//! Stability of Numerical Algorithms*, 3.1), and each scaled element of either row once. What f64
+//! itself is off is far less. The inequality of Cauchy and Schwarz bounds the sum of the terms' sizes
+//! by 1. A GPU's search has the same margin.
 
 use super::{Gallery, Vectors};
 use crate::protocol::scores::fused;
@@ -12,13 +13,26 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows of the gallery that are scored at once: what comes of them stays in the cache.
-const ROWS: usize = 512;
+const ROWS: usize = 256;
 /// Products in f64 that are summed side by side, as each by itself waits for its last sum.
 const SIDE: usize = 8;
+/// Scores that are looked at together.
+const LOOK: usize = 16;
 
 /// How far a score of `dim` columns in f32 may be from that in f64.
 pub(super) fn bound(dim: usize) -> f64 {
-    (dim as f64 + 16.0) * 2f64.powi(-24)
+    let off = (dim as f64 + 16.0) * 2f64.powi(-24);
+    off / (1.0 - off)
+}
+
+/// Probes of each task.
+pub(super) fn tasks(probes: &Vectors) -> Vec<Range<usize>> {
+    let each = probes.len().div_ceil(rayon::current_num_threads());
+    let each = each.clamp(12, 96);
+    let starts = (0..probes.len()).step_by(each);
+    starts
+        .map(|first| first..(first + each).min(probes.len()))
+        .collect()
 }
 
 /// The scaled row.
@@ -27,55 +41,43 @@ fn unit(row: &[f32], inverse_norm: f64) -> impl Iterator<Item = f32> + '_ {
         .map(move |&v| (f64::from(v) * inverse_norm) as f32)
 }
 
-/// Rows of a gallery, as many as are read at once.
-pub(super) struct Batch {
+/// Rows of a gallery that are scored at once.
+pub(super) struct Block {
     dim: usize,
     /// As they are.
     rows: Vec<f32>,
-    pub inverse_norms: Vec<f64>,
-    /// Scaled and packed, [`ROWS`] together.
-    packed: Vec<Vec<f32>>,
+    inverse_norms: Vec<f64>,
+    /// Scaled and packed.
+    packed: Vec<f32>,
 }
 
-impl Batch {
-    pub fn of(gallery: Gallery, rows: &[usize]) -> Self {
-        let dim = gallery.part.dim();
-        let parts: Vec<_> = rows
-            .par_chunks(ROWS)
-            .map(|rows| {
-                let (flat, norms) = fused(gallery.part, rows.iter().copied());
-                let lines = flat.chunks_exact(dim).zip(&norms);
-                let scaled: Vec<f32> = lines.flat_map(|(row, &norm)| unit(row, norm)).collect();
-                let mut packed = vec![0.0; packed_len(dim, rows.len())];
-                let shape = [dim, rows.len()];
-                pack(shape, |k, j| scaled[j * dim + k], &mut packed);
-                (flat, norms, packed)
-            })
-            .collect();
-        let mut batch = Batch {
+impl Block {
+    /// Some rows of a gallery in blocks.
+    pub fn all(gallery: Gallery, rows: &[usize]) -> Vec<Block> {
+        let blocks = rows.par_chunks(ROWS);
+        blocks.map(|rows| Block::of(gallery, rows)).collect()
+    }
+
+    fn of(gallery: Gallery, rows: &[usize]) -> Block {
+        let (dim, shape) = (gallery.part.dim(), [gallery.part.dim(), rows.len()]);
+        let (rows, inverse_norms) = fused(gallery.part, rows.iter().copied());
+        let lines = rows.chunks_exact(dim).zip(&inverse_norms);
+        let scaled: Vec<f32> = lines.flat_map(|(row, &norm)| unit(row, norm)).collect();
+        let mut packed = vec![0.0; packed_len(dim, shape[1])];
+        pack(shape, |k, j| scaled[j * dim + k], &mut packed);
+        Block {
             dim,
-            rows: Vec::with_capacity(rows.len() * dim),
-            inverse_norms: Vec::with_capacity(rows.len()),
-            packed: Vec::with_capacity(parts.len()),
-        };
-        for (flat, norms, packed) in parts {
-            batch.rows.extend(flat);
-            batch.inverse_norms.extend(norms);
-            batch.packed.push(packed);
+            rows,
+            inverse_norms,
+            packed,
         }
-        batch
     }
 
     fn row(&self, j: usize) -> &[f32] {
         &self.rows[j * self.dim..][..self.dim]
     }
 
-    /// What is scored at once, by number.
-    pub fn blocks(&self) -> Range<usize> {
-        0..self.packed.len()
-    }
-
-    /// Calls `found` with each of the rows and its score in f64; the probe is given with its inverse
+    /// Calls `found` with the score in f64 of each of these rows; the probe is given with its inverse
     /// norm.
     pub fn score(
         &self,
@@ -99,39 +101,34 @@ impl Batch {
 }
 
 /// Probes that one task scores.
-pub(super) struct Left {
+pub(super) struct ScaledProbes {
     dim: usize,
-    /// Scaled rows.
     rows: Vec<f32>,
     /// Scores with the rows of one block, probe by probe.
     scores: Vec<f32>,
 }
 
-impl Left {
+impl ScaledProbes {
     pub fn new(probes: &Vectors, range: Range<usize>) -> Self {
         let rows = range.flat_map(|i| unit(probes.row(i), probes.inverse_norms[i]));
-        Left {
+        ScaledProbes {
             dim: probes.dim,
             rows: rows.collect(),
             scores: Vec::new(),
         }
     }
 
-    /// Scores of each probe with the rows of a block, and the number of the first of these rows.
-    pub fn score(&mut self, batch: &Batch, block: usize) -> (usize, impl Iterator<Item = &[f32]>) {
-        let first = block * ROWS;
-        let rows = ROWS.min(batch.inverse_norms.len() - first);
-        let probes = self.rows.len() / self.dim;
+    /// Scores of each probe with the rows of a block.
+    pub fn score(&mut self, block: &Block) -> impl Iterator<Item = &[f32]> {
+        let (probes, rows) = (self.rows.len() / self.dim, block.inverse_norms.len());
         self.scores.resize(probes * rows, 0.0);
-        let (left, right) = (Mat::rows(&self.rows, self.dim), &batch.packed[block]);
+        let left = Mat::rows(&self.rows, self.dim);
         let shape = [probes, rows, self.dim];
-        gemm_packed(shape, left, right, &mut self.scores, rows, false, None);
-        (first, self.scores.chunks_exact(rows))
+        let out = &mut self.scores;
+        gemm_packed(shape, left, &block.packed, out, rows, false, None);
+        self.scores.chunks_exact(rows)
     }
 }
-
-/// Scores that are looked at together.
-const LOOK: usize = 16;
 
 /// Calls `found` with the place and value of each score that is at least `least`.
 pub(super) fn at_least(scores: &[f32], least: f32, mut found: impl FnMut(usize, f32)) {
