@@ -1,14 +1,16 @@
 """frbench's data loader against PyTorch's, in turns, on one record file.
 
-    input.py BENCH [--rounds 5] [--workers 2] [--seconds 5]
+    input.py BENCH [--rounds 5] [--workers N] [--seconds 5]
 
 BENCH is the program that `cargo bench --bench input --no-run` names. PyTorch reads the same records
 with the same output (mirrored at random, float32 in [-1, 1], RGB, planes), decoded by OpenCV and by
-Pillow, with `--workers` processes. Needs requirements.txt, opencv-python-headless and pillow.
+Pillow, with `--workers` processes: as many as there are cores, all of which frbench takes. Needs
+requirements.txt, opencv-python-headless and pillow.
 """
 
 import argparse
 import io
+import os
 import statistics
 import struct
 import subprocess
@@ -82,7 +84,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bench")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=5)
     args = parser.parse_args()
     cv2.setNumThreads(1)

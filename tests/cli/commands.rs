@@ -1,7 +1,6 @@
 //! The command line as a user meets it.
 
 use assert_cmd::Command;
-use frbench::engine::DeviceChoice;
 use frbench::key::Key;
 use frbench::run::seal::{self, Seal};
 use serde_json::{Value, json};
@@ -113,43 +112,6 @@ fn a_kernel_set_that_does_not_exist_is_refused() {
         text.contains("`sse9` is not one of plain, avx2, avx512"),
         "{text}"
     );
-}
-
-#[test]
-fn a_gpu_that_is_not_there_is_one_clear_error() {
-    let (mut command, _dir) = frbench(&["run", "coupleface", "--device", "cuda:0"]);
-    // Nor is it on a machine that has one.
-    command.env("CUDA_VISIBLE_DEVICES", "");
-    let out = command.assert().failure().get_output().clone();
-    let text = String::from_utf8_lossy(&out.stderr);
-    let known: &[&str] = match DeviceChoice::of_build() {
-        DeviceChoice::Cpu => &["this frbench was built without CUDA (`cargo build"],
-        _ => &[
-            "no NVIDIA driver was found on this machine (libcuda cannot be loaded)",
-            "libnvrtc, libcublas, libcudnn cannot be loaded",
-            "the NVIDIA driver does not start",
-            "there is no GPU cuda:0; this machine has 0",
-        ],
-    };
-    assert!(
-        known
-            .iter()
-            .any(|k| text.starts_with(&format!("error: {k}"))),
-        "{text}"
-    );
-    assert!(
-        text.ends_with("say `--device cpu` to compute without a GPU\n"),
-        "{text}"
-    );
-    assert_eq!(
-        (text.lines().count(), out.status.code()),
-        (1, Some(2)),
-        "{text}"
-    );
-    assert!(out.stdout.is_empty());
-    let (text, code) = failure(&["run", "coupleface", "--device", "gpu"]);
-    assert!(text.contains("want auto, cpu, cuda or cuda:N"), "{text}");
-    assert_eq!(code, 2);
 }
 
 #[test]

@@ -10,3 +10,4 @@ mod common;
 
 mod bench;
 mod commands;
+mod no_gpu;

@@ -15,6 +15,8 @@ mod extraction;
 mod heads;
 mod input;
 mod network;
+#[path = "../cli/no_gpu.rs"]
+mod no_gpu;
 mod ops;
 mod passes;
 mod relations;

@@ -150,8 +150,8 @@ fn speed(s: &mut Sources) -> String {
     let [trained, embedded] = ["train:iresnet18", "embed:iresnet50:batch=1"]
         .map(|case| (of(case, "rounds"), of(case, "date")));
     let mut out = format!(
-        "Medians in milliseconds, in turns with {} on {}, 32-bit floats, batch 32 at 112 × 112 unless \
-         said; {} rounds of training ({}), {} of embedding ({}); `{}`:\n\n",
+        "Medians in milliseconds, in turns with {} on {}. Values are 32-bit floats, batches 32 images of \
+         112 × 112 unless said. {} rounds of training ({}), {} of embedding ({}); `{}`:\n\n",
         s.condition(FILE, "versions"),
         s.condition(FILE, "machine"),
         trained.0,

@@ -40,7 +40,7 @@ pub use sheet::contact_sheet;
 pub use spool::Spool;
 pub use twin::{Arrangement, Pair, SEED, TWINS, Twin, TwinInfo, twin};
 pub use world::{Rendered, VERSION, World};
-pub use write::{Progress, SAYING, assemble, render, said, write};
+pub use write::{Progress, SIDE_FILES, assemble, render, side_files, write};
 
 /// The sources of this crate, each with the hash of what it says: parts of the keys of jobs.
 pub static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));

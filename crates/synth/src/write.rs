@@ -66,8 +66,8 @@ pub fn render(spec: &SynthSpec, spool: &mut Spool, progress: Progress) -> Result
 /// | `watchlist` | `probes.rec/.idx` and `gallery.rec/.idx` (label = person) |
 /// | `ijb` | `loose_crop/1.jpg`, ..., and the lists and tables of IJB in `meta/` |
 ///
-/// The bytes do not depend on the number of threads. Memory stays bounded. No file has its
-/// final name before it is complete.
+/// The bytes do not depend on the number of threads. Memory stays bounded. No file but
+/// an image of `ijb` has its final name before it is complete.
 ///
 /// # Errors
 /// What [`twin`] and the disk refuse, and a spool that does not hold the images.
@@ -82,7 +82,7 @@ pub fn assemble(spec: &SynthSpec, spool: &Spool, dir: &Path) -> Result<()> {
         Arrangement::Train { .. } => {
             let mut out = RecWriter::create(dir.join("train.rec"), RecordLayout::Insightface)?;
             spool.each(|i, image| out.push(label(i), &image))?;
-            write_said(&twin, dir)?;
+            write_side_files(&twin, dir)?;
             out.finish(CROP)
         }
         Arrangement::Pairs { pairs } | Arrangement::Groups { pairs } => {
@@ -96,13 +96,16 @@ pub fn assemble(spec: &SynthSpec, spool: &Spool, dir: &Path) -> Result<()> {
                 }
                 out.push(&first, &image, pairs[(i / 2) as usize].same())
             })?;
-            write_said(&twin, dir)?;
+            write_side_files(&twin, dir)?;
             out.finish()
         }
         Arrangement::Templates { .. } => {
             let images = dir.join(templates::IMAGES);
+            std::fs::create_dir_all(&images).map_err(|e| Error::io(&images, e))?;
+            // Images are many, and their lists, which name them, come last.
             spool.each(|i, image| {
-                files::write_atomic(&images.join(format!("{}.jpg", i + 1)), &image)
+                let file = images.join(format!("{}.jpg", i + 1));
+                std::fs::write(&file, &image).map_err(|e| Error::io(&file, e))
             })?;
             let mut lists = templates::lists(&twin).into_iter();
             lists.try_for_each(|(name, text)| files::write_atomic(&dir.join(name), text.as_bytes()))
@@ -133,17 +136,17 @@ const IDENTITIES: &str = "identities.txt";
 const GROUPS: &str = "groups.txt";
 
 /// Names of such files; those of tables end in `.csv`.
-pub const SAYING: &[&str] = &[IDENTITIES, GROUPS];
+pub const SIDE_FILES: &[&str] = &[IDENTITIES, GROUPS];
 
-/// What a set says beyond its images, labels and pairs: the files that say it, each with its text.
+/// What a set states beyond its images, labels and pairs: the files with it, each with its text.
 ///
 /// # Errors
 /// What [`twin`] refuses.
-pub fn said(spec: &SynthSpec) -> Result<Vec<(&'static str, String)>> {
-    Ok(texts(&twin(spec)?))
+pub fn side_files(spec: &SynthSpec) -> Result<Vec<(&'static str, String)>> {
+    Ok(side_texts(&twin(spec)?))
 }
 
-fn texts(twin: &Twin) -> Vec<(&'static str, String)> {
+fn side_texts(twin: &Twin) -> Vec<(&'static str, String)> {
     let lines = |lines: &mut dyn Iterator<Item = String>| lines.map(|line| line + "\n").collect();
     let mut texts = templates::tables(twin);
     let paired = match &twin.layout {
@@ -162,7 +165,7 @@ fn texts(twin: &Twin) -> Vec<(&'static str, String)> {
     texts
 }
 
-fn write_said(twin: &Twin, dir: &Path) -> Result<()> {
-    let mut texts = texts(twin).into_iter();
+fn write_side_files(twin: &Twin, dir: &Path) -> Result<()> {
+    let mut texts = side_texts(twin).into_iter();
     texts.try_for_each(|(name, text)| files::write_atomic(&dir.join(name), text.as_bytes()))
 }

@@ -168,7 +168,9 @@ pub(super) fn pack(
         lines(&out.join("identities.txt"), people)?;
     }
     if let Some(groups) = &data.groups {
-        let odd = |name: &&String| name.is_empty() || name.contains(char::is_control);
+        let odd = |name: &&String| {
+            name.is_empty() || name.trim() != name.as_str() || name.contains(char::is_control)
+        };
         match groups.names.iter().find(odd) {
             Some(name) => notes.push(format!(
                 "groups are not written: {name:?} is no name that fits a line"

@@ -38,6 +38,8 @@ struct Bins {
     /// The width is `step * 10^power`.
     step: f64,
     power: i32,
+    /// `10^|power|`.
+    ten: f64,
     /// Edge `k` is `k` widths from 0; that of the first bin, and of the last.
     first: i64,
     last: i64,
@@ -62,6 +64,7 @@ impl Bins {
             let any = Bins {
                 step,
                 power,
+                ten: libm::exp10(f64::from(power.abs())),
                 first: 0,
                 last: 0,
             };
@@ -83,10 +86,9 @@ impl Bins {
 
     /// An edge, as near to the decimal number as can be.
     fn edge(&self, k: i64) -> f64 {
-        let ten = libm::exp10(f64::from(self.power.abs()));
         match self.power < 0 {
-            true => k as f64 * self.step / ten,
-            false => k as f64 * self.step * ten,
+            true => k as f64 * self.step / self.ten,
+            false => k as f64 * self.step * self.ten,
         }
     }
 

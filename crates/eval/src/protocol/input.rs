@@ -58,8 +58,8 @@ impl Part<'_> {
         }
     }
 
-    /// Adds the embedding of image `i` to `out` in f32, its views added, not normalised.
-    pub fn fuse(&self, i: usize, out: &mut Vec<f32>) {
+    /// Appends the embedding of image `i` to `out` in f32, its views added, not normalised.
+    pub fn append_fused(&self, i: usize, out: &mut Vec<f32>) {
         match self.views {
             Views::Both => out.extend(self.fused(i).into_iter().map(|v| v as f32)),
             Views::Original | Views::Sum => out.extend_from_slice(self.matrix.row(i)),

@@ -201,7 +201,7 @@ pub fn dot_f64(a: &[f64], b: &[f64]) -> f64 {
 /// Rows of a part in f32, row-major, their views added, and 1 / norm of each.
 pub fn fused(part: &Part, rows: impl Iterator<Item = usize>) -> (Vec<f32>, Vec<f64>) {
     let mut flat = Vec::with_capacity(rows.size_hint().0 * part.dim());
-    rows.for_each(|row| part.fuse(row, &mut flat));
+    rows.for_each(|row| part.append_fused(row, &mut flat));
     let norms = flat.chunks_exact(part.dim()).map(inverse_norm).collect();
     (flat, norms)
 }

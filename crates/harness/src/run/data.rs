@@ -70,8 +70,8 @@ pub(super) fn make(
     }
 }
 
-/// Refuses a generated set that says other things of its images and pairs than its generator: that
-/// they follow from it is why they need no place in the keys of jobs.
+/// Refuses a generated set whose side files (people, groups, tables) differ from its generator's.
+/// Keys of jobs leave these files out, since they follow from the generator.
 ///
 /// # Errors
 /// [`Error::Data`] with the file.
@@ -79,7 +79,7 @@ pub fn hold_against_generator(spec: &DataSpec, found: &DataResult, dir: &Path) -
     let DataSource::Synth(synth) = &spec.source else {
         return Ok(());
     };
-    let stated = frbench_synth::said(synth)?;
+    let stated = frbench_synth::side_files(synth)?;
     let refuse = |name: &str, what: &str| {
         Err(Error::Data(format!(
             "{}: {what}; delete the folder to have it rendered again",
@@ -95,7 +95,7 @@ pub fn hold_against_generator(spec: &DataSpec, found: &DataResult, dir: &Path) -
             Some(_) => {}
         }
     }
-    let says = |path: &str| frbench_synth::SAYING.contains(&path) || path.ends_with(".csv");
+    let says = |path: &str| frbench_synth::SIDE_FILES.contains(&path) || path.ends_with(".csv");
     let known = |path: &str| stated.iter().any(|(name, _)| *name == path);
     match found
         .files

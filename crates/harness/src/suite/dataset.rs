@@ -28,9 +28,9 @@ enum Form {
 const TWINS: &[Twin] = &[
     Twin::new("train", DataFormat::Train, Form::Train),
     Twin::new("noisy-train", DataFormat::Train, Form::Train),
-    Twin::new("lfw", DataFormat::Pairs, Form::Pairs(6000, FOLDS)),
-    Twin::new("cfp-fp", DataFormat::Pairs, Form::Pairs(7000, FOLDS)),
-    Twin::new("agedb-30", DataFormat::Pairs, Form::Pairs(6000, FOLDS)),
+    Twin::new("lfw", DataFormat::Pairs, Form::Pairs(6000, PAIR_STEP)),
+    Twin::new("cfp-fp", DataFormat::Pairs, Form::Pairs(7000, PAIR_STEP)),
+    Twin::new("agedb-30", DataFormat::Pairs, Form::Pairs(6000, PAIR_STEP)),
     Twin::new(
         "megaface",
         DataFormat::Identification,
@@ -45,7 +45,7 @@ const TWINS: &[Twin] = &[
         Form::Search(2569, 3, ("distractors", 153_428)),
     ),
     // Four groups.
-    Twin::new("rfw", DataFormat::Pairs, Form::Pairs(24_000, 4 * FOLDS)),
+    Twin::new("rfw", DataFormat::Pairs, Form::Pairs(24_000, 4 * PAIR_STEP)),
     // Halves as in `tinyface`; strangers have one image each, a probe.
     Twin::new(
         "watchlist",
@@ -60,7 +60,7 @@ const TWINS: &[Twin] = &[
 type Others = (&'static str, u64);
 
 /// Ten folds, half of each genuine.
-const FOLDS: u64 = 20;
+const PAIR_STEP: u64 = 20;
 
 impl Twin {
     const fn new(name: &'static str, format: DataFormat, form: Form) -> Self {

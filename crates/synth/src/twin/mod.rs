@@ -114,6 +114,14 @@ pub fn twin(spec: &SynthSpec) -> Result<Twin> {
             let (people, images) = (get("people"), get("images"));
             // Each of the two galleries knows some of them, and neither knows all.
             at_least(info, "people", people, 5)?;
+            if people > templates::MOST_PEOPLE {
+                return Err(Error::Usage(format!(
+                    "twin `{}`: `people` is {people}, want at most {} (its list has two pairs for any two \
+                     people)",
+                    info.name,
+                    templates::MOST_PEOPLE
+                )));
+            }
             if images == 0 || !images.is_multiple_of(4) {
                 return Err(Error::Usage(format!(
                     "twin `{}`: `images` is {images}, want a multiple of 4 (a quarter in the gallery, a \
@@ -563,6 +571,7 @@ mod tests {
         assert!(message(spec("lwf", &[])).contains("did you mean `lfw`"));
         assert!(message(spec("lfw", &[("pairs", 601)])).contains("multiple of 20"));
         assert!(message(spec("ijb", &[("images", 6)])).contains("multiple of 4"));
+        assert!(message(spec("ijb", &[("people", 3001)])).contains("at most 3000"));
         assert!(message(spec("watchlist", &[("strangers", 0)])).contains("at least 1"));
         assert!(message(spec("rfw", &[("pairs", 60)])).contains("multiple of 80"));
         assert!(message(spec("lfw", &[("images", 3)])).contains("its sizes are pairs"));
