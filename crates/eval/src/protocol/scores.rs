@@ -180,6 +180,77 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
         .fold(0.0, |sum, (&a, &b)| f64::from(a) * f64::from(b) + sum)
 }
 
+/// Rows that [`dots`] takes: a sum by itself waits for the term before.
+pub const SIDE: usize = 8;
+
+/// [`dot`] of one row with several, as long: the same bits.
+pub fn dots(a: &[f32], rows: [&[f32]; SIDE]) -> [f64; SIDE] {
+    let rows = rows.map(|row| &row[..a.len()]);
+    match Kernel::best() {
+        // SAFETY: `best` found the instructions.
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 | Kernel::Avx2 => unsafe { dots_avx2(a, rows) },
+        _ => dots_plain(a, rows),
+    }
+}
+
+fn dots_plain(a: &[f32], rows: [&[f32]; SIDE]) -> [f64; SIDE] {
+    let mut sums = [0.0; SIDE];
+    for (k, &a) in a.iter().enumerate() {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum += f64::from(a) * f64::from(row[k]);
+        }
+    }
+    sums
+}
+
+/// Four columns of four rows at a time are transposed.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn dots_avx2(a: &[f32], rows: [&[f32]; SIDE]) -> [f64; SIDE] {
+    use std::arch::x86_64::*;
+    let mut sums = [_mm256_setzero_pd(); SIDE / 4];
+    let whole = a.len() / 4 * 4;
+    for k in (0..whole).step_by(4) {
+        let a = &a[k..k + 4];
+        for (sum, rows) in sums.iter_mut().zip(rows.chunks_exact(4)) {
+            // SAFETY: four columns are there.
+            let row = |i: usize| unsafe { _mm_loadu_ps(rows[i][k..k + 4].as_ptr()) };
+            let (low, high) = (
+                [
+                    _mm_unpacklo_ps(row(0), row(1)),
+                    _mm_unpacklo_ps(row(2), row(3)),
+                ],
+                [
+                    _mm_unpackhi_ps(row(0), row(1)),
+                    _mm_unpackhi_ps(row(2), row(3)),
+                ],
+            );
+            let columns = [
+                _mm_movelh_ps(low[0], low[1]),
+                _mm_movehl_ps(low[1], low[0]),
+                _mm_movelh_ps(high[0], high[1]),
+                _mm_movehl_ps(high[1], high[0]),
+            ];
+            for (&a, column) in a.iter().zip(columns) {
+                let a = _mm256_set1_pd(f64::from(a));
+                *sum = _mm256_fmadd_pd(a, _mm256_cvtps_pd(column), *sum);
+            }
+        }
+    }
+    let mut out = [0.0; SIDE];
+    for (out, sum) in out.chunks_exact_mut(4).zip(sums) {
+        // SAFETY: four values fit.
+        unsafe { _mm256_storeu_pd(out.as_mut_ptr(), sum) };
+    }
+    for (out, row) in out.iter_mut().zip(rows) {
+        for (&a, &b) in a[whole..].iter().zip(&row[whole..]) {
+            *out += f64::from(a) * f64::from(b);
+        }
+    }
+    out
+}
+
 /// Dot product of f64 rows in eight interleaved sums: fixed order, and fast.
 pub fn dot_f64(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
@@ -253,6 +324,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn rows_side_by_side_are_summed_like_one() {
+        let mut stream = Stream::derive(2, "scores", &[]);
+        for dim in [1, 3, 4, 37, 512] {
+            let mut row = || (0..dim).map(|_| stream.normal() as f32).collect::<Vec<_>>();
+            let (one, several): (_, [Vec<f32>; SIDE]) = (row(), std::array::from_fn(|_| row()));
+            let rows = std::array::from_fn(|i| several[i].as_slice());
+            let want = rows.map(|row| dot(&one, row).to_bits());
+            assert_eq!(dots(&one, rows).map(f64::to_bits), want);
+            assert_eq!(dots_plain(&one, rows).map(f64::to_bits), want);
         }
     }
 }

@@ -8,6 +8,7 @@ mod count;
 mod exact;
 mod gpu;
 mod highest;
+mod places;
 mod sample;
 mod scaled;
 mod screened;

@@ -1,27 +1,30 @@
 //! Scores in f32 with a proven bound, and in f64 those that the bound leaves open.
 //!
-//! Rows are scaled to length 1 first. A product of `k` columns then differs from the score in f64 by
-//! less than `e / (1 - e)` with `e = (k + 16) 2^-24`. Sums are rounded `k` times (Higham, *Accuracy and
-//! Stability of Numerical Algorithms*, 3.1), and each scaled element of either row once. What f64
-//! itself is off is far less. The inequality of Cauchy and Schwarz bounds the sum of the terms' sizes
-//! by 1. A GPU's search has the same margin.
+//! Rows are scaled to length 1 first. Columns are multiplied slice by slice, and the slices' sums added.
+//! A product of `s` slices of `k` columns then differs from the score in f64 by less than `e / (1 - e)`
+//! with `e = (k + s + 16) 2^-24`. No term is rounded more often than `k + s` times (Higham, *Accuracy
+//! and Stability of Numerical Algorithms*, 3.1 and 4.2), and each scaled element of either row once.
+//! What f64 itself is off is far less. The inequality of Cauchy and Schwarz bounds the sum of the
+//! terms' sizes by 1.
 
 use super::{Gallery, Vectors};
-use crate::protocol::scores::fused;
+use crate::protocol::scores::{SIDE, dot, dots, fused};
 use frbench_kernels::ops::gemm::{Mat, gemm_packed, pack, packed_len};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows of the gallery that are scored at once: what comes of them stays in the cache.
 const ROWS: usize = 256;
-/// Products in f64 that are summed side by side, as each by itself waits for its last sum.
-const SIDE: usize = 8;
 /// Scores that are looked at together.
-const LOOK: usize = 16;
+pub(super) const LOOK: usize = 16;
+
+/// Columns of a slice: shorter sums are rounded less often, and leave less open.
+const SLICE: usize = 128;
 
 /// How far a score of `dim` columns in f32 may be from that in f64.
 pub(super) fn bound(dim: usize) -> f64 {
-    let off = (dim as f64 + 16.0) * 2f64.powi(-24);
+    let rounded = SLICE.min(dim) + dim.div_ceil(SLICE);
+    let off = (rounded as f64 + 16.0) * 2f64.powi(-24);
     off / (1.0 - off)
 }
 
@@ -33,6 +36,12 @@ pub(super) fn tasks(probes: &Vectors) -> Vec<Range<usize>> {
     starts
         .map(|first| first..(first + each).min(probes.len()))
         .collect()
+}
+
+/// Columns in slices.
+fn slices(dim: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..dim).step_by(SLICE);
+    starts.map(move |first| first..(first + SLICE).min(dim))
 }
 
 /// The scaled row.
@@ -47,8 +56,8 @@ pub(super) struct Block {
     /// As they are.
     rows: Vec<f32>,
     inverse_norms: Vec<f64>,
-    /// Scaled and packed.
-    packed: Vec<f32>,
+    /// Scaled and packed, slice by slice.
+    packed: Vec<Vec<f32>>,
 }
 
 impl Block {
@@ -59,12 +68,17 @@ impl Block {
     }
 
     fn of(gallery: Gallery, rows: &[usize]) -> Block {
-        let (dim, shape) = (gallery.part.dim(), [gallery.part.dim(), rows.len()]);
+        let (dim, count) = (gallery.part.dim(), rows.len());
         let (rows, inverse_norms) = fused(gallery.part, rows.iter().copied());
         let lines = rows.chunks_exact(dim).zip(&inverse_norms);
         let scaled: Vec<f32> = lines.flat_map(|(row, &norm)| unit(row, norm)).collect();
-        let mut packed = vec![0.0; packed_len(dim, shape[1])];
-        pack(shape, |k, j| scaled[j * dim + k], &mut packed);
+        let packed = slices(dim).map(|slice| {
+            let mut packed = vec![0.0; packed_len(slice.len(), count)];
+            let value = |k: usize, j: usize| scaled[j * dim + slice.start + k];
+            pack([slice.len(), count], value, &mut packed);
+            packed
+        });
+        let packed = packed.collect();
         Block {
             dim,
             rows,
@@ -88,14 +102,13 @@ impl Block {
         let mut add = |j: usize, dot: f64| found(dot * (inverse_norm * self.inverse_norms[j]));
         let mut eights = rows.chunks_exact(SIDE);
         for eight in &mut eights {
-            let rows: [&[f32]; SIDE] = std::array::from_fn(|i| self.row(eight[i]));
+            let rows = std::array::from_fn(|i| self.row(eight[i]));
             for (&j, dot) in eight.iter().zip(dots(probe, rows)) {
                 add(j, dot);
             }
         }
         for &j in eights.remainder() {
-            let [dot] = dots(probe, [self.row(j)]);
-            add(j, dot);
+            add(j, dot(probe, self.row(j)));
         }
     }
 }
@@ -104,8 +117,9 @@ impl Block {
 pub(super) struct ScaledProbes {
     dim: usize,
     rows: Vec<f32>,
-    /// Scores with the rows of one block, probe by probe.
+    /// Scores with the rows of one block, probe by probe, and what one slice adds to them.
     scores: Vec<f32>,
+    sums: Vec<f32>,
 }
 
 impl ScaledProbes {
@@ -115,6 +129,7 @@ impl ScaledProbes {
             dim: probes.dim,
             rows: rows.collect(),
             scores: Vec::new(),
+            sums: Vec::new(),
         }
     }
 
@@ -122,10 +137,21 @@ impl ScaledProbes {
     pub fn score(&mut self, block: &Block) -> impl Iterator<Item = &[f32]> {
         let (probes, rows) = (self.rows.len() / self.dim, block.inverse_norms.len());
         self.scores.resize(probes * rows, 0.0);
-        let left = Mat::rows(&self.rows, self.dim);
-        let shape = [probes, rows, self.dim];
-        let out = &mut self.scores;
-        gemm_packed(shape, left, &block.packed, out, rows, false, None);
+        self.sums.resize(probes * rows, 0.0);
+        for (slice, packed) in slices(self.dim).zip(&block.packed) {
+            let left = Mat::rows(&self.rows[slice.start..], self.dim);
+            let (shape, first) = ([probes, rows, slice.len()], slice.start == 0);
+            let out = if first {
+                &mut self.scores
+            } else {
+                &mut self.sums
+            };
+            gemm_packed(shape, left, packed, out, rows, false, None);
+            if !first {
+                let sums = self.scores.iter_mut().zip(&self.sums);
+                sums.for_each(|(score, sum)| *score += sum);
+            }
+        }
         self.scores.chunks_exact(rows)
     }
 }
@@ -143,16 +169,4 @@ pub(super) fn at_least(scores: &[f32], least: f32, mut found: impl FnMut(usize, 
             }
         }
     }
-}
-
-/// Products in column order, as [`dot`](crate::protocol::scores::dot) sums them.
-fn dots<const N: usize>(a: &[f32], rows: [&[f32]; N]) -> [f64; N] {
-    let rows = rows.map(|row| &row[..a.len()]);
-    let mut sums = [0.0; N];
-    for (k, &a) in a.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum += f64::from(a) * f64::from(row[k]);
-        }
-    }
-    sums
 }

@@ -2,7 +2,8 @@
 //! scores are those of [`exact`], bit for bit.
 
 use super::count::Count;
-use super::scaled::{Block, ScaledProbes, at_least, bound, tasks};
+use super::places::Places;
+use super::scaled::{Block, LOOK, ScaledProbes, bound, tasks};
 use super::tail::Tail;
 use super::{BATCH, Gallery, Ladder, Vectors, exact, sample};
 use rayon::prelude::*;
@@ -113,42 +114,36 @@ impl Group<'_> {
 struct Line<'a> {
     row: &'a [f32],
     count: Count<'a>,
-    /// What is below the first is below the ladder's score, what is above the second above it.
-    from: Vec<f32>,
-    to: Vec<f32>,
+    places: Places,
 }
 
 impl<'a> Line<'a> {
     fn new(row: &'a [f32], ladder: &'a Ladder, inverse_norm: f64, bound: f64) -> Self {
-        let from = |s: &f64| ((s - bound) as f32).next_down();
-        let to = |s: &f64| ((s + bound) as f32).next_up();
         Line {
             row,
-            from: ladder.scores.iter().map(from).collect(),
-            to: ladder.scores.iter().map(to).collect(),
+            places: Places::new(&ladder.scores, bound),
             count: Count::new(&ladder.scores, inverse_norm),
         }
     }
 
     /// Counts the scores whose place is plain, and calls `open` with the places of the others.
     fn look(&mut self, scores: &[f32], from_floor: f32, mut open: impl FnMut(usize)) {
-        let lowest = self.from.first().copied().unwrap_or(f32::INFINITY);
-        at_least(scores, lowest.min(from_floor), |j, s| {
-            let above = passed(&self.to, |to| to < s);
-            if s >= from_floor || passed(&self.from, |from| from <= s) != above {
-                open(j);
-            } else {
-                self.count.between[above] += 1;
+        let least = self.places.lowest().min(from_floor);
+        for (i, some) in scores.chunks(LOOK).enumerate() {
+            let mut together = [f32::NEG_INFINITY; LOOK];
+            together[..some.len()].copy_from_slice(some);
+            // Without a branch for each.
+            if !together.iter().fold(false, |any, &s| any | (s >= least)) {
+                continue;
             }
-        });
-    }
-}
-
-/// How many of an ascending list fulfil what its first ones do.
-fn passed(list: &[f32], of: impl Fn(f32) -> bool) -> usize {
-    // Short ones are counted without a branch.
-    match list.len() <= 64 {
-        true => list.iter().map(|&v| usize::from(of(v))).sum(),
-        false => list.partition_point(|&v| of(v)),
+            let cells = self.places.cells(&together);
+            for (j, (&s, cell)) in some.iter().zip(cells).enumerate() {
+                // Those below the ladder are counted with what is above none of it.
+                match self.places.of(s, cell) {
+                    Some(below) if s < from_floor => self.count.between[below] += 1,
+                    _ => open(i * LOOK + j),
+                }
+            }
+        }
     }
 }
