@@ -17,7 +17,7 @@ pub(super) fn search(
     gallery: Gallery,
     keep: usize,
 ) -> Vec<f64> {
-    let mut generous = 2;
+    let mut generous = 1;
     loop {
         let floor = sample::floor(probes, gallery, keep, generous);
         if keep > 0 && floor == f64::NEG_INFINITY {
