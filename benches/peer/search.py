@@ -9,7 +9,6 @@ block by block, and counts nothing. Needs NumPy; DIR takes 2 KB for each distrac
 
 import argparse
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+import watched
 
 DIM, PEOPLE, BLOCK = 512, 80, 20_000
 
@@ -58,22 +59,9 @@ print(spent)
 
 
 def search(program, folder, kind):
-    """Seconds of the whole command, and the peak of its memory that is not of mapped files, in MiB."""
-    command = [program, "eval", "--embeddings", folder / f"{kind}.npy",
-               "--identities", folder / "people.txt",
-               "--distractors", folder / "distractors.npy", "--json"]
-    start, peak = time.perf_counter(), 0
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            peak = max(peak, int(re.search(r"RssAnon:\s+(\d+)", status)[1]))
-        except (OSError, TypeError):
-            pass
-        time.sleep(0.05)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    return time.perf_counter() - start, peak / 1024
+    return watched.run([program, "eval", "--embeddings", folder / f"{kind}.npy",
+                        "--identities", folder / "people.txt",
+                        "--distractors", folder / "distractors.npy", "--json"])
 
 
 def main():

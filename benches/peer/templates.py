@@ -8,13 +8,12 @@ and 15,658,489 pairs of templates, 19,557 of them genuine. Needs NumPy; DIR take
 
 import argparse
 import json
-import re
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+
+import watched
 
 DIM, IMAGES, TEMPLATES, PEOPLE, PAIRS, GENUINE = 512, 469_375, 23_124, 3_531, 15_658_489, 19_557
 
@@ -56,19 +55,10 @@ def main():
         make(folder)
         command = [args.program, "eval", "--embeddings", folder / "images.npy", "--templates",
                    folder / "media.txt", "--template-pairs", folder / "pairs.txt", "--json"]
-        start, peak, out = time.perf_counter(), 0, folder / "out.json"
+        out = folder / "out.json"
         with open(out, "w") as stdout:
-            process = subprocess.Popen(command, stdout=stdout)
-            while process.poll() is None:
-                try:
-                    status = Path(f"/proc/{process.pid}/status").read_text()
-                    peak = max(peak, int(re.search(r"RssAnon:\s+(\d+)", status)[1]))
-                except (OSError, TypeError):
-                    pass
-                time.sleep(0.05)
-        if process.returncode:
-            raise SystemExit(f"{command} ended with {process.returncode}")
-        print(f"{time.perf_counter() - start:.1f} s, {peak / 1024:.0f} MiB beside mapped files")
+            seconds, peak = watched.run(command, stdout)
+        print(f"{seconds:.1f} s, {peak:.0f} MiB beside mapped files")
         print(json.dumps(json.loads(out.read_text()), indent=1)[:2000])
 
 

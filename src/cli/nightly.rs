@@ -122,7 +122,7 @@ pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
     }
     machine.progress.clear();
     found.sort_by(|a, b| a.suite.cmp(&b.suite));
-    let code = ends_with(&found, stopped.as_ref(), args.strict);
+    let code = code_of_night(&found, stopped.as_ref(), args.strict);
     publish(&args, &prepared, &found, code, stopped.is_some())?;
     match stopped {
         Some(e) => Err(e),
@@ -131,7 +131,7 @@ pub fn nightly(args: NightlyArgs, executors: Executors) -> Result<ExitStatus> {
 }
 
 /// The exit code. What stopped a night says it, as later suites have found nothing.
-fn ends_with(found: &[Findings], stopped: Option<&Error>, strict: bool) -> u8 {
+fn code_of_night(found: &[Findings], stopped: Option<&Error>, strict: bool) -> u8 {
     match stopped {
         Some(e) => e.exit_code(),
         None => exit_code(found.iter().flat_map(|f| f.codes(strict))),

@@ -360,6 +360,28 @@ mod tests {
     }
 
     #[test]
+    fn groups_whose_names_fit_no_line_are_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "first,second,same,group\n0.png,1.png,1,a\n2.png,3.png,0,b\n";
+        let mut set = made(&dir.path().join("set"), "pairs.csv", text, 4);
+        for (i, name) in ["", " ", " b", "b\n"].into_iter().enumerate() {
+            let Description::Pairs(data) = &mut set.description else {
+                panic!("no pairs")
+            };
+            data.groups.as_mut().unwrap().names[1] = name.into();
+            let out = dir.path().join(i.to_string());
+            let notes = export(&set, Form::Pack, &out, UNWATCHED)
+                .unwrap()
+                .join("\n");
+            assert!(
+                notes.contains(&format!("groups are not written: {name:?}")),
+                "{notes}"
+            );
+            assert!(!out.join("groups.txt").exists());
+        }
+    }
+
+    #[test]
     fn a_pack_ordered_by_class_states_its_blocks() {
         let data = PairData::packed((0..23).map(|k| k < 11).collect());
         let pairs = whole(&data).unwrap();

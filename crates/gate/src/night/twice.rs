@@ -36,6 +36,15 @@ fn sweep(runs: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Locks a folder. The lock has its name once it is held, so that no other night takes it for free.
+fn hold(folder: &Path) -> std::io::Result<File> {
+    let unnamed = folder.join("lock.new");
+    let file = File::create(&unnamed)?;
+    file.lock()?;
+    std::fs::rename(&unnamed, folder.join(LOCK))?;
+    Ok(file)
+}
+
 impl Night<'_> {
     /// Makes the network again whose turn it is of those with the first seed of the night; none
     /// where a night of this code did not fail, or it has not made any.
@@ -83,9 +92,7 @@ impl Night<'_> {
         sweep(runs)?;
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(runs);
         let folder = folder.map_err(|e| Error::io(runs, e))?;
-        let lock = folder.path().join(LOCK);
-        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
-        let _held = held.map_err(|e| Error::io(&lock, e))?;
+        let _held = hold(folder.path()).map_err(|e| Error::io(folder.path(), e))?;
         let only = Selection {
             only: vec![row.to_string()],
             seeds: Vec::new(),

@@ -1,6 +1,6 @@
 //! The highest score of each probe.
 
-use super::scaled::{Block, ScaledProbes, at_least, bound, tasks};
+use super::scaled::{Block, ScaledProbes, bound, reaching, tasks};
 use super::{BATCH, Gallery, Vectors};
 use rayon::prelude::*;
 
@@ -42,7 +42,10 @@ impl Group {
                 let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let reached = found.max(f64::from(top) - bound);
                 let least = ((reached - bound) as f32).next_down();
-                at_least(scores, least, |j, _| open.push(j));
+                for (first, some) in reaching(scores, least) {
+                    let places = (first..).zip(some).filter(|(_, s)| **s >= least);
+                    open.extend(places.map(|(j, _)| j));
+                }
                 let i = self.first + i;
                 let probe = (probes.row(i), probes.inverse_norms[i]);
                 block.score(probe, &open, |score| *found = found.max(score));

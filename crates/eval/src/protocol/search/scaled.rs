@@ -156,17 +156,11 @@ impl ScaledProbes {
     }
 }
 
-/// Calls `found` with the place and value of each score that is at least `least`.
-pub(super) fn at_least(scores: &[f32], least: f32, mut found: impl FnMut(usize, f32)) {
-    for (i, some) in scores.chunks(LOOK).enumerate() {
-        // Without a branch for each.
-        if !some.iter().fold(false, |any, &s| any | (s >= least)) {
-            continue;
-        }
-        for (j, &s) in some.iter().enumerate() {
-            if s >= least {
-                found(i * LOOK + j, s);
-            }
-        }
-    }
+/// Scores that are looked at together, each with the place of the first, where any is at least
+/// `least`.
+pub(super) fn reaching(scores: &[f32], least: f32) -> impl Iterator<Item = (usize, &[f32])> {
+    let together = scores.chunks(LOOK).enumerate();
+    // Without a branch for each.
+    let any = move |some: &[f32]| some.iter().fold(false, |any, &s| any | (s >= least));
+    together.filter_map(move |(i, some)| any(some).then_some((i * LOOK, some)))
 }

@@ -3,7 +3,7 @@
 
 use super::count::Count;
 use super::places::Places;
-use super::scaled::{Block, LOOK, ScaledProbes, bound, tasks};
+use super::scaled::{Block, LOOK, ScaledProbes, bound, reaching, tasks};
 use super::tail::Tail;
 use super::{BATCH, Gallery, Ladder, Vectors, exact, sample};
 use rayon::prelude::*;
@@ -129,19 +129,15 @@ impl<'a> Line<'a> {
     /// Counts the scores whose place is plain, and calls `open` with the places of the others.
     fn look(&mut self, scores: &[f32], from_floor: f32, mut open: impl FnMut(usize)) {
         let least = self.places.lowest().min(from_floor);
-        for (i, some) in scores.chunks(LOOK).enumerate() {
+        for (first, some) in reaching(scores, least) {
             let mut together = [f32::NEG_INFINITY; LOOK];
             together[..some.len()].copy_from_slice(some);
-            // Without a branch for each.
-            if !together.iter().fold(false, |any, &s| any | (s >= least)) {
-                continue;
-            }
             let cells = self.places.cells(&together);
             for (j, (&s, cell)) in some.iter().zip(cells).enumerate() {
                 // Those below the ladder are counted with what is above none of it.
                 match self.places.of(s, cell) {
                     Some(below) if s < from_floor => self.count.between[below] += 1,
-                    _ => open(i * LOOK + j),
+                    _ => open(first + j),
                 }
             }
         }
