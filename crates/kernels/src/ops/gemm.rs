@@ -18,6 +18,9 @@ const WIDTH: usize = 256;
 /// Floats of rows of `b` that are near enough to each other to be read where they lie.
 const NEAR: usize = 256;
 
+/// Elements of a row of `a` that are multiplied at once.
+const UNROLL: usize = 4;
+
 /// A matrix inside a slice: element `(i, j)` at `i * row + j * col`.
 #[derive(Clone, Copy)]
 pub struct Mat<'a> {
@@ -334,25 +337,12 @@ impl Block<'_> {
                     }
                 }
             }
-            let (mut a, mut b) = (self.a.add(row * self.a_row), self.b);
-            let mut lines = match self.prefetch {
-                Some(prefetch) => prefetch.lines(self.k, b),
-                None => CacheLines::near(b),
-            };
-            for _ in 0..self.k {
-                lines.fetch::<S>();
-                let mut bs = [S::splat(0.0); V];
-                for (j, v) in bs.iter_mut().enumerate() {
-                    *v = S::load(b.add(j * S::LANES));
+            let a = self.a.add(row * self.a_row);
+            match self.prefetch {
+                None => self.sum::<S, R, V, false>(a, &mut sum, CacheLines::near(a)),
+                Some(prefetch) => {
+                    self.sum::<S, R, V, true>(a, &mut sum, prefetch.lines(self.k, a));
                 }
-                for (i, sum) in sum.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(i * self.a_row));
-                    for (sum, b) in sum.iter_mut().zip(bs) {
-                        *sum = S::fma(x, b, *sum);
-                    }
-                }
-                a = a.wrapping_add(self.a_col);
-                b = b.wrapping_add(self.b_row);
             }
             for (i, sum) in sum.iter().enumerate() {
                 for (j, sum) in sum.iter().enumerate() {
@@ -363,6 +353,72 @@ impl Block<'_> {
                         S::store(p, *sum);
                     }
                 }
+            }
+        }
+    }
+
+    /// Adds the products of `R` rows, the first at `a`, with `V` vectors of `b`.
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const R: usize, const V: usize, const FETCH: bool>(
+        &self,
+        a: *const f32,
+        sum: &mut [[S::V; V]; R],
+        mut lines: CacheLines,
+    ) {
+        let mut b = self.b;
+        let mut done = 0;
+        // SAFETY: as `tile`.
+        unsafe {
+            // Rows that lie side by side in memory, `UNROLL` elements of each at once: few
+            // instructions are left beside the multiplications. More rows have more pointers than
+            // there are registers.
+            if self.a_col == 1 && R <= 8 {
+                let mut rows: [*const f32; R] = std::array::from_fn(|i| a.add(i * self.a_row));
+                while done + UNROLL <= self.k {
+                    for at in 0..UNROLL {
+                        let a = rows.map(|row| row.add(at));
+                        step::<S, R, V, FETCH>(a, b, sum, &mut lines);
+                        b = b.wrapping_add(self.b_row);
+                    }
+                    rows = rows.map(|row| row.wrapping_add(UNROLL));
+                    done += UNROLL;
+                }
+            }
+            let mut a = a.wrapping_add(done * self.a_col);
+            for _ in done..self.k {
+                let rows = std::array::from_fn(|i| a.add(i * self.a_row));
+                step::<S, R, V, FETCH>(rows, b, sum, &mut lines);
+                a = a.wrapping_add(self.a_col);
+                b = b.wrapping_add(self.b_row);
+            }
+        }
+    }
+}
+
+/// Adds the products of one element of each row with `V` vectors of one row of `b`.
+///
+/// # Safety
+/// As [`Simd`]; all of these lie within their matrices.
+#[inline(always)]
+unsafe fn step<S: Simd, const R: usize, const V: usize, const FETCH: bool>(
+    a: [*const f32; R],
+    b: *const f32,
+    sum: &mut [[S::V; V]; R],
+    lines: &mut CacheLines,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if FETCH {
+            lines.fetch::<S>();
+        }
+        let mut bs = [S::splat(0.0); V];
+        for (j, v) in bs.iter_mut().enumerate() {
+            *v = S::load(b.add(j * S::LANES));
+        }
+        for (sum, a) in sum.iter_mut().zip(a) {
+            let x = S::splat(*a);
+            for (sum, b) in sum.iter_mut().zip(bs) {
+                *sum = S::fma(x, b, *sum);
             }
         }
     }
