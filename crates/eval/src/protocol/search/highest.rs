@@ -2,6 +2,7 @@
 
 use super::scaled::{Block, ScaledProbes, bound, reaching, tasks};
 use super::{BATCH, Gallery, Vectors};
+use frbench_kernels::team::OneByOne;
 use rayon::prelude::*;
 
 /// The highest score of each probe among the rows of a gallery, minus infinity where it has none. Unlike
@@ -17,7 +18,7 @@ pub(in crate::protocol) fn highest(probes: &Vectors, gallery: Gallery) -> Vec<f6
     let mut groups: Vec<Group> = tasks(probes).into_iter().map(group).collect();
     for rows in gallery.rows.chunks(BATCH) {
         let blocks = Block::all(gallery, rows);
-        let looks = groups.par_iter_mut();
+        let looks = groups.par_iter_mut().one_by_one();
         looks.for_each(|group| group.look(probes, &blocks, bound));
     }
     groups.into_iter().flat_map(|group| group.found).collect()

@@ -18,6 +18,10 @@ const ROWS: usize = 256;
 /// Scores that are looked at together.
 pub(super) const LOOK: usize = 16;
 
+/// Probes of a task, and the fewest that are worth one.
+const EACH: usize = 96;
+const LEAST: usize = 12;
+
 /// Columns of a slice: shorter sums are rounded less often, and leave less open.
 const SLICE: usize = 128;
 
@@ -28,13 +32,23 @@ pub(super) fn bound(dim: usize) -> f64 {
     off / (1.0 - off)
 }
 
-/// Probes of each task.
+/// Probes of each task: whole ones for all threads, turn by turn, and what is left of them split among
+/// the threads.
 pub(super) fn tasks(probes: &Vectors) -> Vec<Range<usize>> {
-    let each = probes.len().div_ceil(rayon::current_num_threads());
-    let each = each.clamp(12, 96);
-    let starts = (0..probes.len()).step_by(each);
-    starts
-        .map(|first| first..(first + each).min(probes.len()))
+    tasks_of(probes.len(), rayon::current_num_threads())
+}
+
+fn tasks_of(probes: usize, threads: usize) -> Vec<Range<usize>> {
+    let whole = probes / (EACH * threads) * threads * EACH;
+    let rest = (probes - whole).div_ceil(threads).max(LEAST);
+    let chunk = |range: Range<usize>, each: usize| {
+        let end = range.end;
+        range
+            .step_by(each)
+            .map(move |first| first..(first + each).min(end))
+    };
+    chunk(0..whole, EACH)
+        .chain(chunk(whole..probes, rest))
         .collect()
 }
 
@@ -163,4 +177,23 @@ pub(super) fn reaching(scores: &[f32], least: f32) -> impl Iterator<Item = (usiz
     // Without a branch for each.
     let any = move |some: &[f32]| some.iter().fold(false, |any, &s| any | (s >= least));
     together.filter_map(move |(i, some)| any(some).then_some((i * LOOK, some)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_probe_is_in_one_task_and_threads_have_as_many() {
+        for threads in [1, 2, 3, 16] {
+            for probes in [0, 1, 11, 12, 95, 96, 97, 191, 192, 1000, 3530] {
+                let tasks = tasks_of(probes, threads);
+                let all: Vec<usize> = tasks.iter().cloned().flatten().collect();
+                assert_eq!(all, (0..probes).collect::<Vec<_>>());
+                assert!(tasks.iter().all(|task| task.len() <= EACH));
+                let turns = |tasks: usize| tasks.is_multiple_of(threads);
+                assert!(turns(tasks.len()) || probes % (EACH * threads) < LEAST * threads);
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::places::Places;
 use super::scaled::{Block, LOOK, ScaledProbes, bound, reaching, tasks};
 use super::tail::Tail;
 use super::{BATCH, Gallery, Ladder, Vectors, exact, sample};
+use frbench_kernels::team::OneByOne;
 use rayon::prelude::*;
 
 /// Where f32 leaves open more than one score in so many, it costs more than it saves.
@@ -61,7 +62,7 @@ pub(super) fn pass(
     for rows in gallery.rows.chunks(BATCH) {
         let blocks = Block::all(gallery, rows);
         let floor = tail.floor;
-        let looks = groups.par_iter_mut();
+        let looks = groups.par_iter_mut().one_by_one();
         looks.for_each(|group| group.look(&blocks, floor, bound));
         for group in &mut groups {
             tail.extend(&mut group.found);

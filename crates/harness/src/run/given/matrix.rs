@@ -17,6 +17,7 @@ use frbench_eval::protocol::embeddings::Numbers;
 use frbench_job::Views;
 use frbench_weights::npy::Npy;
 use frbench_weights::{Tensor, WeightsFile};
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Rows of embeddings.
@@ -77,8 +78,8 @@ impl Matrix {
                 "two views side by side in an odd number of columns ({columns})"
             )));
         }
-        let mut all = (*numbers).as_ref().chunks(columns.max(1));
-        if let Some(row) = all.position(|row| row.iter().any(|v| !v.is_finite())) {
+        let all = (*numbers).as_ref().par_chunks(columns.max(1));
+        if let Some(row) = all.position_first(|row| row.iter().any(|v| !v.is_finite())) {
             return Err(wrong(format!(
                 "row {row} (from 0) holds NaN or infinity; an embedding is finite numbers"
             )));
